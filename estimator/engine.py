@@ -1,0 +1,50 @@
+"""The face of every engine, and where they are found."""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, Protocol
+
+from estimator.errors import EstimatorError
+from estimator.ledger import Estimate, Place, Workload
+from estimator.model import Model
+
+ENGINES = ("llamacpp",)
+"""Modules of ``estimator.engines``, in the order they are offered."""
+
+
+class Engine(Protocol):
+    """A module of ``estimator.engines``."""
+
+    NAME: str
+    """As its users write it: ``llama.cpp``."""
+    Options: Any
+    """A frozen dataclass; each field's metadata has ``flag``, ``help`` and, where closed, ``choices``."""
+
+    def estimate(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate:
+        """What the engine would allocate, as asked.
+
+        Raises:
+            Unjudgeable: this engine's needs for this model aren't known.
+        """
+        ...
+
+    def fallback(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate | None:
+        """What it would do by itself where that does not fit; None where it would not do anything, or can't."""
+        ...
+
+    def flags(self, model: Model, workload: Workload, options: Any) -> str:
+        """The command-line arguments that ask the engine for this."""
+        ...
+
+
+def load_engine(name: str) -> Engine:
+    """The engine of that name, in any usual spelling.
+
+    Raises:
+        EstimatorError: no such engine.
+    """
+    wanted = "".join(c for c in name.casefold() if c.isalnum())
+    if wanted not in ENGINES:
+        raise EstimatorError(f"no engine is called {name!r}; known: {', '.join(ENGINES)}")
+    engine: Engine = import_module(f"estimator.engines.{wanted}")  # type: ignore[assignment]  # a module is the object
+    return engine

@@ -1,0 +1,1 @@
+"""One engine, one file: ``NAME``, ``Options``, ``estimate()`` and ``fallback()``."""

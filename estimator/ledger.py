@@ -1,0 +1,135 @@
+"""Bytes, where they go, and why: an estimate is a tuple of terms, and everything shown of it is a reading of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Basis(Enum):
+    """How sure a term is."""
+
+    EXACT = "exact"
+    """Read from the file."""
+    DERIVED = "derived"
+    """By a formula that is cited."""
+    CALIBRATED = "calibrated"
+    """From a measurement that is cited."""
+    ASSUMED = "assumed"
+    """Neither: the band says how wide the doubt is."""
+
+
+class Kind(Enum):
+    """What the bytes hold; bars and the one-line sum are split by it."""
+
+    WEIGHTS = "weights"
+    KV_CACHE = "KV cache"
+    STATE = "state"
+    COMPUTE = "compute"
+    OUTPUT = "output"
+    RUNTIME = "runtime"
+    """What the driver and its libraries take for each process."""
+
+
+class Overflow(Enum):
+    """What happens to an allocation that a place has no room for."""
+
+    REFUSED = "refused"
+    """It fails, and with it the load."""
+    MIGRATED = "migrated"
+    """The driver moves memory to the host without an error, and everything becomes slow."""
+    SWAPPED = "swapped"
+    """The system makes room on disk as far as there is swap; then processes are killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What is asked of the model, in every engine's terms."""
+
+    context_tokens: int
+    """Of all sequences together."""
+    n_sequences: int = 1
+    kv_type: str = "f16"
+    """Stored type of the KV cache: ``f16``, ``q8_0``, ``q4_0`` ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A device or the host, as an engine sees it: plain numbers, which a person can also type in."""
+
+    name: str
+    """Unique: ``GPU 0``, ``RAM``."""
+    kind: str
+    """``cuda``, ``metal`` or ``host``: decides how an engine rounds its buffers."""
+    total_bytes: int
+    free_bytes: int
+    reserve_bytes: int = 0
+    """What should stay free for everything else. The load line lies at free less reserve."""
+    overflow: Overflow = Overflow.REFUSED
+    overflow_free_bytes: int = 0
+    """How much the overflow can take: free swap for RAM, free RAM for a driver that migrates."""
+    draws_on: str | None = None
+    """The place whose memory this one shares (unified memory): bytes here are counted there too."""
+    n_multiprocessors: int | None = None
+
+    @property
+    def line_bytes(self) -> int:
+        """What may still be used safely."""
+        return max(0, self.free_bytes - self.reserve_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One line of the ledger."""
+
+    kind: Kind
+    label: str
+    place: str
+    """The ``Place.name``."""
+    n_bytes: int
+    low_bytes: int
+    high_bytes: int
+    basis: Basis
+    source: str
+    """Where the rule or the figure is from: file and symbol, address and date, or a measurement."""
+    formula: str = ""
+    """The rule with this model's numbers in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What an engine would allocate. Sums are methods; nothing in it is a total that could disagree with its terms."""
+
+    engine: str
+    terms: tuple[Term, ...]
+    n_layers: int
+    """Layers the engine can place, its output layer among them."""
+    n_gpu_layers: int
+    """Of these, on devices."""
+    doubts: tuple[str, ...] = ()
+    """What had to be assumed, a sentence each."""
+
+    def n_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
+        """Expected bytes in these places (all where None), of this kind (all where None)."""
+        return sum(term.n_bytes for term in self.select(places, kind))
+
+    def low_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
+        """The least that the band allows."""
+        return sum(term.low_bytes for term in self.select(places, kind))
+
+    def high_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
+        """The most that the band allows."""
+        return sum(term.high_bytes for term in self.select(places, kind))
+
+    def select(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> tuple[Term, ...]:
+        """The terms in these places, of this kind."""
+        names = None if places is None else frozenset(places)
+        return tuple(
+            term
+            for term in self.terms
+            if (names is None or term.place in names) and (kind is None or term.kind is kind)
+        )
+
+
+def drawing_on(place: Place, places: Iterable[Place]) -> tuple[str, ...]:
+    """The names whose bytes come out of this place: its own, and of those that share its memory."""
+    return (place.name, *(other.name for other in places if other.draws_on == place.name))

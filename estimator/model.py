@@ -1,0 +1,98 @@
+"""What a model file says: its tensors, and what each layer remembers. Numbers only, no engine's rules."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One stored tensor."""
+
+    name: str
+    """As GGUF names it: ``blk.0.attn_q.weight``, ``token_embd.weight``, ``output.weight``."""
+    shape: tuple[int, ...]
+    """Elements per dimension, the fastest first: a row is ``shape[0]`` long."""
+    type: str
+    """A key of ``estimator.quant.BLOCKS``: ``F32``, ``Q4_K``, ``MXFP4`` ..."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """What one block keeps of the tokens it has seen. All zero: nothing (its keys and values are another layer's)."""
+
+    key_width: int = 0
+    """Elements per cell of the key cache, all KV heads together. Latent attention keeps its latent here, and no value."""
+    value_width: int = 0
+    window_tokens: int | None = None
+    """Sliding window; None attends to everything."""
+    conv_state_width: int = 0
+    """float32 elements per sequence, whatever the context (Mamba, short convolutions, gated delta net)."""
+    recurrent_state_width: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latent:
+    """Multi-head latent attention (DeepSeek): widths in elements per head, ranks in elements."""
+
+    query_rank: int | None
+    key_value_rank: int
+    rope_width: int
+    nope_width: int
+    value_width: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts:
+    """Mixture of experts."""
+
+    n_experts: int
+    n_used: int
+    feed_forward_width: int
+    """Of one expert."""
+    n_leading_dense_layers: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """A model as an engine would load it. Compared by identity, so that what is derived from it can be remembered."""
+
+    name: str
+    architecture: str
+    """``general.architecture`` of GGUF: ``llama``, ``qwen3moe`` ..."""
+    source: str
+    """The file, or ``catalogue``."""
+    quant: str
+    """The mixture's name (``Q4_K_M``), or the largest stored type where the file does not tell."""
+    native_context_tokens: int
+    embedding_width: int
+    feed_forward_width: int
+    n_heads: int
+    n_kv_heads: int
+    head_width: int
+    value_head_width: int
+    vocabulary_size: int
+    layers: tuple[Layer, ...]
+    tensors: tuple[Tensor, ...] = field(repr=False)
+    experts: Experts | None = None
+    latent: Latent | None = None
+    n_predictor_layers: int = 0
+    """The last of ``layers`` that only predict further tokens (MTP); not loaded unless asked for."""
+    file_bytes: int | None = None
+    """Of all parts together; None for a model that is known by name only."""
+    doubts: tuple[str, ...] = ()
+    """What had to be assumed, a sentence each; an estimate carries them on."""
+
+    @property
+    def n_layers(self) -> int:
+        """Blocks, without the output layer that engines count as one more."""
+        return len(self.layers)
+
+    @property
+    def n_parameters(self) -> int:
+        """Elements of all tensors."""
+        total = 0
+        for tensor in self.tensors:
+            n = 1
+            for width in tensor.shape:
+                n *= width
+            total += n
+        return total

@@ -1,0 +1,51 @@
+"""The seam between hardware and the rest: real, simulated and replayed hardware all come through it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from probes.snapshot import Reading
+
+
+class Probe(Protocol):
+    """One source of readings. Opened, sampled and closed on one thread of its own, never on the screen's."""
+
+    def sample(self) -> Reading:
+        """What is there now.
+
+        Raises:
+            ProbeLost: what was there is gone; the probe is closed, and opened anew at a later reading.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the driver back what was taken from it. Called once, on the thread that sampled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeSource:
+    """A probe that can be opened. Opening may take long, and imports what it needs only then."""
+
+    name: str
+    open: Callable[[], Probe]
+    """Raises ProbeUnavailable."""
+
+
+def real_sources(names: Iterable[str] = ("host", "nvidia", "apple")) -> tuple[ProbeSource, ...]:
+    """The vendors of this machine, none of them imported or opened yet."""
+    return tuple(ProbeSource(name=name, open=_opener(name)) for name in names)
+
+
+def _opener(name: str) -> Callable[[], Probe]:
+    def open_vendor() -> Probe:
+        from importlib import import_module  # deferred: a vendor costs up to 26 ms (pynvml), paid on its own thread
+
+        probe: Probe = import_module(f"probes.vendors.{name}").open_probe()
+        return probe
+
+    return open_vendor
+
+
+ProcessNames = Mapping[int, tuple[str, str]]
+"""pid -> (name, command line)."""
