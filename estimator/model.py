@@ -20,7 +20,7 @@ class Layer:
     """What one block keeps of the tokens it has seen. All zero: nothing (its keys and values are another layer's)."""
 
     key_width: int = 0
-    """Elements per cell of the key cache, all KV heads together. Latent attention keeps its latent here, and no value."""
+    """Elements per cell of the key cache, all KV heads together. Latent attention keeps its latent here alone."""
     value_width: int = 0
     window_tokens: int | None = None
     """Sliding window; None attends to everything."""
