@@ -1,0 +1,262 @@
+"""From GGUF metadata to a Model: which layers attend to what, and what each keeps. Files and catalogue both come here.
+
+The rules are those of llama.cpp's loader (src/llama-model.cpp and src/models/*.cpp, `load_hparams`, as of 2026-10).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from estimator.errors import UnreadableModel
+from estimator.model import Experts, Latent, Layer, Model, Tensor
+from estimator.windows import LISTED, WINDOWS, Windows
+
+MAX_LAYERS = 4096
+"""More than any model has; a header that claims more is broken."""
+MAX_WIDTH = 1 << 32
+"""A single dimension beyond this is a broken header, not a model."""
+
+# Architectures whose caches follow the rules below, by llama.cpp's own source; any other gets them with a doubt.
+KNOWN_ARCHITECTURES = frozenset(
+    (
+        "llama llama4 qwen2 qwen2moe qwen3 qwen3moe qwen3next qwen35 qwen35moe gemma gemma2 gemma3 gemma3n gemma4 "
+        "gpt-oss deepseek2 phi2 phi3 falcon-h1 granite granitemoe granitehybrid mamba mamba2 lfm2 command-r cohere2 "
+        "glm4 glm4moe olmo2 starcoder2 smollm3 mistral3 nemotron stablelm falcon internlm2 minicpm exaone exaone4 "
+        "olmoe ernie4_5 hunyuan-dense seed_oss"
+    ).split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Typed look-ups in metadata that is not to be trusted."""
+
+    values: Mapping[str, object]
+    architecture: str
+
+    def count(self, key: str, default: int | None = None, *, maximum: int = MAX_WIDTH) -> int:
+        """A non-negative whole number, or its default.
+
+        Raises:
+            UnreadableModel: missing without a default, or not such a number.
+        """
+        found = self.values.get(f"{self.architecture}.{key}")
+        if found is None:
+            if default is None:
+                raise UnreadableModel(f"the header lacks {self.architecture}.{key}; the file is not a complete model")
+            return default
+        if isinstance(found, Sequence) and not isinstance(found, str):
+            numbers = [n for n in found if isinstance(n, int) and not isinstance(n, bool)]
+            found = max(numbers, default=None)
+        if isinstance(found, bool) or not isinstance(found, int) or not 0 <= found <= maximum:
+            raise UnreadableModel(f"the header's {self.architecture}.{key} is not a number that a model can have")
+        return found
+
+    def per_layer(self, key: str, n_layers: int, default: int) -> tuple[int, ...]:
+        """One number per layer, from an array or from one number for all."""
+        found = self.values.get(f"{self.architecture}.{key}")
+        if isinstance(found, Sequence) and not isinstance(found, str):
+            numbers = tuple(n for n in found if isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MAX_WIDTH)
+            if len(numbers) != len(found) or len(numbers) < n_layers:
+                raise UnreadableModel(f"the header's {self.architecture}.{key} does not say a number for each layer")
+            return numbers[:n_layers]
+        return (self.count(key, default),) * n_layers
+
+    def flags(self, key: str, n_layers: int) -> tuple[bool, ...] | None:
+        """One truth value per layer, where the header has such an array."""
+        found = self.values.get(f"{self.architecture}.{key}")
+        if not isinstance(found, Sequence) or isinstance(found, str) or len(found) < n_layers:
+            return None
+        return tuple(bool(n) for n in found[:n_layers])
+
+
+def describe(
+    metadata: Mapping[str, object],
+    tensors: Sequence[Tensor],
+    *,
+    name: str,
+    source: str,
+    quant: str,
+    file_bytes: int | None = None,
+    doubts: Sequence[str] = (),
+) -> Model:
+    """The model that metadata and tensors tell of.
+
+    Raises:
+        UnreadableModel: a number that every model has is missing or absurd.
+    """
+    architecture = metadata.get("general.architecture")
+    if not isinstance(architecture, str) or not architecture:
+        raise UnreadableModel("the header names no architecture; the file is not a language model")
+    keys = Keys(metadata, architecture)
+    n_layers = keys.count("block_count", maximum=MAX_LAYERS)
+    if n_layers == 0:
+        raise UnreadableModel(f"the header's {architecture}.block_count is 0; the file is not a language model")
+    embedding_width = keys.count("embedding_length")
+    heads = keys.per_layer("attention.head_count", n_layers, 0)
+    kv_heads = keys.per_layer("attention.head_count_kv", n_layers, 0)
+    if f"{architecture}.attention.head_count_kv" not in metadata:
+        kv_heads = heads
+    n_heads = max(heads)
+    head_width = keys.count("attention.key_length", embedding_width // n_heads if n_heads else 0)
+    value_head_width = keys.count("attention.value_length", embedding_width // n_heads if n_heads else 0)
+    latent = _latent(keys)
+    layers = _layers(keys, kv_heads, head_width, value_head_width, latent)
+    known = tuple(doubts)
+    if architecture not in KNOWN_ARCHITECTURES:
+        known += (
+            f"the architecture {architecture!r} is not known here: its cache is taken as full attention in every "
+            "layer, an upper bound",
+        )
+    return Model(
+        name=name,
+        architecture=architecture,
+        source=source,
+        quant=quant,
+        native_context_tokens=keys.count("context_length", 0),
+        embedding_width=embedding_width,
+        feed_forward_width=keys.count("feed_forward_length", 0),
+        n_heads=n_heads,
+        n_kv_heads=max(kv_heads),
+        head_width=head_width,
+        value_head_width=value_head_width,
+        vocabulary_size=_vocabulary_size(keys, tensors),
+        layers=layers,
+        tensors=tuple(tensors),
+        experts=_experts(keys),
+        latent=latent,
+        n_predictor_layers=min(keys.count("nextn_predict_layers", 0), n_layers - 1),
+        file_bytes=file_bytes,
+        doubts=known,
+    )
+
+
+def _latent(keys: Keys) -> Latent | None:
+    """Latent attention is used where the file was converted for it, which it shows by the full heads' widths."""
+    full_width = keys.count("attention.key_length_mla", 0)
+    value_width = keys.count("attention.value_length_mla", 0)
+    rank = keys.count("attention.kv_lora_rank", 0)
+    if not (full_width and value_width and rank):
+        return None
+    rope = keys.count("rope.dimension_count", 0)
+    return Latent(
+        query_rank=keys.count("attention.q_lora_rank", 0) or None,
+        key_value_rank=rank,
+        rope_width=rope,
+        nope_width=max(0, full_width - rope),
+        value_width=value_width,
+    )
+
+
+def _experts(keys: Keys) -> Experts | None:
+    n_experts = keys.count("expert_count", 0)
+    if not n_experts:
+        return None
+    return Experts(
+        n_experts=n_experts,
+        n_used=keys.count("expert_used_count", 0),
+        feed_forward_width=keys.count("expert_feed_forward_length", keys.count("feed_forward_length", 0)),
+        n_leading_dense_layers=keys.count("leading_dense_block_count", 0),
+    )
+
+
+def _vocabulary_size(keys: Keys, tensors: Sequence[Tensor]) -> int:
+    """Rows of the embedding: what the logits are as wide as, whatever the tokenizer lists."""
+    for tensor in tensors:
+        if tensor.name in ("token_embd.weight", "output.weight") and len(tensor.shape) == 2:
+            return tensor.shape[1]
+    return keys.count("vocab_size", 0)
+
+
+def _layers(
+    keys: Keys, kv_heads: Sequence[int], head_width: int, value_head_width: int, latent: Latent | None
+) -> tuple[Layer, ...]:
+    n_layers = len(kv_heads)
+    n_predictors = min(keys.count("nextn_predict_layers", 0), n_layers - 1)
+    attends = _attending(keys, kv_heads)
+    windows = _windows(keys, n_layers)
+    owns = _owning(keys, n_layers)
+    conv, recurrent = _state_widths(keys)
+    keeps_state = _recurrent(keys, attends)
+    # Gemma 4 has other head widths in its windowed layers (src/llama-model.cpp, LLM_KV_ATTENTION_KEY_LENGTH_SWA).
+    windowed_head_width = keys.count("attention.key_length_swa", head_width)
+    windowed_value_width = keys.count("attention.value_length_swa", value_head_width)
+    layers = []
+    for i in range(n_layers):
+        if i >= n_layers - n_predictors:  # the main context's cache leaves them out: create_memory, src/llama-model.cpp
+            layers.append(Layer())
+            continue
+        key_width = value_width = 0
+        window = windows[i] if attends[i] and owns[i] else None
+        if attends[i] and owns[i]:
+            key_width = kv_heads[i] * (windowed_head_width if window else head_width)
+            value_width = 0 if latent else kv_heads[i] * (windowed_value_width if window else value_head_width)
+        layers.append(
+            Layer(
+                key_width=key_width,
+                value_width=value_width,
+                window_tokens=window,
+                conv_state_width=conv if keeps_state[i] else 0,
+                recurrent_state_width=recurrent if keeps_state[i] else 0,
+            )
+        )
+    return tuple(layers)
+
+
+def _attending(keys: Keys, kv_heads: Sequence[int]) -> tuple[bool, ...]:
+    """Which layers have attention at all. Hybrids mark the others with 0 KV heads, list them, or go by a period."""
+    n_layers = len(kv_heads)
+    if keys.architecture in ("mamba", "mamba2"):
+        return (False,) * n_layers
+    if keys.architecture in ("qwen3next", "qwen35", "qwen35moe"):
+        listed = keys.flags("attention.recurrent_layers", n_layers)
+        if listed is not None:
+            return tuple(not is_recurrent for is_recurrent in listed)
+        period = keys.count("full_attention_interval", 4) or 4  # llama.cpp's own default
+        return tuple((i + 1) % period == 0 for i in range(n_layers))
+    return tuple(n > 0 for n in kv_heads)
+
+
+def _recurrent(keys: Keys, attends: Sequence[bool]) -> tuple[bool, ...]:
+    if not keys.count("ssm.inner_size", 0) and not keys.count("shortconv.l_cache", 0):
+        return (False,) * len(attends)
+    if keys.architecture == "falcon-h1":  # attention and Mamba side by side in every layer
+        return (True,) * len(attends)
+    if keys.architecture in ("nemotron_h", "nemotron_h_moe"):  # a layer is Mamba, attention or feed-forward
+        widths = keys.per_layer("feed_forward_length", len(attends), 0)
+        return tuple(not attending and not width for attending, width in zip(attends, widths, strict=True))
+    return tuple(not attending for attending in attends)
+
+
+def _state_widths(keys: Keys) -> tuple[int, int]:
+    """(convolution, recurrence) in float32 elements per layer and sequence: `n_embd_r`, `n_embd_s`."""
+    kernel = keys.count("shortconv.l_cache", 0)
+    if kernel:
+        return (kernel - 1) * keys.count("embedding_length"), 0
+    inner, state, groups = (keys.count(f"ssm.{key}", 0) for key in ("inner_size", "state_size", "group_count"))
+    return max(0, keys.count("ssm.conv_kernel", 0) - 1) * (inner + 2 * groups * state), state * inner
+
+
+def _windows(keys: Keys, n_layers: int) -> tuple[int | None, ...]:
+    none = (None,) * n_layers
+    rule = WINDOWS.get(keys.architecture)
+    window = keys.count("attention.sliding_window", rule.default_tokens if rule else 0)
+    if not window or keys.architecture not in LISTED:
+        return none
+    pattern = keys.flags("attention.sliding_window_pattern", n_layers)
+    if pattern is None:
+        if rule is None or (rule.layer_counts and n_layers not in rule.layer_counts):
+            return none
+        period = keys.count("attention.sliding_window_pattern", rule.period)
+        rule = Windows(period or n_layers + 1, is_full_first=rule.is_full_first)
+        pattern = tuple(rule.covers(i) for i in range(n_layers))
+    return tuple(window if is_windowed else None for is_windowed in pattern)
+
+
+def _owning(keys: Keys, n_layers: int) -> tuple[bool, ...]:
+    """Which layers keep their own keys and values; the last ones of Gemma 3n and 4 read those of earlier layers."""
+    n_owning = n_layers
+    if keys.architecture == "gemma3n":
+        n_owning = 20  # src/models/gemma3n.cpp, n_layer_kv_from_start
+    elif keys.architecture == "gemma4":
+        n_owning = n_layers - min(keys.count("attention.shared_kv_layers", 0), n_layers)
+    return tuple(i < n_owning for i in range(n_layers))
