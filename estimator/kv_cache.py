@@ -1,0 +1,104 @@
+"""What the layers remember: cells of keys and values, and states whose size does not depend on the context.
+
+The rules are llama.cpp's (src/llama-context.cpp, src/llama-kv-cache.cpp, src/llama-kv-cache-iswa.cpp,
+src/llama-memory-recurrent.cpp, as of 2026-10).
+"""
+
+from dataclasses import dataclass
+
+from estimator.ledger import Workload
+from estimator.model import Layer
+from estimator.rounding import Rounding
+
+CELL_MULTIPLE = 256
+"""Cells come in multiples of it (`GGML_PAD(n_ctx, 256)`)."""
+
+STORED_TYPES = {
+    "f32": "F32",
+    "f16": "F16",
+    "bf16": "BF16",
+    "q8_0": "Q8_0",
+    "q5_1": "Q5_1",
+    "q5_0": "Q5_0",
+    "q4_1": "Q4_1",
+    "q4_0": "Q4_0",
+    "iq4_nl": "IQ4_NL",
+}
+"""What llama.cpp takes for --cache-type-k and -v (common/arg.cpp), to the type that is stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheShape:
+    """How a context is laid out in cells, and how many tokens one step computes."""
+
+    n_cells: int
+    """Of each stream."""
+    n_streams: int
+    """Sequences that own cells of their own; 1 where all share them."""
+    n_sequences: int
+    n_batch_tokens: int
+    """Tokens of one logical batch."""
+    n_step_tokens: int
+    """Tokens of one physical batch, a multiple of the sequences: what compute buffers are measured for."""
+    n_ubatch_tokens: int
+    """Before that rounding: what a window's cache is laid out for."""
+    is_full_window: bool = False
+    """Windowed layers keep every cell all the same (--swa-full)."""
+
+    @property
+    def n_context_tokens(self) -> int:
+        """Cells of all streams together: the context that the engine reports."""
+        return self.n_cells * self.n_streams
+
+    def layer_cells(self, window_tokens: int | None) -> int:
+        """Cells per stream of a layer with this window."""
+        if not window_tokens or self.is_full_window:
+            return self.n_cells
+        n_sharing = self.n_sequences if self.n_streams == 1 else 1
+        return _pad(min(self.n_cells, window_tokens * n_sharing + self.n_ubatch_tokens))
+
+
+def cache_shape(
+    workload: Workload, *, n_batch_tokens: int, n_ubatch_tokens: int, is_unified: bool, is_full_window: bool = False
+) -> CacheShape:
+    """The cells for a workload: batches are cut to the context before the context is rounded up."""
+    n_sequences = max(1, workload.n_sequences)
+    n_batch = min(workload.context_tokens, n_batch_tokens)
+    n_ubatch = min(n_batch, n_ubatch_tokens)
+    n_context = _pad(workload.context_tokens)
+    n_streams = 1 if is_unified else n_sequences
+    n_cells = n_context if is_unified else _pad(n_context // n_sequences)
+    n_tokens = min(n_cells * n_streams, n_ubatch)
+    return CacheShape(
+        n_cells=n_cells,
+        n_streams=n_streams,
+        n_sequences=n_sequences,
+        n_batch_tokens=n_batch,
+        n_step_tokens=-(-n_tokens // n_sequences) * n_sequences,
+        n_ubatch_tokens=n_ubatch,
+        is_full_window=is_full_window,
+    )
+
+
+def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, rounding: Rounding) -> int:
+    """Keys and values of one layer, all streams."""
+    n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
+    total = 0
+    if layer.key_width:
+        total += rounding.tensor_bytes(key_type, (layer.key_width, n_cells))
+    if layer.value_width:
+        total += rounding.tensor_bytes(value_type, (layer.value_width, n_cells))
+    return total
+
+
+def state_bytes(layer: Layer, n_sequences: int, rounding: Rounding) -> int:
+    """The state of one layer, always float32 and independent of the context."""
+    return sum(
+        rounding.tensor_bytes("F32", (width, n_sequences))
+        for width in (layer.conv_state_width, layer.recurrent_state_width)
+        if width
+    )
+
+
+def _pad(n: int) -> int:
+    return -(-n // CELL_MULTIPLE) * CELL_MULTIPLE

@@ -1,0 +1,121 @@
+"""Which device holds which layer, and the bytes of the weights there.
+
+llama.cpp: `llama_model::load_tensors` in src/llama-model.cpp (as of 2026-10). Layers are counted with the output layer
+as one more; the last ones go to the devices.
+"""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from estimator.model import Model
+from estimator.rounding import ROUNDINGS
+
+HOST = -1
+"""In place of a device's number."""
+
+_INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
+_FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight"})
+
+
+def place_layers(n_layers: int, n_gpu_layers: int, shares: Sequence[float]) -> tuple[int, ...]:
+    """The device of each layer, the output layer last; HOST for those that stay there.
+
+    Args:
+        n_layers: blocks, without the output layer.
+        n_gpu_layers: how many of the layers, the output layer first, go to devices.
+        shares: what each device shall get, in any unit; empty where there is no device.
+    """
+    if not shares or sum(shares) <= 0:
+        return (HOST,) * (n_layers + 1)
+    n_placed = min(n_gpu_layers, n_layers + 1)
+    first = n_layers + 1 - n_placed
+    # The engine sums, divides and compares in float32; a layer at a boundary goes where that rounding sends it.
+    bounds: list[float] = []
+    total = _float32(0.0)
+    for share in shares:
+        total = _float32(total + _float32(share))
+        bounds.append(total)
+    bounds = [_float32(bound / total) for bound in bounds]
+    return tuple(
+        HOST if layer < first else min(bisect_right(bounds, _float32((layer - first) / n_placed)), len(shares) - 1)
+        for layer in range(n_layers + 1)
+    )
+
+
+def _float32(number: float) -> float:
+    value: float = struct.unpack("f", struct.pack("f", number))[0]
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightTable:
+    """The weights of a model as one kind of buffer rounds them, summed by where they belong."""
+
+    layer_bytes: tuple[int, ...]
+    """Per block, experts apart."""
+    expert_bytes: tuple[int, ...]
+    """Per block, only the matrices of the experts."""
+    input_bytes: int
+    """Embeddings that are looked up row by row: always on the host."""
+    output_bytes: int
+    """With the output layer: head, last norm and whatever belongs to no block."""
+    first_layer_bytes: int
+    """Tensors outside the blocks that are placed with the first one."""
+    rope_bytes: int
+    """A copy for each device that holds a block."""
+    tied_bytes: int
+    """The embedding that serves as the head as well; a second copy where the output layer is on a device."""
+    largest_bytes: dict[str, int]
+    """Per kind of matrix (``ffn_down``), the largest one of the blocks."""
+
+
+@lru_cache(maxsize=48)
+def weight_table(model: Model, kind: str) -> WeightTable:
+    """The table of a model for a kind of buffer, a key of ROUNDINGS; remembered, since it costs milliseconds."""
+    rounding = ROUNDINGS[kind]
+    n_blocks = model.n_layers
+    n_loaded = n_blocks - model.n_predictor_layers
+    layers, experts = [0] * n_blocks, [0] * n_blocks
+    sums = {"input": 0, "output": 0, "first": 0, "rope": 0}
+    tied_bytes = 0
+    largest: dict[str, int] = {}
+    has_head = False
+    for tensor in model.tensors:
+        name = tensor.name
+        n_bytes = rounding.tensor_bytes(tensor.type, tensor.shape)
+        if name.startswith("blk."):
+            _, number, rest = name.split(".", 2)
+            block = int(number)
+            if block >= n_loaded:
+                continue
+            if "_exps" in rest:
+                experts[block] += n_bytes
+            else:
+                layers[block] += n_bytes
+            if len(tensor.shape) > 1 and rest.endswith("weight") and "norm" not in rest:
+                matrix = rest.removesuffix(".weight")
+                largest[matrix] = max(largest.get(matrix, 0), n_bytes)
+        elif name in _INPUT_TENSORS:
+            sums["input"] += n_bytes
+            if name == "token_embd.weight":
+                tied_bytes = n_bytes
+        elif name.startswith("rope_"):
+            sums["rope"] += n_bytes
+        elif name in _FIRST_LAYER_TENSORS:
+            sums["first"] += n_bytes
+        else:
+            sums["output"] += n_bytes
+            has_head = has_head or name == "output.weight"
+    return WeightTable(
+        layer_bytes=tuple(layers),
+        expert_bytes=tuple(experts),
+        input_bytes=sums["input"],
+        output_bytes=sums["output"],
+        first_layer_bytes=sums["first"],
+        rope_bytes=sums["rope"],
+        tied_bytes=0 if has_head else tied_bytes,
+        largest_bytes=largest,
+    )
