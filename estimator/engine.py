@@ -46,5 +46,5 @@ def load_engine(name: str) -> Engine:
     wanted = "".join(c for c in name.casefold() if c.isalnum())
     if wanted not in ENGINES:
         raise EstimatorError(f"no engine is called {name!r}; known: {', '.join(ENGINES)}")
-    engine: Engine = import_module(f"estimator.engines.{wanted}")  # type: ignore[assignment]  # a module is the object
+    engine: Engine = import_module(f"estimator.engines.{wanted}")
     return engine

@@ -105,6 +105,8 @@ class Estimate:
     """Layers the engine can place, its output layer among them."""
     n_gpu_layers: int
     """Of these, on devices."""
+    summary: str = ""
+    """What stays off the devices, in words: ``9 of 49 layers to the CPU``. Empty where nothing does."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each."""
 

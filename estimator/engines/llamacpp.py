@@ -1,0 +1,429 @@
+"""llama.cpp: llama-server, llama-cli and everything that runs them, as of its build of 2026-10-01 (0c1e57098).
+
+Weights, KV cache and states follow the engine's own rules to the byte (estimator/placement.py, estimator/kv_cache.py);
+compute buffers are closed forms (estimator/scratch.py).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from estimator import scratch
+from estimator.errors import Unjudgeable
+from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
+from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.model import Model
+from estimator.placement import HOST, WeightTable, place_layers, weight_table
+from estimator.rounding import ROUNDINGS
+from estimator.runtime import host_runtime, runtime_term
+from estimator.scratch import Spread, Step
+
+NAME = "llama.cpp"
+FIT_MARGIN_BYTES = 1024 << 20
+"""What llama.cpp leaves free on each device when it chooses the layers itself (--fit-target, common/common.h)."""
+BUILD = "llama.cpp 0c1e57098, 2026-10-01"
+
+
+def _option(flag: str, text: str, choices: Sequence[str] = ()) -> dict[str, object]:
+    return {"flag": flag, "help": text, "choices": tuple(choices)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that moves memory, by the engine's own flags."""
+
+    n_gpu_layers: int | None = field(
+        default=None,
+        metadata=_option("--gpu-layers", "layers on the GPU, the output layer counted; as many as fit if not given"),
+    )
+    is_flash_attention: bool = field(
+        default=True, metadata=_option("--flash-attn", "attention without a matrix of all scores; on where supported")
+    )
+    n_batch_tokens: int = field(default=2048, metadata=_option("--batch-size", "tokens of one logical batch"))
+    n_ubatch_tokens: int = field(default=512, metadata=_option("--ubatch-size", "tokens computed in one step"))
+    is_kv_unified: bool = field(default=False, metadata=_option("--kv-unified", "all sequences share one set of cells"))
+    is_kv_offloaded: bool = field(
+        default=True, metadata=_option("--kv-offload", "the KV cache lies with its layer, not all of it in RAM")
+    )
+    is_full_window: bool = field(
+        default=False, metadata=_option("--swa-full", "sliding-window layers keep the whole context")
+    )
+    n_cpu_moe_layers: int = field(
+        default=0, metadata=_option("--n-cpu-moe", "the experts of so many layers stay in RAM")
+    )
+    tensor_split: tuple[float, ...] | None = field(
+        default=None, metadata=_option("--tensor-split", "share of each device; by free memory if not given")
+    )
+    n_outputs: int | None = field(
+        default=None, metadata=_option("", "tokens whose logits are computed at once; one per sequence if not given")
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Who holds what."""
+
+    layer_devices: tuple[int, ...]
+    """By layer, the output layer last."""
+    n_cpu_moe_layers: int
+    n_gpu_layers: int
+
+    @property
+    def n_host_layers(self) -> int:
+        return sum(device == HOST for device in self.layer_devices)
+
+
+def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
+    """What llama.cpp would allocate, all layers on the devices unless told otherwise.
+
+    Raises:
+        Unjudgeable: no place to put it, or a KV type that it does not know.
+    """
+    devices, host = _split_places(places)
+    shape = _cache_shape(workload, options)
+    wanted = model.n_layers + 1 if options.n_gpu_layers is None else options.n_gpu_layers
+    layout = _default_layout(model, options, devices, wanted)
+    if (
+        options.n_gpu_layers is None
+        and len(devices) > 1
+        and not _keeps_margin(_estimate(model, workload, options, devices, host, shape, layout), devices)
+    ):
+        layout = _packed_layout(model, workload, options, devices, host, shape) or layout
+    return _estimate(model, workload, options, devices, host, shape, layout)
+
+
+def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
+    """What its --fit would do where the devices have less than 1 GiB to spare: leave layers, or experts, in RAM.
+
+    It only does so where the number of layers was left to it.
+    """
+    devices, host = _split_places(places)
+    if options.n_gpu_layers is not None or options.tensor_split or options.n_cpu_moe_layers or not devices:
+        return None
+    if _keeps_margin(estimate(model, workload, options, places), devices):
+        return None
+    shape = _cache_shape(workload, options)
+
+    def attempt(n_gpu_layers: int, n_cpu_moe_layers: int) -> Estimate:
+        chosen = replace(options, n_cpu_moe_layers=n_cpu_moe_layers)
+        layout = _default_layout(model, chosen, devices, n_gpu_layers)
+        return _estimate(model, workload, chosen, devices, host, shape, layout)
+
+    n_all = model.n_layers + 1
+    if model.experts and _keeps_margin(attempt(n_all, model.n_layers), devices):
+        n_moved = _least(range(1, model.n_layers + 1), lambda n: _keeps_margin(attempt(n_all, n), devices))
+        return attempt(n_all, n_moved)
+    n_left = _least(range(1, n_all + 1), lambda n: _keeps_margin(attempt(n_all - n, 0), devices))
+    return attempt(n_all - n_left, 0)
+
+
+def flags(model: Model, workload: Workload, options: Options) -> str:
+    """The arguments of llama-server that ask for exactly this."""
+    n_layers = 99 if options.n_gpu_layers is None else options.n_gpu_layers
+    parts = [f"-c {workload.context_tokens}", f"-ngl {max(n_layers, 0)}", f"-np {workload.n_sequences}"]
+    if n_layers == 99 and model.n_layers >= 99:
+        parts[1] = f"-ngl {model.n_layers + 1}"
+    if workload.kv_type != "f16":
+        parts.append(f"-ctk {workload.kv_type} -ctv {workload.kv_type}")
+    if not options.is_flash_attention:
+        parts.append("-fa off")
+    if options.n_ubatch_tokens != 512:
+        parts.append(f"-ub {options.n_ubatch_tokens}")
+    if options.n_cpu_moe_layers:
+        parts.append(f"--n-cpu-moe {options.n_cpu_moe_layers}")
+    return " ".join(parts)
+
+
+def _least(candidates: range, is_enough: Callable[[int], bool]) -> int:
+    """The smallest candidate that is enough, where enough stays enough above it; the last where none is."""
+    low, high = 0, len(candidates) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if is_enough(candidates[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return candidates[low]
+
+
+def _split_places(places: Sequence[Place]) -> tuple[tuple[Place, ...], Place]:
+    host = next((place for place in places if place.kind == "host"), None)
+    if host is None:
+        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    return tuple(place for place in places if place.kind != "host"), host
+
+
+def _cache_shape(workload: Workload, options: Options) -> CacheShape:
+    if workload.kv_type not in STORED_TYPES:
+        raise Unjudgeable(f"llama.cpp knows no KV cache of type {workload.kv_type!r}; {', '.join(STORED_TYPES)} are")
+    if workload.kv_type not in ("f32", "f16", "bf16") and not options.is_flash_attention:
+        raise Unjudgeable("llama.cpp refuses a quantised KV cache without flash attention")
+    return cache_shape(
+        workload,
+        n_batch_tokens=options.n_batch_tokens,
+        n_ubatch_tokens=options.n_ubatch_tokens,
+        is_unified=options.is_kv_unified,
+        is_full_window=options.is_full_window,
+    )
+
+
+def _default_layout(model: Model, options: Options, devices: Sequence[Place], n_gpu_layers: int) -> _Layout:
+    shares = options.tensor_split or tuple(float(place.free_bytes) for place in devices)
+    wanted = n_gpu_layers if n_gpu_layers >= 0 else model.n_layers + 1
+    return _Layout(
+        layer_devices=place_layers(model.n_layers, wanted, shares[: len(devices)] if devices else ()),
+        n_cpu_moe_layers=options.n_cpu_moe_layers,
+        n_gpu_layers=min(wanted, model.n_layers + 1) if devices else 0,
+    )
+
+
+def _keeps_margin(made: Estimate, devices: Sequence[Place]) -> bool:
+    buffers = (Kind.WEIGHTS, Kind.KV_CACHE, Kind.STATE, Kind.COMPUTE)
+    return all(
+        sum(term.n_bytes for term in made.terms if term.place == place.name and term.kind in buffers)
+        <= place.free_bytes - FIT_MARGIN_BYTES
+        for place in devices
+    )
+
+
+def _packed_layout(
+    model: Model,
+    workload: Workload,
+    options: Options,
+    devices: Sequence[Place],
+    host: Place,
+    shape: CacheShape,
+) -> _Layout | None:
+    """All layers on the devices, each filled from the last layer on as --fit does; None where they have no room."""
+    n_open = model.n_layers + 1
+    counts = [0] * len(devices)
+    for number in reversed(range(len(devices))):
+
+        def holds(n: int, number: int = number, n_open: int = n_open) -> bool:
+            trial = list(counts)
+            trial[number] = n
+            trial[0] += n_open - n if number else 0
+            layout = _counted_layout(model, options, trial)
+            made = _estimate(model, workload, options, devices, host, shape, layout)
+            return _keeps_margin(made, devices[number : number + 1])
+
+        counts[number] = next((n for n in range(n_open, -1, -1) if holds(n)), 0)
+        n_open -= counts[number]
+    return _counted_layout(model, options, counts) if n_open == 0 else None
+
+
+def _counted_layout(model: Model, options: Options, counts: Sequence[int]) -> _Layout:
+    devices = tuple(number for number, n in enumerate(counts) for _ in range(n))
+    return _Layout(
+        layer_devices=(HOST,) * (model.n_layers + 1 - len(devices)) + devices,
+        n_cpu_moe_layers=options.n_cpu_moe_layers,
+        n_gpu_layers=len(devices),
+    )
+
+
+def _estimate(
+    model: Model,
+    workload: Workload,
+    options: Options,
+    devices: Sequence[Place],
+    host: Place,
+    shape: CacheShape,
+    layout: _Layout,
+) -> Estimate:
+    terms = [
+        *_weight_terms(model, devices, host, layout),
+        *_cache_terms(model, workload, options, devices, host, shape, layout),
+        *_compute_terms(model, workload, options, devices, host, shape, layout),
+        *(term for place in devices if (term := runtime_term(place)) is not None),
+        host_runtime(host),
+    ]
+    doubts = list(model.doubts)
+    return Estimate(
+        engine=NAME,
+        terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
+        n_layers=model.n_layers + 1,
+        n_gpu_layers=layout.n_gpu_layers,
+        summary=_summary(model, devices, layout),
+        doubts=tuple(doubts),
+    )
+
+
+def _summary(model: Model, devices: Sequence[Place], layout: _Layout) -> str:
+    if not devices:
+        return ""
+    if layout.n_host_layers:
+        return f"{layout.n_host_layers} of {model.n_layers + 1} layers to the CPU"
+    if layout.n_cpu_moe_layers:
+        return f"the experts of {layout.n_cpu_moe_layers} of {model.n_layers} layers in RAM"
+    return ""
+
+
+def _place_of(device: int, devices: Sequence[Place], host: Place) -> Place:
+    return host if device == HOST else devices[device]
+
+
+def _rounding_kind(place: Place, devices: Sequence[Place]) -> str:
+    return "cpu" if place.kind == "host" and not devices else place.kind
+
+
+def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: _Layout) -> list[Term]:
+    held: dict[str, int] = {}
+    n_blocks: dict[str, int] = {}
+
+    def put(place: Place, n_bytes: int) -> None:
+        held[place.name] = held.get(place.name, 0) + n_bytes
+
+    def table(place: Place) -> WeightTable:
+        return weight_table(model, _rounding_kind(place, devices))
+
+    put(host, table(host).input_bytes)
+    for block, device in enumerate(layout.layer_devices[:-1]):
+        place = _place_of(device, devices, host)
+        put(place, table(place).layer_bytes[block])
+        expert_place = host if block < layout.n_cpu_moe_layers else place
+        put(expert_place, table(expert_place).expert_bytes[block])
+        n_blocks[place.name] = n_blocks.get(place.name, 0) + 1
+    for device in set(layout.layer_devices[:-1]):
+        place = _place_of(device, devices, host)
+        put(place, table(place).rope_bytes)
+    first = _place_of(layout.layer_devices[0], devices, host)
+    put(first, table(first).first_layer_bytes)
+    output = _place_of(layout.layer_devices[-1], devices, host)
+    put(output, table(output).output_bytes)
+    is_copied = output is not host or model.architecture == "gemma3n"  # src/models/gemma3n.cpp copies it always
+    if is_copied:
+        put(output, table(output).tied_bytes)
+        if output.draws_on == host.name:  # both copies are the same pages of the mapped file
+            put(host, -table(host).tied_bytes)
+    basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
+    return [
+        Term(
+            kind=Kind.WEIGHTS,
+            label="weights",
+            place=name,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=n_bytes,
+            basis=basis,
+            source=f"tensor table of {model.source}; placed as load_tensors does, {BUILD}",
+            formula=f"{model.quant}, {n_blocks.get(name, 0)} of {model.n_layers} blocks"
+            + (" and the output layer" if name == output.name else "")
+            + (" and the embedding" if name == host.name else ""),
+        )
+        for name, n_bytes in held.items()
+    ]
+
+
+def _cache_terms(
+    model: Model,
+    workload: Workload,
+    options: Options,
+    devices: Sequence[Place],
+    host: Place,
+    shape: CacheShape,
+    layout: _Layout,
+) -> list[Term]:
+    stored = STORED_TYPES[workload.kv_type]
+    cells: dict[str, int] = {}
+    states: dict[str, int] = {}
+    kinds: dict[str, dict[tuple[int, int, int], int]] = {}
+    for layer, device in zip(model.layers, layout.layer_devices[:-1], strict=True):
+        place = _place_of(device if options.is_kv_offloaded else HOST, devices, host)
+        rounding = ROUNDINGS[_rounding_kind(place, devices)]
+        if layer.key_width or layer.value_width:
+            cells[place.name] = cells.get(place.name, 0) + cell_bytes(layer, shape, stored, stored, rounding)
+            counted = kinds.setdefault(place.name, {})
+            key = (layer.key_width, layer.value_width, shape.layer_cells(layer.window_tokens) * shape.n_streams)
+            counted[key] = counted.get(key, 0) + 1
+        if layer.conv_state_width or layer.recurrent_state_width:
+            states[place.name] = states.get(place.name, 0) + state_bytes(layer, shape.n_sequences, rounding)
+    terms = [
+        Term(
+            kind=Kind.KV_CACHE,
+            label="KV cache",
+            place=name,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=n_bytes,
+            basis=Basis.DERIVED,
+            source=f"src/llama-kv-cache.cpp, {BUILD}",
+            formula=" + ".join(
+                f"{n} layers x {n_cells} cells x ({key} + {value}) {workload.kv_type}"
+                for (key, value, n_cells), n in kinds[name].items()
+            ),
+        )
+        for name, n_bytes in cells.items()
+    ]
+    terms += [
+        Term(
+            kind=Kind.STATE,
+            label="recurrent state",
+            place=name,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=n_bytes,
+            basis=Basis.DERIVED,
+            source=f"src/llama-memory-recurrent.cpp, {BUILD}",
+            formula=f"float32, {shape.n_sequences} sequence(s), whatever the context",
+        )
+        for name, n_bytes in states.items()
+    ]
+    return terms
+
+
+def _compute_terms(
+    model: Model,
+    workload: Workload,
+    options: Options,
+    devices: Sequence[Place],
+    host: Place,
+    shape: CacheShape,
+    layout: _Layout,
+) -> list[Term]:
+    stored = STORED_TYPES[workload.kv_type]
+    step = Step(
+        shape=shape,
+        n_outputs=min(shape.n_step_tokens, options.n_outputs or shape.n_sequences),
+        is_flash_attention=options.is_flash_attention,
+        key_type=stored,
+        value_type=stored,
+    )
+    buffers = scratch.buffers(
+        model,
+        step,
+        Spread(
+            layer_devices=layout.layer_devices,
+            n_devices=len(devices),
+            n_cpu_moe_layers=layout.n_cpu_moe_layers,
+            is_cache_offloaded=options.is_kv_offloaded,
+        ),
+    )
+    held = list(zip((*devices, host), buffers, strict=True))
+    terms = [
+        Term(
+            kind=Kind.COMPUTE,
+            label="compute buffer",
+            place=place.name,
+            n_bytes=buffer.n_bytes,
+            low_bytes=buffer.low_bytes,
+            high_bytes=buffer.high_bytes,
+            basis=Basis.DERIVED,
+            source=f"closed form of graph_reserve, src/llama-context.cpp, {BUILD}",
+            formula=buffer.formula,
+        )
+        for place, buffer in held
+    ]
+    n_bytes = 4 * model.vocabulary_size * shape.n_sequences
+    terms.append(
+        Term(
+            kind=Kind.OUTPUT,
+            label="logits",
+            place=host.name,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=4 * model.vocabulary_size * max(step.n_outputs, shape.n_sequences),
+            basis=Basis.DERIVED,
+            source=f"output_reserve, src/llama-context.cpp, {BUILD}",
+            formula=f"{model.vocabulary_size} tokens x float32 x {shape.n_sequences} sequence(s)",
+        )
+    )
+    return terms
