@@ -1,0 +1,115 @@
+"""From an estimate and the places as they are now: does it fit, and if not, what would happen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from estimator.ledger import Estimate, Overflow, Place, drawing_on
+
+
+class Level(IntEnum):
+    """Ordered: the worst of several is their maximum."""
+
+    FITS = 0
+    """Under every load line, at the high end of the band as well."""
+    TIGHT = 1
+    """Fits as expected, and crosses a load line at the high end of the band or by what should stay free."""
+    SPILLS = 2
+    """Goes on in slower memory."""
+    FAILS = 3
+    """Refused, out of memory, or killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Margin:
+    """One place, with the load on it."""
+
+    place: Place
+    load_bytes: int
+    """Expected, of everything that draws on this place."""
+    high_bytes: int
+    level: Level
+
+    @property
+    def headroom_bytes(self) -> int:
+        """To the load line at the high end of the band; negative over it."""
+        return self.place.line_bytes - self.high_bytes
+
+    @property
+    def missing_bytes(self) -> int:
+        """What is not there of the expected bytes."""
+        return max(0, self.load_bytes - self.place.free_bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The worst of all places, and why."""
+
+    level: Level
+    place: str
+    """Where it is decided."""
+    headroom_bytes: int
+    """There, to the load line; negative over it."""
+    spill_bytes: int
+    """There, what has no room."""
+    reason: str
+    """What would happen, in words; empty where it fits."""
+    margins: tuple[Margin, ...]
+
+
+def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None = None) -> Verdict:
+    """The verdict on an estimate.
+
+    Args:
+        estimate: what the engine would allocate as asked.
+        places: as they are now; every term's place is among them.
+        fallback: what the engine would do by itself where the estimate does not fit.
+    """
+    margins = tuple(_margin(estimate, place, places) for place in places)
+    used = [margin for margin in margins if margin.load_bytes] or list(margins)
+    worst = max(used, key=lambda margin: (margin.level, -margin.headroom_bytes))
+    level, reason = worst.level, ""
+    if level >= Level.SPILLS:
+        level, reason = _overflow(worst, places, fallback)
+    elif fallback is not None and fallback.summary:
+        reason = f"left to itself, {fallback.engine} would keep more room: {fallback.summary}"
+    return Verdict(
+        level=level,
+        place=worst.place.name,
+        headroom_bytes=worst.headroom_bytes,
+        spill_bytes=worst.missing_bytes,
+        reason=reason,
+        margins=margins,
+    )
+
+
+def _margin(estimate: Estimate, place: Place, places: Sequence[Place]) -> Margin:
+    names = drawing_on(place, places)
+    load, high = estimate.n_bytes(names), estimate.high_bytes(names)
+    if load > place.free_bytes:
+        level = Level.FAILS
+        if place.overflow is not Overflow.REFUSED and load - place.free_bytes <= place.overflow_free_bytes:
+            level = Level.SPILLS
+    elif high > place.line_bytes:
+        level = Level.TIGHT
+    else:
+        level = Level.FITS
+    return Margin(place=place, load_bytes=load, high_bytes=high, level=level)
+
+
+def _overflow(worst: Margin, places: Sequence[Place], fallback: Estimate | None) -> tuple[Level, str]:
+    """What becomes of bytes that have no room: the engine's own way out first, then the system's."""
+    if fallback is not None and all(
+        fallback.n_bytes(drawing_on(place, places)) <= place.free_bytes for place in places
+    ):
+        return Level.SPILLS, f"{fallback.engine} would leave {fallback.summary}"
+    place = worst.place
+    if worst.level is Level.SPILLS:
+        if place.overflow is Overflow.MIGRATED:
+            return Level.SPILLS, "the driver would move it to shared system memory without an error, many times slower"
+        return Level.SPILLS, "the system would swap it to disk, far too slow to work with"
+    if place.overflow is Overflow.SWAPPED:
+        return Level.FAILS, "RAM and swap together have no room; the system would kill a process"
+    if place.overflow is Overflow.MIGRATED:
+        return Level.FAILS, "neither the device nor the RAM that the driver would move it to has room"
+    return Level.FAILS, "the allocation would fail: out of memory"
