@@ -1,0 +1,114 @@
+"""The only place where numbers become text, and where text from outside is made safe to show."""
+
+import time
+import unicodedata
+from collections.abc import Iterable
+
+GIB = 1 << 30
+MIB = 1 << 20
+UNKNOWN = "–"
+"""What stands where a figure is not known; a reason is said beside it."""
+
+
+def gib(n_bytes: int | None, digits: int | None = None) -> str:
+    """``4.6``, ``125``: GiB without the unit, with as many digits as matter."""
+    if n_bytes is None:
+        return UNKNOWN
+    number = n_bytes / GIB
+    if digits is None:
+        digits = 0 if abs(number) >= 99.95 else 1
+    text = f"{number:.{digits}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def size(n_bytes: int | None) -> str:
+    """With the unit: ``512 MiB``, ``4.6 GiB``, ``125 GiB``."""
+    if n_bytes is None:
+        return UNKNOWN
+    if abs(n_bytes) < GIB:
+        return f"{n_bytes / MIB:.0f} MiB"
+    return f"{gib(n_bytes, 1 if abs(n_bytes) < 100 * GIB else 0)} GiB"
+
+
+def fine_size(n_bytes: int) -> str:
+    """With two digits, for the ledger: ``17.28 GiB``, ``304.28 MiB``."""
+    return f"{n_bytes / GIB:.2f} GiB" if abs(n_bytes) >= GIB else f"{n_bytes / MIB:.2f} MiB"
+
+
+def band(low_bytes: int, high_bytes: int) -> str:
+    """Half of a band's width in GiB: ``± 0.3``; nothing where it rounds to none."""
+    half = (high_bytes - low_bytes) / 2 / GIB
+    return f"± {half:.1f}" if half >= 0.05 else ""
+
+
+def count(number: int | None) -> str:
+    """``40 960``: thousands set off by a no-break space."""
+    return UNKNOWN if number is None else f"{number:,}".replace(",", "\N{NO-BREAK SPACE}")
+
+
+def short_count(number: int) -> str:
+    """``8k``, ``128k``, ``1M``, as contexts are called; exact multiples of 1024 only."""
+    if number >= 1 << 20 and number % (1 << 20) == 0:
+        return f"{number >> 20}M"
+    if number >= 1024 and number % 1024 == 0:
+        return f"{number >> 10}k"
+    return str(number)
+
+
+def parameters(number: int) -> str:
+    """``8.0B``, ``270M``, ``1.0T``."""
+    for limit, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M")):
+        if number >= limit * 0.9995:
+            return f"{number / limit:.1f}{unit}" if unit != "M" else f"{number / limit:.0f}M"
+    return str(number)
+
+
+def percent(ratio: float | None) -> str:
+    """``97 %``."""
+    return UNKNOWN if ratio is None else f"{ratio * 100:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """``4 s``, ``3 min``, ``2 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def celsius(degrees: float | None) -> str:
+    """``62 °C``."""
+    return UNKNOWN if degrees is None else f"{degrees:.0f} °C"
+
+
+def watts(power: float | None, limit: float | None = None) -> str:
+    """``285 of 450 W``, or without the limit where there is none."""
+    if power is None:
+        return UNKNOWN
+    return f"{power:.0f} W" if limit is None else f"{power:.0f} of {limit:.0f} W"
+
+
+def time_of_day(when: time.struct_time) -> str:
+    """``12:04:31``."""
+    return f"{when.tm_hour:02}:{when.tm_min:02}:{when.tm_sec:02}"
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Text from outside, as plain text of one line: no control codes, no direction changes, nothing invisible.
+
+    Markup is not its business: whoever shows it must not parse it.
+    """
+    kept = []
+    for char in text[: limit * 4]:
+        category = unicodedata.category(char)
+        if category in ("Cc", "Zl", "Zp"):
+            kept.append(" ")
+        elif category in ("Cf", "Cs", "Co", "Cn"):  # format characters change direction or join; the rest has no shape
+            continue
+        else:
+            kept.append(char)
+    return " ".join("".join(kept).split())[:limit]
+
+
+def sentence(parts: Iterable[str]) -> str:
+    """Parts that are there, joined by a middle dot."""
+    return " · ".join(part for part in parts if part)

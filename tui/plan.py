@@ -1,0 +1,224 @@
+"""A load that a person has in mind, what it comes to on this machine now, and what to change about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from estimator.advise import best_quant, longest_context
+from estimator.engine import Engine, load_engine
+from estimator.errors import EstimatorError, Unjudgeable
+from estimator.ledger import Estimate, Place, Workload
+from estimator.mixture import QUANTS, requantised
+from estimator.model import Model
+from estimator.verdict import Level, Verdict, judge
+from probes.snapshot import Process, Snapshot
+from tui.humanize import count, plain, size
+from tui.places import device_label, places_of
+
+DEFAULT_CONTEXT_TOKENS = 8192
+SMALLEST_CONTEXT_TOKENS = 512
+MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What shall be loaded, and how."""
+
+    model: Model
+    workload: Workload
+    options: Any
+    """The engine's own ``Options``."""
+    engine_name: str = "llamacpp"
+    devices: tuple[str, ...] | None = None
+    """Names of places. None: one device if it fits there, the largest first, else all; empty: the CPU alone."""
+
+    @property
+    def engine(self) -> Engine:
+        """The module that knows the engine."""
+        return load_engine(self.engine_name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A plan on places."""
+
+    plan: Plan
+    places: tuple[Place, ...]
+    """Those the engine was given: the chosen devices and the host."""
+    estimate: Estimate
+    fallback: Estimate | None
+    verdict: Verdict
+
+    @property
+    def device_names(self) -> tuple[str, ...]:
+        """The devices that are used."""
+        return tuple(place.name for place in self.places if place.kind != "host")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing to change so that the plan fits."""
+
+    label: str
+    """``context 4 096``, ``KV cache q8_0``, ``Q3_K_M``, ``after stopping 41233 (4.6 GiB, python3)``."""
+    plan: Plan
+    """The changed plan; the same one where the change is not the plan's."""
+    is_applicable: bool = True
+    """False where the change is up to the person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What would fit here."""
+
+    longest_context_tokens: int | None
+    best_quant: str | None
+    changes: tuple[Change, ...]
+
+
+def default_plan(model: Model) -> Plan:
+    """A plan to begin with: 8 192 tokens, or all that the model has."""
+    tokens = DEFAULT_CONTEXT_TOKENS
+    if model.native_context_tokens:
+        tokens = min(tokens, model.native_context_tokens)
+    return Plan(model=model, workload=Workload(context_tokens=tokens), options=load_engine("llamacpp").Options())
+
+
+def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
+    """What the plan comes to on these places.
+
+    Raises:
+        EstimatorError: it can't be judged, and why.
+    """
+    host = tuple(place for place in places if place.kind == "host")
+    devices = tuple(place for place in places if place.kind != "host")
+    if plan.devices is not None:
+        chosen = tuple(place for place in devices if place.name in plan.devices)
+        if len(chosen) != len(plan.devices):
+            lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
+            raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
+        return _assess_on(plan, chosen + host)
+    if len(devices) > 1:
+        for place in sorted(devices, key=lambda place: -place.total_bytes):
+            alone = _assess_on(plan, (place, *host))
+            if alone.verdict.level is Level.FITS:
+                return alone
+    return _assess_on(plan, devices + host)
+
+
+def _assess_on(plan: Plan, places: tuple[Place, ...]) -> Assessment:
+    engine = plan.engine
+    made = engine.estimate(plan.model, plan.workload, plan.options, places)
+    other = engine.fallback(plan.model, plan.workload, plan.options, places)
+    return Assessment(plan=plan, places=places, estimate=made, fallback=other, verdict=judge(made, places, other))
+
+
+def level_of(plan: Plan, places: Sequence[Place]) -> Level:
+    """Only how bad it is; what can't be judged counts as failing."""
+    try:
+        return assess(plan, places).verdict.level
+    except EstimatorError:
+        return Level.FAILS
+
+
+@lru_cache(maxsize=48)
+def with_quant(model: Model, quant: str) -> Model:
+    """The model under another mixture, remembered: a matrix asks for the same ones at every reading."""
+    return model if quant == model.quant else requantised(model, quant)
+
+
+def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None) -> Advice:
+    """What would fit on these places, one setting changed at a time."""
+    level = level_of(plan, places)
+
+    def with_context(tokens: int) -> Plan:
+        return replace(plan, workload=replace(plan.workload, context_tokens=tokens))
+
+    def requantised_plan(quant: str) -> Plan:
+        return replace(plan, model=with_quant(plan.model, quant))
+
+    native = plan.model.native_context_tokens or plan.workload.context_tokens
+    longest = longest_context(lambda tokens: level_of(with_context(tokens), places), native_tokens=native)
+    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), _quants(plan.model))
+    if level < Level.SPILLS:
+        return Advice(longest_context_tokens=longest, best_quant=best, changes=())
+    changes: list[Change] = []
+    if longest is not None and SMALLEST_CONTEXT_TOKENS <= longest < plan.workload.context_tokens:
+        changes.append(Change(label=f"context {count(longest)}", plan=with_context(longest)))
+    for kv_type in ("q8_0", "q4_0"):
+        smaller = replace(plan, workload=replace(plan.workload, kv_type=kv_type))
+        if plan.workload.kv_type == "f16" and level_of(smaller, places) <= Level.TIGHT:
+            changes.append(Change(label=f"KV cache {kv_type}", plan=smaller))
+            break
+    if best is not None and best != plan.model.quant:
+        changes.append(Change(label=best, plan=requantised_plan(best)))
+    if snapshot is not None and (stopped := _after_stopping(plan, snapshot)) is not None:
+        changes.append(stopped)
+    return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:4]))
+
+
+def _quants(model: Model) -> tuple[str, ...]:
+    """What is worth offering: not above 8 bits unless the model has that already, nor what does not change it."""
+    offered = tuple(quant for quant in QUANTS if quant not in ("F32", "BF16", "F16"))
+    if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
+        return (model.quant,)
+    return offered if model.quant in QUANTS else (model.quant, *offered)
+
+
+def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:
+    """The process whose memory would make room, the smallest that is enough."""
+    held: dict[int, list[Process]] = {}
+    for process in snapshot.processes:
+        if process.used_bytes:
+            held.setdefault(process.pid, []).append(process)
+    for pid, parts in sorted(held.items(), key=lambda item: sum(part.used_bytes or 0 for part in item[1])):
+        freed = {part.device_key: part.used_bytes or 0 for part in parts}
+        names = {device_label(d, snapshot.devices): freed.get(d.key, 0) for d in snapshot.devices}
+        places = tuple(
+            replace(place, free_bytes=min(place.total_bytes, place.free_bytes + names.get(place.name, 0)))
+            for place in places_of(snapshot)
+        )
+        if level_of(plan, places) <= Level.TIGHT:
+            name = plain(parts[0].name or "not visible from here", 24)
+            return Change(
+                label=f"after stopping {pid} ({size(sum(freed.values()))}, {name})", plan=plan, is_applicable=False
+            )
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One combination of quant and context."""
+
+    quant: str
+    context_tokens: int
+    n_bytes: int
+    """Expected, on the devices; on the host where there are none."""
+    level: Level
+    plan: Plan
+
+
+def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants: Sequence[str]) -> tuple[Cell, ...]:
+    """Every quant at every context, row by row; what can't be judged is left out."""
+    cells = []
+    for quant in quants:
+        for tokens in contexts:
+            cell_plan = replace(
+                plan, model=with_quant(plan.model, quant), workload=replace(plan.workload, context_tokens=tokens)
+            )
+            try:
+                made = assess(cell_plan, places)
+            except EstimatorError:
+                continue
+            names = made.device_names or tuple(place.name for place in made.places)
+            cells.append(
+                Cell(
+                    quant=quant,
+                    context_tokens=tokens,
+                    n_bytes=made.estimate.n_bytes(names),
+                    level=made.verdict.level,
+                    plan=cell_plan,
+                )
+            )
+    return tuple(cells)
