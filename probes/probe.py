@@ -1,7 +1,8 @@
 """The seam between hardware and the rest: real, simulated and replayed hardware all come through it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 from probes.snapshot import Reading
@@ -23,6 +24,10 @@ class Probe(Protocol):
         ...
 
 
+DescribeProcess = Callable[[int], tuple[str, str] | None]
+"""pid -> (name, command line), or None where the process cannot be seen."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeSource:
     """A probe that can be opened. Opening may take long, and imports what it needs only then."""
@@ -30,22 +35,24 @@ class ProbeSource:
     name: str
     open: Callable[[], Probe]
     """Raises ProbeUnavailable."""
+    describe_process: DescribeProcess | None = None
+    """Names the processes that the probe reports by number only. None where they are not of this machine (a replay)."""
 
 
 def real_sources(names: Iterable[str] = ("host", "nvidia", "apple")) -> tuple[ProbeSource, ...]:
     """The vendors of this machine, none of them imported or opened yet."""
-    return tuple(ProbeSource(name=name, open=_opener(name)) for name in names)
+    return tuple(ProbeSource(name=name, open=_opener(name), describe_process=_describe_process) for name in names)
 
 
 def _opener(name: str) -> Callable[[], Probe]:
     def open_vendor() -> Probe:
-        from importlib import import_module  # deferred: a vendor costs up to 26 ms (pynvml), paid on its own thread
-
+        # Imported only now: a vendor costs up to 26 ms (pynvml), which is paid on its own thread.
         probe: Probe = import_module(f"probes.vendors.{name}").open_probe()
         return probe
 
     return open_vendor
 
 
-ProcessNames = Mapping[int, tuple[str, str]]
-"""pid -> (name, command line)."""
+def _describe_process(pid: int) -> tuple[str, str] | None:
+    described: tuple[str, str] | None = import_module("probes.vendors.host").describe_process(pid)
+    return described
