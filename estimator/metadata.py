@@ -21,7 +21,7 @@ KNOWN_ARCHITECTURES = frozenset(
         "llama llama4 qwen2 qwen2moe qwen3 qwen3moe qwen3next qwen35 qwen35moe gemma gemma2 gemma3 gemma3n gemma4 "
         "gpt-oss deepseek2 phi2 phi3 falcon-h1 granite granitemoe granitehybrid mamba mamba2 lfm2 command-r cohere2 "
         "glm4 glm4moe olmo2 starcoder2 smollm3 mistral3 nemotron stablelm falcon internlm2 minicpm exaone exaone4 "
-        "olmoe ernie4_5 hunyuan-dense seed_oss"
+        "olmoe ernie4_5 hunyuan-dense seed_oss nemotron_h nemotron_h_moe ernie4_5-moe minimax-m2 lfm2moe"
     ).split()
 )
 

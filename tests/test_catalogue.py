@@ -1,0 +1,206 @@
+import json
+import math
+
+import pytest
+
+from estimator.errors import AmbiguousModel, UnknownQuant, UnreadableModel
+from estimator.metadata import describe
+from estimator.quant import stored_bytes
+from estimator.readers import catalogue
+from estimator.readers.catalogue import Entry
+from estimator.templates import RECIPES, tensors_of
+
+GIB = 1 << 30
+ENTRIES = catalogue.entries()
+
+# Sizes that llama.cpp printed (llama-bench, print_info), rounded as printed.
+PUBLISHED = [
+    ("Qwen2.5 14B", "Q4_K_M", 8.37, "visorcraft/strix-halo-llm-perf, BENCHMARKS.md"),
+    ("Qwen3 30B-A3B", "Q4_K_M", 17.28, "visorcraft/strix-halo-llm-perf, BENCHMARKS.md"),
+    ("Qwen3 235B-A22B", "Q4_K_M", 132.386, "ikawrakow/ik_llama.cpp, issue 389"),
+    ("Qwen3 Coder Next", "Q4_K_M", 45.17, "visorcraft/strix-halo-llm-perf, BENCHMARKS.md"),
+    ("Qwen3.5 35B-A3B", "BF16", 64.6, "kyuz0/amd-strix-halo-toolboxes, benchmark/results"),
+    ("Qwen3.6 27B", "BF16", 50.103, "Thireus/GGUF-Tool-Suite, Qwen3.6-27B baseline"),
+    ("Gemma 4 31B", "BF16", 57.18, "kyuz0/amd-strix-halo-toolboxes, benchmark/results"),
+    ("Llama 3.1 70B", "Q4_K_M", 39.59, "Jantoniio3/TFG, ollama.log"),
+    ("Llama 3.1 405B", "Q4_K_M", 226.37, "lhl/strix-halo-testing, rpc-test/README.md"),
+    ("Llama 4 Scout", "Q6_K", 82.35, "kyuz0/amd-strix-halo-toolboxes, loadtime_results"),
+    ("Mixtral 8x7B", "Q4_0", 24.63, "jack-tsao/jetson-copilot, ollama.log"),
+    ("Ministral 3 14B", "BF16", 25.16, "kyuz0/amd-strix-halo-toolboxes, benchmark/results"),
+    ("DeepSeek R1", "Q4_K_M", 376.65, "ikawrakow/ik_llama.cpp, issue 389"),
+    ("DeepSeek R1", "Q8_0", 664.295, "ikawrakow/ik_llama.cpp, discussion 258"),
+    ("DeepSeek Coder V2 Lite", "Q4_K_M", 9.649, "ikawrakow/ik_llama.cpp, issue 230"),
+    ("GLM-4.7 Flash", "BF16", 55.786, "Thireus/GGUF-Tool-Suite, GLM-4.7-Flash baseline"),
+    ("MiniMax M2", "Q3_K_M", 101.76, "visorcraft/strix-halo-llm-perf, BENCHMARKS.md"),
+    ("Phi-3 mini", "Q4_K_M", 2.23, "danbev/learning-ai, agents/llama-cpp-agent/README.md"),
+    ("TinyLlama", "Q4_0", 0.5923, "PandiaJason/nanos, ollama.log"),
+    ("gpt-oss 20B", "MXFP4", 11.266, "ikawrakow/ik_llama.cpp, issue 822"),
+    ("gpt-oss 20B", "Q4_K_M", 10.81, "ghghang2/repo, llama_server.log"),
+    ("gpt-oss 20B", "F16", 12.83, "ghghang2/repo, llama_server.log"),
+    ("gpt-oss 120B", "MXFP4", 59.02, "ikawrakow/ik_llama.cpp, discussion 758"),
+]
+
+
+def n_learned(entry: Entry) -> int:
+    """Rotation tables are computed, not learned."""
+    tensors = tensors_of(entry.metadata, entry.flags)
+    return sum(math.prod(tensor.shape) for tensor in tensors if not tensor.name.startswith("rope_f"))
+
+
+def test_the_tensors_of_every_model_add_up_to_the_parameters_stated() -> None:
+    wrong = {
+        entry.name: n_missing
+        for entry in ENTRIES
+        if (n_missing := entry.n_parameters + sum(entry.differences.values()) - n_learned(entry))
+    }
+
+    assert wrong == {}
+
+
+def test_no_tensor_is_listed_twice() -> None:
+    for entry in ENTRIES:
+        names = [tensor.name for tensor in tensors_of(entry.metadata, entry.flags)]
+        assert len(set(names)) == len(names), entry.name
+
+
+@pytest.mark.parametrize(("name", "quant", "gib", "source"), PUBLISHED)
+def test_a_model_by_name_is_as_large_as_the_published_file(name: str, quant: str, gib: float, source: str) -> None:
+    model = catalogue.read(name, quant)
+    n_bytes = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors)
+
+    assert n_bytes / GIB == pytest.approx(gib, rel=0.001)
+
+
+def test_no_two_models_share_a_name() -> None:
+    names = [entry.name for entry in ENTRIES]
+    spelt = {name.casefold().replace(" ", "").replace("-", "") for name in names}
+
+    assert len(spelt) == len(ENTRIES) >= 60
+    assert all(catalogue.find(entry.name) is entry for entry in ENTRIES)
+    assert all(catalogue.find(entry.checkpoint) is entry for entry in ENTRIES)
+
+
+def test_every_alias_leads_to_one_model() -> None:
+    assert all(catalogue.find(alias) for entry in ENTRIES for alias in entry.aliases)
+
+
+def test_every_entry_says_where_its_numbers_are_from() -> None:
+    assert all(entry.source.startswith("https://huggingface.co/") for entry in ENTRIES)
+    assert all(len(entry.released) == 7 and entry.licence for entry in ENTRIES)
+
+
+def test_every_architecture_of_the_catalogue_has_a_recipe() -> None:
+    assert {entry.architecture for entry in ENTRIES} <= set(RECIPES)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("qwen3-30b-a3b", "Qwen3 30B-A3B"),
+        ("Qwen3 30B A3B", "Qwen3 30B-A3B"),
+        ("Qwen/Qwen3-30B-A3B", "Qwen3 30B-A3B"),
+        ("llama3.1:8b", "Llama 3.1 8B"),
+        ("llama-3.1-8b-instruct", "Llama 3.1 8B"),
+        ("Meta-Llama-3.1-8B-Instruct-GGUF", "Llama 3.1 8B"),
+        ("unsloth/Qwen3-8B-GGUF", "Qwen3 8B"),
+        ("gemma_3_12b_it", "Gemma 3 12B"),
+        ("GPT OSS 20b", "gpt-oss 20B"),
+        ("phi4", "Phi-4 14B"),
+        ("deepseek-r1", "DeepSeek R1 671B-A37B"),
+        ("devstral-small-2505", "Devstral Small 24B"),
+    ],
+)
+def test_any_usual_spelling_finds_the_model(typed: str, name: str) -> None:
+    assert catalogue.find(typed).name == name
+
+
+def test_a_beginning_that_only_one_name_has_is_enough() -> None:
+    assert catalogue.find("codestr").name == "Codestral 22B"
+
+
+def test_a_name_that_several_go_by_lists_at_most_eight() -> None:
+    with pytest.raises(AmbiguousModel, match=r"Llama 2 7B.*and \d+ more") as caught:
+        catalogue.find("llama")
+
+    assert len(caught.value.candidates) == 8
+
+
+@pytest.mark.parametrize(("typed", "near"), [("quen3 8b", "Qwen3 8B"), ("lama 3.1 8b", "Llama 3.1 8B")])
+def test_a_misspelt_name_is_answered_with_the_nearest(typed: str, near: str) -> None:
+    with pytest.raises(UnreadableModel, match=near):
+        catalogue.find(typed)
+
+
+@pytest.mark.parametrize("typed", ["", "/", "instruct", "zzzzzz"])
+def test_what_is_no_name_at_all_is_refused(typed: str) -> None:
+    with pytest.raises(UnreadableModel, match="no model is called"):
+        catalogue.find(typed)
+
+
+def test_names_are_recognised_and_nonsense_is_not() -> None:
+    assert catalogue.recognises("qwen3 8b")
+    assert catalogue.recognises("gpt-oss")
+    assert not catalogue.recognises("no model of that name")
+
+
+def test_search_finds_all_words_in_any_order() -> None:
+    found = [entry.name for entry in catalogue.search("qwen distill")]
+
+    assert "DeepSeek R1 Distill Qwen 7B" in found
+    assert "Qwen3 8B" not in found
+
+
+def test_a_model_read_by_name_is_described_as_a_file_would_be() -> None:
+    model = catalogue.read("gemma 3 12b")
+
+    assert (model.source, model.quant, model.file_bytes) == ("catalogue", "Q4_K_M", None)
+    assert (model.n_layers, model.embedding_width, model.vocabulary_size) == (48, 3840, 262144)
+    assert [layer.window_tokens for layer in model.layers[:6]] == [1024] * 5 + [None]
+
+
+def test_gpt_oss_is_read_as_it_was_published() -> None:
+    assert catalogue.read("gpt-oss 20B").quant == "MXFP4"
+
+
+def test_a_vision_model_says_that_only_its_text_part_is_meant() -> None:
+    assert any("mmproj" in doubt for doubt in catalogue.read("gemma 3 4b").doubts)
+
+
+def test_layers_that_predict_further_tokens_are_counted_apart() -> None:
+    model = catalogue.read("GLM-4.5 Air")
+
+    assert (model.n_layers, model.n_predictor_layers) == (47, 1)
+
+
+def test_latent_attention_is_described_from_the_catalogue() -> None:
+    latent = catalogue.read("DeepSeek R1").latent
+
+    assert latent is not None
+    assert (latent.key_value_rank, latent.rope_width, latent.nope_width) == (512, 64, 128)
+
+
+def test_an_unknown_quant_is_refused() -> None:
+    with pytest.raises(UnknownQuant):
+        catalogue.read("qwen3 8b", "Q99")
+
+
+def test_an_unknown_architecture_is_refused() -> None:
+    with pytest.raises(UnreadableModel, match="rwkv9"):
+        tensors_of({"general.architecture": "rwkv9"})
+
+
+def test_a_missing_number_is_named() -> None:
+    with pytest.raises(UnreadableModel, match=r"llama\.block_count"):
+        tensors_of({"general.architecture": "llama"})
+
+
+def test_every_entry_can_be_described() -> None:
+    for entry in ENTRIES:
+        model = describe(entry.metadata, (), name=entry.name, source="catalogue", quant="BF16")
+        assert model.native_context_tokens == entry.native_context_tokens
+
+
+def test_the_data_is_one_json_object_per_line() -> None:
+    lines = catalogue.CATALOGUE.read_text("utf-8").splitlines()
+
+    assert [json.loads(line)["name"] for line in lines] == [entry.name for entry in ENTRIES]
