@@ -1,0 +1,36 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from estimator.advise import best_quant, longest_context
+from estimator.verdict import Level
+
+
+@given(native=st.integers(1, 2_000_000), limit=st.integers(0, 2_000_000))
+def test_the_longest_context_fits_and_the_next_one_does_not(native: int, limit: int) -> None:
+    def level(tokens: int) -> Level:
+        return Level.FITS if tokens <= limit else Level.FAILS
+
+    found = longest_context(level, native_tokens=native)
+    if found is None:
+        assert limit < min(256, native)
+    else:
+        assert found <= min(limit, native)
+        assert found == native or level(found + 1024) is Level.FAILS
+
+
+def test_all_of_the_models_context_is_offered_even_where_it_is_no_round_number() -> None:
+    assert longest_context(lambda _: Level.FITS, native_tokens=40_961) == 40_961
+
+
+def test_tight_is_no_fit_unless_asked_for() -> None:
+    assert longest_context(lambda _: Level.TIGHT, native_tokens=4096) is None
+    assert longest_context(lambda _: Level.TIGHT, native_tokens=4096, at_most=Level.TIGHT) == 4096
+
+
+def test_the_first_quant_that_fits_is_the_best() -> None:
+    levels = {"Q8_0": Level.FAILS, "Q4_K_M": Level.FITS, "Q2_K": Level.FITS}
+    assert best_quant(levels.__getitem__, tuple(levels)) == "Q4_K_M"
+
+
+def test_no_quant_that_fits_is_none() -> None:
+    assert best_quant(lambda _: Level.SPILLS, ("Q8_0",)) is None

@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.humanize import UNKNOWN, band, count, duration, gib, parameters, percent, plain, short_count, size
+
+GIB = 1 << 30
+
+
+def test_not_known_is_a_dash_and_never_zero() -> None:
+    assert gib(None) == size(None) == count(None) == percent(None) == UNKNOWN
+    assert gib(0) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"), [(GIB, "1.0"), (int(23.49 * GIB), "23.5"), (125 * GIB, "125"), (-1, "0.0")]
+)
+def test_gibibytes_have_the_digits_that_matter(n_bytes: int, text: str) -> None:
+    assert gib(n_bytes) == text
+
+
+def test_sizes_carry_their_unit() -> None:
+    assert (size(512 << 20), size(GIB * 9 // 2), size(125 * GIB)) == ("512 MiB", "4.5 GiB", "125 GiB")
+
+
+def test_contexts_are_called_as_people_do() -> None:
+    assert [short_count(n) for n in (8192, 131072, 1 << 20, 40_961)] == ["8k", "128k", "1M", "40961"]
+
+
+def test_parameters_have_one_digit() -> None:
+    assert [parameters(n) for n in (8_030_000_000, 268_000_000, 999_900_000, 1_026_000_000_000)] == [
+        "8.0B",
+        "268M",
+        "1.0B",
+        "1.0T",
+    ]
+
+
+def test_a_band_that_rounds_to_nothing_is_not_shown() -> None:
+    assert band(GIB, GIB) == ""
+    assert band(0, GIB) == "± 0.5"
+
+
+def test_durations_grow_with_their_unit() -> None:
+    assert [duration(s) for s in (4, 180, 7200)] == ["4 s", "3 min", "2 h"]
+
+
+def test_escape_sequences_lose_what_makes_them_work() -> None:
+    assert plain("\x1b[31mRED\x1b[0m\x1b]0;title\x07") == "[31mRED [0m ]0;title"
+
+
+def test_direction_overrides_and_invisible_characters_are_dropped() -> None:
+    assert plain("a\u202eb\u200bc\u2028d") == "abc d"
+
+
+@given(st.text())
+def test_outside_text_becomes_one_printable_line(text: str) -> None:
+    made = plain(text)
+    assert len(made) <= 200
+    assert all(char.isprintable() or char == " " for char in made)
+    assert "\n" not in made

@@ -1,0 +1,74 @@
+from estimator.ledger import Overflow
+from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot
+from tui.places import missing_places, places_of
+
+GIB = 1 << 30
+RAM = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=24 * GIB, free_bytes=40 * GIB)
+
+
+def snapshot(
+    *pools: Pool, devices: tuple[Device, ...] = (), system: str = "linux", faults: tuple[Fault, ...] = ()
+) -> Snapshot:
+    return Snapshot(
+        taken_seconds=0, pools=pools, devices=devices, faults=faults, machine=Machine(host_name="h", system=system)
+    )
+
+
+def nvidia(pool_key: str = "a", **more: object) -> Device:
+    return Device(key="a", name="RTX", vendor="nvidia", index=0, pool_key=pool_key, **more)  # type: ignore[arg-type]  # any field
+
+
+CARD = Pool(key="a", total_bytes=24 * GIB, used_bytes=4 * GIB, free_bytes=20 * GIB)
+
+
+def test_free_is_the_drivers_free_and_the_host_is_last() -> None:
+    device, host = places_of(snapshot(RAM, CARD, devices=(nvidia(),)))
+    assert (device.name, device.kind, device.free_bytes, device.overflow) == (
+        "GPU 0",
+        "cuda",
+        20 * GIB,
+        Overflow.REFUSED,
+    )
+    assert (host.name, host.kind, host.free_bytes) == ("RAM", "host", 40 * GIB)
+
+
+def test_windows_moves_what_has_no_room_to_shared_memory() -> None:
+    for system in ("windows", "wsl"):
+        device, _ = places_of(snapshot(RAM, CARD, devices=(nvidia(),), system=system))
+        assert (device.overflow, device.overflow_free_bytes) == (Overflow.MIGRATED, 40 * GIB)
+
+
+def test_unified_memory_draws_on_ram_up_to_its_limit() -> None:
+    apple = Device(
+        key="m", name="M4", vendor="apple", index=0, pool_key=HOST_POOL, used_bytes=10 * GIB, limit_bytes=48 * GIB
+    )
+    device, host = places_of(snapshot(RAM, devices=(apple,), system="darwin"))
+    assert (device.draws_on, device.total_bytes, device.free_bytes) == (host.name, 48 * GIB, 38 * GIB)
+
+
+def test_unified_memory_is_never_freer_than_ram() -> None:
+    apple = Device(key="m", name="M4", vendor="apple", index=0, pool_key=HOST_POOL, used_bytes=0, limit_bytes=48 * GIB)
+    assert places_of(snapshot(RAM, devices=(apple,)))[0].free_bytes == 40 * GIB
+
+
+def test_a_device_without_figures_is_no_place_and_its_fault_says_why() -> None:
+    lost = snapshot(
+        RAM, devices=(nvidia(),), faults=(Fault(probe="nvidia", device_key="a", message="fell off the bus"),)
+    )
+    assert [place.name for place in places_of(lost)] == ["RAM"]
+    assert missing_places(lost)[0].reason == "fell off the bus"
+
+
+def test_swap_is_what_ram_overflows_into() -> None:
+    swap = Pool(key=SWAP_POOL, total_bytes=8 * GIB, used_bytes=0, free_bytes=8 * GIB)
+    assert places_of(snapshot(RAM, swap))[-1].overflow_free_bytes == 8 * GIB
+
+
+def test_devices_of_two_vendors_with_one_number_are_told_apart() -> None:
+    other = Device(key="b", name="RX", vendor="amd", index=0, pool_key="b")
+    pools = (RAM, CARD, Pool(key="b", total_bytes=16 * GIB, used_bytes=0, free_bytes=16 * GIB))
+    assert [p.name for p in places_of(snapshot(*pools, devices=(nvidia(), other)))] == [
+        "GPU 0 nvidia",
+        "GPU 0 amd",
+        "RAM",
+    ]

@@ -1,0 +1,83 @@
+from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Term
+from estimator.verdict import Level, judge
+
+
+def term(place: str, n_bytes: int, spread: int = 0) -> Term:
+    return Term(
+        kind=Kind.WEIGHTS, label="weights", place=place, n_bytes=n_bytes, low_bytes=n_bytes - spread,
+        high_bytes=n_bytes + spread, basis=Basis.EXACT, source="test",
+    )  # fmt: skip
+
+
+def made(*terms: Term, summary: str = "") -> Estimate:
+    return Estimate(engine="llama.cpp", terms=terms, n_layers=10, n_gpu_layers=10, summary=summary)
+
+
+GPU = Place(name="GPU 0", kind="cuda", total_bytes=100, free_bytes=80, reserve_bytes=10)
+RAM = Place(name="RAM", kind="host", total_bytes=100, free_bytes=60, reserve_bytes=10, overflow=Overflow.SWAPPED)
+
+
+def test_under_the_line_at_the_high_end_fits() -> None:
+    verdict = judge(made(term("GPU 0", 60, 10)), [GPU, RAM])
+    assert (verdict.level, verdict.place, verdict.headroom_bytes) == (Level.FITS, "GPU 0", 0)
+
+
+def test_over_the_line_at_the_high_end_only_is_tight() -> None:
+    assert judge(made(term("GPU 0", 61, 10)), [GPU, RAM]).level is Level.TIGHT
+
+
+def test_into_the_reserve_is_tight_as_long_as_it_is_free() -> None:
+    assert judge(made(term("GPU 0", 80)), [GPU, RAM]).level is Level.TIGHT
+
+
+def test_over_what_is_free_fails_where_the_device_refuses() -> None:
+    verdict = judge(made(term("GPU 0", 81)), [GPU, RAM])
+    assert (verdict.level, verdict.spill_bytes) == (Level.FAILS, 1)
+    assert "out of memory" in verdict.reason
+
+
+def test_an_engine_with_a_way_out_spills_and_says_what_it_leaves() -> None:
+    other = made(term("GPU 0", 70), term("RAM", 20), summary="2 of 10 layers to the CPU")
+    verdict = judge(made(term("GPU 0", 90)), [GPU, RAM], other)
+    assert verdict.level is Level.SPILLS
+    assert verdict.reason == "llama.cpp would leave 2 of 10 layers to the CPU"
+
+
+def test_a_way_out_that_has_no_room_either_fails() -> None:
+    other = made(term("GPU 0", 70), term("RAM", 90), summary="8 of 10 layers to the CPU")
+    assert judge(made(term("GPU 0", 160)), [GPU, RAM], other).level is Level.FAILS
+
+
+def test_a_driver_that_migrates_spills_without_an_error() -> None:
+    windows = Place(
+        name="GPU 0", kind="cuda", total_bytes=100, free_bytes=80, overflow=Overflow.MIGRATED, overflow_free_bytes=60
+    )
+    verdict = judge(made(term("GPU 0", 90)), [windows, RAM])
+    assert verdict.level is Level.SPILLS
+    assert "without an error" in verdict.reason
+
+
+def test_ram_spills_into_swap_as_far_as_there_is_any() -> None:
+    swapping = Place(
+        name="RAM", kind="host", total_bytes=100, free_bytes=60, overflow=Overflow.SWAPPED, overflow_free_bytes=20
+    )
+    assert judge(made(term("RAM", 80)), [swapping]).level is Level.SPILLS
+    assert judge(made(term("RAM", 81)), [swapping]).level is Level.FAILS
+
+
+def test_the_worst_place_decides() -> None:
+    verdict = judge(made(term("GPU 0", 10), term("RAM", 70)), [GPU, RAM])
+    assert (verdict.level, verdict.place) == (Level.FAILS, "RAM")
+
+
+def test_shared_memory_is_counted_where_it_lies() -> None:
+    device = Place(name="GPU 0", kind="metal", total_bytes=75, free_bytes=70, draws_on="RAM")
+    verdict = judge(made(term("GPU 0", 50), term("RAM", 20)), [device, RAM])
+    assert (verdict.level, verdict.place) == (Level.FAILS, "RAM")
+
+
+def test_a_fit_that_the_engine_would_not_leave_alone_says_so() -> None:
+    other = made(term("GPU 0", 50), term("RAM", 10), summary="1 of 10 layers to the CPU")
+    verdict = judge(made(term("GPU 0", 65)), [GPU, RAM], other)
+    assert verdict.level is Level.FITS
+    assert "left to itself" in verdict.reason
