@@ -51,6 +51,33 @@ def _float32(number: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Who holds what."""
+
+    layer_devices: tuple[int, ...]
+    """By layer, the output layer last."""
+    n_cpu_moe_layers: int
+    """The first blocks whose experts stay on the host."""
+    n_gpu_layers: int
+    """On devices, the output layer counted."""
+
+    @property
+    def n_host_layers(self) -> int:
+        """Layers on the host, the output layer counted."""
+        return sum(device == HOST for device in self.layer_devices)
+
+
+def counted_layout(n_layers: int, n_cpu_moe_layers: int, counts: Sequence[int]) -> Layout:
+    """So many layers on each device, the last layers on the last one; what is left over stays on the host."""
+    devices = tuple(number for number, n in enumerate(counts) for _ in range(n))
+    return Layout(
+        layer_devices=(HOST,) * (n_layers + 1 - len(devices)) + devices,
+        n_cpu_moe_layers=n_cpu_moe_layers,
+        n_gpu_layers=len(devices),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WeightTable:
     """The weights of a model as one kind of buffer rounds them, summed by where they belong."""
 

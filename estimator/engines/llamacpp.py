@@ -7,15 +7,15 @@ compute buffers are closed forms (estimator/scratch.py).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from estimator import scratch
+from estimator.buffers import Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
-from estimator.placement import HOST, WeightTable, place_layers, weight_table
+from estimator.placement import HOST, Layout, WeightTable, counted_layout, place_layers, weight_table
 from estimator.rounding import ROUNDINGS
 from estimator.runtime import host_runtime, runtime_term
-from estimator.scratch import Spread, Step
+from estimator.scratch import Step
 
 NAME = "llama.cpp"
 FIT_MARGIN_BYTES = 1024 << 20
@@ -56,20 +56,6 @@ class Options:
     n_outputs: int | None = field(
         default=None, metadata=_option("", "tokens whose logits are computed at once; one per sequence if not given")
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """Who holds what."""
-
-    layer_devices: tuple[int, ...]
-    """By layer, the output layer last."""
-    n_cpu_moe_layers: int
-    n_gpu_layers: int
-
-    @property
-    def n_host_layers(self) -> int:
-        return sum(device == HOST for device in self.layer_devices)
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
@@ -166,10 +152,10 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
     )
 
 
-def _default_layout(model: Model, options: Options, devices: Sequence[Place], n_gpu_layers: int) -> _Layout:
+def _default_layout(model: Model, options: Options, devices: Sequence[Place], n_gpu_layers: int) -> Layout:
     shares = options.tensor_split or tuple(float(place.free_bytes) for place in devices)
     wanted = n_gpu_layers if n_gpu_layers >= 0 else model.n_layers + 1
-    return _Layout(
+    return Layout(
         layer_devices=place_layers(model.n_layers, wanted, shares[: len(devices)] if devices else ()),
         n_cpu_moe_layers=options.n_cpu_moe_layers,
         n_gpu_layers=min(wanted, model.n_layers + 1) if devices else 0,
@@ -192,7 +178,7 @@ def _packed_layout(
     devices: Sequence[Place],
     host: Place,
     shape: CacheShape,
-) -> _Layout | None:
+) -> Layout | None:
     """All layers on the devices, each filled from the last layer on as --fit does; None where they have no room."""
     n_open = model.n_layers + 1
     counts = [0] * len(devices)
@@ -202,22 +188,13 @@ def _packed_layout(
             trial = list(counts)
             trial[number] = n
             trial[0] += n_open - n if number else 0
-            layout = _counted_layout(model, options, trial)
+            layout = counted_layout(model.n_layers, options.n_cpu_moe_layers, trial)
             made = _estimate(model, workload, options, devices, host, shape, layout)
             return _keeps_margin(made, devices[number : number + 1])
 
         counts[number] = next((n for n in range(n_open, -1, -1) if holds(n)), 0)
         n_open -= counts[number]
-    return _counted_layout(model, options, counts) if n_open == 0 else None
-
-
-def _counted_layout(model: Model, options: Options, counts: Sequence[int]) -> _Layout:
-    devices = tuple(number for number, n in enumerate(counts) for _ in range(n))
-    return _Layout(
-        layer_devices=(HOST,) * (model.n_layers + 1 - len(devices)) + devices,
-        n_cpu_moe_layers=options.n_cpu_moe_layers,
-        n_gpu_layers=len(devices),
-    )
+    return counted_layout(model.n_layers, options.n_cpu_moe_layers, counts) if n_open == 0 else None
 
 
 def _estimate(
@@ -227,7 +204,7 @@ def _estimate(
     devices: Sequence[Place],
     host: Place,
     shape: CacheShape,
-    layout: _Layout,
+    layout: Layout,
 ) -> Estimate:
     terms = [
         *_weight_terms(model, devices, host, layout),
@@ -247,7 +224,7 @@ def _estimate(
     )
 
 
-def _summary(model: Model, devices: Sequence[Place], layout: _Layout) -> str:
+def _summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
     if not devices:
         return ""
     if layout.n_host_layers:
@@ -265,7 +242,7 @@ def _rounding_kind(place: Place, devices: Sequence[Place]) -> str:
     return "cpu" if place.kind == "host" and not devices else place.kind
 
 
-def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: _Layout) -> list[Term]:
+def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: Layout) -> list[Term]:
     held: dict[str, int] = {}
     n_blocks: dict[str, int] = {}
 
@@ -320,7 +297,7 @@ def _cache_terms(
     devices: Sequence[Place],
     host: Place,
     shape: CacheShape,
-    layout: _Layout,
+    layout: Layout,
 ) -> list[Term]:
     stored = STORED_TYPES[workload.kv_type]
     cells: dict[str, int] = {}
@@ -377,7 +354,7 @@ def _compute_terms(
     devices: Sequence[Place],
     host: Place,
     shape: CacheShape,
-    layout: _Layout,
+    layout: Layout,
 ) -> list[Term]:
     stored = STORED_TYPES[workload.kv_type]
     step = Step(
@@ -387,7 +364,7 @@ def _compute_terms(
         key_type=stored,
         value_type=stored,
     )
-    buffers = scratch.buffers(
+    made = buffers(
         model,
         step,
         Spread(
@@ -397,7 +374,7 @@ def _compute_terms(
             is_cache_offloaded=options.is_kv_offloaded,
         ),
     )
-    held = list(zip((*devices, host), buffers, strict=True))
+    held = list(zip((*devices, host), made, strict=True))
     terms = [
         Term(
             kind=Kind.COMPUTE,
