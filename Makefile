@@ -9,10 +9,10 @@ ARGS ?=
 .PHONY: run test screenshots bench clean
 .DEFAULT_GOAL := run
 
-run: .venv/.run
+run: .venv/.run .venv/.compiled
 	@$(BIN)/plimsoll $(ARGS)
 
-test: .venv/.test
+test: .venv/.test .venv/.compiled
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,6 +39,11 @@ bench: .venv/.test
 .venv/.test: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@ .venv/.run
+
+# Where PYTHONDONTWRITEBYTECODE is set, every start would compile every module anew: 20 ms of it.
+.venv/.compiled: $(shell find tui probes estimator -name '*.py') | .venv/bin/python
+	@$(BIN)/python -m compileall -q tui probes estimator
+	@touch $@
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
