@@ -12,10 +12,10 @@ from struct import Struct
 from struct import error as struct_error
 
 from estimator.errors import UnreadableModel
+from estimator.file_cursor import FileCursor
 from estimator.gguf_strings import LEAP_STRINGS, leap_strings, skip_strings
 from estimator.model import Tensor
 from estimator.quant import BLOCKS, REMOVED_TYPES, TYPE_NAMES
-from estimator.file_cursor import FileCursor
 
 MAGIC = b"GGUF"
 

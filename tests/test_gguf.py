@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from estimator.errors import UnreadableModel
+from estimator.file_cursor import FileCursor
 from estimator.model import Tensor
 from estimator.readers.gguf import Header, SkippedArray, quant_label, read, read_header, recognises
-from estimator.file_cursor import FileCursor
 
 U64_MAX = (1 << 64) - 1
 SPARSE_BYTES = 1 << 40
@@ -366,12 +366,12 @@ def test_header_cut_off_anywhere_is_refused(path):
 def test_file_that_shrinks_while_it_is_read_is_refused(path):
     with open(path, "wb") as file:
         file.truncate(1 << 20)
-    with FileCursor(path) as window:
-        window.hold(8)
+    with FileCursor(path) as cursor:
+        cursor.hold(8)
         os.truncate(path, 1 << 19)
-        window.skip(600_000)
+        cursor.skip(600_000)
         with pytest.raises(UnreadableModel, match="past the file's"):
-            window.hold(8)
+            cursor.hold(8)
 
 
 @pytest.mark.parametrize(

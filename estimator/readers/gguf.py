@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from estimator.errors import UnreadableModel
+from estimator.file_cursor import shown
 from estimator.gguf_header import MAGIC, MAX_TENSORS, Header, SkippedArray, read_header
 from estimator.metadata import describe
 from estimator.model import Model, Tensor
 from estimator.quant import FILE_TYPES, GUESSED_FILE_TYPE, stored_bytes
-from estimator.file_cursor import shown
 
 __all__ = ["Header", "SkippedArray", "read", "read_header", "recognises"]
 
