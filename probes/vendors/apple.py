@@ -43,7 +43,7 @@ def open_probe() -> Probe:
     """
     system: str = sys.platform  # widened: a type checker takes the bare name for the system that it runs on
     if system != "darwin":
-        raise ProbeUnavailable("no Mac", is_expected=True)
+        raise ProbeUnavailable("this is no Mac with Apple silicon", is_expected=True)
     return _open_on_mac()
 
 

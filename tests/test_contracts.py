@@ -1,0 +1,119 @@
+"""What every vendor, engine and reader has to keep, found by walking the folders: a new file is tested at once."""
+
+import ast
+import dataclasses
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from measured import measured_model
+
+import estimator.engines
+import estimator.readers
+import probes.vendors
+from estimator.engine import ENGINES, load_engine
+from estimator.errors import EstimatorError
+from estimator.ledger import Kind, Place, Workload
+from estimator.reader import READERS
+from probes.errors import ProbeUnavailable
+from probes.probe import real_sources
+from probes.snapshot import Reading
+
+GIB = 1 << 30
+
+
+def modules_of(package: ModuleType) -> list[ModuleType]:
+    return [import_module(f"{package.__name__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+
+
+VENDORS = modules_of(probes.vendors)
+ENGINE_MODULES = modules_of(estimator.engines)
+READER_MODULES = modules_of(estimator.readers)
+
+
+def short(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=short)
+def test_a_vendor_opens_or_says_why_not(vendor: ModuleType) -> None:
+    message = ""
+    try:
+        probe = vendor.open_probe()
+    except ProbeUnavailable as reason:
+        message = str(reason)
+    else:
+        reading = probe.sample()
+        probe.close()
+        assert isinstance(reading, Reading)
+        return
+    assert len(message.split()) >= 3, "a reason is a sentence"
+
+
+@pytest.mark.parametrize("vendor", VENDORS, ids=short)
+def test_a_vendor_is_among_the_sources_of_this_machine(vendor: ModuleType) -> None:
+    assert short(vendor) in {source.name for source in real_sources()}
+
+
+@pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)
+def test_an_engine_is_offered_and_found_in_its_usual_spelling(engine: ModuleType) -> None:
+    assert short(engine) in ENGINES
+    assert load_engine(engine.NAME) is engine
+
+
+@pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)
+def test_an_engine_declares_its_options_with_flag_and_help(engine: ModuleType) -> None:
+    assert dataclasses.is_dataclass(engine.Options)
+    for option in dataclasses.fields(engine.Options):
+        assert option.metadata["help"], option.name
+        assert option.metadata["flag"] == "" or option.metadata["flag"].startswith("--"), option.name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(engine.Options(), dataclasses.fields(engine.Options)[0].name, None)
+
+
+@pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)
+def test_an_engine_puts_every_term_into_a_place_it_was_given(engine: ModuleType) -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    places = [
+        Place(name="GPU 0", kind="cuda", total_bytes=24 * GIB, free_bytes=24 * GIB),
+        Place(name="RAM", kind="host", total_bytes=64 * GIB, free_bytes=64 * GIB),
+    ]
+    made = engine.estimate(model, Workload(context_tokens=8192), engine.Options(), places)
+    assert {term.place for term in made.terms} <= {place.name for place in places}
+    assert made.n_bytes(kind=Kind.WEIGHTS) > 4 * GIB
+    assert all(term.low_bytes <= term.n_bytes <= term.high_bytes for term in made.terms)
+    assert all(term.source for term in made.terms)
+
+
+@pytest.mark.parametrize("reader", READER_MODULES, ids=short)
+def test_a_reader_is_asked(reader: ModuleType) -> None:
+    assert short(reader) in READERS
+
+
+@pytest.mark.parametrize("source", ["", " ", "\0", "a" * 100_000, "../..", "/", "\udcff", "-", "[red]", "nul\n"])
+@pytest.mark.parametrize("reader", READER_MODULES, ids=short)
+def test_a_reader_never_raises_anything_of_its_own(reader: ModuleType, source: str) -> None:
+    message = "recognised, or not"
+    try:
+        if reader.recognises(source):
+            reader.read(source)
+    except EstimatorError as error:
+        message = str(error)
+    assert message
+
+
+ROOT = Path(__file__).parent.parent
+SOURCES = [path for room in ("tui", "probes", "estimator") for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_is_named_for_the_noun_it_holds(path: Path) -> None:
+    assert path.stem not in {"types", "utils", "common", "helpers", "base", "core", "manager"}
