@@ -32,8 +32,12 @@ class Engine(Protocol):
         """What it would do by itself where that does not fit; None where it would not do anything, or can't."""
         ...
 
-    def flags(self, model: Model, workload: Workload, options: Any) -> str:
-        """The command-line arguments that ask the engine for this."""
+    def relieved(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Any | None:
+        """Its ``Options`` with so much left to the host that the rest fits; None where nothing has to be."""
+        ...
+
+    def flags(self, model: Model, workload: Workload, options: Any, made: Estimate) -> str:
+        """The command-line arguments that ask the engine for this estimate."""
         ...
 
 

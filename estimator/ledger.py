@@ -107,6 +107,8 @@ class Estimate:
     """Of these, on devices."""
     summary: str = ""
     """What stays off the devices, in words: ``9 of 49 layers to the CPU``. Empty where nothing does."""
+    layers_by_device: tuple[int, ...] = ()
+    """How many on each device, where that is not what the engine does unasked."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each."""
 

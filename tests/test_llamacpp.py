@@ -196,8 +196,10 @@ def test_layers_asked_for_are_not_moved() -> None:
 
 def test_two_devices_are_filled_one_by_one_where_the_default_split_does_not_fit() -> None:
     model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
-    places = [gpu(12 * GIB), gpu(11 * GIB, 1), ram()]
+    places = [gpu(5 * GIB), gpu(31 * GIB // 2, 1), ram()]
     made = estimate(model, workload, Options(), places)
+    by_free_memory = estimate(model, workload, Options(n_gpu_layers=99), places)
+    assert judge(by_free_memory, places).margins[0].load_bytes > 4 * GIB
     assert made.n_gpu_layers == made.n_layers
     assert judge(made, places).level <= Level.TIGHT
 
@@ -233,8 +235,21 @@ def test_unified_memory_counts_the_mapped_embedding_once() -> None:
 
 def test_flags_ask_for_what_was_estimated() -> None:
     model = model_of("llama-3.1-8b")
-    asked = flags(model, Workload(context_tokens=16384, n_sequences=2, kv_type="q8_0"), Options(n_ubatch_tokens=256))
-    assert asked == "-c 16384 -ngl 99 -np 2 -ctk q8_0 -ctv q8_0 -ub 256"
+    workload, options = Workload(context_tokens=16384, n_sequences=2, kv_type="q8_0"), Options(n_ubatch_tokens=256)
+    made = estimate(model, workload, options, [gpu(24 * GIB), ram()])
+    assert flags(model, workload, options, made) == "-c 16384 -ngl 99 -np 2 -ctk q8_0 -ctv q8_0 -ub 256"
+
+
+def test_a_split_that_the_engine_would_not_choose_is_among_the_flags() -> None:
+    model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
+    made = estimate(model, workload, Options(), [gpu(5 * GIB), gpu(31 * GIB // 2, 1), ram()])
+    assert sum(made.layers_by_device) == 49
+    assert f"-ts {made.layers_by_device[0]},{made.layers_by_device[1]}" in flags(model, workload, Options(), made)
+
+
+def test_on_the_cpu_no_layer_is_asked_onto_a_device() -> None:
+    model, workload = model_of("llama-3.1-8b"), Workload(context_tokens=8192)
+    assert "-ngl 0" in flags(model, workload, Options(), estimate(model, workload, Options(), [ram()]))
 
 
 def test_a_band_is_wider_for_an_architecture_that_was_never_measured() -> None:

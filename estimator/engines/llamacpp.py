@@ -58,6 +58,9 @@ class Options:
     )
 
 
+DEFAULTS = Options()
+
+
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
     """What llama.cpp would allocate, all layers on the devices unless told otherwise.
 
@@ -73,7 +76,10 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         and len(devices) > 1
         and not _keeps_margin(_estimate(model, workload, options, devices, host, shape, layout), devices)
     ):
-        layout = _packed_layout(model, workload, options, devices, host, shape) or layout
+        packed = _packed_layout(model, workload, options, devices, host, shape)
+        if packed is not None:
+            counts = tuple(packed.layer_devices.count(number) for number in range(len(devices)))
+            return replace(_estimate(model, workload, options, devices, host, shape, packed), layers_by_device=counts)
     return _estimate(model, workload, options, devices, host, shape, layout)
 
 
@@ -82,41 +88,55 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
 
     It only does so where the number of layers was left to it.
     """
-    devices, host = _split_places(places)
-    if options.n_gpu_layers is not None or options.tensor_split or options.n_cpu_moe_layers or not devices:
+    if options.n_gpu_layers is not None or options.tensor_split or options.n_cpu_moe_layers:
         return None
-    if _keeps_margin(estimate(model, workload, options, places), devices):
+    found = relieved(model, workload, options, places)
+    if found is None:
         return None
-    shape = _cache_shape(workload, options)
+    made = estimate(model, workload, found, places)
+    return replace(made, summary=made.summary or "every layer as it is")
 
-    def attempt(n_gpu_layers: int, n_cpu_moe_layers: int) -> Estimate:
-        chosen = replace(options, n_cpu_moe_layers=n_cpu_moe_layers)
-        layout = _default_layout(model, chosen, devices, n_gpu_layers)
-        return _estimate(model, workload, chosen, devices, host, shape, layout)
+
+def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
+    """The same with so many layers, or experts, in RAM that each device keeps 1 GiB; None where all of them may stay.
+
+    With experts their matrices go first, as --fit has it: they are read in small parts, and are most of the model.
+    """
+    devices, _ = _split_places(places)
+    free = replace(options, n_gpu_layers=None, n_cpu_moe_layers=0, tensor_split=None)
+    if not devices or _keeps_margin(estimate(model, workload, free, places), devices):
+        return None
+
+    def attempt(n_gpu_layers: int, n_cpu_moe_layers: int) -> Options:
+        return replace(free, n_gpu_layers=n_gpu_layers, n_cpu_moe_layers=n_cpu_moe_layers)
+
+    def has_room(chosen: Options) -> bool:
+        return _keeps_margin(estimate(model, workload, chosen, places), devices)
 
     n_all = model.n_layers + 1
-    if model.experts and _keeps_margin(attempt(n_all, model.n_layers), devices):
-        n_moved = _least(range(1, model.n_layers + 1), lambda n: _keeps_margin(attempt(n_all, n), devices))
-        return attempt(n_all, n_moved)
-    n_left = _least(range(1, n_all + 1), lambda n: _keeps_margin(attempt(n_all - n, 0), devices))
+    if model.experts and has_room(attempt(n_all, model.n_layers)):
+        return attempt(n_all, _least(range(1, model.n_layers + 1), lambda n: has_room(attempt(n_all, n))))
+    n_left = _least(range(1, n_all + 1), lambda n: has_room(attempt(n_all - n, 0)))
     return attempt(n_all - n_left, 0)
 
 
-def flags(model: Model, workload: Workload, options: Options) -> str:
-    """The arguments of llama-server that ask for exactly this."""
-    n_layers = 99 if options.n_gpu_layers is None else options.n_gpu_layers
-    parts = [f"-c {workload.context_tokens}", f"-ngl {max(n_layers, 0)}", f"-np {workload.n_sequences}"]
-    if n_layers == 99 and model.n_layers >= 99:
-        parts[1] = f"-ngl {model.n_layers + 1}"
-    if workload.kv_type != "f16":
-        parts.append(f"-ctk {workload.kv_type} -ctv {workload.kv_type}")
-    if not options.is_flash_attention:
-        parts.append("-fa off")
-    if options.n_ubatch_tokens != 512:
-        parts.append(f"-ub {options.n_ubatch_tokens}")
-    if options.n_cpu_moe_layers:
-        parts.append(f"--n-cpu-moe {options.n_cpu_moe_layers}")
-    return " ".join(parts)
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
+    """The arguments of llama-server that ask for exactly this, layers and split spelled out."""
+    n_layers = max(model.n_layers + 1, 99) if made.n_gpu_layers == made.n_layers else made.n_gpu_layers
+    parts = [f"-c {workload.context_tokens}", f"-ngl {n_layers}", f"-np {workload.n_sequences}"]
+    split = options.tensor_split or made.layers_by_device
+    said = {
+        f"-ts {','.join(f'{share:g}' for share in split)}": bool(split),
+        f"-ctk {workload.kv_type} -ctv {workload.kv_type}": workload.kv_type != "f16",
+        "-fa off": not options.is_flash_attention,
+        f"-b {options.n_batch_tokens}": options.n_batch_tokens != DEFAULTS.n_batch_tokens,
+        f"-ub {options.n_ubatch_tokens}": options.n_ubatch_tokens != DEFAULTS.n_ubatch_tokens,
+        "--kv-unified": options.is_kv_unified,
+        "--no-kv-offload": not options.is_kv_offloaded,
+        "--swa-full": options.is_full_window,
+        f"--n-cpu-moe {options.n_cpu_moe_layers}": options.n_cpu_moe_layers > 0,
+    }
+    return " ".join(parts + [flag for flag, is_said in said.items() if is_said])
 
 
 def _least(candidates: range, is_enough: Callable[[int], bool]) -> int:
