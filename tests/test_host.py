@@ -1,0 +1,313 @@
+"""RAM, swap, processor and processes, from trees of files as the kernel writes them."""
+
+from pathlib import Path
+
+import pytest
+
+from probes.errors import ProbeLost, ProbeUnavailable
+from probes.snapshot import HOST_POOL, SWAP_POOL, Pool, Reading
+from probes.sysfs import read_number, read_text
+from probes.vendors.host import LinuxProbe, PsutilProbe, describe_process
+
+GIB = 1 << 30
+MEMINFO = """MemTotal:       33554432 kB
+MemFree:         1048576 kB
+MemAvailable:   25165824 kB
+Buffers:          524288 kB
+Cached:         12582912 kB
+SwapTotal:       {swap} kB
+SwapFree:        {swap} kB
+"""
+V2_MOUNT = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
+V1_MOUNT = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"
+
+
+class Tree:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.meminfo()
+        self.write("proc/stat", "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3\n")
+
+    def write(self, path: str, text: str | int | bytes) -> None:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else f"{text}\n".encode())
+
+    def meminfo(self, swap_gib: int = 0) -> None:
+        self.write("proc/meminfo", MEMINFO.format(swap=swap_gib << 20))
+
+    def group_v2(self, path: str, *, current: int = 0, inactive: int = 0, **limits: int | str) -> None:
+        folder = f"sys/fs/cgroup{path}"
+        for name in ("max", "high"):
+            self.write(f"{folder}/memory.{name}", limits.get(name, "max"))
+        self.write(f"{folder}/memory.current", current)
+        self.write(f"{folder}/memory.stat", f"anon 5\nfile {inactive}\ninactive_file {inactive}")
+
+    def group_v1(self, path: str, limit: int, usage: int = 0, inactive: int = 0) -> None:
+        folder = f"sys/fs/cgroup/memory{path}"
+        self.write(f"{folder}/memory.limit_in_bytes", limit)
+        self.write(f"{folder}/memory.usage_in_bytes", usage)
+        self.write(f"{folder}/memory.stat", f"inactive_file 1\ntotal_inactive_file {inactive}")
+
+    def belongs(self, cgroup: str, mountinfo: str) -> None:
+        self.write("proc/self/cgroup", cgroup)
+        self.write("proc/self/mountinfo", mountinfo)
+
+    def sample(self) -> Reading:
+        return LinuxProbe(self.root).sample()
+
+    def ram(self) -> Pool:
+        return self.sample().pools[0]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    return Tree(tmp_path)
+
+
+# --- memory
+
+
+def test_available_memory_is_free_and_the_rest_is_used(tree: Tree) -> None:
+    assert tree.ram() == Pool(key=HOST_POOL, total_bytes=32 * GIB, used_bytes=8 * GIB, free_bytes=24 * GIB)
+
+
+def test_kernel_without_available_memory_counts_its_caches(tree: Tree) -> None:
+    tree.write("proc/meminfo", "MemTotal: 4096 kB\nMemFree: 1024 kB\nBuffers: 512 kB\nCached: 512 kB")
+    assert tree.ram().free_bytes == 2048 * 1024
+
+
+def test_cache_of_zfs_counts_as_free_down_to_its_minimum(tree: Tree) -> None:
+    tree.write("proc/spl/kstat/zfs/arcstats", f"name type data\nc_min 4 {GIB}\nsize 4 {5 * GIB}")
+    assert tree.ram().free_bytes == 28 * GIB
+
+
+def test_swap_is_a_pool_only_where_there_is_swap(tree: Tree) -> None:
+    assert [pool.key for pool in tree.sample().pools] == [HOST_POOL]
+    tree.meminfo(swap_gib=8)
+    assert tree.sample().pools[1] == Pool(key=SWAP_POOL, total_bytes=8 * GIB, used_bytes=0, free_bytes=8 * GIB)
+
+
+def test_system_without_meminfo_is_unavailable_with_a_reason(tmp_path: Path) -> None:
+    with pytest.raises(ProbeUnavailable, match="/proc/meminfo is not readable"):
+        LinuxProbe(tmp_path)
+
+
+def test_meminfo_that_goes_away_is_lost(tree: Tree) -> None:
+    probe = LinuxProbe(tree.root)
+    (tree.root / "proc/meminfo").unlink()
+    with pytest.raises(ProbeLost):
+        probe.sample()
+
+
+# --- control groups
+
+
+def test_group_without_limit_changes_nothing(tree: Tree) -> None:
+    tree.belongs("0::/user.slice", V2_MOUNT)
+    tree.group_v2("/user.slice", current=3 * GIB)
+    assert tree.ram().total_bytes == 32 * GIB
+
+
+def test_limit_bounds_total_and_free_and_page_cache_is_not_use(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB, current=5 * GIB, inactive=2 * GIB)
+    assert tree.ram() == Pool(key=HOST_POOL, total_bytes=8 * GIB, used_bytes=3 * GIB, free_bytes=5 * GIB)
+
+
+def test_tightest_level_above_the_own_group_counts(tree: Tree) -> None:
+    tree.belongs("0::/slurm/job/step", V2_MOUNT)
+    tree.group_v2("/slurm/job/step")
+    tree.group_v2("/slurm/job", max=16 * GIB, current=15 * GIB)
+    tree.group_v2("/slurm", max=20 * GIB, current=16 * GIB)
+    assert (tree.ram().total_bytes, tree.ram().free_bytes) == (16 * GIB, 1 * GIB)
+
+
+def test_outer_group_that_is_fuller_bounds_what_is_free(tree: Tree) -> None:
+    tree.belongs("0::/slurm/job", V2_MOUNT)
+    tree.group_v2("/slurm/job", max=16 * GIB, current=1 * GIB)
+    tree.group_v2("/slurm", max=20 * GIB, current=18 * GIB)
+    assert (tree.ram().total_bytes, tree.ram().free_bytes) == (16 * GIB, 2 * GIB)
+
+
+def test_high_below_max_is_the_limit(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB, high=6 * GIB, current=1 * GIB)
+    assert (tree.ram().total_bytes, tree.ram().free_bytes) == (6 * GIB, 5 * GIB)
+
+
+def test_available_memory_of_the_machine_still_bounds_a_wide_group(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=30 * GIB, current=1 * GIB)
+    assert tree.ram().free_bytes == 24 * GIB
+
+
+def test_group_above_its_limit_has_nothing_free(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=2 * GIB, current=3 * GIB)
+    assert (tree.ram().used_bytes, tree.ram().free_bytes) == (2 * GIB, 0)
+
+
+def test_container_that_mounts_its_own_group_as_the_top_finds_it(tree: Tree) -> None:
+    tree.belongs("0::/docker/abc", V2_MOUNT.replace("0:26 / ", "0:26 /docker/abc "))
+    tree.group_v2("", max=4 * GIB, current=1 * GIB)
+    assert tree.ram().total_bytes == 4 * GIB
+
+
+def test_group_outside_of_the_namespace_is_not_walked_to(tree: Tree) -> None:
+    tree.belongs("0::/../other", V2_MOUNT)
+    tree.write("sys/fs/other/memory.max", GIB)
+    assert tree.ram().total_bytes == 32 * GIB
+
+
+def test_limit_of_version_1_holds_and_the_huge_number_is_none(tree: Tree) -> None:
+    tree.belongs("4:memory:/docker/abc\n1:cpu:/", V1_MOUNT)
+    tree.group_v1("", 9223372036854771712, usage=9 * GIB)
+    tree.group_v1("/docker/abc", 6 * GIB, usage=5 * GIB, inactive=1 * GIB)
+    assert (tree.ram().total_bytes, tree.ram().free_bytes) == (6 * GIB, 2 * GIB)
+
+
+def test_hybrid_system_takes_the_version_that_has_the_memory_controller(tree: Tree) -> None:
+    tree.belongs("4:memory:/box\n0::/box", V1_MOUNT + V2_MOUNT.replace("/sys/fs/cgroup", "/sys/fs/cgroup/unified"))
+    tree.group_v1("/box", 3 * GIB, usage=1 * GIB)
+    tree.write("sys/fs/cgroup/unified/box/cgroup.procs", "")
+    assert (tree.ram().total_bytes, tree.ram().free_bytes) == (3 * GIB, 2 * GIB)
+
+
+def test_limit_that_is_changed_later_holds(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB)
+    probe = LinuxProbe(tree.root)
+    tree.group_v2("/box", max=4 * GIB)
+    assert probe.sample().pools[0].total_bytes == 4 * GIB
+
+
+def test_group_without_swap_has_no_swap_pool(tree: Tree) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB)
+    tree.write("sys/fs/cgroup/box/memory.swap.max", 0)
+    assert [pool.key for pool in tree.sample().pools] == [HOST_POOL]
+
+
+def test_swap_of_a_group_is_bounded_by_its_limit(tree: Tree) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB)
+    tree.write("sys/fs/cgroup/box/memory.swap.max", 2 * GIB)
+    tree.write("sys/fs/cgroup/box/memory.swap.current", GIB)
+    assert tree.sample().pools[1] == Pool(key=SWAP_POOL, total_bytes=2 * GIB, used_bytes=GIB, free_bytes=GIB)
+
+
+# --- machine
+
+
+def test_processor_use_is_known_from_the_second_sample_on(tree: Tree) -> None:
+    probe = LinuxProbe(tree.root)
+    first = probe.sample().machine
+    tree.write("proc/stat", "cpu  125 0 100 750 125 0 0 0 0 0\n")
+    second = probe.sample().machine
+    assert first is not None
+    assert first.cpu_utilization_ratio is None
+    assert second is not None
+    assert second.cpu_utilization_ratio == pytest.approx(0.25)
+
+
+def test_physical_cores_are_counted_over_all_packages(tree: Tree) -> None:
+    tree.write(
+        "proc/cpuinfo", "processor\t: 0\nmodel name\t: Fast CPU\ncpu cores\t: 16\n\nprocessor\t: 1\ncpu cores: 99"
+    )
+    tree.write("sys/devices/system/cpu/online", "0-63")
+    tree.write("sys/devices/system/cpu/cpu63/topology/physical_package_id", 1)
+    machine = tree.sample().machine
+    assert machine is not None
+    assert (machine.cpu_name, machine.n_cores) == ("Fast CPU", 32)
+
+
+def test_logical_cores_stand_in_where_the_processor_does_not_say(tree: Tree) -> None:
+    tree.write("proc/cpuinfo", "processor\t: 0\nBogoMIPS\t: 50")
+    tree.write("sys/devices/system/cpu/online", "0-3,8")
+    machine = tree.sample().machine
+    assert machine is not None
+    assert (machine.cpu_name, machine.n_cores) == (None, 5)
+
+
+@pytest.mark.parametrize(
+    ("release", "system"),
+    [("6.12.0-amd64", "linux"), ("5.15.167.4-microsoft-standard-WSL2", "wsl"), ("4.4.0-19041-Microsoft", "wsl")],
+)
+def test_linux_inside_windows_is_told_apart(tree: Tree, release: str, system: str) -> None:
+    tree.write("proc/sys/kernel/osrelease", release)
+    machine = tree.sample().machine
+    assert machine is not None
+    assert machine.system == system
+
+
+def test_psutil_gives_the_same_shape_of_reading() -> None:
+    probe = PsutilProbe()
+    reading = probe.sample()
+    probe.close()
+    assert reading.pools[0].key == HOST_POOL
+    assert reading.machine is not None
+    assert reading.machine.cpu_utilization_ratio is None
+
+
+# --- processes
+
+
+def test_process_has_its_name_and_the_whole_command_line(tree: Tree) -> None:
+    tree.write("proc/42/comm", "ollama")
+    tree.write("proc/42/cmdline", b"/usr/bin/ollama\0serve\0")
+    assert describe_process(42, tree.root) == ("ollama", "/usr/bin/ollama serve")
+
+
+def test_name_that_the_kernel_cut_is_made_whole(tree: Tree) -> None:
+    tree.write("proc/42/comm", "VLLM::EngineCor")
+    tree.write("proc/42/cmdline", b"VLLM::EngineCore_0\0\0\0")
+    assert describe_process(42, tree.root) == ("VLLM::EngineCore_0", "VLLM::EngineCore_0")
+
+
+def test_command_line_need_not_be_utf8_and_is_bounded(tree: Tree) -> None:
+    tree.write("proc/42/comm", b"bad\xff\n")
+    tree.write("proc/42/cmdline", b"bad\xff\0" + b"a" * 100_000)
+    described = describe_process(42, tree.root)
+    assert described is not None
+    assert described[0] == "bad\N{REPLACEMENT CHARACTER}"
+    assert len(described[1]) == 4096
+
+
+def test_kernel_thread_is_called_by_its_name(tree: Tree) -> None:
+    tree.write("proc/2/comm", "kthreadd")
+    tree.write("proc/2/cmdline", b"")
+    assert describe_process(2, tree.root) == ("kthreadd", "kthreadd")
+
+
+@pytest.mark.parametrize("pid", [0, -1, 4_000_000])
+def test_process_that_cannot_be_seen_has_no_name(tree: Tree, pid: int) -> None:
+    assert describe_process(pid, tree.root) is None
+
+
+def test_container_does_not_name_a_process_that_only_shares_the_number(tree: Tree) -> None:
+    tree.write("proc/42/comm", "bash")
+    (tree.root / "proc/42/fd").mkdir()
+    (tree.root / "proc/self/ns").mkdir(parents=True)
+    (tree.root / "proc/self/ns/pid").symlink_to("pid:[4026532999]")
+    (tree.root / "proc/42/fd/0").symlink_to("/dev/pts/1")
+    assert describe_process(42, tree.root) is None
+    (tree.root / "proc/42/fd/3").symlink_to("/dev/nvidiactl")
+    assert describe_process(42, tree.root) == ("bash", "bash")
+
+
+# --- small files
+
+
+def test_number_that_is_none_is_not_zero(tmp_path: Path) -> None:
+    (tmp_path / "max").write_text("max\n")
+    assert read_number(str(tmp_path / "max")) is None
+    assert read_number(str(tmp_path / "absent")) is None
+    assert read_number(str(tmp_path)) is None
+
+
+def test_text_is_read_up_to_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b" abc\xffdef ")
+    assert read_text(str(tmp_path / "text"), 5) == "abc\N{REPLACEMENT CHARACTER}"
