@@ -1,0 +1,537 @@
+"""The NVIDIA probe, over a stand-in for the driver's binding: no GPU and no library is needed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.errors import ProbeLost, ProbeUnavailable
+from probes.snapshot import HOST_POOL, Reading
+from probes.vendors.nvidia import NvidiaProbe, has_gpu
+
+GIB = 1 << 30
+NOT_SUPPORTED, NO_PERMISSION, FUNCTION_NOT_FOUND, GPU_IS_LOST, UNKNOWN = 3, 4, 13, 15, 999
+
+
+class NvmlError(Exception):
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self.value = value
+
+
+def used_by(pid: int, n_bytes: int | None) -> SimpleNamespace:
+    return SimpleNamespace(pid=pid, usedGpuMemory=n_bytes)
+
+
+class FakeGpu:
+    """One GPU: function -> what it answers. A number in ``refusals`` is the error code it answers with instead."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.refusals: dict[str, int] = {}
+        self.memory = {"total": 24 * GIB, "free": 20 * GIB, "used": 3 * GIB, "reserved": 1 * GIB}
+        self.parts: list[FakeGpu | None] = []
+        self.answers: dict[str, Any] = {
+            "nvmlDeviceGetUUID": f"GPU-{number}",
+            "nvmlDeviceGetPciInfo": SimpleNamespace(busId=b"00000000:01:00.0"),
+            "nvmlDeviceGetName": b"NVIDIA GeForce RTX 4090",
+            "nvmlDeviceGetMigMode": [0, 0],
+            "nvmlDeviceGetUtilizationRates": SimpleNamespace(gpu=50),
+            "nvmlDeviceGetTemperatureV": 61,
+            "nvmlDeviceGetTemperature": 60,
+            "nvmlDeviceGetPowerUsage": 123456,
+            "nvmlDeviceGetEnforcedPowerLimit": 450000,
+            "nvmlDeviceGetComputeRunningProcesses_v3": [],
+            "nvmlDeviceGetGraphicsRunningProcesses_v3": [],
+            "nvmlDeviceGetComputeRunningProcesses_v2": [],
+            "nvmlDeviceGetCudaComputeCapability": (8, 9),
+            "nvmlDeviceGetNumGpuCores": 16384,
+            "nvmlDeviceGetAttributes": SimpleNamespace(multiprocessorCount=16),
+        }
+
+    def answer(self, name: str, *arguments: Any) -> Any:
+        if name in self.refusals:
+            raise NvmlError(self.refusals[name])
+        if name == "nvmlDeviceGetMemoryInfo":
+            return self._memory_info(is_v2=bool(arguments))
+        if name == "nvmlDeviceGetMaxMigDeviceCount":
+            return len(self.parts)
+        if name == "nvmlDeviceGetMigDeviceHandleByIndex":
+            part = self.parts[arguments[0]]
+            if part is None:
+                raise NvmlError(6)
+            return part
+        return self.answers[name]
+
+    def _memory_info(self, *, is_v2: bool) -> SimpleNamespace:
+        if is_v2:
+            if "v2" in self.refusals:
+                raise NvmlError(self.refusals["v2"])
+            return SimpleNamespace(**self.memory)
+        if "v1" in self.refusals:
+            raise NvmlError(self.refusals["v1"])
+        used = self.memory["used"] + self.memory["reserved"]
+        return SimpleNamespace(total=self.memory["total"], free=self.memory["free"], used=used)
+
+
+class FakeNvml:
+    """The module pynvml, as far as the probe uses it."""
+
+    NVMLError = NvmlError
+
+    def __init__(self, n_gpus: int = 1) -> None:
+        self.gpus = [FakeGpu(number) for number in range(n_gpus)]
+        self.refusals: dict[str, int] = {}
+        self.calls: list[tuple[str, int | None]] = []
+        self.seconds = 0.0
+        self.call_seconds = 0.0
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if not name.startswith("nvml"):
+            raise AttributeError(name)
+
+        def function(*arguments: Any) -> Any:
+            gpu = arguments[0] if arguments and isinstance(arguments[0], FakeGpu) else None
+            self.calls.append((name, gpu.number if gpu else None))
+            self.seconds += self.call_seconds
+            if name in self.refusals:
+                raise NvmlError(self.refusals[name])
+            return self._of_system(name, *arguments) if gpu is None else gpu.answer(name, *arguments[1:])
+
+        return function
+
+    def _of_system(self, name: str, *arguments: Any) -> Any:
+        if name == "nvmlDeviceGetCount":
+            return len(self.gpus)
+        if name == "nvmlDeviceGetHandleByIndex":
+            gpu = self.gpus[arguments[0]]
+            if "handle" in gpu.refusals:
+                raise NvmlError(gpu.refusals["handle"])
+            return gpu
+        return {"nvmlSystemGetDriverVersion": "580.159.04", "nvmlSystemGetCudaDriverVersion_v2": 12080}.get(name)
+
+    def n_calls(self, name: str, gpu: int | None = None) -> int:
+        return sum(1 for call in self.calls if call[0] == name and (gpu is None or call[1] == gpu))
+
+    def lose(self, number: int) -> None:
+        gpu = self.gpus[number]
+        gpu.refusals = dict.fromkeys(("handle", "v1", "v2", *gpu.answers), GPU_IS_LOST)
+
+
+@pytest.fixture
+def nvml() -> FakeNvml:
+    return FakeNvml()
+
+
+def probe_of(nvml: FakeNvml) -> NvidiaProbe:
+    return NvidiaProbe(nvml, clock=lambda: nvml.seconds)
+
+
+def read(nvml: FakeNvml) -> Reading:
+    return probe_of(nvml).sample()
+
+
+# --- memory
+
+
+def test_free_is_what_the_driver_says_and_used_is_the_rest(nvml: FakeNvml) -> None:
+    pool = read(nvml).pools[0]
+    assert (pool.total_bytes, pool.free_bytes, pool.used_bytes) == (24 * GIB, 20 * GIB, 4 * GIB)
+    assert pool.reserved_bytes == 1 * GIB
+
+
+def test_old_driver_is_asked_by_the_old_call_and_that_is_remembered(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["v2"] = FUNCTION_NOT_FOUND
+    probe = probe_of(nvml)
+    pool = probe.sample().pools[0]
+    assert (pool.used_bytes, pool.reserved_bytes) == (4 * GIB, None)
+    before = nvml.n_calls("nvmlDeviceGetMemoryInfo")
+    probe.sample()
+    assert nvml.n_calls("nvmlDeviceGetMemoryInfo") == before + 1
+
+
+def test_unified_memory_draws_on_the_host_and_counts_its_processes(nvml: FakeNvml) -> None:
+    gpu = nvml.gpus[0]
+    gpu.refusals |= {"v1": NOT_SUPPORTED, "v2": NOT_SUPPORTED}
+    gpu.answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(1, 60 * GIB)]
+    gpu.answers["nvmlDeviceGetGraphicsRunningProcesses_v3"] = [used_by(2, 1 * GIB)]
+    reading = read(nvml)
+    assert reading.pools == ()
+    assert reading.faults == ()
+    assert (reading.devices[0].pool_key, reading.devices[0].used_bytes) == (HOST_POOL, 61 * GIB)
+
+
+def test_total_of_zero_is_unified_memory_too(nvml: FakeNvml) -> None:
+    nvml.gpus[0].memory = {"total": 0, "free": 0, "used": 0, "reserved": 0}
+    reading = read(nvml)
+    assert (reading.pools, reading.devices[0].pool_key) == ((), HOST_POOL)
+
+
+def test_memory_that_fails_once_is_a_fault_and_never_the_host_s(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].refusals |= {"v1": UNKNOWN, "v2": UNKNOWN}
+    reading = probe.sample()
+    assert (reading.pools, reading.devices[0].pool_key) == ((), "GPU-0")
+    assert reading.faults[0].device_key == "GPU-0"
+    assert "999" in reading.faults[0].message
+    nvml.gpus[0].refusals = {}
+    assert probe.sample().pools[0].free_bytes == 20 * GIB
+
+
+def test_unified_memory_stays_so_through_a_failure(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals |= {"v1": NOT_SUPPORTED, "v2": NOT_SUPPORTED}
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].refusals |= {"v1": UNKNOWN, "v2": UNKNOWN}
+    nvml.seconds += 1000
+    reading = probe.sample()
+    assert (reading.devices[0].pool_key, reading.faults) == (HOST_POOL, ())
+
+
+@given(total=st.integers(1, 1 << 40), free=st.integers(0, 1 << 41))
+def test_used_and_free_always_make_the_total(total: int, free: int) -> None:
+    nvml = FakeNvml()
+    nvml.gpus[0].memory = {"total": total, "free": free, "used": 0, "reserved": 0}
+    pool = read(nvml).pools[0]
+    assert pool.used_bytes + pool.free_bytes == total
+    assert pool.used_bytes >= 0
+
+
+# --- figures
+
+
+def test_figures_have_the_units_of_their_names(nvml: FakeNvml) -> None:
+    device = read(nvml).devices[0]
+    assert (device.name, device.index, device.vendor) == ("NVIDIA GeForce RTX 4090", 0, "nvidia")
+    assert (device.utilization_ratio, device.temperature_celsius) == (0.5, 61)
+    assert (device.power_watts, device.power_limit_watts) == (123.456, 450.0)
+    assert device.n_multiprocessors == 128
+
+
+@pytest.mark.parametrize(
+    ("capability", "cores", "n_multiprocessors"),
+    [((9, 0), 16896, 132), ((12, 1), 6144, 48), ((7, 5), 4352, 68), ((8, 0), 6912, 108), ((99, 0), 5000, None)],
+)
+def test_multiprocessors_follow_from_cores(
+    nvml: FakeNvml, capability: tuple[int, int], cores: int, n_multiprocessors: int | None
+) -> None:
+    nvml.gpus[0].answers |= {"nvmlDeviceGetCudaComputeCapability": capability, "nvmlDeviceGetNumGpuCores": cores}
+    assert read(nvml).devices[0].n_multiprocessors == n_multiprocessors
+
+
+def test_unsupported_query_is_none_not_zero(nvml: FakeNvml) -> None:
+    gpu = nvml.gpus[0]
+    gpu.refusals = dict.fromkeys([name for name in gpu.answers if name != "nvmlDeviceGetUUID"], NOT_SUPPORTED)
+    device = read(nvml).devices[0]
+    assert device.utilization_ratio is device.temperature_celsius is device.power_watts is None
+    assert device.power_limit_watts is device.n_multiprocessors is None
+    assert device.name == "NVIDIA GPU"
+
+
+def test_unsupported_query_is_not_asked_again_soon(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetPowerUsage"] = NOT_SUPPORTED
+    probe = probe_of(nvml)
+    for _ in range(3):
+        probe.sample()
+    assert nvml.n_calls("nvmlDeviceGetPowerUsage") == 1
+    nvml.seconds += 61
+    probe.sample()
+    assert nvml.n_calls("nvmlDeviceGetPowerUsage") == 2
+
+
+def test_figure_that_fails_is_kept_with_its_age_and_then_dropped(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].refusals["nvmlDeviceGetPowerUsage"] = UNKNOWN
+    nvml.seconds = 3.0
+    device = probe.sample().devices[0]
+    assert (device.power_watts, device.late_seconds) == (123.456, 3.0)
+    nvml.seconds = 6.0
+    assert probe.sample().devices[0].power_watts is None
+
+
+def test_older_driver_gives_its_temperature_by_the_older_call(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetTemperatureV"] = FUNCTION_NOT_FOUND
+    assert read(nvml).devices[0].temperature_celsius == 60
+
+
+def test_what_never_changes_is_read_once(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    for _ in range(3):
+        probe.sample()
+    for name in ("HandleByIndex", "UUID", "Name", "EnforcedPowerLimit", "NumGpuCores", "CudaComputeCapability"):
+        assert nvml.n_calls(f"nvmlDeviceGet{name}") == 1
+    assert nvml.n_calls("nvmlSystemGetDriverVersion") == 1
+
+
+def test_versions_are_those_of_a_bug_report(nvml: FakeNvml) -> None:
+    versions = {version.name: version.value for version in read(nvml).versions}
+    assert versions == {"NVIDIA driver": "580.159.04", "CUDA": "12.8"}
+
+
+def test_name_that_is_not_utf8_is_readable_all_the_same(nvml: FakeNvml) -> None:
+    nvml.gpus[0].answers["nvmlDeviceGetName"] = b"NVIDIA \xff\xfe RTX"
+    assert read(nvml).devices[0].name == "NVIDIA \N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER} RTX"
+
+
+def test_text_is_taken_from_below_the_decorator_that_decodes_strictly(nvml: FakeNvml) -> None:
+    def decorated(_: object) -> str:
+        return b"\xff".decode()
+
+    decorated.__wrapped__ = lambda _: b"\xffGPU"  # type: ignore[attr-defined]  # as functools.wraps does
+    nvml.nvmlDeviceGetName = decorated  # type: ignore[attr-defined]  # over the general answer
+    assert read(nvml).devices[0].name == "\N{REPLACEMENT CHARACTER}GPU"
+
+
+def test_bus_address_stands_in_for_a_missing_uuid(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetUUID"] = NOT_SUPPORTED
+    assert read(nvml).devices[0].key == "00000000:01:00.0"
+
+
+# --- processes
+
+
+def test_process_in_both_lists_counts_once_with_the_larger_figure(nvml: FakeNvml) -> None:
+    nvml.gpus[0].answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(1, 5), used_by(2, None)]
+    nvml.gpus[0].answers["nvmlDeviceGetGraphicsRunningProcesses_v3"] = [used_by(1, 9), used_by(2, 3), used_by(3, 0)]
+    assert {process.pid: process.used_bytes for process in read(nvml).processes} == {1: 9, 2: 3, 3: 0}
+
+
+def test_process_of_unknown_size_is_none_not_zero(nvml: FakeNvml) -> None:
+    nvml.gpus[0].answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(1, None), used_by(2, (1 << 64) - 1)]
+    assert [process.used_bytes for process in read(nvml).processes] == [None, None]
+
+
+def test_process_on_two_gpus_appears_twice() -> None:
+    nvml = FakeNvml(2)
+    for gpu in nvml.gpus:
+        gpu.answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(1, GIB)]
+    assert [(process.pid, process.device_key) for process in read(nvml).processes] == [(1, "GPU-0"), (1, "GPU-1")]
+
+
+def test_older_driver_lists_processes_by_the_older_call(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetComputeRunningProcesses_v3"] = FUNCTION_NOT_FOUND
+    nvml.gpus[0].answers["nvmlDeviceGetComputeRunningProcesses_v2"] = [used_by(4, GIB)]
+    assert [process.pid for process in read(nvml).processes] == [4]
+
+
+# --- lost GPUs, and GPUs that come and go
+
+
+def test_lost_gpu_hides_no_other_and_keeps_its_number() -> None:
+    nvml = FakeNvml(4)
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.lose(2)
+    reading = probe.sample()
+    assert [device.index for device in reading.devices] == [0, 1, 2, 3]
+    assert [pool.key for pool in reading.pools] == ["GPU-0", "GPU-1", "GPU-3"]
+    lost = reading.devices[2]
+    assert (lost.key, lost.name, lost.utilization_ratio) == ("GPU-2", "NVIDIA GeForce RTX 4090", None)
+    assert [fault.device_key for fault in reading.faults] == ["GPU-2"]
+    assert "GPU 2 fell off the bus" in reading.faults[0].message
+
+
+def test_lost_gpu_is_not_called_again_in_that_sample() -> None:
+    nvml = FakeNvml(2)
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.lose(1)
+    nvml.calls.clear()
+    probe.sample()
+    assert [name for name, gpu in nvml.calls if gpu == 1] == ["nvmlDeviceGetMemoryInfo"]
+
+
+def test_gpu_that_is_lost_midway_loses_all_its_figures(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetPowerUsage"] = GPU_IS_LOST
+    reading = read(nvml)
+    assert reading.pools == ()
+    assert reading.devices[0].temperature_celsius is None
+    assert len(reading.faults) == 1
+
+
+def test_gpu_that_heals_is_picked_up_again() -> None:
+    nvml = FakeNvml(2)
+    probe = probe_of(nvml)
+    nvml.lose(1)
+    assert probe.sample().devices[1].key == "nvidia:1"
+    nvml.gpus[1].refusals = {}
+    reading = probe.sample()
+    assert (reading.devices[1].key, reading.faults) == ("GPU-1", ())
+    assert len(reading.pools) == 2
+
+
+def test_gpu_that_cannot_be_opened_says_so_and_keeps_the_numbering() -> None:
+    nvml = FakeNvml(3)
+    nvml.gpus[1].refusals["handle"] = NO_PERMISSION
+    reading = read(nvml)
+    assert [device.index for device in reading.devices] == [0, 1, 2]
+    assert "GPU 1" in reading.faults[0].message
+    assert "may not read it" in reading.faults[0].message
+
+
+def test_number_of_gpus_is_followed(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus = [FakeGpu(5), FakeGpu(6)]
+    assert [device.key for device in probe.sample().devices] == ["GPU-5", "GPU-6"]
+
+
+def test_driver_without_gpus_is_told_and_no_alarm() -> None:
+    reading = read(FakeNvml(0))
+    assert reading.devices == ()
+    assert [fault.message for fault in reading.faults] == ["the NVIDIA driver works, and has no GPU now"]
+
+
+def test_driver_that_was_stopped_is_lost(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    nvml.refusals["nvmlDeviceGetCount"] = 1
+    with pytest.raises(ProbeLost):
+        probe.sample()
+
+
+def test_nvml_is_started_anew_when_all_gpus_stay_lost(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    nvml.lose(0)
+    probe.sample()
+    assert nvml.n_calls("nvmlInit") == 1
+    nvml.seconds += 31
+    probe.sample()
+    assert (nvml.n_calls("nvmlInit"), nvml.n_calls("nvmlShutdown")) == (2, 1)
+
+
+def test_close_shuts_nvml_down(nvml: FakeNvml) -> None:
+    probe_of(nvml).close()
+    assert nvml.n_calls("nvmlShutdown") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "way_out"),
+    [
+        (18, "restart the machine"),
+        (9, "modprobe"),
+        (4, "/dev/nvidia"),
+        (12, "install"),
+        (999, "daemon-reload"),
+        (77, "77"),
+    ],
+)
+def test_driver_that_does_not_start_says_what_to_do(nvml: FakeNvml, code: int, way_out: str) -> None:
+    nvml.refusals["nvmlInit"] = code
+    with pytest.raises(ProbeUnavailable, match=way_out) as caught:
+        probe_of(nvml)
+    assert not caught.value.is_expected
+
+
+# --- parts of a GPU (MIG)
+
+
+def split_gpu() -> FakeNvml:
+    nvml = FakeNvml(2)
+    whole = nvml.gpus[0]
+    whole.answers["nvmlDeviceGetMigMode"] = [1, 1]
+    whole.refusals |= {"v1": NO_PERMISSION, "v2": NO_PERMISSION}  # as inside a container that has one part only
+    for number in (10, 11):
+        part = FakeGpu(number)
+        part.memory = {"total": 10 * GIB, "free": 9 * GIB, "used": GIB, "reserved": 0}
+        part.answers["nvmlDeviceGetName"] = "NVIDIA H100 MIG 1g.10gb"
+        part.answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(number, GIB)]
+        whole.parts += [part, None]
+    return nvml
+
+
+def test_split_gpu_is_shown_by_its_parts_from_the_first_sample_on() -> None:
+    reading = read(split_gpu())
+    assert [device.key for device in reading.devices] == ["GPU-10", "GPU-11", "GPU-1"]
+    assert [pool.total_bytes // GIB for pool in reading.pools] == [10, 10, 24]
+    part = reading.devices[0]
+    assert (part.name, part.n_multiprocessors, part.temperature_celsius) == ("NVIDIA H100 MIG 1g.10gb", 16, 61)
+    assert part.utilization_ratio is part.power_watts is None
+    assert [(process.pid, process.device_key) for process in reading.processes] == [(10, "GPU-10"), (11, "GPU-11")]
+    assert reading.faults == ()
+
+
+def test_part_that_is_taken_away_vanishes() -> None:
+    nvml = split_gpu()
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].parts[0] = None
+    nvml.seconds += 11
+    assert [device.key for device in probe.sample().devices] == ["GPU-11", "GPU-1"]
+
+
+def test_gpu_that_is_split_into_nothing_says_that_no_program_can_use_it() -> None:
+    nvml = split_gpu()
+    nvml.gpus[0].parts = []
+    reading = read(nvml)
+    assert reading.devices[0].key == "GPU-0"
+    assert any("no program can use it" in fault.message for fault in reading.faults)
+
+
+# --- slow drivers
+
+
+def test_slow_driver_shows_all_memory_in_the_first_sample() -> None:
+    nvml = FakeNvml(2)
+    nvml.call_seconds = 0.5
+    reading = probe_of(nvml).sample()
+    assert len(reading.pools) == 2
+    assert nvml.seconds == 4.0  # start, count, and three calls for each GPU
+
+
+def test_slow_driver_gets_round_to_everything() -> None:
+    nvml = FakeNvml(2)
+    nvml.call_seconds = 0.5
+    probe = probe_of(nvml)
+    for _ in range(30):
+        before = nvml.seconds
+        reading = probe.sample()
+        assert nvml.seconds - before <= 4.0
+    for device in reading.devices:
+        assert None not in (device.utilization_ratio, device.temperature_celsius, device.power_watts)
+        assert device.n_multiprocessors == 128
+    assert len(reading.versions) == 2
+
+
+def test_memory_says_how_late_it_is_on_a_slow_driver() -> None:
+    nvml = FakeNvml(2)
+    nvml.call_seconds = 0.5
+    pools = probe_of(nvml).sample().pools
+    assert [pool.late_seconds for pool in pools] == [1.5, 0.0]
+
+
+# --- is there a GPU at all
+
+
+def pci_device(root: Path, vendor: str, class_code: str, driver: str) -> None:
+    folder = root / "sys/bus/pci/devices/0000:01:00.0"
+    folder.mkdir(parents=True)
+    (folder / "vendor").write_text(vendor)
+    (folder / "class").write_text(class_code)
+    (folder / "driver").symlink_to(root / "drivers" / driver)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "class_code", "driver", "is_here"),
+    [
+        ("0x10de", "0x030000", "nouveau", True),
+        ("0x10de", "0x030200", "nvidia", True),
+        ("0x10de", "0x030000", "vfio-pci", False),
+        ("0x10de", "0x040300", "snd_hda_intel", False),
+        ("0x1002", "0x030000", "amdgpu", False),
+    ],
+)
+def test_gpu_without_driver_is_found_on_the_bus(
+    tmp_path: Path, vendor: str, class_code: str, driver: str, is_here: bool
+) -> None:
+    pci_device(tmp_path, vendor, class_code, driver)
+    assert has_gpu(tmp_path) is is_here
+
+
+def test_machine_without_pci_has_no_gpu(tmp_path: Path) -> None:
+    assert not has_gpu(tmp_path)
