@@ -1,0 +1,379 @@
+"""Readings of all probes, folded into one snapshot each interval.
+
+Each probe has a daemon thread of its own, on which it is opened, sampled and closed; one more wakes each interval, asks
+them, and hands on what they say. So a driver that hangs stops neither the RAM's figures, nor the screen, nor quitting::
+
+    sampler thread    asks ──────────┬─ waits a little ─ take_snapshot() ─ on_snapshot()
+    one per probe           sample() ┘  or much later: its last figures are shown, with their age
+
+All state is behind one lock, and what crosses it is frozen.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from threading import Condition, Thread, current_thread
+from typing import TypeVar
+
+from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
+from probes.probe import DescribeProcess, Probe, ProbeSource
+from probes.snapshot import Fault, Process, Reading, Snapshot
+
+_GRACE_SECONDS = 0.15
+"""How long a snapshot waits for probes that have been asked. A person sees this as at once; most answer in 5 ms."""
+_SILENT_INTERVALS = 3
+"""A probe that has not answered for so many intervals is said to be silent ..."""
+_SILENT_SECONDS = 2.0
+"""... but not before this: a driver of 500 ms a call needs 2 s for two GPUs (measured on simulated ones)."""
+_ABSENT_RETRY_SECONDS = 30.0
+"""No such hardware: a driver is seldom installed while this runs (ASSUMED)."""
+_UNAVAILABLE_RETRY_SECONDS = 5.0
+_LOST_RETRY_SECONDS = 1.0
+"""After a probe was lost; twice as long after each further time, up to ``_ABSENT_RETRY_SECONDS``."""
+_CLOSING_SECONDS = 0.3
+"""How long one snapshot alone waits for drivers to be closed, before the process may end under them."""
+_TITLE_SECONDS = 10.0
+"""A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM)."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one probe has said last. Times are those of one monotonic clock."""
+
+    probe: str
+    has_answered: bool = False
+    """Once at least, be it to say that there is nothing."""
+    reading: Reading | None = None
+    read_seconds: float = 0.0
+    """When ``reading`` was complete."""
+    asked_seconds: float | None = None
+    """When the question was put that is still open; None where none is."""
+    error: str | None = None
+    """Why there is no reading. None also where there is nothing to read, and that is no fault."""
+
+
+def take_snapshot(
+    answers: Iterable[Answer], *, now_seconds: float, taken_seconds: float, silent_seconds: float
+) -> Snapshot:
+    """Fold what the probes have said into one snapshot; one that is late or broken hides no other.
+
+    Args:
+        answers: in the order in which their pools and devices shall stand.
+        now_seconds: by the clock of the answers, to know their age.
+        taken_seconds: since 1970.
+        silent_seconds: a question that is open for longer becomes a fault.
+    """
+    answers = tuple(answers)
+    aged = [_aged(answer, now_seconds) for answer in answers]
+    faults = [fault for reading in aged for fault in reading.faults]
+    for answer in answers:
+        message = answer.error or _silence(answer, now_seconds, silent_seconds)
+        if message is not None:
+            faults.append(Fault(probe=answer.probe, message=message))
+    pools = tuple(pool for reading in aged for pool in reading.pools)
+    devices = tuple(device for reading in aged for device in reading.devices)
+    return Snapshot(
+        taken_seconds=taken_seconds,
+        pools=pools,
+        devices=devices,
+        processes=tuple(process for reading in aged for process in reading.processes),
+        faults=tuple(faults),
+        versions=tuple(version for reading in aged for version in reading.versions),
+        machine=next((reading.machine for reading in aged if reading.machine is not None), None),
+        late_seconds=max(
+            (*(pool.late_seconds for pool in pools), *(device.late_seconds for device in devices)), default=0.0
+        ),
+        pending=tuple(answer.probe for answer in answers if not answer.has_answered),
+    )
+
+
+def _aged(answer: Answer, now_seconds: float) -> Reading:
+    """The reading with its age: as old as the probe says that each figure was, and as long as it has lain here."""
+    reading = answer.reading
+    if reading is None:
+        return Reading()
+    age_seconds = max(0.0, now_seconds - answer.read_seconds)
+    return replace(
+        reading,
+        pools=tuple(replace(pool, late_seconds=pool.late_seconds + age_seconds) for pool in reading.pools),
+        devices=tuple(replace(device, late_seconds=device.late_seconds + age_seconds) for device in reading.devices),
+    )
+
+
+def _silence(answer: Answer, now_seconds: float, silent_seconds: float) -> str | None:
+    if answer.asked_seconds is None or now_seconds - answer.asked_seconds <= silent_seconds:
+        return None
+    figures = "no figures yet" if answer.reading is None else "the figures are from then"
+    return f"the driver has not answered for {now_seconds - answer.asked_seconds:.0f} s; {figures}"
+
+
+def take_one(
+    sources: Sequence[ProbeSource],
+    timeout_seconds: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    wall_clock: Callable[[], float] = time.time,
+) -> Snapshot:
+    """One snapshot: as soon as all have answered, or with a fault for each that has not within the time."""
+    changed = Condition()
+    workers = [_Worker(source, changed, clock) for source in sources]
+    threads = [_daemon(worker.run, worker.source.name) for worker in workers]
+    with changed:
+        for worker in workers:
+            worker.ask(clock())
+            worker.is_stopping = True  # once this question is answered
+    for thread in threads:
+        thread.start()
+    with changed:
+        changed.wait_for(lambda: all(worker.answer.has_answered for worker in workers), timeout_seconds)
+        answers = [worker.answer for worker in workers]
+    has_answered = [answer.has_answered for answer in answers]
+    _join((thread for thread, is_done in zip(threads, has_answered, strict=True) if is_done), _CLOSING_SECONDS)
+    late = f"the driver has not answered within {timeout_seconds:g} s; it was not waited for any longer"
+    return take_snapshot(
+        (answer if answer.has_answered else replace(answer, error=late) for answer in answers),
+        now_seconds=clock(),
+        taken_seconds=wall_clock(),
+        silent_seconds=timeout_seconds,
+    )
+
+
+class Sampler:
+    """Takes a snapshot each interval, the first as soon as there is something to show."""
+
+    def __init__(
+        self,
+        sources: Sequence[ProbeSource],
+        on_snapshot: Callable[[Snapshot], None],
+        interval_seconds: float = 1.0,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Nothing starts yet. ``on_snapshot`` is called on the sampler's thread, and must neither block nor raise."""
+        self._on_snapshot = on_snapshot
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        self._wall_clock = wall_clock
+        self._changed = Condition()
+        """Guards what follows, and what the workers share."""
+        self._workers = [_Worker(source, self._changed, clock) for source in sources]
+        self._pending: list[_Worker] = []
+        self._round_seconds = 0.0
+        self._is_paused = False
+        self._is_stopping = False
+        self._threads = [_daemon(worker.run, worker.source.name) for worker in self._workers]
+        self._threads.append(_daemon(self._run, "sampler"))
+
+    def start(self) -> None:
+        """Start sampling; once only."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, timeout_seconds: float = 0.3) -> bool:
+        """Stop, and close the probes on their own threads; whether that was done within the time.
+
+        A driver that hangs is left alone: its probe is closed when the call returns, or never.
+        """
+        with self._changed:
+            self._is_stopping = True
+            for worker in self._workers:
+                worker.stop()
+            self._changed.notify_all()
+        return _join(self._threads, timeout_seconds)
+
+    @property
+    def interval_seconds(self) -> float:
+        return self._interval_seconds
+
+    @interval_seconds.setter
+    def interval_seconds(self, seconds: float) -> None:
+        with self._changed:
+            self._interval_seconds = seconds
+            self._changed.notify_all()
+
+    @property
+    def is_paused(self) -> bool:
+        """No probe is asked, and no snapshot handed on. One follows at once when this ends."""
+        return self._is_paused
+
+    @is_paused.setter
+    def is_paused(self, is_paused: bool) -> None:
+        with self._changed:
+            self._is_paused = is_paused
+            self._round_seconds = self._clock() - self._interval_seconds
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while self._ask_all():
+            self._hand_on()
+            while self._first_answer_came():
+                self._hand_on()
+
+    def _ask_all(self) -> bool:
+        """Ask whoever owes no answer, and wait a little for them. False when it is time to stop."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopping or not self._is_paused)
+            self._round_seconds = self._clock()
+            asked = [worker for worker in self._workers if worker.ask(self._round_seconds)]
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self._is_stopping or all(worker.answer.asked_seconds is None for worker in asked),
+                min(_GRACE_SECONDS, self._interval_seconds),
+            )
+            return not self._is_stopping
+
+    def _first_answer_came(self) -> bool:
+        """Wait for the next round; True at once when a probe speaks that was not in the last snapshot."""
+        with self._changed:
+            while not self._is_stopping:
+                left_seconds = self._round_seconds + self._interval_seconds - self._clock()
+                if left_seconds <= 0:
+                    return False
+                if not self._is_paused and any(worker.answer.has_answered for worker in self._pending):
+                    return True
+                self._changed.wait(left_seconds)
+            return False
+
+    def _hand_on(self) -> None:
+        with self._changed:
+            answers = [worker.answer for worker in self._workers]
+            self._pending = [worker for worker in self._workers if not worker.answer.has_answered]
+            silent_seconds = max(_SILENT_SECONDS, _SILENT_INTERVALS * self._interval_seconds)
+        snapshot = take_snapshot(
+            answers, now_seconds=self._clock(), taken_seconds=self._wall_clock(), silent_seconds=silent_seconds
+        )
+        self._on_snapshot(snapshot)
+
+
+class _Worker:
+    """One probe and the thread on which alone it is touched."""
+
+    def __init__(self, source: ProbeSource, changed: Condition, clock: Callable[[], float]) -> None:
+        self.source = source
+        self.answer = Answer(probe=source.name)
+        """Guarded by the lock, as is ``is_stopping``."""
+        self.is_stopping = False
+        self._changed = changed
+        self._clock = clock
+        self._probe: Probe | None = None
+        self._titles = None if source.describe_process is None else _Titles(source.describe_process)
+        self._is_asked = False
+        self._retry_seconds = float("-inf")
+        self._lost_retry_seconds = _LOST_RETRY_SECONDS
+
+    def ask(self, now_seconds: float) -> bool:
+        """Put the question, under the lock. False where the last one is still open, or it is too early to try again."""
+        if self.answer.asked_seconds is not None or now_seconds < self._retry_seconds:
+            return False
+        self.answer = replace(self.answer, asked_seconds=now_seconds)
+        self._is_asked = True
+        return True
+
+    def stop(self) -> None:
+        """Under the lock: answer no more, and close."""
+        self._is_asked = False
+        self.is_stopping = True
+
+    def run(self) -> None:
+        """Answer until told to stop."""
+        while self._is_wanted():
+            answer, retry_seconds = self._answer()
+            with self._changed:
+                self.answer, self._retry_seconds = answer, retry_seconds
+                self._changed.notify_all()
+        self._close()
+
+    def _is_wanted(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_asked or self.is_stopping)
+            is_asked, self._is_asked = self._is_asked, False
+            return is_asked
+
+    def _answer(self) -> tuple[Answer, float]:
+        """What the probe says, and when it may be asked again."""
+        result = _attempt(self._read)
+        now_seconds = self._clock()
+        answer = Answer(probe=self.source.name, has_answered=True)
+        if isinstance(result, Reading):
+            self._lost_retry_seconds = _LOST_RETRY_SECONDS
+            return replace(answer, reading=result, read_seconds=now_seconds), now_seconds
+        self._close()
+        if isinstance(result, ProbeUnavailable):
+            if result.is_expected:
+                return answer, now_seconds + _ABSENT_RETRY_SECONDS
+            return replace(answer, error=str(result)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
+        retry_seconds = now_seconds + self._lost_retry_seconds
+        self._lost_retry_seconds = min(2 * self._lost_retry_seconds, _ABSENT_RETRY_SECONDS)
+        return replace(answer, error=str(result)), retry_seconds
+
+    def _read(self) -> Reading:
+        if self._probe is None:
+            self._probe = self.source.open()
+        reading = self._probe.sample()
+        if self._titles is None or not reading.processes:
+            return reading
+        # Not on the sampler's thread: the command line of a process whose memory is locked can take long to read.
+        return replace(reading, processes=self._titles.named(reading.processes, self._clock()))
+
+    def _close(self) -> None:
+        if self._probe is not None:
+            _attempt(self._probe.close)
+            self._probe = None
+
+
+class _Titles:
+    """Names of processes, asked anew only where a pid is new or was named long ago.
+
+    A pid that stays listed is taken for the same process: to be another one, it would have had to end, and all the
+    numbers to be used up, within one interval. That saves reading each one's start time at each sample (15 µs).
+    """
+
+    def __init__(self, describe: DescribeProcess) -> None:
+        self._describe = describe
+        self._known: dict[int, tuple[float, tuple[str, str] | None]] = {}
+
+    def named(self, processes: Iterable[Process], now_seconds: float) -> tuple[Process, ...]:
+        known: dict[int, tuple[float, tuple[str, str] | None]] = {}
+        named = []
+        for process in processes:
+            pid = process.pid
+            if process.name is None:
+                found = known.get(pid) or self._known.get(pid)
+                if found is None or found[0] + _TITLE_SECONDS <= now_seconds:
+                    found = (now_seconds, self._describe(pid))
+                known[pid] = found
+                title = found[1]
+                named.append(process if title is None else replace(process, name=title[0], command=title[1]))
+            else:
+                named.append(process)
+        self._known = known
+        return tuple(named)
+
+
+def _attempt(action: Callable[[], _T]) -> _T | ProbeError:
+    """What the action gives, or why it failed: whatever the code of a vendor raises ends here, in a sentence."""
+    try:
+        return action()
+    except ProbeError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - the one place: a broken probe must hide no other, nor end its thread
+        return ProbeLost(f"failed unexpectedly, please report it: {type(error).__name__}: {error}")
+
+
+def _daemon(run: Callable[[], None], name: str) -> Thread:
+    """A thread that the interpreter does not wait for: a driver's call may never return."""
+    return Thread(target=run, name=f"probe {name}", daemon=True)
+
+
+def _join(threads: Iterable[Thread], timeout_seconds: float) -> bool:
+    """Wait for all of them together no longer than this; whether all have ended."""
+    deadline = time.monotonic() + timeout_seconds
+    have_ended = True
+    for thread in threads:
+        if thread is not current_thread() and thread.is_alive():
+            thread.join(max(0.0, deadline - time.monotonic()))
+            have_ended = have_ended and not thread.is_alive()
+    return have_ended

@@ -1,0 +1,362 @@
+"""One thread per probe, and one snapshot of what they say."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
+from queue import Queue
+from threading import Event, Thread, current_thread
+from threading import enumerate as all_threads
+from time import monotonic
+
+import pytest
+
+from probes.errors import ProbeLost, ProbeUnavailable
+from probes.probe import Probe, ProbeSource
+from probes.sampler import Answer, Sampler, take_one, take_snapshot
+from probes.snapshot import Device, Fault, Machine, Pool, Process, Reading, Snapshot
+
+PATIENCE_SECONDS = 5.0
+"""Only a broken test waits for so long."""
+RAM = Reading(pools=(Pool(key="host", total_bytes=100, used_bytes=40, free_bytes=60),))
+GPU = Reading(
+    pools=(Pool(key="gpu", total_bytes=100, used_bytes=10, free_bytes=90),),
+    devices=(Device(key="gpu", name="A GPU", vendor="test", index=0, pool_key="gpu"),),
+    processes=(Process(pid=7, device_key="gpu", used_bytes=5), Process(pid=8, device_key="gpu", name="known")),
+)
+
+
+class FakeProbe:
+    """Gives its readings in turn, the last one again and again; an exception is raised; an event is waited for."""
+
+    def __init__(self, *readings: Reading | Exception | Event) -> None:
+        self.readings = list(readings)
+        self.threads: set[str] = set()
+        self.n_opened = self.n_samples = self.n_closed = 0
+        self.was_asked, self.was_closed = Event(), Event()
+
+    def open(self) -> Probe:
+        self.n_opened += 1
+        return self
+
+    def sample(self) -> Reading:
+        self.threads.add(current_thread().name)
+        self.n_samples += 1
+        self.was_asked.set()
+        reading = self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
+        if isinstance(reading, Event):
+            reading.wait(PATIENCE_SECONDS)
+            return GPU
+        if isinstance(reading, Exception):
+            raise reading
+        return reading
+
+    def close(self) -> None:
+        self.threads.add(current_thread().name)
+        self.n_closed += 1
+        self.was_closed.set()
+
+    def source(self, name: str = "gpu", **fields: object) -> ProbeSource:
+        return replace(ProbeSource(name=name, open=self.open), **fields)  # type: ignore[arg-type]  # fields by name
+
+
+@pytest.fixture
+def release() -> Iterator[Event]:
+    """What a hung driver waits for. Set at the end, so that its thread ends soon after its test."""
+    event = Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def sampled() -> Iterator[Callable[..., Queue[Snapshot]]]:
+    """Starts a sampler over sources, and gives the queue of its snapshots."""
+    samplers: list[Sampler] = []
+
+    def start(*sources: ProbeSource, interval_seconds: float = 0.005) -> Queue[Snapshot]:
+        snapshots: Queue[Snapshot] = Queue()
+        sampler = Sampler(sources, snapshots.put, interval_seconds)
+        samplers.append(sampler)
+        sampler.start()
+        return snapshots
+
+    yield start
+    for sampler in samplers:
+        sampler.stop()
+
+
+def wait_for(snapshots: Queue[Snapshot], is_it: Callable[[Snapshot], bool]) -> Snapshot:
+    deadline = monotonic() + PATIENCE_SECONDS
+    while True:
+        snapshot = snapshots.get(timeout=deadline - monotonic())
+        if is_it(snapshot):
+            return snapshot
+
+
+def folded(*answers: Answer, now_seconds: float = 100.0) -> Snapshot:
+    return take_snapshot(answers, now_seconds=now_seconds, taken_seconds=1.0, silent_seconds=3.0)
+
+
+# --- folding
+
+
+def test_readings_are_folded_in_the_order_of_their_probes() -> None:
+    snapshot = folded(
+        Answer(probe="host", has_answered=True, reading=RAM, read_seconds=100),
+        Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=100),
+    )
+    assert [pool.key for pool in snapshot.pools] == ["host", "gpu"]
+    assert snapshot.pending == ()
+    assert not snapshot.faults
+
+
+def test_age_adds_up_from_the_probe_and_the_time_since() -> None:
+    old = replace(GPU, pools=(replace(GPU.pools[0], late_seconds=2.0),))
+    snapshot = folded(Answer(probe="gpu", has_answered=True, reading=old, read_seconds=95.0))
+    assert snapshot.pools[0].late_seconds == pytest.approx(7.0)
+    assert snapshot.devices[0].late_seconds == pytest.approx(5.0)
+    assert snapshot.late_seconds == pytest.approx(7.0)
+
+
+def test_silent_probe_keeps_its_figures_and_says_since_when() -> None:
+    answer = Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=87.0, asked_seconds=88.0)
+    snapshot = folded(answer)
+    assert snapshot.pool("gpu") is not None
+    assert snapshot.faults == (
+        Fault(probe="gpu", message="the driver has not answered for 12 s; the figures are from then"),
+    )
+
+
+def test_probe_that_is_still_at_it_is_no_fault() -> None:
+    assert not folded(Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=97, asked_seconds=98)).faults
+
+
+def test_probe_that_never_answered_is_pending() -> None:
+    snapshot = folded(Answer(probe="gpu", asked_seconds=99.0))
+    assert snapshot.pending == ("gpu",)
+    assert not snapshot.faults
+
+
+def test_faults_of_a_reading_and_of_a_probe_stand_side_by_side() -> None:
+    ours = Fault(probe="gpu", message="GPU 2 fell off the bus")
+    snapshot = folded(
+        Answer(probe="gpu", has_answered=True, reading=replace(GPU, faults=(ours,)), read_seconds=100),
+        Answer(probe="other", has_answered=True, error="no permission"),
+    )
+    assert snapshot.faults == (ours, Fault(probe="other", message="no permission"))
+
+
+def test_machine_is_the_first_that_is_known() -> None:
+    machine = Machine(host_name="m", system="linux")
+    snapshot = folded(
+        Answer(probe="gpu", has_answered=True, reading=GPU),
+        Answer(probe="host", has_answered=True, reading=replace(RAM, machine=machine)),
+    )
+    assert snapshot.machine == machine
+
+
+# --- sampling
+
+
+def test_broken_probe_hides_no_other(sampled: Callable[..., Queue[Snapshot]]) -> None:
+    broken = FakeProbe(ZeroDivisionError("oh"))
+    snapshots = sampled(FakeProbe(RAM).source("host"), broken.source("gpu"))
+    snapshot = wait_for(snapshots, lambda snapshot: not snapshot.pending)
+    assert snapshot.pool("host") is not None
+    assert [fault.probe for fault in snapshot.faults] == ["gpu"]
+    assert "ZeroDivisionError: oh" in snapshot.faults[0].message
+
+
+def test_hung_probe_leaves_the_ram_live(sampled: Callable[..., Queue[Snapshot]], release: Event) -> None:
+    host = FakeProbe(RAM)
+    snapshots = sampled(host.source("host"), FakeProbe(release).source("gpu"))
+    snapshot = wait_for(snapshots, lambda _: host.n_samples >= 3)
+    assert snapshot.pool("host") is not None
+    assert snapshot.pending == ("gpu",)
+
+
+def test_hung_probe_keeps_figures_that_grow_older(sampled: Callable[..., Queue[Snapshot]], release: Event) -> None:
+    snapshots = sampled(FakeProbe(GPU, release).source("gpu"))
+    first = wait_for(snapshots, lambda snapshot: snapshot.late_seconds > 0.01)
+    then = wait_for(snapshots, lambda snapshot: snapshot.late_seconds > first.late_seconds)
+    assert then.pool("gpu") is not None
+
+
+def test_first_answer_is_shown_at_once_and_not_at_the_next_interval(
+    sampled: Callable[..., Queue[Snapshot]], release: Event
+) -> None:
+    snapshots = sampled(FakeProbe(RAM).source("host"), FakeProbe(release).source("gpu"), interval_seconds=60.0)
+    wait_for(snapshots, lambda snapshot: snapshot.pending == ("gpu",))
+    release.set()
+    wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
+
+
+def test_absent_hardware_is_no_fault_and_is_not_asked_again_soon(sampled: Callable[..., Queue[Snapshot]]) -> None:
+    opened = count()
+
+    def absent() -> Probe:
+        next(opened)
+        raise ProbeUnavailable("no such hardware", is_expected=True)
+
+    snapshots = sampled(FakeProbe(RAM).source("host"), ProbeSource(name="gpu", open=absent))
+    seen = [wait_for(snapshots, lambda snapshot: not snapshot.pending) for _ in range(4)]
+    assert not any(snapshot.faults for snapshot in seen)
+    assert next(opened) == 1
+
+
+def test_unavailable_driver_is_a_fault_that_stays(sampled: Callable[..., Queue[Snapshot]]) -> None:
+    def mismatched() -> Probe:
+        raise ProbeUnavailable("restart the machine")
+
+    snapshots = sampled(ProbeSource(name="gpu", open=mismatched))
+    for _ in range(3):
+        snapshot = wait_for(snapshots, lambda snapshot: not snapshot.pending)
+        assert snapshot.faults == (Fault(probe="gpu", message="restart the machine"),)
+
+
+def test_lost_probe_is_closed_and_opened_again(release: Event) -> None:
+    now = count(step=0.5)  # by which the time to wait before the next attempt passes quickly
+    probe = FakeProbe(GPU, ProbeLost("the driver was unloaded"), release)
+    snapshots: Queue[Snapshot] = Queue()
+    sampler = Sampler([probe.source()], snapshots.put, 0.001, clock=lambda: float(next(now)))
+    sampler.start()
+    unloaded = (Fault(probe="gpu", message="the driver was unloaded"),)
+    wait_for(snapshots, lambda snapshot: snapshot.faults == unloaded)
+    release.set()
+    wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
+    assert sampler.stop(PATIENCE_SECONDS)
+    assert (probe.n_opened, probe.n_closed) == (2, 2)
+
+
+def test_probe_is_touched_on_one_thread_only() -> None:
+    probe = FakeProbe(GPU)
+    sampler = Sampler([probe.source()], lambda _: None, 0.001)
+    sampler.start()
+    assert probe.was_asked.wait(PATIENCE_SECONDS)
+    assert sampler.stop(PATIENCE_SECONDS)
+    assert probe.n_closed == 1
+    assert probe.threads == {"probe gpu"}
+
+
+def test_stop_returns_promptly_while_a_probe_hangs(release: Event) -> None:
+    hung = FakeProbe(release)
+    sampler = Sampler([hung.source()], lambda _: None, 0.001)
+    sampler.start()
+    assert hung.was_asked.wait(PATIENCE_SECONDS)
+    before = monotonic()
+    assert not sampler.stop(timeout_seconds=0.02)
+    assert monotonic() - before < 0.25
+
+
+def test_hung_probe_is_closed_only_when_its_call_has_returned(release: Event) -> None:
+    hung = FakeProbe(release)
+    sampler = Sampler([hung.source()], lambda _: None, 0.001)
+    sampler.start()
+    assert hung.was_asked.wait(PATIENCE_SECONDS)
+    sampler.stop(timeout_seconds=0.0)
+    assert hung.n_closed == 0
+    release.set()
+    assert hung.was_closed.wait(PATIENCE_SECONDS)
+
+
+def test_stop_from_within_the_callback_does_not_wait_for_itself() -> None:
+    stopped = Event()
+
+    def stop(_: Snapshot) -> None:
+        sampler.stop()
+        stopped.set()
+
+    sampler = Sampler([FakeProbe(RAM).source()], stop, 0.001)
+    sampler.start()
+    assert stopped.wait(PATIENCE_SECONDS)
+
+
+def test_stop_before_start_does_nothing() -> None:
+    assert Sampler([FakeProbe(RAM).source()], lambda _: None).stop()
+
+
+def test_paused_sampler_asks_nobody_and_goes_on_at_once() -> None:
+    probe, snapshots = FakeProbe(RAM), Queue[Snapshot]()
+    sampler = Sampler([probe.source()], snapshots.put, 60.0)
+    sampler.is_paused = True
+    sampler.start()
+    assert sampler.is_paused
+    assert probe.n_samples == 0
+    assert snapshots.empty()
+    sampler.is_paused = False
+    snapshots.get(timeout=PATIENCE_SECONDS)
+    sampler.stop()
+
+
+def test_shorter_interval_holds_at_once() -> None:
+    snapshots: Queue[Snapshot] = Queue()
+    sampler = Sampler([FakeProbe(RAM).source()], snapshots.put, 60.0)
+    sampler.start()
+    snapshots.get(timeout=PATIENCE_SECONDS)
+    sampler.interval_seconds = 0.001
+    snapshots.get(timeout=PATIENCE_SECONDS)
+    assert sampler.interval_seconds == 0.001
+    sampler.stop()
+
+
+# --- names of processes
+
+
+def test_processes_are_named_by_their_source_and_known_names_stay() -> None:
+    described: list[int] = []
+
+    def describe(pid: int) -> tuple[str, str]:
+        described.append(pid)
+        return "ollama", "ollama serve"
+
+    snapshot = take_one([FakeProbe(GPU).source(describe_process=describe)], PATIENCE_SECONDS)
+    assert [(process.name, process.command) for process in snapshot.processes] == [
+        ("ollama", "ollama serve"),
+        ("known", None),
+    ]
+    assert described == [7]
+
+
+def test_process_that_stays_is_described_once(sampled: Callable[..., Queue[Snapshot]]) -> None:
+    n_described = count()
+
+    def describe(_: int) -> None:
+        next(n_described)
+
+    snapshots = sampled(FakeProbe(GPU).source(describe_process=describe))
+    for _ in range(3):
+        snapshot = wait_for(snapshots, lambda snapshot: not snapshot.pending)
+        assert snapshot.processes[0].name is None
+    assert next(n_described) == 1
+
+
+def test_pids_of_another_machine_are_not_named() -> None:
+    snapshot = take_one([FakeProbe(GPU).source()], PATIENCE_SECONDS)
+    assert snapshot.processes[0].name is None
+
+
+# --- one snapshot alone
+
+
+def test_take_one_has_all_probes_and_closes_them() -> None:
+    host, gpu = FakeProbe(RAM), FakeProbe(GPU)
+    snapshot = take_one([host.source("host"), gpu.source("gpu")], PATIENCE_SECONDS)
+    assert [pool.key for pool in snapshot.pools] == ["host", "gpu"]
+    assert (host.n_closed, gpu.n_closed) == (1, 1)
+
+
+def test_take_one_says_who_has_not_answered_in_time(release: Event) -> None:
+    snapshot = take_one([FakeProbe(RAM).source("host"), FakeProbe(release).source("gpu")], 0.02)
+    assert snapshot.pending == ("gpu",)
+    assert [fault.probe for fault in snapshot.faults] == ["gpu"]
+    assert "within 0.02 s" in snapshot.faults[0].message
+
+
+def test_take_one_of_no_probes_is_empty() -> None:
+    assert take_one([], 1.0).pools == ()
+
+
+def test_threads_never_keep_the_process_alive(release: Event) -> None:
+    take_one([FakeProbe(release).source("stuck")], 0.01)
+    stuck: list[Thread] = [thread for thread in all_threads() if thread.name == "probe stuck"]
+    assert stuck
+    assert all(thread.daemon for thread in stuck)
