@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from probes import nvml_codes as codes
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.probe import Probe
 from probes.snapshot import HOST_POOL, Device, Fault, Pool, Process, Reading, Version
@@ -38,63 +39,6 @@ _MOST_BYTES = 1 << 45
 _MEMORY_V2 = 0x02000028
 """nvmlMemory_v2: the size of the struct (40) and its version."""
 _TEMPERATURE_GPU = 0
-
-_UNINITIALIZED = 1
-_INVALID_ARGUMENT = 2
-_NOT_SUPPORTED = 3
-_NO_PERMISSION = 4
-_DRIVER_NOT_LOADED = 9
-_TIMEOUT = 10
-_LIBRARY_NOT_FOUND = 12
-_FUNCTION_NOT_FOUND = 13
-_GPU_IS_LOST = 15
-_RESET_REQUIRED = 16
-_OPERATING_SYSTEM = 17
-_VERSION_MISMATCH = 18
-_MEMORY = 20
-_ARGUMENT_VERSION_MISMATCH = 25
-_DEPRECATED = 26
-_NOT_READY = 27
-_GPU_NOT_FOUND = 28
-_UNKNOWN = 999
-
-_LOST = frozenset({_UNINITIALIZED, _GPU_IS_LOST, _RESET_REQUIRED, _GPU_NOT_FOUND})
-"""After one of these no further call is made on the handle: some drivers crash on it (XuehaiPan/nvitop #139)."""
-_MISSING = frozenset({_NOT_SUPPORTED, _FUNCTION_NOT_FOUND, _ARGUMENT_VERSION_MISMATCH, _DEPRECATED})
-
-_START = {
-    _NO_PERMISSION: "this user may not speak to the NVIDIA driver: allow it to read and write /dev/nvidia* "
-    "(often by joining group video or render)",
-    _DRIVER_NOT_LOADED: "the NVIDIA driver is installed but not loaded: try `sudo modprobe nvidia`, or restart the "
-    "machine; a container must be started with its GPUs (`--gpus all`)",
-    _LIBRARY_NOT_FOUND: "the NVIDIA driver's library cannot be loaded: install the driver again",
-    _FUNCTION_NOT_FOUND: "the NVIDIA driver is too old for this program: install 450 or newer",
-    _GPU_IS_LOST: "a GPU fell off the bus, and the NVIDIA driver cannot start: look for Xid in `dmesg`, and restart "
-    "the machine",
-    _OPERATING_SYSTEM: "the operating system keeps the NVIDIA driver from its devices: in a container, check its "
-    "device rules; else look into `dmesg`",
-    _VERSION_MISMATCH: "the NVIDIA driver was updated while the old one is still loaded: restart the machine",
-    _MEMORY: "the NVIDIA driver could not start for want of memory",
-    _UNKNOWN: "the NVIDIA driver could not start, and does not say why: a container that has lost its GPUs (after "
-    "`systemctl daemon-reload` on its host) must be restarted; else look into `dmesg`",
-}
-_START_OTHERWISE = "the NVIDIA driver could not start (NVML error {code}): see what `nvidia-smi` says"
-
-_GPU = {
-    _UNINITIALIZED: "GPU {index}: the driver was stopped while it was being read",
-    _NO_PERMISSION: "GPU {index}: this user may not read it: in a container, check that the GPU was given to it; "
-    "else join group video or render",
-    _TIMEOUT: "GPU {index}: the driver waited for it in vain; if it stays so, look for Xid in `dmesg`",
-    _GPU_IS_LOST: "GPU {index} fell off the bus; look for Xid in `dmesg` and at `nvidia-smi -q`, try "
-    "`sudo nvidia-smi --gpu-reset -i {index}`, or restart the machine",
-    _RESET_REQUIRED: "GPU {index} must be reset: end the programs that use it, then "
-    "`sudo nvidia-smi --gpu-reset -i {index}`, or restart the machine",
-    _OPERATING_SYSTEM: "GPU {index}: the operating system blocks it: in a container, check its device rules",
-    _NOT_READY: "GPU {index} is not ready yet: the driver is still starting it",
-    _GPU_NOT_FOUND: "GPU {index} is gone: it was taken out, or fell off the bus; look into `dmesg`",
-}
-_GPU_OTHERWISE = "GPU {index} cannot be read now (NVML error {code}); see `nvidia-smi -q -i {index}`"
-_MEMORY_OTHERWISE = "GPU {index}: the driver cannot say now how much memory is in use (NVML error {code})"
 
 _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.fromkeys(
     (50, 52, 53, 61, 62, 86, 87, 89, 90, 100, 101, 103, 110, 120, 121), 128
@@ -151,7 +95,7 @@ class NvidiaProbe:
         try:
             self._nvml.call("nvmlInit")
         except _RefusedError as refused:
-            raise ProbeUnavailable(_start_sentence(refused.code)) from refused
+            raise ProbeUnavailable(codes.start_sentence(refused.code)) from refused
 
     def _follow_count(self) -> None:
         """GPUs come and go. A slow driver is asked seldom: not before ten times what the answer took."""
@@ -159,7 +103,7 @@ class NvidiaProbe:
         try:
             n_cards = self._nvml.call("nvmlDeviceGetCount")
         except _RefusedError as refused:
-            raise ProbeLost(_start_sentence(refused.code)) from refused
+            raise ProbeLost(codes.start_sentence(refused.code)) from refused
         answered_seconds = self._clock()
         self._count_seconds = answered_seconds + 10 * (answered_seconds - asked_seconds)
         if n_cards != len(self._cards):
@@ -276,20 +220,20 @@ class _Card:
 
     def faults(self) -> Iterator[Fault]:
         if self.lost_code is not None:
-            yield self._fault(self._whole, _GPU.get(self.lost_code, _GPU_OTHERWISE), self.lost_code)
+            yield self._fault(self._whole, codes.GPU.get(self.lost_code, codes.GPU_OTHERWISE), self.lost_code)
             return
         if self._is_split and not self._split:
             yield self._fault(self._whole, _SPLIT_INTO_NOTHING, 0)
         for part in self.parts():
             if part.memory_code is not None:
-                yield self._fault(part, _GPU.get(part.memory_code, _MEMORY_OTHERWISE), part.memory_code)
+                yield self._fault(part, codes.GPU.get(part.memory_code, codes.MEMORY_OTHERWISE), part.memory_code)
 
     def _fault(self, part: "_Part", sentence: str, code: int) -> Fault:
         return Fault(probe="nvidia", device_key=part.key, message=sentence.format(index=self._index, code=code))
 
     def _open(self) -> None:
         handle = self._nvml.call("nvmlDeviceGetHandleByIndex", self._index)
-        key = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=_LOST) or self._bus_id(handle)
+        key = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=codes.LOST) or self._bus_id(handle)
         if key != self._whole.key:
             self._whole = _Part(self._nvml, self._clock, self._index, key=key, handle=handle)
         self._whole.handle = handle
@@ -312,16 +256,18 @@ class _Card:
             return
         self._split_seconds = now_seconds + _MIG_SECONDS
         handle = self._whole.handle
-        mode = self._nvml.try_call("nvmlDeviceGetMigMode", handle, lost=_LOST)
+        mode = self._nvml.try_call("nvmlDeviceGetMigMode", handle, lost=codes.LOST)
         self._is_split = mode is not None and mode[0] == 1
         if mode is None:
             self._split_seconds = now_seconds + _UNSUPPORTED_SECONDS
-        n_parts = self._nvml.try_call("nvmlDeviceGetMaxMigDeviceCount", handle, lost=_LOST) if self._is_split else None
+        n_parts = (
+            self._nvml.try_call("nvmlDeviceGetMaxMigDeviceCount", handle, lost=codes.LOST) if self._is_split else None
+        )
         known = {part.key: part for part in self._split}
         self._split = []
         for number in range(n_parts or 0):
             # NOT_FOUND for each number that no part has
-            part_handle = self._nvml.try_call("nvmlDeviceGetMigDeviceHandleByIndex", handle, number, lost=_LOST)
+            part_handle = self._nvml.try_call("nvmlDeviceGetMigDeviceHandleByIndex", handle, number, lost=codes.LOST)
             if part_handle is None:
                 continue
             key = self._nvml.try_text("nvmlDeviceGetUUID", part_handle) or f"{self._whole.key}/{number}"
@@ -384,10 +330,10 @@ class _Part:
         try:
             memory = self._ask_memory()
         except _RefusedError as refused:
-            if refused.code in _LOST:
+            if refused.code in codes.LOST:
                 raise
             self._memory = None
-            if refused.code == _NOT_SUPPORTED:
+            if refused.code == codes.NOT_SUPPORTED:
                 # nvml.h of nvmlDeviceGetMemoryInfo: "On SOC-based integrated GPUs" it is not supported (GB10).
                 self._unified_seconds = now_seconds
             elif self._unified_seconds is None:
@@ -401,7 +347,7 @@ class _Part:
             try:
                 info = self._nvml.call("nvmlDeviceGetMemoryInfo", self.handle, _MEMORY_V2)
             except _RefusedError as refused:
-                if refused.code not in _MISSING and refused.code != _INVALID_ARGUMENT:
+                if refused.code not in codes.MISSING and refused.code != codes.INVALID_ARGUMENT:
                     raise
             else:
                 return _Memory(self._clock(), info.total, info.free, info.reserved, info.used)
@@ -446,11 +392,11 @@ class _Part:
         try:
             value = ask()
         except _RefusedError as refused:
-            if refused.code in _LOST:
+            if refused.code in codes.LOST:
                 raise
-            if refused.code in _MISSING:
+            if refused.code in codes.MISSING:
                 self._unsupported[kind] = now_seconds + _UNSUPPORTED_SECONDS
-            if refused.code in _MISSING or now_seconds - self._read_seconds(kind) > _KEPT_SECONDS:
+            if refused.code in codes.MISSING or now_seconds - self._read_seconds(kind) > _KEPT_SECONDS:
                 self._values.pop(kind, None)
             return
         self._values[kind] = (self._clock(), value)
@@ -459,7 +405,7 @@ class _Part:
         try:
             celsius: int = self._nvml.call("nvmlDeviceGetTemperatureV", self.handle, _TEMPERATURE_GPU)
         except _RefusedError as refused:
-            if refused.code not in _MISSING:
+            if refused.code not in codes.MISSING:
                 raise
             celsius = self._nvml.call("nvmlDeviceGetTemperature", self.handle, _TEMPERATURE_GPU)
         return celsius
@@ -469,7 +415,7 @@ class _Part:
         try:
             listed = self._nvml.call(f"{function}_v3", self.handle)
         except _RefusedError as refused:
-            if refused.code != _FUNCTION_NOT_FOUND:
+            if refused.code != codes.FUNCTION_NOT_FOUND:
                 raise
             # drivers before 510
             listed = self._nvml.call(f"{function}_v2", self.handle)
@@ -593,7 +539,7 @@ class _Nvml:
         self.n_calls += 1
         function = getattr(self._module, name, None)
         if function is None:
-            raise _RefusedError(_FUNCTION_NOT_FOUND)
+            raise _RefusedError(codes.FUNCTION_NOT_FOUND)
         try:
             # The binding's decorator fails on a name that is not UTF-8; the function below it gives the bytes.
             return getattr(function, "__wrapped__", function)(*arguments)
@@ -619,10 +565,6 @@ class _Nvml:
 
 def _decoded(text: str | bytes) -> str:
     return text.decode(errors="replace") if isinstance(text, bytes) else text
-
-
-def _start_sentence(code: int) -> str:
-    return _START.get(code, _START_OTHERWISE.format(code=code))
 
 
 # --- is there a driver at all
