@@ -153,6 +153,8 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
             break
     if best is not None and best != plan.model.quant:
         changes.append(Change(label=best, plan=requantised_plan(best)))
+    if plan.options != plan.engine.Options() and (lighter := _relieved(plan, places)) is not None:
+        changes.append(lighter)
     if snapshot is not None and (stopped := _after_stopping(plan, snapshot)) is not None:
         changes.append(stopped)
     return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:4]))
@@ -164,6 +166,19 @@ def _quants(model: Model) -> tuple[str, ...]:
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)
     return offered if model.quant in QUANTS else (model.quant, *offered)
+
+
+def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:
+    """Fewer layers, or experts, on the devices, where their number was asked for and does not fit."""
+    chosen = assess(plan, places).places
+    options = plan.engine.relieved(plan.model, plan.workload, plan.options, chosen)
+    if options is None:
+        return None
+    lighter = replace(plan, options=options)
+    made = assess(lighter, places)
+    if made.verdict.level > Level.TIGHT:
+        return None
+    return Change(label=made.estimate.summary, plan=lighter)
 
 
 def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:

@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+from measured import measured_model
+
+from estimator.engines.llamacpp import Options
+from estimator.errors import Unjudgeable
+from estimator.ledger import Overflow, Place, Workload
+from estimator.verdict import Level
+from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
+from tui.places import places_of
+from tui.plan import Plan, advise, assess, default_plan, level_of, matrix, with_quant
+
+GIB = 1 << 30
+
+
+def plan_of(name: str = "llama-3.1-8b", tokens: int = 8192, **more: object) -> Plan:
+    model = measured_model(name)
+    assert model is not None
+    return replace(default_plan(model), workload=Workload(context_tokens=tokens), **more)  # type: ignore[arg-type]  # any field
+
+
+def gpu(free_gib: float, number: int = 0, total_gib: float = 24) -> Place:
+    return Place(
+        name=f"GPU {number}", kind="cuda", total_bytes=int(total_gib * GIB), free_bytes=int(free_gib * GIB),
+        reserve_bytes=GIB // 2, n_multiprocessors=128,
+    )  # fmt: skip
+
+
+RAM = Place(
+    name="RAM", kind="host", total_bytes=64 * GIB, free_bytes=60 * GIB, reserve_bytes=GIB, overflow=Overflow.SWAPPED
+)
+
+
+def test_one_device_is_used_where_the_load_fits_on_one() -> None:
+    assert assess(plan_of(), [gpu(20), gpu(20, 1), RAM]).device_names == ("GPU 0",)
+
+
+def test_the_larger_device_is_tried_first() -> None:
+    assert assess(plan_of(), [gpu(11, 0, 12), gpu(20, 1), RAM]).device_names == ("GPU 1",)
+
+
+def test_all_devices_are_used_where_none_is_enough() -> None:
+    assert assess(plan_of("qwen3-30b-a3b"), [gpu(12), gpu(12, 1), RAM]).device_names == ("GPU 0", "GPU 1")
+
+
+def test_devices_that_were_named_are_used_and_no_other() -> None:
+    assert assess(plan_of(devices=("GPU 1",)), [gpu(20), gpu(20, 1), RAM]).device_names == ("GPU 1",)
+
+
+def test_no_device_is_the_cpu() -> None:
+    made = assess(plan_of(devices=()), [gpu(20), RAM])
+    assert made.device_names == ()
+    assert made.verdict.place == "RAM"
+
+
+def test_a_named_device_that_is_not_there_can_not_be_judged() -> None:
+    with pytest.raises(Unjudgeable, match="GPU 7"):
+        assess(plan_of(devices=("GPU 7",)), [gpu(20), RAM])
+
+
+def test_advice_that_is_taken_fits() -> None:
+    for name, free in (("llama-3.1-8b", 6.2), ("qwen3-30b-a3b", 17), ("gemma-3-12b", 9.5)):
+        plan, places = plan_of(name, 32768), [gpu(free), RAM]
+        advice = advise(plan, places)
+        assert level_of(plan, places) >= Level.SPILLS
+        assert advice.changes
+        for change in advice.changes:
+            assert level_of(change.plan, places) <= Level.TIGHT, change.label
+
+
+def test_the_longest_context_fits() -> None:
+    plan, places = plan_of(), [gpu(12), RAM]
+    longest = advise(plan, places).longest_context_tokens
+    assert longest is not None
+    assert level_of(replace(plan, workload=Workload(context_tokens=longest)), places) is Level.FITS
+
+
+def test_nothing_is_advised_where_it_fits() -> None:
+    assert advise(plan_of(), [gpu(20), RAM]).changes == ()
+
+
+def test_layers_that_were_asked_for_and_do_not_fit_are_traded_for_fewer() -> None:
+    plan, places = plan_of(options=Options(n_gpu_layers=99)), [gpu(4), RAM]
+    lighter = [change for change in advise(plan, places).changes if "layers to the CPU" in change.label]
+    assert level_of(plan, places) is Level.FAILS
+    assert lighter
+    assert lighter[0].plan.options.n_gpu_layers < 33
+
+
+def test_stopping_the_smallest_process_that_is_enough_is_advised() -> None:
+    card = Pool(key="a", total_bytes=24 * GIB, used_bytes=22 * GIB, free_bytes=2 * GIB)
+    host = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=4 * GIB, free_bytes=60 * GIB)
+    snapshot = Snapshot(
+        taken_seconds=0,
+        pools=(card, host),
+        devices=(Device(key="a", name="RTX", vendor="nvidia", index=0, pool_key="a"),),
+        processes=(
+            Process(pid=1, device_key="a", used_bytes=GIB, name="small"),
+            Process(pid=2, device_key="a", used_bytes=9 * GIB, name="medium"),
+            Process(pid=3, device_key="a", used_bytes=12 * GIB, name="large"),
+        ),
+    )
+    changes = advise(plan_of(tokens=2048), places_of(snapshot), snapshot).changes
+    assert [change.label for change in changes if not change.is_applicable] == ["after stopping 2 (9.0 GiB, medium)"]
+
+
+def test_a_model_asked_for_twice_under_a_quant_is_made_once() -> None:
+    plan = plan_of()
+    assert with_quant(plan.model, "Q8_0") is with_quant(plan.model, "Q8_0")
+
+
+def test_the_matrix_holds_every_quant_at_every_context() -> None:
+    cells = matrix(plan_of(), [gpu(12), RAM], (2048, 8192), ("Q8_0", "Q4_K_M"))
+    assert [(cell.quant, cell.context_tokens) for cell in cells] == [
+        ("Q8_0", 2048), ("Q8_0", 8192), ("Q4_K_M", 2048), ("Q4_K_M", 8192),
+    ]  # fmt: skip
+    assert cells[0].n_bytes > cells[2].n_bytes
+    assert cells[1].n_bytes > cells[0].n_bytes
+
+
+def test_a_context_is_not_longer_than_the_models_own_to_begin_with() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    assert default_plan(replace(model, native_context_tokens=4096)).workload.context_tokens == 4096
