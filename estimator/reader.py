@@ -1,10 +1,10 @@
 """Reads a model from whatever names one: a file, a directory, or a name."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol
 
 from estimator.errors import AmbiguousModel, UnreadableModel
@@ -66,9 +66,8 @@ def _read(source: str) -> Model:
         reader: Reader = import_module(f"estimator.readers.{name}")
         if reader.recognises(source):
             return reader.read(source)
-    path = Path(source)
-    if path.is_file():
-        with path.open("rb") as file:
+    if _is_file(source):
+        with open(source, "rb") as file:
             raise explain(file.read(HEAD_BYTES), source)
     return reader.read(source)  # the last one knows names, and the nearest to a misspelt one
 
@@ -76,16 +75,27 @@ def _read(source: str) -> Model:
 def _resolved(source: str) -> str:
     """The file that is meant, or the name as it was typed."""
     looks_like_path = _looks_like_path(source)
-    path = Path(source).expanduser() if looks_like_path else Path(source)
+    path = os.path.expanduser(source) if looks_like_path else source
     try:
-        if path.is_dir():
+        if os.path.isdir(path):
             return _file_in(path, must_have_one=looks_like_path) or source
-        exists = path.exists()
+        os.stat(path)
+    except FileNotFoundError:
+        exists = False
     except (OSError, ValueError) as error:
         raise UnreadableModel(f"{source}: {error}") from error
+    else:
+        exists = True
     if looks_like_path and not exists:
         raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
-    return str(path) if exists else source
+    return path if exists else source
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path)
+    except ValueError:  # a NUL in it
+        return False
 
 
 def _looks_like_path(source: str) -> bool:
@@ -99,24 +109,24 @@ def _looks_like_path(source: str) -> bool:
     )
 
 
-def _file_in(directory: Path, *, must_have_one: bool) -> str | None:
+def _file_in(directory: str, *, must_have_one: bool) -> str | None:
     """The one model in a directory, whole or in parts; image parts (mmproj) don't count."""
-    models = _first_parts(path for path in directory.glob("*.[gG][gG][uU][fF]") if "mmproj" not in path.name.casefold())
-    if len(models) > 1:
-        names = [path.name for path in models]
+    found = (name for name in os.listdir(directory) if name.casefold().endswith(".gguf"))
+    names = _first_parts(name for name in found if "mmproj" not in name.casefold())
+    if len(names) > 1:
         more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         raise AmbiguousModel(
             f"{directory} has several models: {', '.join(names[:MAX_LISTED])}{more}; name one of them",
-            [str(path) for path in models[:MAX_LISTED]],
+            [os.path.join(directory, name) for name in names[:MAX_LISTED]],
         )
-    if not models and must_have_one:
+    if not names and must_have_one:
         raise UnreadableModel(f"{directory} has no .gguf file in it; name a file or a model")
-    return str(models[0]) if models else None
+    return os.path.join(directory, names[0]) if names else None
 
 
-def _first_parts(paths: Iterable[Path]) -> list[Path]:
-    """One path per model, the first of its parts."""
-    models: dict[str, Path] = {}
-    for path in sorted(paths):
-        models.setdefault(_PART.sub("", path.name), path)
+def _first_parts(names: Iterable[str]) -> list[str]:
+    """One name per model, that of the first of its parts."""
+    models: dict[str, str] = {}
+    for name in sorted(names):
+        models.setdefault(_PART.sub("", name), name)
     return list(models.values())

@@ -1,5 +1,6 @@
 import json
 import math
+from pathlib import Path
 
 import pytest
 
@@ -201,6 +202,6 @@ def test_every_entry_can_be_described() -> None:
 
 
 def test_the_data_is_one_json_object_per_line() -> None:
-    lines = catalogue.CATALOGUE.read_text("utf-8").splitlines()
+    lines = Path(catalogue.CATALOGUE).read_text("utf-8").splitlines()
 
     assert [json.loads(line)["name"] for line in lines] == [entry.name for entry in ENTRIES]

@@ -54,7 +54,7 @@ class Tree:
         self.write("proc/self/mountinfo", mountinfo)
 
     def sample(self) -> Reading:
-        return LinuxProbe(self.root).sample()
+        return LinuxProbe(str(self.root)).sample()
 
     def ram(self) -> Pool:
         return self.sample().pools[0]
@@ -90,11 +90,11 @@ def test_swap_is_a_pool_only_where_there_is_swap(tree: Tree) -> None:
 
 def test_system_without_meminfo_is_unavailable_with_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ProbeUnavailable, match="/proc/meminfo is not readable"):
-        LinuxProbe(tmp_path)
+        LinuxProbe(str(tmp_path))
 
 
 def test_meminfo_that_goes_away_is_lost(tree: Tree) -> None:
-    probe = LinuxProbe(tree.root)
+    probe = LinuxProbe(str(tree.root))
     (tree.root / "proc/meminfo").unlink()
     with pytest.raises(ProbeLost):
         probe.sample()
@@ -177,7 +177,7 @@ def test_hybrid_system_takes_the_version_that_has_the_memory_controller(tree: Tr
 def test_limit_that_is_changed_later_holds(tree: Tree) -> None:
     tree.belongs("0::/box", V2_MOUNT)
     tree.group_v2("/box", max=8 * GIB)
-    probe = LinuxProbe(tree.root)
+    probe = LinuxProbe(str(tree.root))
     tree.group_v2("/box", max=4 * GIB)
     assert probe.sample().pools[0].total_bytes == 4 * GIB
 
@@ -203,7 +203,7 @@ def test_swap_of_a_group_is_bounded_by_its_limit(tree: Tree) -> None:
 
 
 def test_processor_use_is_known_from_the_second_sample_on(tree: Tree) -> None:
-    probe = LinuxProbe(tree.root)
+    probe = LinuxProbe(str(tree.root))
     first = probe.sample().machine
     tree.write("proc/stat", "cpu  125 0 100 750 125 0 0 0 0 0\n")
     second = probe.sample().machine
@@ -258,19 +258,19 @@ def test_psutil_gives_the_same_shape_of_reading() -> None:
 def test_process_has_its_name_and_the_whole_command_line(tree: Tree) -> None:
     tree.write("proc/42/comm", "ollama")
     tree.write("proc/42/cmdline", b"/usr/bin/ollama\0serve\0")
-    assert describe_process(42, tree.root) == ("ollama", "/usr/bin/ollama serve")
+    assert describe_process(42, str(tree.root)) == ("ollama", "/usr/bin/ollama serve")
 
 
 def test_name_that_the_kernel_cut_is_made_whole(tree: Tree) -> None:
     tree.write("proc/42/comm", "VLLM::EngineCor")
     tree.write("proc/42/cmdline", b"VLLM::EngineCore_0\0\0\0")
-    assert describe_process(42, tree.root) == ("VLLM::EngineCore_0", "VLLM::EngineCore_0")
+    assert describe_process(42, str(tree.root)) == ("VLLM::EngineCore_0", "VLLM::EngineCore_0")
 
 
 def test_command_line_need_not_be_utf8_and_is_bounded(tree: Tree) -> None:
     tree.write("proc/42/comm", b"bad\xff\n")
     tree.write("proc/42/cmdline", b"bad\xff\0" + b"a" * 100_000)
-    described = describe_process(42, tree.root)
+    described = describe_process(42, str(tree.root))
     assert described is not None
     assert described[0] == "bad\N{REPLACEMENT CHARACTER}"
     assert len(described[1]) == 4096
@@ -279,12 +279,12 @@ def test_command_line_need_not_be_utf8_and_is_bounded(tree: Tree) -> None:
 def test_kernel_thread_is_called_by_its_name(tree: Tree) -> None:
     tree.write("proc/2/comm", "kthreadd")
     tree.write("proc/2/cmdline", b"")
-    assert describe_process(2, tree.root) == ("kthreadd", "kthreadd")
+    assert describe_process(2, str(tree.root)) == ("kthreadd", "kthreadd")
 
 
 @pytest.mark.parametrize("pid", [0, -1, 4_000_000])
 def test_process_that_cannot_be_seen_has_no_name(tree: Tree, pid: int) -> None:
-    assert describe_process(pid, tree.root) is None
+    assert describe_process(pid, str(tree.root)) is None
 
 
 def test_container_does_not_name_a_process_that_only_shares_the_number(tree: Tree) -> None:
@@ -293,9 +293,9 @@ def test_container_does_not_name_a_process_that_only_shares_the_number(tree: Tre
     (tree.root / "proc/self/ns").mkdir(parents=True)
     (tree.root / "proc/self/ns/pid").symlink_to("pid:[4026532999]")
     (tree.root / "proc/42/fd/0").symlink_to("/dev/pts/1")
-    assert describe_process(42, tree.root) is None
+    assert describe_process(42, str(tree.root)) is None
     (tree.root / "proc/42/fd/3").symlink_to("/dev/nvidiactl")
-    assert describe_process(42, tree.root) == ("bash", "bash")
+    assert describe_process(42, str(tree.root)) == ("bash", "bash")
 
 
 # --- small files

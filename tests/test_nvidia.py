@@ -530,8 +530,8 @@ def test_gpu_without_driver_is_found_on_the_bus(
     tmp_path: Path, vendor: str, class_code: str, driver: str, is_here: bool
 ) -> None:
     pci_device(tmp_path, vendor, class_code, driver)
-    assert has_gpu(tmp_path) is is_here
+    assert has_gpu(str(tmp_path)) is is_here
 
 
 def test_machine_without_pci_has_no_gpu(tmp_path: Path) -> None:
-    assert not has_gpu(tmp_path)
+    assert not has_gpu(str(tmp_path))

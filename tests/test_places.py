@@ -72,3 +72,8 @@ def test_devices_of_two_vendors_with_one_number_are_told_apart() -> None:
         "GPU 0 amd",
         "RAM",
     ]
+
+
+def test_parts_of_one_device_are_told_apart() -> None:
+    part = Device(key="a1", name="RTX MIG 1g", vendor="nvidia", index=0, pool_key="a")
+    assert [p.name for p in places_of(snapshot(RAM, CARD, devices=(nvidia(), part)))] == ["GPU 0:0", "GPU 0:1", "RAM"]

@@ -33,9 +33,11 @@ class MissingPlace:
 
 
 def device_label(device: Device, devices: Sequence[Device]) -> str:
-    """``GPU 0``; with the vendor where two have the same number."""
-    is_shared = any(other.index == device.index and other.vendor != device.vendor for other in devices)
-    return f"GPU {device.index} {device.vendor}" if is_shared else f"GPU {device.index}"
+    """``GPU 0``; ``GPU 0:1`` for a part of it (MIG); with the vendor where two vendors have the same number."""
+    alike = [other for other in devices if other.index == device.index]
+    parts = [other.key for other in alike if other.vendor == device.vendor]
+    label = f"GPU {device.index}:{parts.index(device.key)}" if len(parts) > 1 else f"GPU {device.index}"
+    return label if len(parts) == len(alike) else f"{label} {device.vendor}"
 
 
 def places_of(snapshot: Snapshot) -> tuple[Place, ...]:

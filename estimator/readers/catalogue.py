@@ -4,11 +4,11 @@ The data is ``estimator/catalogue/models.jsonl``, written by ``bench/import_mode
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +18,7 @@ from estimator.mixture import parse_quant, requantised
 from estimator.model import Model
 from estimator.templates import tensors_of
 
-CATALOGUE = Path(__file__).parent.parent / "catalogue" / "models.jsonl"
+CATALOGUE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue", "models.jsonl")
 
 DEFAULT_QUANT = "Q4_K_M"
 MAX_CANDIDATES = 8
@@ -71,7 +71,8 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All models, by family."""
-    return tuple(_entry(json.loads(line)) for line in CATALOGUE.read_text("utf-8").splitlines())
+    with open(CATALOGUE, encoding="utf-8") as lines:
+        return tuple(_entry(json.loads(line)) for line in lines)
 
 
 def _entry(found: Mapping[str, Any]) -> Entry:

@@ -7,7 +7,6 @@ container or a service may use is the tightest of its control groups' limits, at
 import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 from probes.cgroup import groups
 from probes.errors import ProbeLost, ProbeUnavailable
@@ -35,8 +34,8 @@ def open_probe() -> Probe:
 class LinuxProbe:
     """RAM, swap and processor from /proc and /sys: 0.08 ms a sample."""
 
-    def __init__(self, root: Path = Path("/")) -> None:
-        self._root = str(root).rstrip("/")
+    def __init__(self, root: str = "/") -> None:
+        self._root = root.rstrip("/")
         if "MemTotal" not in read_fields(f"{self._root}/proc/meminfo"):
             raise ProbeUnavailable("/proc/meminfo is not readable: is /proc mounted?")
         self._groups = tuple(groups(self._root))
@@ -118,7 +117,7 @@ class PsutilProbe:
         """Nothing is held open."""
 
 
-def describe_process(pid: int, root: Path = Path("/")) -> tuple[str, str] | None:
+def describe_process(pid: int, root: str = "/") -> tuple[str, str] | None:
     """Name and command line of a process of this machine, or None where it cannot be seen. Untrusted text.
 
     A driver reports the pids of the whole machine. In a container, a process of that number may be quite another one:
@@ -126,7 +125,7 @@ def describe_process(pid: int, root: Path = Path("/")) -> tuple[str, str] | None
     """
     if pid <= 0:
         return None
-    if sys.platform != "linux" and root == Path("/"):
+    if sys.platform != "linux" and root == "/":
         return _describe_by_psutil(pid)
     proc = f"{str(root).rstrip('/')}/proc"
     comm = read_text(f"{proc}/{pid}/comm", 256)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from probes import nvml_codes as codes
@@ -588,7 +587,7 @@ def _load_library() -> None:
             return
     if any("No such file" not in error and "Could not find" not in error for error in errors):
         raise ProbeUnavailable(f"the NVIDIA driver's library is here and cannot be loaded: {errors[0]}")
-    if has_gpu(Path("/")):
+    if has_gpu("/"):
         raise ProbeUnavailable(
             "an NVIDIA GPU is here, but not NVIDIA's driver: install it; a container must be started with its GPUs "
             "(`--gpus all`)"
@@ -605,16 +604,16 @@ def _library_names() -> tuple[str, ...]:
     return (f"{windows}/System32/nvml.dll", f"{programs}/NVIDIA Corporation/NVSMI/nvml.dll")
 
 
-def has_gpu(root: Path) -> bool:
+def has_gpu(root: str) -> bool:
     """Whether the PCI bus has an NVIDIA display controller that is not kept for a virtual machine (Linux)."""
-    folder = root / "sys/bus/pci/devices"
+    folder = os.path.join(root, "sys/bus/pci/devices")
     try:
-        devices = list(folder.iterdir())
+        devices = [os.path.join(folder, name) for name in os.listdir(folder)]
     except OSError:
         return False
     for device in devices:
         if read_text(f"{device}/vendor") != "0x10de" or not (read_text(f"{device}/class") or "").startswith("0x03"):
             continue
-        if os.path.basename(os.path.realpath(device / "driver")) not in ("vfio-pci", "pci-stub"):
+        if os.path.basename(os.path.realpath(os.path.join(device, "driver"))) not in ("vfio-pci", "pci-stub"):
             return True
     return False
