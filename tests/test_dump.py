@@ -1,0 +1,118 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from probes.recording import snapshot_from_json
+from probes.simulate import simulated_sources
+from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from tui.cli import main
+from tui.dump import run_follow, run_snapshot, snapshot_line, snapshot_text
+
+GIB = 1 << 30
+GPU = Device(
+    key="gpu-a",
+    name="NVIDIA GeForce RTX 4090",
+    vendor="nvidia",
+    index=0,
+    pool_key="gpu-a",
+    utilization_ratio=0.97,
+    temperature_celsius=62.0,
+    power_watts=285.4,
+    power_limit_watts=450.0,
+)
+SNAPSHOT = Snapshot(
+    taken_seconds=0.0,
+    pools=(
+        Pool(key=HOST_POOL, total_bytes=128 * GIB, used_bytes=28 * GIB, free_bytes=100 * GIB),
+        Pool(key="gpu-a", total_bytes=24 * GIB, used_bytes=16 * GIB, free_bytes=8 * GIB),
+    ),
+    devices=(GPU,),
+    processes=(Process(pid=4123, device_key="gpu-a", used_bytes=15 * GIB, name="llama-server"),),
+    faults=(Fault(probe="nvidia", message="the fans are not read"),),
+    versions=(Version(name="NVIDIA driver", value="580.95"),),
+    machine=Machine(host_name="lab", system="linux"),
+)
+
+
+def test_a_device_is_one_line_of_what_is_known() -> None:
+    assert (
+        "  GPU 0  NVIDIA GeForce RTX 4090  16.0 of 24.0 GiB  used · 97 % · 62 °C · 285 of 450 W"
+        in snapshot_text(SNAPSHOT).splitlines()
+    )
+
+
+def test_machine_versions_processes_and_faults_are_said() -> None:
+    text = snapshot_text(SNAPSHOT)
+
+    assert text.startswith("lab · linux · NVIDIA driver 580.95 · ")
+    assert "4123  GPU 0  15.0 GiB  llama-server" in text
+    assert "! nvidia: the fans are not read" in text
+    assert "28.0 of 128 GiB" in text
+
+
+def test_a_device_without_figures_says_so_and_is_not_zero() -> None:
+    lost = Snapshot(taken_seconds=0.0, devices=(GPU,))
+
+    text = snapshot_text(lost)
+
+    assert "memory not known now" in text
+    assert "0.0" not in text
+
+
+def test_a_process_that_can_not_be_seen_is_not_blank() -> None:
+    hidden = Snapshot(taken_seconds=0.0, devices=(GPU,), processes=(Process(pid=7, device_key="gpu-a"),))
+
+    assert "7  GPU 0     –  not visible from here" in snapshot_text(hidden)
+
+
+def test_an_old_figure_shows_its_age() -> None:
+    late = Pool(key="gpu-a", total_bytes=GIB, used_bytes=0, free_bytes=GIB, late_seconds=12.0)
+
+    assert "used · 97 % · 62 °C · 285 of 450 W · 12 s old" in snapshot_text(
+        Snapshot(taken_seconds=0.0, devices=(GPU,), pools=(late,))
+    )
+
+
+def test_names_from_outside_are_printed_without_control_codes() -> None:
+    evil = Snapshot(
+        taken_seconds=0.0,
+        devices=(Device(key="e", name="\x1b]0;x\x07GPU", vendor="nvidia", index=0, pool_key="e"),),
+        processes=(Process(pid=1, device_key="e", name="a\nb\x1b[2J"),),
+        faults=(Fault(probe="nvidia", message="\x1b[31m"),),
+        versions=(Version(name="\x1b", value="\u202e"),),
+        machine=Machine(host_name="\x1b[1m", system="linux"),
+    )
+
+    text = snapshot_text(evil)
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_json_is_one_line_that_is_read_back_equal() -> None:
+    line = snapshot_line(SNAPSHOT)
+
+    assert "\n" not in line
+    assert snapshot_line(snapshot_from_json(json.loads(line))) == line
+
+
+def test_nothing_read_is_status_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_snapshot(lambda: Snapshot(taken_seconds=0.0)) == 3
+    assert "nothing could be read" in capsys.readouterr().out
+
+
+def test_a_snapshot_is_status_0(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["snapshot", "--simulate", "2x RTX 4090, RAM 64GiB"]) == 0
+    assert capsys.readouterr().out.count("RTX 4090") == 2
+
+
+def test_a_stream_can_be_played_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_follow(simulated_sources("RTX 3060, RAM 32GiB"), 0.1, n_lines=2) == 0
+    lines = capsys.readouterr().out
+    recording = tmp_path / "recording.jsonl"
+    recording.write_text(lines, "utf-8")
+
+    assert lines.count("\n") == 2
+    assert main(["snapshot", "--replay", str(recording)]) == 0
+    assert "RTX 3060" in capsys.readouterr().out

@@ -1,0 +1,53 @@
+"""What the headless commands import: the static graph can't tell a deferred import from an eager one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from gguf_files import llama_metadata, llama_tensors, write_gguf
+
+HEAVY = {"textual", "rich", "pydantic", "asyncio", "logging", "concurrent.futures", "importlib.metadata"}
+SCRIPT = """
+import sys
+from tui.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+print(*sorted(sys.modules), file=sys.stderr)
+"""
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """All modules that a run has imported."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    return set(ended.stderr.split())
+
+
+def test_check_imports_nothing_that_draws(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_gguf(path, llama_metadata(), llama_tensors())
+
+    modules = imported_by("check", str(path), "--json")
+
+    assert "estimator.engines.llamacpp" in modules
+    assert modules & HEAVY == set()
+
+
+@pytest.mark.parametrize("arguments", [("snapshot",), ("snapshot", "--json"), ()])
+def test_a_snapshot_imports_neither_what_draws_nor_the_engines(arguments: tuple[str, ...]) -> None:
+    modules = imported_by(*arguments)
+
+    assert "probes.sampler" in modules
+    assert modules & HEAVY == set()
+    assert not any(name.startswith("estimator.engines.") for name in modules)
+
+
+def test_help_imports_no_room_but_its_own() -> None:
+    modules = imported_by("--help")
+
+    assert modules & HEAVY == set()
+    assert not any(name.startswith(("estimator", "probes", "dataclasses")) for name in modules)

@@ -1,0 +1,99 @@
+"""``plimsoll check``: would this load fit here now? A report or JSON, and an exit status that a script can act on."""
+
+import sys
+from collections.abc import Callable
+
+from estimator.errors import EstimatorError, Unjudgeable
+from estimator.model import Model
+from estimator.reader import read_model
+from estimator.verdict import Level
+from probes.snapshot import Snapshot
+from tui.finding import Finding
+from tui.humanize import plain
+from tui.places import places_of
+from tui.plan import advise, assess
+from tui.report import finding_text
+from tui.request import Request, UnknownDevice, chosen_devices
+from tui.schema import finding_json
+
+FITS, DOES_NOT_FIT, UNUSABLE, UNKNOWN = 0, 1, 2, 3
+"""Exit status: tight counts as fitting unless asked to be strict; wrong use or no model; it can't be judged."""
+
+
+def run_check(
+    request: Request,
+    snapshot: Callable[[], Snapshot],
+    *,
+    is_json: bool = False,
+    is_explained: bool = False,
+    is_strict: bool = False,
+    is_coloured: bool = False,
+) -> int:
+    """Print the report, and return the exit status.
+
+    Args:
+        request: what was asked for.
+        snapshot: waits for the hardware, which is being read while the model is.
+        is_json: print JSON in place of text.
+        is_explained: print the ledger too; JSON always has it.
+        is_strict: what is tight does not fit.
+        is_coloured: colour the verdict.
+    """
+    try:
+        model = read_model(request.source, request.quant)
+        finding = find_out(request, model, snapshot(), is_strict=is_strict)
+    except (EstimatorError, UnknownDevice) as error:
+        complain(str(error))
+        return UNUSABLE
+    if is_json:
+        import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it
+
+        print(json.dumps(finding_json(finding), indent=2))
+    else:
+        print(finding_text(finding, is_explained=is_explained, is_coloured=is_coloured))
+    if finding.assessment is None and is_json:
+        complain(finding.reason)
+    return finding.exit_status
+
+
+def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+    """Judge the model on the machine as it is now.
+
+    Raises:
+        UnknownDevice: a device was named that is not there.
+    """
+    places = places_of(snapshot)
+    plan = None
+    try:
+        plan = request.plan(model, chosen_devices(request.device, snapshot))
+        assessment = assess(plan, places)
+        advice = advise(plan, places, snapshot)
+    except Unjudgeable as error:
+        return Finding(
+            request=request,
+            model=model,
+            snapshot=snapshot,
+            places=places,
+            plan=plan,
+            assessment=None,
+            advice=None,
+            reason=str(error),
+            exit_status=UNKNOWN,
+        )
+    level = assessment.verdict.level
+    does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
+    return Finding(
+        request=request,
+        model=model,
+        snapshot=snapshot,
+        places=places,
+        plan=plan,
+        assessment=assessment,
+        advice=advice,
+        exit_status=FITS if does_fit else DOES_NOT_FIT,
+    )
+
+
+def complain(message: str) -> None:
+    """One sentence to the standard error output."""
+    print(f"plimsoll: {plain(message, 1000)}", file=sys.stderr)

@@ -1,0 +1,267 @@
+"""The command line. It imports argparse and nothing heavier until it knows what is wanted.
+
+``--help`` and ``--version`` answer in 25 ms; everything else reads the hardware on a thread of its own while the rest
+is imported and the model is read.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+from tui.console import drop_output, is_coloured, writable
+from tui.flags import UsageError, app_parser, check_parser, flagged, shared_parser, snapshot_parser
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from typing import NoReturn, TypeVar
+
+    from estimator.engine import Engine
+    from probes.probe import ProbeSource
+    from probes.snapshot import Snapshot
+    from tui.request import Request
+
+    _T = TypeVar("_T")
+
+USAGE_ERROR = 2
+UNKNOWN = 3
+INTERRUPTED = 130
+"""128 + SIGINT, as shells have it."""
+BROKEN_PIPE = 141
+"""128 + SIGPIPE: whoever reads has seen enough."""
+COMMANDS = ("check", "snapshot")
+DRIVER_SECONDS = 10.0
+"""How long a single reading waits for a driver. One that has to start eight GPUs first takes seconds (ASSUMED)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return the exit status."""
+    sys.stdout, sys.stderr = writable(sys.stdout), writable(sys.stderr)
+    try:
+        status = _run(sys.argv[1:] if arguments is None else list(arguments))
+        sys.stdout.flush()
+    except UsageError as error:
+        _complain(str(error))
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        drop_output()
+        return BROKEN_PIPE
+    except OSError as error:  # a full disk, a terminal that is gone
+        drop_output()
+        _complain(f"{error.filename or 'the output could not be written'}: {error.strerror or error}")
+        return UNKNOWN
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    shared, rest = shared_parser().parse_known_args(arguments)
+    command = rest.pop(0) if rest and rest[0] in COMMANDS else "app"
+    if command == "snapshot":
+        return _run_snapshot(snapshot_parser().parse_args(rest, shared))
+    if command == "check":
+        return _run_check(rest, shared)
+    return _run_app(rest, shared)
+
+
+def _run_snapshot(given: argparse.Namespace) -> int:
+    from tui.dump import run_follow, run_snapshot  # noqa: PLC0415
+
+    sources = _sources(given)
+    if given.is_followed:
+        return run_follow(sources, given.interval)
+    return run_snapshot(lambda: _take_one(sources), is_json=given.is_json)
+
+
+def _run_check(rest: list[str], shared: argparse.Namespace) -> int:
+    # 4 of 90 ms: nothing that is imported or read becomes garbage before the end.
+    gc.disable()
+    try:
+        return _check(rest, shared)
+    finally:
+        gc.enable()
+
+
+def _check(rest: list[str], shared: argparse.Namespace) -> int:
+    is_help = not {"-h", "--help"}.isdisjoint(rest)
+    snapshot = _no_snapshot if is_help else _reading(shared)
+    engine = _engine(shared.engine)
+    given = check_parser(engine).parse_args(rest, shared)
+    request = _request(given, engine)
+    if request is None:
+        raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll check model.gguf")
+    from tui.check import run_check  # noqa: PLC0415
+
+    return run_check(
+        request,
+        snapshot,
+        is_json=given.is_json,
+        is_explained=given.is_explained,
+        is_strict=given.is_strict,
+        is_coloured=is_coloured(),
+    )
+
+
+def _run_app(rest: list[str], shared: argparse.Namespace) -> int:
+    misplaced = next((word for word in rest if word in COMMANDS), None)
+    if misplaced is not None and "--model" not in rest:
+        raise UsageError(
+            f"say plimsoll {misplaced} first, then its options; a model of that name is plimsoll ./{misplaced}"
+        )
+    if not {"-h", "--help", "--version"}.isdisjoint(rest):
+        app_parser(None).parse_args(rest, shared)  # prints, and ends
+    if not (sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()):
+        return _report_once(rest, shared)
+    return _open_app(rest, shared)
+
+
+def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
+    """Without a terminal: what is there, and the verdict where a model is given."""
+    snapshot = _reading(shared)
+    request = _wanted(rest, shared)
+    from tui.dump import run_snapshot  # noqa: PLC0415
+
+    status = run_snapshot(snapshot)
+    if request is None:
+        return status
+    from tui.check import run_check  # noqa: PLC0415
+
+    print()
+    return run_check(request, snapshot)
+
+
+def _open_app(rest: list[str], shared: argparse.Namespace) -> int:
+    request = _wanted(rest, shared)
+    sources = _sources(shared)
+    from tui.launch import run_app  # noqa: PLC0415
+
+    return run_app(sources, request, interval_seconds=shared.interval)
+
+
+def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:
+    """The load that the app begins with. Without one, the engine need not be imported: 35 ms."""
+    if not rest:
+        return None
+    engine = _engine(shared.engine)
+    return _request(app_parser(engine).parse_args(rest, shared), engine)
+
+
+# Hardware
+
+
+def _sources(given: argparse.Namespace) -> tuple[ProbeSource, ...]:
+    """The hardware meant: this machine's, a described one, or a recorded one."""
+    from probes.errors import ProbeError  # noqa: PLC0415
+
+    if given.simulate is not None and given.replay is not None:
+        raise UsageError("--simulate and --replay both stand in for this machine's hardware; give one of them")
+    try:
+        if given.simulate is not None:
+            from probes.simulate import simulated_sources  # noqa: PLC0415
+
+            return simulated_sources(given.simulate)
+        if given.replay is not None:
+            return _replayed(given.replay)
+    except ProbeError as error:
+        raise UsageError(str(error)) from error
+    from probes.probe import real_sources  # noqa: PLC0415
+
+    return real_sources()
+
+
+def _replayed(path: str) -> tuple[ProbeSource, ...]:
+    """A recording, opened once beforehand: that it can't be read is said before anything else happens."""
+    from pathlib import Path  # noqa: PLC0415  # 5 ms
+
+    from probes.replay import replay_sources  # noqa: PLC0415
+
+    sources = replay_sources(Path(path))
+    for source in sources:
+        source.open().close()
+    return sources
+
+
+def _reading(given: argparse.Namespace) -> Callable[[], Snapshot]:
+    """Starts to read the hardware; the result waits for it."""
+    sources = _sources(given)
+    return _in_background(lambda: _take_one(sources))
+
+
+def _take_one(sources: Sequence[ProbeSource]) -> Snapshot:
+    from probes.sampler import take_one  # noqa: PLC0415
+
+    return take_one(sources, DRIVER_SECONDS)
+
+
+def _no_snapshot() -> NoReturn:
+    raise AssertionError("help was asked for, which reads no hardware")
+
+
+def _in_background(work: Callable[[], _T]) -> Callable[[], _T]:
+    """Starts the work on a thread of its own; the result waits for it, and raises what it raised."""
+    from threading import Thread  # noqa: PLC0415
+
+    done: list[_T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            failed.append(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+
+    def result() -> _T:
+        while thread.is_alive():
+            thread.join(0.5)  # without a limit, Windows would not let Ctrl-C through
+        if failed:
+            raise failed[0]
+        return done[0]
+
+    return result
+
+
+# The load that is asked for
+
+
+def _engine(name: str) -> Engine:
+    from estimator.engine import load_engine  # noqa: PLC0415
+    from estimator.errors import EstimatorError  # noqa: PLC0415
+
+    try:
+        return load_engine(name)
+    except EstimatorError as error:
+        raise UsageError(f"--engine: {error}") from error
+
+
+def _request(given: argparse.Namespace, engine: Engine) -> Request | None:
+    """What was asked for, or None where no model was named."""
+    from tui.request import Request  # noqa: PLC0415
+
+    if given.model is not None and given.model_option is not None:
+        raise UsageError("one model at a time: give it as it is, or with --model")
+    source = given.model if given.model_option is None else given.model_option
+    if source is None:
+        return None
+    chosen = {field.name: getattr(given, field.name) for field in flagged(engine) if hasattr(given, field.name)}
+    return Request(
+        source=source,
+        quant=given.quant,
+        context_tokens=given.context,
+        n_sequences=given.sequences,
+        kv_type=given.kv_type,
+        engine_name=given.engine,
+        options=engine.Options(**chosen),
+        device=given.device,
+    )
+
+
+def _complain(message: str) -> None:
+    from tui.humanize import plain  # noqa: PLC0415
+
+    print(f"plimsoll: {plain(message, 1000)}", file=sys.stderr)

@@ -1,0 +1,252 @@
+"""What can be typed: the parsers, and the texts of the help. An engine's flags come from its ``Options``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from tui import __version__
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    from dataclasses import Field
+    from typing import Any, NoReturn
+
+    from estimator.engine import Engine
+
+DEFAULT_INTERVAL_SECONDS = 1.0
+INTERVAL_SECONDS = (0.1, 3600.0)
+MOST_CONTEXT_TOKENS = 1 << 30
+MOST_SEQUENCES = 1 << 16
+ALL_LAYERS = 999
+"""More than any model has; llama.cpp takes the number as it is."""
+
+
+class UsageError(Exception):
+    """The message is one sentence: what is the matter, and what to type."""
+
+
+class _Formatter(argparse.HelpFormatter):
+    """Help as wide as the terminal, at most 100 columns."""
+
+    def __init__(self, prog: str, indent_increment: int = 2, max_help_position: int = 26, width: int | None = None):
+        # argparse asks shutil for the width, at every option that is added, and shutil's import takes 5 ms.
+        super().__init__(prog, indent_increment, max_help_position, width or _width())
+
+
+def _width() -> int:
+    try:
+        return min(100, max(40, int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) - 2))
+    except (OSError, ValueError):
+        return 78
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use is one sentence."""
+
+    def __init__(self, prog: str, **settings: Any) -> None:
+        super().__init__(prog=prog, formatter_class=_Formatter, allow_abbrev=False, **settings)
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see {self.prog} --help")
+
+
+def shared_parser() -> _Parser:
+    """What has to be known before the hardware is read and the engine's own flags can be declared."""
+    parser = _Parser("plimsoll", add_help=False)
+    _add_shared(parser)
+    parser.add_argument("--engine", default="llamacpp", metavar="NAME", help=argparse.SUPPRESS)
+    return parser
+
+
+def _add_shared(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("hardware")
+    group.add_argument(
+        "--simulate", metavar="HARDWARE", help='hardware that is not here: "2x RTX 4090, used 3GiB, RAM 128GiB"'
+    )
+    group.add_argument("--replay", metavar="FILE", help="readings recorded with plimsoll snapshot --follow > FILE")
+    group.add_argument(
+        "--interval",
+        type=_interval,
+        default=DEFAULT_INTERVAL_SECONDS,
+        metavar="SECONDS",
+        help="between two readings (default: 1)",
+    )
+
+
+def app_parser(engine: Engine | None) -> _Parser:
+    parser = _Parser(
+        "plimsoll",
+        usage="plimsoll [MODEL] [options]\n       plimsoll check MODEL [options]\n       plimsoll snapshot [options]",
+        description="Live GPU memory and RAM beside what a model would need, and a warning before a load spills. "
+        "Without a terminal it prints one report and ends.",
+        epilog="commands: check says whether a load fits, with an exit status; snapshot prints what is there now. "
+        "The options of the load (--quant, --context, --device ...) are those of check: plimsoll check --help.",
+    )
+    _add_model(parser, "a .gguf file, or the name of a known model")
+    _add_shared(parser)
+    parser.add_argument("--version", action="version", version=f"plimsoll {__version__}")
+    if engine is not None:
+        _add_load(parser, engine)
+    return parser
+
+
+def check_parser(engine: Engine) -> _Parser:
+    parser = _Parser(
+        "plimsoll check",
+        usage="plimsoll check MODEL [options]",
+        description="Says whether a load fits here now, what it takes and what to change.",
+        epilog="exit status: 0 fits (tight as well, unless --strict), 1 does not fit as asked, 2 wrong use or no "
+        "readable model, 3 can't be judged.",
+    )
+    _add_model(parser, "a .gguf file (of a split one, any part), or the name of a known model")
+    _add_load(parser, engine)
+    report = parser.add_argument_group("report")
+    report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")
+    report.add_argument("--explain", dest="is_explained", action="store_true", help="every term, and where it is from")
+    report.add_argument("--strict", dest="is_strict", action="store_true", help="exit status 1 where it is tight")
+    _add_shared(parser)
+    return parser
+
+
+def snapshot_parser() -> _Parser:
+    parser = _Parser(
+        "plimsoll snapshot",
+        usage="plimsoll snapshot [options]",
+        description="Prints what is there now.",
+        epilog="exit status: 0, or 3 where nothing could be read.",
+    )
+    parser.add_argument("--json", dest="is_json", action="store_true", help="one line of JSON")
+    parser.add_argument(
+        "--follow",
+        dest="is_followed",
+        action="store_true",
+        help="a line of JSON for every reading, which --replay can play",
+    )
+    _add_shared(parser)
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=text)
+    parser.add_argument("--model", dest="model_option", metavar="MODEL", help="the same, for a name like an option")
+
+
+def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
+    load = parser.add_argument_group("load")
+    load.add_argument("--quant", metavar="NAME", help="as if the model were quantised so: Q4_K_M, IQ4_XS, Q8_0 ...")
+    load.add_argument(
+        "--context",
+        type=parse_context,
+        metavar="TOKENS",
+        help="of all sequences together: 8192, 8k, 1M, or native for all that the model has (default: 8k)",
+    )
+    load.add_argument("--sequences", type=_sequences, default=1, metavar="N", help="side by side (default: 1)")
+    load.add_argument("--kv-type", type=str.lower, default="f16", metavar="TYPE", help="f16 (default), q8_0, q4_0 ...")
+    load.add_argument(
+        "--device",
+        default="auto",
+        metavar="DEVICES",
+        help='auto (default: one if it fits there, else all), all, cpu, or some: 0 or "0,1" or "GPU 0"',
+    )
+    load.add_argument("--engine", default="llamacpp", metavar="NAME", help="what runs the model (default: llamacpp)")
+    options = parser.add_argument_group(engine.NAME)
+    for field in flagged(engine):
+        _add_option(options, field)
+
+
+def _add_option(group: Any, field: Field[Any]) -> None:
+    """The flag of one field: what it takes follows from the field's type and its ``choices``."""
+    # "%" is argparse's own in help texts.
+    settings: dict[str, Any] = {
+        "dest": field.name,
+        "default": argparse.SUPPRESS,
+        "help": str(field.metadata["help"]).replace("%", "%%"),
+    }
+    flag, choices = str(field.metadata["flag"]), field.metadata.get("choices")
+    if field.type is bool:
+        group.add_argument(flag, action=_Switch, **settings)
+    elif choices:
+        group.add_argument(flag, choices=choices, metavar="|".join(map(str, choices)), **settings)
+    elif field.name == "n_gpu_layers":
+        group.add_argument(flag, type=parse_layers, metavar="N|all|auto", **settings)
+    elif field.type in (int, int | None):
+        group.add_argument(flag, type=_count, metavar="N", **settings)
+    elif field.type in (tuple[float, ...], tuple[float, ...] | None):
+        group.add_argument(flag, type=_shares, metavar="N,N", **settings)
+    else:
+        group.add_argument(flag, metavar="TEXT", **settings)
+
+
+class _Switch(argparse.BooleanOptionalAction):
+    """``--flag`` and ``--no-flag``; the text stays as it was declared."""
+
+
+def _count(text: str) -> int:
+    try:
+        number = int(text.replace("_", ""))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    if not 0 <= number <= 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is out of range")
+    return number
+
+
+def parse_layers(text: str) -> int | None:
+    word = text.casefold()
+    if word == "auto":
+        return None
+    if word == "all":
+        return ALL_LAYERS
+    try:
+        return _count(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of layers; say 20, all or auto") from None
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    try:
+        shares = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        shares = ()
+    if not shares or not all(0 <= share < float("inf") for share in shares) or not any(shares):
+        raise argparse.ArgumentTypeError(f"{text!r} are no shares; say how much each device gets, as in 3,1")
+    return shares
+
+
+def parse_context(text: str) -> int:
+    """Tokens, or 0 for all that the model has."""
+    word = text.casefold().replace("_", "").replace(",", "")
+    if word == "native":
+        return 0
+    unit = {"k": 1 << 10, "m": 1 << 20}.get(word[-1:], 1)
+    number = word if unit == 1 else word[:-1]
+    if number.isascii() and number.isdigit() and len(number) < 12:
+        tokens = int(number) * unit
+        if tokens <= MOST_CONTEXT_TOKENS:
+            return tokens
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens; say 8192, 8k, 1M or native")
+
+
+def _sequences(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_SEQUENCES:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of sequences; say 1 or more")
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    least, most = INTERVAL_SECONDS
+    if least <= seconds <= most:
+        return seconds
+    raise argparse.ArgumentTypeError(f"{text!r} is no interval; say seconds from {least:g} to {most:g}")
+
+
+def flagged(engine: Engine) -> list[Field[Any]]:
+    """The engine's options that have a flag."""
+    from dataclasses import fields  # noqa: PLC0415
+
+    return [field for field in fields(engine.Options) if field.metadata.get("flag")]

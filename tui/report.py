@@ -1,0 +1,211 @@
+"""A finding as text, for people without a full screen."""
+
+from collections.abc import Iterator
+
+from estimator.ledger import Estimate, Kind
+from estimator.verdict import Level, Margin
+from tui.finding import Finding, change_flags, launch_command
+from tui.humanize import UNKNOWN, band, count, fine_size, gib, plain, sentence, size
+from tui.places import HOST_NAME, missing_places
+from tui.plan import Advice, Assessment, Plan
+
+WIDTH = 80
+"""Lines are broken here, but for those that are there to be copied."""
+GLYPHS = {Level.FITS: "●", Level.TIGHT: "▲", Level.SPILLS: "◆", Level.FAILS: "✗"}
+UNKNOWN_GLYPH = "?"
+SPLIT = {
+    "weights": (Kind.WEIGHTS,),
+    "KV cache": (Kind.KV_CACHE,),
+    "state": (Kind.STATE,),
+    "compute": (Kind.COMPUTE, Kind.OUTPUT),
+    "runtime": (Kind.RUNTIME,),
+}
+"""The parts of the one-line sum, and what belongs to each."""
+
+
+def finding_text(finding: Finding, *, is_explained: bool = False, is_coloured: bool = False) -> str:
+    """The report for a person, ready to print."""
+    return "\n".join(_text_lines(finding, is_explained=is_explained, is_coloured=is_coloured))
+
+
+def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
+    made = finding.assessment
+    yield from _verdict_lines(finding, is_coloured=is_coloured)
+    yield ""
+    yield from _wrapped(_load_line(finding), "  ")
+    if made is not None:
+        yield from _wrapped(_sum_line(made), "  ")
+        yield ""
+        yield from _place_lines(finding, made)
+        if finding.advice is not None:
+            yield ""
+            yield from _advice_lines(finding.advice, made.plan)
+        yield ""
+        if made.verdict.level >= Level.SPILLS:
+            yield "  what was asked, and does not fit:"
+        yield f"  {launch_command(finding, made)}"
+    notes = [*_note_lines(finding)]
+    if notes:
+        yield ""
+        yield from notes
+    if is_explained and made is not None:
+        yield ""
+        yield from _ledger_lines(made.estimate)
+
+
+_COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS: "31"}
+
+
+def _verdict_lines(finding: Finding, *, is_coloured: bool) -> Iterator[str]:
+    made = finding.assessment
+    if made is None:
+        yield from _wrapped(f"{UNKNOWN_GLYPH} CAN'T BE JUDGED: {plain(finding.reason, 600)}", "", "  ")
+        return
+    level = made.verdict.level
+    line = f"{GLYPHS[level]} {headline(made)}"
+    yield f"\x1b[1;{_COLOURS[level]}m{line}\x1b[0m" if is_coloured else line
+    if made.verdict.reason:
+        yield from _wrapped(made.verdict.reason, "  ")
+
+
+def _load_line(finding: Finding) -> str:
+    parts = [plain(finding.model.name, 60), finding.model.quant]
+    if finding.plan is not None:
+        workload = finding.plan.workload
+        parts.append(f"{count(workload.context_tokens)} tokens")
+        if workload.n_sequences > 1:
+            parts.append(f"{workload.n_sequences} sequences")
+        if workload.kv_type != "f16":
+            parts.append(f"KV cache {workload.kv_type}")
+        parts.append(finding.plan.engine.NAME)
+    if finding.assessment is not None:
+        parts.append(_layers(finding.assessment))
+    return sentence(parts)
+
+
+def _layers(made: Assessment) -> str:
+    n_all, n_placed = made.estimate.n_layers, made.estimate.n_gpu_layers
+    if not made.device_names:
+        return "all on the CPU"
+    if n_placed >= n_all:
+        return f"all {n_all} layers {_where(made.device_names)}"
+    return f"{n_placed} of {n_all} layers {_where(made.device_names)}"
+
+
+def _sum_line(made: Assessment) -> str:
+    names = made.device_names or None
+    total, low, high = (
+        made.estimate.n_bytes(names),
+        made.estimate.low_bytes(names),
+        made.estimate.high_bytes(names),
+    )
+    parts = [
+        f"{label} {gib(n_bytes, 2)}"
+        for label, kinds in SPLIT.items()
+        if (n_bytes := sum(made.estimate.n_bytes(names, kind) for kind in kinds))
+    ]
+    return f"{' '.join(filter(None, (gib(total), 'GiB', band(low, high))))} = {' + '.join(parts)}"
+
+
+def _place_lines(finding: Finding, made: Assessment) -> Iterator[str]:
+    margins = {margin.place.name: margin for margin in made.verdict.margins}
+    missing = missing_places(finding.snapshot)
+    width = max(map(len, [*(place.name for place in finding.places), *(unknown.name for unknown in missing)]))
+    yield f"  {'GiB':<{width}}   total    used    free    line    load  at most"
+    for place in finding.places:
+        used = place.total_bytes - place.free_bytes
+        figures = "".join(f"{gib(n):>8}" for n in (place.total_bytes, used, place.free_bytes, place.line_bytes))
+        yield f"  {place.name:<{width}}{figures}{_load_columns(margins.get(place.name))}"
+    for unknown in missing:
+        is_told = any(fault.message == unknown.reason for fault in finding.snapshot.faults)
+        yield from _wrapped(
+            f"{unknown.name:<{width}}  not known now{'' if is_told else f': {plain(unknown.reason, 300)}'}",
+            "  ",
+            " " * (width + 4),
+        )
+
+
+def _load_columns(margin: Margin | None) -> str:
+    if margin is None or not margin.high_bytes:
+        return f"{UNKNOWN:>8}"
+    return f"{gib(margin.load_bytes):>8}{gib(margin.high_bytes):>9}  {GLYPHS[margin.level]}"
+
+
+def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
+    native = plan.model.native_context_tokens
+    longest = advice.longest_context_tokens
+    told = "none" if longest is None else count(longest)
+    is_all = longest is not None and longest == native
+    yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
+    yield f"  best quant that fits here        {advice.best_quant or 'none'}"
+    if advice.changes:
+        yield ""
+        yield "  would fit with"
+        width = max(len(change.label) for change in advice.changes)
+        for number, change in enumerate(advice.changes, 1):
+            yield f"    {number}  {plain(change.label):<{width}}   {' '.join(change_flags(plan, change))}".rstrip()
+    elif longest is None and advice.best_quant is None:
+        yield "  no single change would make it fit here"
+
+
+def _note_lines(finding: Finding) -> Iterator[str]:
+    for fault in finding.faults:
+        if finding.reason and fault.partition(": ")[2] in finding.reason:
+            continue
+        yield from _wrapped(f"! {plain(fault, 400)}", "  ", "    ")
+    for doubt in finding.doubts:
+        yield from _wrapped(f"≈ {plain(doubt, 400)}", "  ", "    ")
+
+
+def _ledger_lines(estimate: Estimate) -> Iterator[str]:
+    """A row per term, and below it the rule with this model's numbers, and where the rule is from."""
+    names = dict.fromkeys(term.place for term in estimate.terms)
+    width = max(map(len, names), default=0)
+    labels = max((len(term.label) for term in estimate.terms), default=0)
+    indent = " " * (width + 4)
+    for term in sorted(estimate.terms, key=lambda term: list(names).index(term.place)):
+        is_sure = term.low_bytes == term.high_bytes
+        span = "" if is_sure else f"{fine_size(term.low_bytes)} to {fine_size(term.high_bytes)}, "
+        heading = f"{term.place:<{width}}  {plain(term.label):<{labels}}"
+        yield f"  {heading}  {fine_size(term.n_bytes):>11}  {span}{term.basis.value}"
+        if term.formula:
+            yield from _wrapped(f"= {plain(term.formula, 600)}", indent, indent + "  ")
+        yield from _wrapped(plain(term.source, 400), indent)
+
+
+def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
+    """Lines of at most ``WIDTH`` columns, broken at blanks; a longer word stays whole."""
+    lines: list[str] = []
+    line = indent
+    for word in text.split(" "):
+        if len(line) + 1 + len(word) > WIDTH and line.strip():
+            lines.append(line)
+            line = indent if further is None else further
+        line += word if not line.strip() and word else f" {word}"
+    return [*lines, line]
+
+
+def headline(made: Assessment) -> str:
+    """The verdict in one line, in the words of the screen: ``FITS on GPU 0, 0.7 GiB under the line``."""
+    verdict, names = made.verdict, _loaded_names(made)
+    there = "" if names == (verdict.place,) else f" of {verdict.place}"
+    if verdict.level is Level.FITS:
+        return f"FITS {_where(names)}, {size(verdict.headroom_bytes)} under the line{there}"
+    if verdict.level is Level.TIGHT:
+        return f"TIGHT {_where(names)}, up to {size(-verdict.headroom_bytes)} over the line{there}"
+    if verdict.level is Level.SPILLS:
+        target = "to disk" if verdict.place == HOST_NAME else "into RAM"
+        return f"SPILLS {size(verdict.spill_bytes)} of {verdict.place} {target}"
+    return f"FAILS: {size(verdict.spill_bytes)} missing {_where((verdict.place,))}"
+
+
+def _loaded_names(made: Assessment) -> tuple[str, ...]:
+    """The devices that get something; the RAM where none does."""
+    margins = made.verdict.margins
+    return tuple(m.place.name for m in margins if m.load_bytes and m.place.kind != "host") or (HOST_NAME,)
+
+
+def _where(names: tuple[str, ...]) -> str:
+    if len(names) > 2:
+        return f"on {len(names)} GPUs"
+    return f"{'in' if names == (HOST_NAME,) else 'on'} {' and '.join(names)}"

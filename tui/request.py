@@ -1,0 +1,128 @@
+"""A load as it was asked for on the command line, and the plan that it becomes once model and devices are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from estimator.errors import Unjudgeable
+from estimator.ledger import Workload
+from estimator.model import Model
+from probes.snapshot import Device, Snapshot
+from tui.places import device_label, missing_places
+from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan
+
+AUTO = "auto"
+ALL = "all"
+CPU_WORDS = frozenset({"cpu", "none"})
+NATIVE_CONTEXT = 0
+"""As many tokens as the model was made for, as llama.cpp's ``-c 0``."""
+
+
+class UnknownDevice(Exception):  # noqa: N818
+    """No such device here; the message lists those there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked for; names and numbers are checked, the model has not been read."""
+
+    source: str
+    """A path, or a name of the catalogue."""
+    quant: str | None = None
+    context_tokens: int | None = None
+    """None: the default. ``NATIVE_CONTEXT``: all that the model has."""
+    n_sequences: int = 1
+    kv_type: str = "f16"
+    engine_name: str = "llamacpp"
+    options: Any
+    """The engine's own ``Options``."""
+    device: str = AUTO
+    """``auto``, ``all``, ``cpu``, or names and numbers between commas."""
+
+    def plan(self, model: Model, devices: tuple[str, ...] | None) -> Plan:
+        """The plan for this model on devices that were already found by name."""
+        return Plan(
+            model=model,
+            workload=Workload(
+                context_tokens=self._context_tokens(model), n_sequences=self.n_sequences, kv_type=self.kv_type
+            ),
+            options=self.options,
+            engine_name=self.engine_name,
+            devices=devices,
+        )
+
+    def _context_tokens(self, model: Model) -> int:
+        native = model.native_context_tokens
+        if self.context_tokens is None:
+            return min(DEFAULT_CONTEXT_TOKENS, native) if native else DEFAULT_CONTEXT_TOKENS
+        if self.context_tokens == NATIVE_CONTEXT:
+            if not native:
+                raise Unjudgeable("the model does not say how long its context is; give a number, as in --context 8k")
+            return native
+        return self.context_tokens
+
+
+def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
+    """The names of the places meant, as ``Plan.devices`` has them.
+
+    Raises:
+        UnknownDevice: there is no such device.
+        Unjudgeable: it may be there, and its memory is not known now.
+    """
+    wanted = text.strip().casefold()
+    if wanted in CPU_WORDS:
+        return ()
+    unknown = {place.name: place.reason for place in missing_places(snapshot)}
+    known = [label for device in snapshot.devices if (label := device_label(device, snapshot.devices)) not in unknown]
+    if wanted in (AUTO, ALL):
+        if not known:
+            _expect_no_device(unknown, snapshot)
+        return None if wanted == AUTO else tuple(known)
+    names = [_device_named(part, snapshot) for part in text.split(",") if part.strip()]
+    for name in names:
+        if name in unknown:
+            raise Unjudgeable(f"the memory of {name} is not known now: {unknown[name]}")
+    return tuple(dict.fromkeys(names))
+
+
+def _expect_no_device(unknown: dict[str, str], snapshot: Snapshot) -> None:
+    """A device that gives no figures is no machine without one: what is asked is whether the load fits there."""
+    reasons = [f"{name}: {reason}" for name, reason in unknown.items()] or _driver_troubles(snapshot)
+    if reasons:
+        raise Unjudgeable(
+            f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu judges the load in RAM alone"
+        )
+
+
+def _driver_troubles(snapshot: Snapshot) -> list[str]:
+    """Why no device could be read, where one may be there. What is only noted of a simulation is none."""
+    return [
+        f"{fault.probe}: {fault.message}"
+        for fault in snapshot.faults
+        if fault.device_key is None and fault.probe in ("nvidia", "apple", "amd", "intel")
+    ]
+
+
+def _device_named(text: str, snapshot: Snapshot) -> str:
+    wanted = _folded(text)
+    found = [device for device in snapshot.devices if wanted in _names_of(device, snapshot.devices)]
+    if len(found) == 1:
+        return device_label(found[0], snapshot.devices)
+    labels = [device_label(device, snapshot.devices) for device in snapshot.devices]
+    if found:
+        meant = " or ".join(device_label(device, snapshot.devices) for device in found)
+        raise UnknownDevice(f"--device {text.strip()} may be {meant}; name one")
+    if not labels:
+        if troubles := _driver_troubles(snapshot):
+            raise Unjudgeable(f"--device {text.strip()}: no GPU can be read now ({'; '.join(troubles)})")
+        raise UnknownDevice(f"there is no GPU here, so no --device {text.strip()}; say --device cpu")
+    raise UnknownDevice(f"no device is called {text.strip()}; there is {', '.join(labels)}")
+
+
+def _names_of(device: Device, devices: Sequence[Device]) -> set[str]:
+    names = (str(device.index), f"GPU {device.index}", f"CUDA{device.index}", device_label(device, devices), device.key)
+    return {_folded(name) for name in names} | ({_folded(device.name)} if device.name else set())
+
+
+def _folded(text: str) -> str:
+    return "".join(c for c in text.casefold() if c.isalnum())

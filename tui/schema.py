@@ -1,0 +1,157 @@
+"""A finding as JSON of schema 1, for programs.
+
+Bytes are whole numbers and null is "not known". Within a schema no key goes or changes its meaning.
+"""
+
+from dataclasses import fields
+from typing import Any
+
+from estimator.engine import load_engine
+from estimator.ledger import Estimate, Place
+from estimator.model import Model
+from estimator.verdict import Level
+from tui.finding import Finding, change_flags, engine_flags, launch_environment
+from tui.plan import Advice, Assessment, Plan
+
+SCHEMA = 1
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """The whole object."""
+    made = finding.assessment
+    return {
+        "schema": SCHEMA,
+        "model": _model_json(finding.model),
+        "workload": _workload_json(finding),
+        "engine": _engine_json(finding),
+        "places": [_place_json(place, made) for place in finding.places],
+        "verdict": _verdict_json(finding),
+        "estimate": None if made is None else _estimate_json(made.estimate),
+        "advice": None if made is None or finding.advice is None else _advice_json(finding.advice, made.plan),
+        "faults": [
+            {"probe": fault.probe, "device": fault.device_key, "message": fault.message}
+            for fault in finding.snapshot.faults
+        ],
+        "doubts": list(finding.doubts),
+    }
+
+
+def _model_json(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "architecture": model.architecture,
+        "quant": model.quant,
+        "source": model.source,
+        "native_context_tokens": model.native_context_tokens or None,
+        "parameters": model.n_parameters,
+        "file_bytes": model.file_bytes,
+    }
+
+
+def _workload_json(finding: Finding) -> dict[str, Any]:
+    if finding.plan is None:
+        tokens = finding.request.context_tokens
+        return {
+            "context_tokens": tokens or None,
+            "sequences": finding.request.n_sequences,
+            "kv_type": finding.request.kv_type,
+        }
+    workload = finding.plan.workload
+    return {
+        "context_tokens": workload.context_tokens,
+        "sequences": workload.n_sequences,
+        "kv_type": workload.kv_type,
+    }
+
+
+def _engine_json(finding: Finding) -> dict[str, Any]:
+    options = finding.request.options
+    made = finding.assessment
+    return {
+        "name": load_engine(finding.request.engine_name).NAME,
+        "options": {field.name: getattr(options, field.name) for field in fields(options)},
+        "flags": None if made is None else engine_flags(finding, made),
+        "environment": {} if made is None else launch_environment(finding, made),
+    }
+
+
+def _place_json(place: Place, made: Assessment | None) -> dict[str, Any]:
+    margins = made.verdict.margins if made else ()
+    margin = next((margin for margin in margins if margin.place.name == place.name), None)
+    return {
+        "name": place.name,
+        "kind": place.kind,
+        "total_bytes": place.total_bytes,
+        "free_bytes": place.free_bytes,
+        "line_bytes": place.line_bytes,
+        "load_bytes": margin.load_bytes if margin else 0,
+        "high_bytes": margin.high_bytes if margin else 0,
+        "level": _level_word(margin.level) if margin else None,
+    }
+
+
+def _verdict_json(finding: Finding) -> dict[str, Any]:
+    if finding.assessment is None:
+        return {
+            "level": "unknown",
+            "place": None,
+            "headroom_bytes": None,
+            "spill_bytes": None,
+            "reason": finding.reason,
+            "exit_status": finding.exit_status,
+        }
+    verdict = finding.assessment.verdict
+    return {
+        "level": _level_word(verdict.level),
+        "place": verdict.place,
+        "headroom_bytes": verdict.headroom_bytes,
+        "spill_bytes": verdict.spill_bytes,
+        "reason": verdict.reason,
+        "exit_status": finding.exit_status,
+    }
+
+
+def _level_word(level: Level) -> str:
+    return level.name.lower()
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    return {
+        "total_bytes": estimate.n_bytes(),
+        "low_bytes": estimate.low_bytes(),
+        "high_bytes": estimate.high_bytes(),
+        "layers": estimate.n_layers,
+        "gpu_layers": estimate.n_gpu_layers,
+        "terms": [
+            {
+                "kind": term.kind.name.lower(),
+                "label": term.label,
+                "place": term.place,
+                "bytes": term.n_bytes,
+                "low_bytes": term.low_bytes,
+                "high_bytes": term.high_bytes,
+                "basis": term.basis.value,
+                "source": term.source,
+                "formula": term.formula,
+            }
+            for term in estimate.terms
+        ],
+    }
+
+
+def _advice_json(advice: Advice, plan: Plan) -> dict[str, Any]:
+    return {
+        "longest_context_tokens": advice.longest_context_tokens,
+        "best_quant": advice.best_quant,
+        "changes": [
+            {
+                "label": change.label,
+                "flags": list(change_flags(plan, change)),
+                "context_tokens": change.plan.workload.context_tokens,
+                "kv_type": change.plan.workload.kv_type,
+                "quant": change.plan.model.quant,
+                "is_applicable": change.is_applicable,
+            }
+            for change in advice.changes
+        ],
+    }
