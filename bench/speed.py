@@ -1,0 +1,169 @@
+"""How fast Plimsoll is: every figure that is promised, each beside a reference that ran in turn with it.
+
+    python bench/speed.py [--runs N] [--measure MEASURE_TUI.py --fake-nvml RUN.sh [--preset NAME] [--seconds N]]
+
+Without arguments: the headless commands, beside a bare interpreter and the import of Textual. MEASURE_TUI.py starts a
+terminal program (``--cmd``, ``--ready-text``, ``--seconds``, ``--quit-key``) and prints a JSON object with
+``first_paint_ms``, ``cpu_pct``, ``bytes_per_s``, ``rss_mib`` and ``quit_ms``; RUN.sh runs a command on simulated GPUs
+(``RUN.sh PRESET COMMAND ...``). With both, the screen is measured beside nvitop, where that is installed, and beside a
+Textual app that shows one word.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from gguf_files import vocabulary, write_gguf
+from gguf_header import METADATA, tensors
+
+PYTHON = sys.executable
+SCRIPT = Path(PYTHON).parent / "plimsoll"
+PLIMSOLL = [str(SCRIPT)] if SCRIPT.exists() else [PYTHON, "-m", "tui"]
+ROOT = Path(__file__).parent.parent
+N_TOKENS, N_MERGES = 128_256, 280_147
+"""Llama 3's."""
+BARE_APP = """
+from textual.app import App
+from textual.widgets import Static
+
+class Bare(App):
+    BINDINGS = [("q", "quit", "quit")]
+
+    def compose(self):
+        yield Static("bare-app-is-ready")
+
+Bare().run()
+"""
+COLUMNS = ("first_paint_ms", "cpu_pct", "bytes_per_s", "rss_mib", "quit_ms")
+HEADS = ("first picture ms", "CPU % of a core", "bytes/s", "peak RSS MiB", "quit ms")
+
+
+def environment(cache: Path) -> dict[str, str]:
+    """As users have it: compiled modules are kept. They are kept aside, so that a first run compiles all of them."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return kept | {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONPATH": str(ROOT)}
+
+
+def run_ms(command: list[str], env: dict[str, str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    return (time.perf_counter() - start) * 1e3
+
+
+def medians_ms(commands: dict[str, list[str]], env: dict[str, str], n_runs: int) -> dict[str, tuple[float, float]]:
+    """Median and fastest of each, all of them in turn, so that what else the machine does hits them alike."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for command in commands.values():
+        run_ms(command, env)
+    for _ in range(n_runs):
+        for name, command in commands.items():
+            times[name].append(run_ms(command, env))
+    return {name: (statistics.median(taken), min(taken)) for name, taken in times.items()}
+
+
+def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
+    model = scratch / "llama.gguf"
+    n_header_bytes = write_gguf(model, METADATA | vocabulary(N_TOKENS, N_MERGES), tensors())
+    commands = {
+        "python -c pass": [PYTHON, "-c", "pass"],
+        "python -c 'import textual.app'": [PYTHON, "-c", "import textual.app"],
+        "plimsoll --version": [*PLIMSOLL, "--version"],
+        "plimsoll --help": [*PLIMSOLL, "--help"],
+        "plimsoll snapshot": [*PLIMSOLL, "snapshot"],
+        "plimsoll check FILE": [*PLIMSOLL, "check", str(model)],
+        "plimsoll check FILE --json": [*PLIMSOLL, "check", str(model), "--json"],
+        "plimsoll check NAME": [*PLIMSOLL, "check", "Qwen3 8B"],
+    }
+    print(f"Start to end, ms: {n_runs} runs in turn, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(f"FILE has {n_header_bytes / 1e6:.1f} MB of header: {N_TOKENS:,} tokens, {N_MERGES:,} merges")
+    print(f"  {'':32}{'median':>8}{'fastest':>9}")
+    for name, (median, fastest) in medians_ms(commands, env, n_runs).items():
+        print(f"  {name:32}{median:>8.0f}{fastest:>9.0f}")
+
+
+def measure_screens(
+    scratch: Path, env: dict[str, str], measure: Path, fake_nvml: Path, preset: str, n_runs: int, seconds: float
+) -> None:
+    bare = scratch / "bare.py"
+    bare.write_text(BARE_APP, "utf-8")
+    screens = {
+        "plimsoll": (shlex.join(PLIMSOLL), "H100"),
+        "bare Textual app": (shlex.join([PYTHON, str(bare)]), "bare-app-is-ready"),
+    }
+    nvitop = shutil.which("nvitop", path=f"{Path(PYTHON).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if nvitop is None:
+        print("nvitop is not installed (pip install nvitop), so it is left out.")
+    else:
+        screens["nvitop -m full, every 1 s"] = (f"{nvitop} -m full --interval 1", "H100")
+    taken: dict[str, list[dict[str, Any]]] = {name: [] for name in screens}
+    for number in range(n_runs + 1):
+        for name, (command, ready) in screens.items():
+            found = measured(measure, fake_nvml, preset, command, ready, seconds if number else 1, env)
+            if number:  # the first one compiled its modules
+                taken[name].append(found)
+    print(f"\nOn a terminal of 200x50, {preset} (simulated), one reading a second: median of {n_runs} x {seconds:g} s")
+    print(f"  {'':28}{''.join(f'{head:>18}' for head in HEADS)}")
+    for name, runs in taken.items():
+        cells = [[figure for run in runs if (figure := run.get(column)) is not None] for column in COLUMNS]
+        shown = "".join(f"{statistics.median(cell):>18.1f}" if cell else f"{'-':>18}" for cell in cells)
+        print(f"  {name:28}{shown}")
+
+
+def measured(
+    measure: Path, fake_nvml: Path, preset: str, command: str, ready: str, seconds: float, env: dict[str, str]
+) -> dict[str, Any]:
+    ended = subprocess.run(
+        [
+            str(fake_nvml), preset, PYTHON, str(measure), "--cmd", command, "--ready-text", ready,
+            "--seconds", str(seconds), "--rows", "50", "--cols", "200", "--quit-key", "q",
+        ],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if ended.returncode:
+        raise SystemExit(f"{measure} failed on {command}:\n{ended.stderr[-2000:]}")
+    found: dict[str, Any] = json.loads(ended.stdout)
+    if found["outcome"] != "ok":
+        print(f"{command}: {found['outcome']}", file=sys.stderr)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Print every figure about speed beside its reference.")
+    parser.add_argument("--runs", type=int, default=15, help="of each headless command (default: 15)")
+    parser.add_argument("--measure", type=Path, help="a script that measures a terminal program from outside")
+    parser.add_argument("--fake-nvml", type=Path, help="a script that runs a command on simulated GPUs")
+    parser.add_argument("--preset", default="8xh100", help="the GPUs to simulate (default: 8xh100)")
+    parser.add_argument("--screen-runs", type=int, default=5, help="of each screen (default: 5)")
+    parser.add_argument("--seconds", type=float, default=20, help="how long each screen is watched (default: 20)")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="plimsoll-speed-") as name:
+        scratch = Path(name)
+        env = environment(scratch / "compiled")
+        measure_commands(scratch, env, given.runs)
+        if given.measure is None or given.fake_nvml is None:
+            print("\nThe screen is not measured: give --measure and --fake-nvml.")
+            return
+        measure_screens(
+            scratch,
+            env,
+            given.measure.resolve(),
+            given.fake_nvml.resolve(),
+            given.preset,
+            given.screen_runs,
+            given.seconds,
+        )
+
+
+if __name__ == "__main__":
+    main()
