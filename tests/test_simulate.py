@@ -75,9 +75,9 @@ def test_a_product_is_found_by_the_name_that_people_type(text: str, name: str) -
     assert [device.name for device in devices(text)] == [name]
 
 
-@pytest.mark.parametrize("name", [one.name for one in known_accelerators()])
-def test_every_product_is_found_by_its_full_name(name: str) -> None:
-    assert devices(name)[0].name == name
+def test_every_product_is_found_by_its_full_name() -> None:
+    names = [one.name for one in known_accelerators()]
+    assert [devices(name)[0].name for name in names] == names
 
 
 @pytest.mark.parametrize("text", ["2x RTX 4090", "2xRTX4090", "2 x rtx 4090", "RTX 4090 x2", "2* RTX 4090"])

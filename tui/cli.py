@@ -201,26 +201,16 @@ def _no_snapshot() -> NoReturn:
 
 
 def _in_background(work: Callable[[], _T]) -> Callable[[], _T]:
-    """Starts the work on a thread of its own; the result waits for it, and raises what it raised."""
+    """Starts the work, which raises nothing, on a thread of its own; the result waits for it."""
     from threading import Thread  # noqa: PLC0415
 
     done: list[_T] = []
-    failed: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
-            failed.append(error)
-
-    thread = Thread(target=run, daemon=True)
+    thread = Thread(target=lambda: done.append(work()), daemon=True)
     thread.start()
 
     def result() -> _T:
         while thread.is_alive():
             thread.join(0.5)  # without a limit, Windows would not let Ctrl-C through
-        if failed:
-            raise failed[0]
         return done[0]
 
     return result

@@ -1,0 +1,118 @@
+"""Machines made by hand, for the screens' tests and for the pictures of the documentation."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from estimator.model import Model
+from estimator.readers.catalogue import read
+from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Process, Snapshot, Version
+
+GIB = 1 << 30
+NOON = 1_795_262_400.0
+"""2026-11-21 12:00:00 UTC."""
+
+
+def gib(number: float) -> int:
+    return int(number * GIB)
+
+
+def pool(key: str, total: float, used: float, late_seconds: float = 0.0) -> Pool:
+    return Pool(
+        key=key,
+        total_bytes=gib(total),
+        used_bytes=gib(used),
+        free_bytes=gib(total) - gib(used),
+        late_seconds=late_seconds,
+    )
+
+
+def device(index: int, name: str, *, busy: float = 0.97, celsius: float = 62, watts: float = 285, limit: float = 450) -> Device:
+    return Device(
+        key=f"gpu-{index}",
+        name=name,
+        vendor="nvidia",
+        index=index,
+        pool_key=f"gpu-{index}",
+        utilization_ratio=busy,
+        temperature_celsius=celsius,
+        power_watts=watts,
+        power_limit_watts=limit,
+        n_multiprocessors=128,
+    )
+
+
+def snapshot(
+    gpus: Sequence[tuple[Device, Pool | None]],
+    *,
+    ram: tuple[float, float] = (125, 28),
+    processes: Sequence[Process] = (),
+    faults: Sequence[Fault] = (),
+    at: float = 0.0,
+) -> Snapshot:
+    pools = tuple(found for _, found in gpus if found is not None)
+    versions = (Version(name="NVIDIA", value="580.159.04"), Version(name="CUDA", value="13.0"))
+    return Snapshot(
+        taken_seconds=NOON + at,
+        devices=tuple(found for found, _ in gpus),
+        pools=(*pools, pool(HOST_POOL, *ram)),
+        processes=tuple(processes),
+        faults=tuple(faults),
+        versions=versions if gpus else (),
+        machine=Machine(host_name="lab-gpu-03", system="linux"),
+    )
+
+
+def workstation(used: float = 4.6, at: float = 0.0) -> Snapshot:
+    """A large card with a small model on it, and a small one for the desktop."""
+    return snapshot(
+        [
+            (device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, used)),
+            (
+                device(1, "NVIDIA GeForce RTX 3060", busy=0, celsius=41, watts=22, limit=170),
+                pool("gpu-1", 11.7, 0.4),
+            ),
+        ],
+        processes=[
+            Process(
+                pid=41233,
+                device_key="gpu-0",
+                used_bytes=gib(used - 0.4),
+                name="llama-server",
+                command="/usr/bin/llama-server -m /models/Qwen3-4B-Q8_0.gguf -c 8192",
+            ),
+            Process(pid=2210, device_key="gpu-1", used_bytes=gib(0.4), name="Xorg", command="/usr/lib/xorg/Xorg"),
+        ],
+        at=at,
+    )
+
+
+def desktop(used: float = 1.2, at: float = 0.0) -> Snapshot:
+    """One card."""
+    return snapshot([(device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, used))], at=at)
+
+
+def server(n_devices: int = 8, at: float = 0.0) -> Snapshot:
+    gpus = [
+        (device(n, "NVIDIA H100 80GB HBM3", limit=700), pool(f"gpu-{n}", 79.6, 20 + 3 * (n % 7)))
+        for n in range(n_devices)
+    ]
+    processes = [
+        Process(pid=4000 + n, device_key=f"gpu-{n % n_devices}", used_bytes=gib(0.5 + n), name="python3", command="python3 -m vllm")
+        for n in range(40)
+    ]
+    return snapshot(gpus, ram=(2015, 310), processes=processes, at=at)
+
+
+def laptop(at: float = 0.0) -> Snapshot:
+    """No GPU."""
+    return snapshot([], ram=(31.2, 9.4), at=at)
+
+
+def unified(at: float = 0.0) -> Snapshot:
+    """A GPU that draws on the RAM."""
+    gpu = replace(device(0, "NVIDIA GB10"), pool_key=HOST_POOL, used_bytes=gib(60.2))
+    return snapshot([(gpu, None)], ram=(119.6, 71.3), at=at)
+
+
+def model(name: str = "Qwen3 30B-A3B", quant: str | None = None) -> Model:
+    return read(name, quant)

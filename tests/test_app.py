@@ -1,0 +1,333 @@
+import time
+from typing import Any
+
+import pytest
+from scenes import desktop, device, laptop, model, pool, server, snapshot, unified, workstation
+from textual.geometry import Region
+
+from probes.snapshot import Fault, Process, Snapshot
+from tui.app import PlimsollApp
+from tui.messages import SnapshotTaken
+from tui.screens.dashboard import Dashboard
+from tui.widgets.panel import Panel
+
+SIZES = ((80, 24), (100, 30), (120, 36), (200, 50), (61, 17), (60, 16), (40, 10), (20, 5), (5, 2), (1, 1), (300, 90))
+
+
+def app_on(first: Snapshot | None, **options: Any) -> PlimsollApp:
+    return PlimsollApp(snapshot=first, to_local=time.gmtime, **options)
+
+
+def text_of(app: PlimsollApp) -> str:
+    """What the terminal shows, a line for each of its own."""
+    size = app.screen.size
+    strips = app.screen._compositor.render_strips(size)
+    return "\n".join(strip.text for strip in strips)
+
+
+async def show(app: PlimsollApp, pilot: Any, taken: Snapshot) -> None:
+    app.post_message(SnapshotTaken(taken))
+    await pilot.pause()
+
+
+async def settle(app: PlimsollApp, pilot: Any) -> None:
+    """Until advice and matrix are there."""
+    for _ in range(40):
+        await pilot.pause()
+        if app._study is None:
+            break
+    await pilot.pause()
+
+
+async def test_first_picture_has_the_numbers_of_every_device() -> None:
+    app = app_on(server())
+    async with app.run_test(size=(200, 50)):
+        shown = text_of(app)
+
+    assert all(f"GPU {n} H100" in shown for n in range(8))
+    assert "of  79.6 GiB" in shown
+
+
+async def test_before_the_first_snapshot_it_says_so() -> None:
+    app = app_on(None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "reading …" in text_of(app)
+
+        await show(app, pilot, desktop())
+
+        assert "RTX 4090" in text_of(app)
+
+
+async def test_without_a_model_it_invites_to_choose_one() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(80, 24)):
+        assert "to choose a model" in text_of(app)
+
+
+@pytest.mark.parametrize("taken", [desktop(), server(), server(64), laptop(), unified()], ids=["1", "8", "64", "0", "u"])
+async def test_no_size_is_too_small_or_too_large(taken: Snapshot) -> None:
+    app = app_on(taken, model=model())
+    async with app.run_test(size=(80, 24)) as pilot:
+        for width, height in SIZES:
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            assert text_of(app).strip(), f"nothing is shown at {width}x{height}"
+
+
+async def test_without_a_gpu_the_ram_is_planned_for() -> None:
+    app = app_on(laptop(), model=model("Llama 3.1 8B"))
+    async with app.run_test(size=(120, 36)):
+        shown = text_of(app)
+
+    assert "no GPU found: no NVIDIA driver library is installed here; the engine would run on the CPU" in shown
+    assert "FITS in RAM" in shown
+
+
+async def test_verdict_is_judged_again_at_each_snapshot() -> None:
+    app = app_on(desktop(1.2), model=model())
+    async with app.run_test(size=(120, 36)) as pilot:
+        assert "● FITS on GPU 0" in text_of(app)
+
+        await show(app, pilot, desktop(12, at=1))
+
+        assert "◆ SPILLS" in text_of(app)
+
+
+async def test_warning_and_bell_come_once_until_it_fits_again() -> None:
+    bells = []
+    app = app_on(desktop(1.2), model=model())
+    app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
+    async with app.run_test(size=(120, 36)) as pilot:
+        for number, used in enumerate((12, 12.5, 13)):
+            await show(app, pilot, desktop(used, at=number))
+        assert "It no longer fits" in text_of(app)
+        assert len(bells) == 1
+
+        await pilot.press("escape")
+        await show(app, pilot, desktop(14, at=5))
+        assert "It no longer fits" not in text_of(app)
+        assert len(bells) == 1
+
+        await show(app, pilot, desktop(1, at=6))
+        await show(app, pilot, desktop(14, at=7))
+        assert "It no longer fits" in text_of(app)
+        assert len(bells) == 2
+
+        await show(app, pilot, desktop(1, at=8))
+        assert "It no longer fits" not in text_of(app)
+
+
+async def test_a_plan_that_never_fitted_rings_no_bell() -> None:
+    bells = []
+    app = app_on(desktop(12), model=model())
+    app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
+    async with app.run_test(size=(120, 36)) as pilot:
+        await show(app, pilot, desktop(13, at=1))
+
+    assert bells == []
+
+
+async def test_keys_change_the_plan() -> None:
+    app = app_on(desktop(), model=model())
+    async with app.run_test(size=(120, 36)) as pilot:
+        desk = app._desk
+        seen = []
+        for key in ("+", "-", "-", "[", "]", "]", "k", "d", "d"):
+            await pilot.press(key)
+            assert desk.plan is not None
+            plan = desk.plan
+            seen.append((plan.workload.context_tokens, plan.model.quant, plan.workload.kv_type, plan.devices))
+
+    assert seen == [
+        (16384, "Q4_K_M", "f16", None),
+        (8192, "Q4_K_M", "f16", None),
+        (4096, "Q4_K_M", "f16", None),
+        (4096, "IQ4_XS", "f16", None),
+        (4096, "Q4_K_M", "f16", None),
+        (4096, "Q5_K_M", "f16", None),
+        (4096, "Q5_K_M", "q8_0", None),
+        (4096, "Q5_K_M", "q8_0", ("GPU 0",)),
+        (4096, "Q5_K_M", "q8_0", ()),
+    ]
+
+
+async def test_returning_to_the_files_quant_returns_to_the_file() -> None:
+    chosen = model()
+    app = app_on(desktop(), model=chosen)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("[", "]")
+
+        assert app._desk.plan is not None
+        assert app._desk.plan.model is chosen
+
+
+async def test_a_digit_applies_the_change_beside_it() -> None:
+    app = app_on(desktop(4), model=model("Qwen3 32B"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        assert "[1]" in text_of(app)
+
+        await pilot.press("1")
+
+        assert "● FITS" in text_of(app)
+
+
+async def test_the_matrix_marks_the_plan_and_a_click_changes_it() -> None:
+    app = app_on(workstation(), model=model())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        line = next(line for line in text_of(app).splitlines() if "Q4_K_M   " in line and "[" in line)
+        assert "●]" in line
+
+        await pilot.click("#matrix", offset=(16, 2))
+
+        assert app._desk.plan is not None
+        assert (app._desk.plan.model.quant, app._desk.plan.workload.context_tokens) == ("Q8_0", 2048)
+
+
+async def test_every_screen_opens_and_escape_goes_back() -> None:
+    app = app_on(workstation(), model=model("Llama 3.1 8B"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        for key, said in (
+            ("m", "verdict here now"),
+            ("x", "CUDA context"),
+            ("question_mark", "How to read the bars"),
+            ("o", "--ubatch-size"),
+            ("p", "llama-server"),
+            ("h", "GPU 1 RTX 3060"),
+            ("f", "everything could be read"),
+        ):
+            await pilot.press(key)
+            await pilot.pause()
+            assert said in text_of(app), key
+            await show(app, pilot, workstation(at=1))
+            await pilot.press("escape")
+            await pilot.pause()
+            assert isinstance(app.screen, Dashboard), key
+
+
+async def test_q_quits() -> None:
+    app = app_on(desktop())
+    async with app.run_test() as pilot:
+        await pilot.press("q")
+
+    assert app.return_code == 0
+
+
+async def test_space_pauses_and_says_so() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("space")
+        assert "paused at 12:00:00" in text_of(app)
+
+        await pilot.press("space")
+        assert "paused" not in text_of(app)
+
+
+async def test_hostile_names_are_shown_as_plain_text() -> None:
+    evil = "[bold red]\x1b]0;owned\x07\x1b[2J\u202eevil\u200b 漢字漢字 e\u0301\nnext"
+    taken = snapshot(
+        [(device(0, evil), pool("gpu-0", 23.5, 1))],
+        processes=[Process(pid=1, device_key="gpu-0", used_bytes=1 << 30, name=evil, command=f"{evil} --x")],
+        faults=[Fault(probe="nvidia", message=evil)],
+    )
+    app = app_on(taken)
+    async with app.run_test(size=(120, 36)) as pilot:
+        shown = text_of(app)
+        strips = app.screen._compositor.render_strips(app.screen.size)
+        await pilot.press("p")
+        await pilot.pause()
+        shown += text_of(app)
+
+    assert "[bold red]" in shown
+    assert not set("\x1b\x07\u202e\u200b") & set(shown)
+    assert {strip.cell_length for strip in strips} == {120}
+
+
+async def test_what_is_not_reported_says_why_and_is_not_zero() -> None:
+    lost = snapshot(
+        [(device(0, "RTX 4090"), None), (device(1, "RTX 3060"), pool("gpu-1", 11.7, 1, late_seconds=12))],
+        faults=[Fault(probe="nvidia", message="the GPU has fallen off the bus; restart the machine", device_key="gpu-0")],
+    )
+    app = app_on(lost)
+    async with app.run_test(size=(120, 36)):
+        shown = text_of(app)
+
+    assert "not reported: the GPU has fallen off the bus; restart the machine" in shown
+    assert "12 s old" in shown
+
+
+async def test_many_devices_are_a_list_with_the_fullest_first_and_a_sum() -> None:
+    app = app_on(server(64))
+    async with app.run_test(size=(120, 36)) as pilot:
+        shown = text_of(app)
+        assert "all 64 GPUs" in shown
+        assert "of 64 devices, the fullest first" in shown
+        assert "GPU 6 H100" in shown.splitlines()[2]
+
+        await pilot.press("pagedown")
+
+        assert "9-" in text_of(app)
+
+
+async def test_only_what_has_changed_is_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_on(server())
+    async with app.run_test(size=(200, 50)) as pilot:
+        await show(app, pilot, server(at=1))
+        painted: list[tuple[Region, ...]] = []
+        refresh = Panel.refresh
+
+        def noted(self: Panel, *regions: Region, **options: Any) -> Panel:
+            painted.append(regions)
+            return refresh(self, *regions, **options)
+
+        monkeypatch.setattr(Panel, "refresh", noted)
+        await show(app, pilot, server(at=2))
+
+    assert painted
+    assert all(painted)
+    assert sum(region.area for regions in painted for region in regions) < 200
+
+
+async def test_a_change_at_the_end_of_a_line_writes_only_that() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.pause()
+        headline = app.screen.query_one("#headline")
+        headline.refresh(Region(190, 0, 5, 1))
+        app.screen._compositor.update_widgets({headline})
+        update = app.screen._compositor.render_partial_update()
+
+        assert update is not None
+        assert len(update.render_segments(app.console)) < 60
+
+
+async def test_it_says_when_no_snapshot_comes_any_more() -> None:
+    seconds = [0.0]
+    app = app_on(desktop(), clock=lambda: seconds[0])
+    app._sampler = object()  # type: ignore[assignment]
+    async with app.run_test(size=(80, 24)) as pilot:
+        seconds[0] = 30.0
+        app._notice_silence()
+        await pilot.pause()
+
+        assert "no reading for 30 s" in text_of(app)
+    app._sampler = None
+
+
+async def test_unified_memory_is_one_bar_and_says_what_the_device_holds() -> None:
+    app = app_on(unified(), model=model())
+    async with app.run_test(size=(120, 36)):
+        shown = text_of(app)
+
+    assert "GPU 0 + RAM" in shown
+    assert "holds 60.2 GiB of it" in shown
+
+
+async def test_no_color_still_tells_the_levels_apart() -> None:
+    app = app_on(desktop(12), model=model())
+    async with app.run_test(size=(80, 24)):
+        shown = text_of(app)
+
+    assert "◆ SPILLS" in shown
+    assert "»" in shown
