@@ -64,7 +64,7 @@ def buffers(model: Model, step: Step, spread: Spread) -> tuple[Buffer, ...]:
     """One buffer per device, the host's last."""
     if not spread.n_devices:
         return (_host_only_buffer(model, step),)
-    made = [_device_buffer(model, step, spread, device) for device in range(spread.n_devices)]
+    made = [device_buffer(model, step, spread, device) for device in range(spread.n_devices)]
     n_bytes = host_bytes(model, step) + _host_state_bytes(model, step, spread)
     hidden = F32_BYTES * step.shape.n_step_tokens * model.embedding_width
     formula = "embedded tokens x 2 + masks + indices"
@@ -77,7 +77,8 @@ def buffers(model: Model, step: Step, spread: Spread) -> tuple[Buffer, ...]:
     return tuple(made)
 
 
-def _device_buffer(model: Model, step: Step, spread: Spread, device: int) -> Buffer:
+def device_buffer(model: Model, step: Step, spread: Spread, device: int) -> Buffer:
+    """The buffer of one device."""
     holds_blocks = device in spread.layer_devices[:-1]
     holds_output = spread.layer_devices[-1] == device
     serves_host = device == 0 and spread.has_host_work

@@ -11,6 +11,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload
 from estimator.mixture import QUANTS, requantised
 from estimator.model import Model
+from estimator.quant import stored_bytes
 from estimator.verdict import Level, Verdict, judge
 from probes.snapshot import Process, Snapshot
 from tui.humanize import count, plain, size
@@ -101,10 +102,23 @@ def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
         return _assess_on(plan, chosen + host)
     if len(devices) > 1:
         for place in sorted(devices, key=lambda place: -place.total_bytes):
-            alone = _assess_on(plan, (place, *host))
-            if alone.verdict.level is Level.FITS:
-                return alone
+            if _fits_alone(plan, place, host):
+                return _assess_on(plan, (place, *host))
     return _assess_on(plan, devices + host)
+
+
+def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
+    if model_bytes(plan.model) > device.free_bytes:  # by far the most of it: spares the estimate
+        return False
+    places = (device, *host)
+    made = plan.engine.estimate(plan.model, plan.workload, plan.options, places)
+    return judge(made, places).level is Level.FITS
+
+
+@lru_cache(maxsize=48)
+def model_bytes(model: Model) -> int:
+    """The stored tensors, without what a device rounds up and without the embedding, which may lie elsewhere."""
+    return sum(stored_bytes(t.type, t.shape) for t in model.tensors if t.name != "token_embd.weight")
 
 
 def _assess_on(plan: Plan, places: tuple[Place, ...]) -> Assessment:

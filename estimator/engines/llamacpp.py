@@ -4,7 +4,7 @@ Weights, KV cache and states follow the engine's own rules to the byte (estimato
 compute buffers are closed forms (estimator/scratch.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from estimator.buffers import Spread, buffers
@@ -12,14 +12,13 @@ from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
-from estimator.placement import HOST, Layout, WeightTable, counted_layout, place_layers, weight_table
+from estimator.packing import Burden, least, packed_layout
+from estimator.placement import HOST, Layout, WeightTable, place_layers, weight_table
 from estimator.rounding import ROUNDINGS
 from estimator.runtime import host_runtime, runtime_term
 from estimator.scratch import Step
 
 NAME = "llama.cpp"
-FIT_MARGIN_BYTES = 1024 << 20
-"""What llama.cpp leaves free on each device when it chooses the layers itself (--fit-target, common/common.h)."""
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
 
 
@@ -67,20 +66,17 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no place to put it, or a KV type that it does not know.
     """
-    devices, host = _split_places(places)
-    shape = _cache_shape(workload, options)
+    load = _Load(model, workload, options, places)
     wanted = model.n_layers + 1 if options.n_gpu_layers is None else options.n_gpu_layers
-    layout = _default_layout(model, options, devices, wanted)
-    if (
-        options.n_gpu_layers is None
-        and len(devices) > 1
-        and not _keeps_margin(_estimate(model, workload, options, devices, host, shape, layout), devices)
-    ):
-        packed = _packed_layout(model, workload, options, devices, host, shape)
-        if packed is not None:
-            counts = tuple(packed.layer_devices.count(number) for number in range(len(devices)))
-            return replace(_estimate(model, workload, options, devices, host, shape, packed), layers_by_device=counts)
-    return _estimate(model, workload, options, devices, host, shape, layout)
+    layout = load.default_layout(wanted, options.n_cpu_moe_layers)
+    if options.n_gpu_layers is None and len(load.devices) > 1 and not options.tensor_split:
+        burden = load.burden()
+        if not burden.has_room(layout, load.devices):
+            packed = packed_layout(burden, model.n_layers, load.devices)
+            if packed is not None:
+                counts = tuple(packed.layer_devices.count(number) for number in range(len(load.devices)))
+                return replace(load.estimate(packed), layers_by_device=counts)
+    return load.estimate(layout)
 
 
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
@@ -102,22 +98,24 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
 
     With experts their matrices go first, as --fit has it: they are read in small parts, and are most of the model.
     """
-    devices, _ = _split_places(places)
     free = replace(options, n_gpu_layers=None, n_cpu_moe_layers=0, tensor_split=None)
-    if not devices or _keeps_margin(estimate(model, workload, free, places), devices):
+    load = _Load(model, workload, free, places)
+    if not load.devices:
         return None
+    burden, n_all = load.burden(), model.n_layers + 1
 
-    def attempt(n_gpu_layers: int, n_cpu_moe_layers: int) -> Options:
-        return replace(free, n_gpu_layers=n_gpu_layers, n_cpu_moe_layers=n_cpu_moe_layers)
+    def has_room(n_gpu_layers: int, n_cpu_moe_layers: int) -> bool:
+        return burden.has_room(load.default_layout(n_gpu_layers, n_cpu_moe_layers), load.devices)
 
-    def has_room(chosen: Options) -> bool:
-        return _keeps_margin(estimate(model, workload, chosen, places), devices)
-
-    n_all = model.n_layers + 1
-    if model.experts and has_room(attempt(n_all, model.n_layers)):
-        return attempt(n_all, _least(range(1, model.n_layers + 1), lambda n: has_room(attempt(n_all, n))))
-    n_left = _least(range(1, n_all + 1), lambda n: has_room(attempt(n_all - n, 0)))
-    return attempt(n_all - n_left, 0)
+    if has_room(n_all, 0) or (
+        len(load.devices) > 1 and packed_layout(burden, model.n_layers, load.devices) is not None
+    ):
+        return None
+    if model.experts and has_room(n_all, model.n_layers):
+        n_moved = least(range(1, model.n_layers), lambda n: has_room(n_all, n), model.n_layers)
+        return replace(free, n_gpu_layers=n_all, n_cpu_moe_layers=n_moved)
+    n_left = least(range(1, n_all), lambda n: has_room(n_all - n, 0), n_all)
+    return replace(free, n_gpu_layers=n_all - n_left)
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
@@ -137,18 +135,6 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--n-cpu-moe {options.n_cpu_moe_layers}": options.n_cpu_moe_layers > 0,
     }
     return " ".join(parts + [flag for flag, is_said in said.items() if is_said])
-
-
-def _least(candidates: range, is_enough: Callable[[int], bool]) -> int:
-    """The smallest candidate that is enough, where enough stays enough above it; the last where none is."""
-    low, high = 0, len(candidates) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if is_enough(candidates[middle]):
-            high = middle
-        else:
-            low = middle + 1
-    return candidates[low]
 
 
 def _split_places(places: Sequence[Place]) -> tuple[tuple[Place, ...], Place]:
@@ -172,76 +158,64 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
     )
 
 
-def _default_layout(model: Model, options: Options, devices: Sequence[Place], n_gpu_layers: int) -> Layout:
-    shares = options.tensor_split or tuple(float(place.free_bytes) for place in devices)
-    wanted = n_gpu_layers if n_gpu_layers >= 0 else model.n_layers + 1
-    return Layout(
-        layer_devices=place_layers(model.n_layers, wanted, shares[: len(devices)] if devices else ()),
-        n_cpu_moe_layers=options.n_cpu_moe_layers,
-        n_gpu_layers=min(wanted, model.n_layers + 1) if devices else 0,
-    )
+class _Load:
+    """A model and what is asked of it, on places."""
 
+    def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
+        self.model, self.workload, self.options = model, workload, options
+        self.devices, self.host = _split_places(places)
+        self.shape = _cache_shape(workload, options)
+        stored = STORED_TYPES[workload.kv_type]
+        self.step = Step(
+            shape=self.shape,
+            n_outputs=min(self.shape.n_step_tokens, options.n_outputs or self.shape.n_sequences),
+            is_flash_attention=options.is_flash_attention,
+            key_type=stored,
+            value_type=stored,
+        )
 
-def _keeps_margin(made: Estimate, devices: Sequence[Place]) -> bool:
-    buffers = (Kind.WEIGHTS, Kind.KV_CACHE, Kind.STATE, Kind.COMPUTE)
-    return all(
-        sum(term.n_bytes for term in made.terms if term.place == place.name and term.kind in buffers)
-        <= place.free_bytes - FIT_MARGIN_BYTES
-        for place in devices
-    )
+    def default_layout(self, n_gpu_layers: int, n_cpu_moe_layers: int) -> Layout:
+        """Layers by the shares asked for, or else by free memory."""
+        shares = self.options.tensor_split or tuple(float(place.free_bytes) for place in self.devices)
+        n_all = self.model.n_layers + 1
+        wanted = n_gpu_layers if n_gpu_layers >= 0 else n_all
+        return Layout(
+            layer_devices=place_layers(
+                self.model.n_layers, wanted, shares[: len(self.devices)] if self.devices else ()
+            ),
+            n_cpu_moe_layers=n_cpu_moe_layers,
+            n_gpu_layers=min(wanted, n_all) if self.devices else 0,
+        )
 
+    def burden(self) -> Burden:
+        """What the layers put on the devices, which are of one kind."""
+        return Burden(self.model, self.step, self.devices[0].kind, is_cache_offloaded=self.options.is_kv_offloaded)
 
-def _packed_layout(
-    model: Model,
-    workload: Workload,
-    options: Options,
-    devices: Sequence[Place],
-    host: Place,
-    shape: CacheShape,
-) -> Layout | None:
-    """All layers on the devices, each filled from the last layer on as --fit does; None where they have no room."""
-    n_open = model.n_layers + 1
-    counts = [0] * len(devices)
-    for number in reversed(range(len(devices))):
+    def place_of(self, device: int) -> Place:
+        """The device of that number, or the host."""
+        return self.host if device == HOST else self.devices[device]
 
-        def holds(n: int, number: int = number, n_open: int = n_open) -> bool:
-            trial = list(counts)
-            trial[number] = n
-            trial[0] += n_open - n if number else 0
-            layout = counted_layout(model.n_layers, options.n_cpu_moe_layers, trial)
-            made = _estimate(model, workload, options, devices, host, shape, layout)
-            return _keeps_margin(made, devices[number : number + 1])
+    def rounding_kind(self, place: Place) -> str:
+        """How the buffers there are rounded."""
+        return "cpu" if place.kind == "host" and not self.devices else place.kind
 
-        counts[number] = next((n for n in range(n_open, -1, -1) if holds(n)), 0)
-        n_open -= counts[number]
-    return counted_layout(model.n_layers, options.n_cpu_moe_layers, counts) if n_open == 0 else None
-
-
-def _estimate(
-    model: Model,
-    workload: Workload,
-    options: Options,
-    devices: Sequence[Place],
-    host: Place,
-    shape: CacheShape,
-    layout: Layout,
-) -> Estimate:
-    terms = [
-        *_weight_terms(model, devices, host, layout),
-        *_cache_terms(model, workload, options, devices, host, shape, layout),
-        *_compute_terms(model, workload, options, devices, host, shape, layout),
-        *(term for place in devices if (term := runtime_term(place)) is not None),
-        host_runtime(host),
-    ]
-    doubts = list(model.doubts)
-    return Estimate(
-        engine=NAME,
-        terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
-        n_layers=model.n_layers + 1,
-        n_gpu_layers=layout.n_gpu_layers,
-        summary=_summary(model, devices, layout),
-        doubts=tuple(doubts),
-    )
+    def estimate(self, layout: Layout) -> Estimate:
+        """The ledger of this layout."""
+        terms = [
+            *_weight_terms(self, layout),
+            *_cache_terms(self, layout),
+            *_compute_terms(self, layout),
+            *(term for place in self.devices if (term := runtime_term(place)) is not None),
+            host_runtime(self.host),
+        ]
+        return Estimate(
+            engine=NAME,
+            terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
+            n_layers=self.model.n_layers + 1,
+            n_gpu_layers=layout.n_gpu_layers,
+            summary=_summary(self.model, self.devices, layout),
+            doubts=self.model.doubts,
+        )
 
 
 def _summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
@@ -254,15 +228,8 @@ def _summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
     return ""
 
 
-def _place_of(device: int, devices: Sequence[Place], host: Place) -> Place:
-    return host if device == HOST else devices[device]
-
-
-def _rounding_kind(place: Place, devices: Sequence[Place]) -> str:
-    return "cpu" if place.kind == "host" and not devices else place.kind
-
-
-def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: Layout) -> list[Term]:
+def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
+    model, host = load.model, load.host
     held: dict[str, int] = {}
     n_blocks: dict[str, int] = {}
 
@@ -270,21 +237,21 @@ def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: L
         held[place.name] = held.get(place.name, 0) + n_bytes
 
     def table(place: Place) -> WeightTable:
-        return weight_table(model, _rounding_kind(place, devices))
+        return weight_table(model, load.rounding_kind(place))
 
     put(host, table(host).input_bytes)
     for block, device in enumerate(layout.layer_devices[:-1]):
-        place = _place_of(device, devices, host)
+        place = load.place_of(device)
         put(place, table(place).layer_bytes[block])
         expert_place = host if block < layout.n_cpu_moe_layers else place
         put(expert_place, table(expert_place).expert_bytes[block])
         n_blocks[place.name] = n_blocks.get(place.name, 0) + 1
     for device in set(layout.layer_devices[:-1]):
-        place = _place_of(device, devices, host)
+        place = load.place_of(device)
         put(place, table(place).rope_bytes)
-    first = _place_of(layout.layer_devices[0], devices, host)
+    first = load.place_of(layout.layer_devices[0])
     put(first, table(first).first_layer_bytes)
-    output = _place_of(layout.layer_devices[-1], devices, host)
+    output = load.place_of(layout.layer_devices[-1])
     put(output, table(output).output_bytes)
     is_copied = output is not host or model.architecture == "gemma3n"  # src/models/gemma3n.cpp copies it always
     if is_copied:
@@ -310,22 +277,14 @@ def _weight_terms(model: Model, devices: Sequence[Place], host: Place, layout: L
     ]
 
 
-def _cache_terms(
-    model: Model,
-    workload: Workload,
-    options: Options,
-    devices: Sequence[Place],
-    host: Place,
-    shape: CacheShape,
-    layout: Layout,
-) -> list[Term]:
-    stored = STORED_TYPES[workload.kv_type]
+def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
+    shape, stored = load.shape, load.step.key_type
     cells: dict[str, int] = {}
     states: dict[str, int] = {}
     kinds: dict[str, dict[tuple[int, int, int], int]] = {}
-    for layer, device in zip(model.layers, layout.layer_devices[:-1], strict=True):
-        place = _place_of(device if options.is_kv_offloaded else HOST, devices, host)
-        rounding = ROUNDINGS[_rounding_kind(place, devices)]
+    for layer, device in zip(load.model.layers, layout.layer_devices[:-1], strict=True):
+        place = load.place_of(device if load.options.is_kv_offloaded else HOST)
+        rounding = ROUNDINGS[load.rounding_kind(place)]
         if layer.key_width or layer.value_width:
             cells[place.name] = cells.get(place.name, 0) + cell_bytes(layer, shape, stored, stored, rounding)
             counted = kinds.setdefault(place.name, {})
@@ -333,68 +292,53 @@ def _cache_terms(
             counted[key] = counted.get(key, 0) + 1
         if layer.conv_state_width or layer.recurrent_state_width:
             states[place.name] = states.get(place.name, 0) + state_bytes(layer, shape.n_sequences, rounding)
-    terms = [
-        Term(
-            kind=Kind.KV_CACHE,
-            label="KV cache",
-            place=name,
-            n_bytes=n_bytes,
-            low_bytes=n_bytes,
-            high_bytes=n_bytes,
-            basis=Basis.DERIVED,
-            source=f"src/llama-kv-cache.cpp, {BUILD}",
-            formula=" + ".join(
-                f"{n} layers x {n_cells} cells x ({key} + {value}) {workload.kv_type}"
-                for (key, value, n_cells), n in kinds[name].items()
-            ),
+    formulas = {
+        name: " + ".join(
+            f"{n} layers x {n_cells} cells x ({key} + {value}) {load.workload.kv_type}"
+            for (key, value, n_cells), n in counted.items()
         )
-        for name, n_bytes in cells.items()
+        for name, counted in kinds.items()
+    }
+    per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
+    return [
+        *(
+            _derived(Kind.KV_CACHE, "KV cache", name, n_bytes, "src/llama-kv-cache.cpp", formulas[name])
+            for name, n_bytes in cells.items()
+        ),
+        *(
+            _derived(Kind.STATE, "recurrent state", name, n_bytes, "src/llama-memory-recurrent.cpp", per_sequence)
+            for name, n_bytes in states.items()
+        ),
     ]
-    terms += [
-        Term(
-            kind=Kind.STATE,
-            label="recurrent state",
-            place=name,
-            n_bytes=n_bytes,
-            low_bytes=n_bytes,
-            high_bytes=n_bytes,
-            basis=Basis.DERIVED,
-            source=f"src/llama-memory-recurrent.cpp, {BUILD}",
-            formula=f"float32, {shape.n_sequences} sequence(s), whatever the context",
-        )
-        for name, n_bytes in states.items()
-    ]
-    return terms
 
 
-def _compute_terms(
-    model: Model,
-    workload: Workload,
-    options: Options,
-    devices: Sequence[Place],
-    host: Place,
-    shape: CacheShape,
-    layout: Layout,
-) -> list[Term]:
-    stored = STORED_TYPES[workload.kv_type]
-    step = Step(
-        shape=shape,
-        n_outputs=min(shape.n_step_tokens, options.n_outputs or shape.n_sequences),
-        is_flash_attention=options.is_flash_attention,
-        key_type=stored,
-        value_type=stored,
+def _derived(kind: Kind, label: str, place: str, n_bytes: int, source: str, formula: str) -> Term:
+    """A term whose rule leaves no doubt."""
+    return Term(
+        kind=kind,
+        label=label,
+        place=place,
+        n_bytes=n_bytes,
+        low_bytes=n_bytes,
+        high_bytes=n_bytes,
+        basis=Basis.DERIVED,
+        source=f"{source}, {BUILD}",
+        formula=formula,
     )
+
+
+def _compute_terms(load: _Load, layout: Layout) -> list[Term]:
+    model, step = load.model, load.step
     made = buffers(
         model,
         step,
         Spread(
             layer_devices=layout.layer_devices,
-            n_devices=len(devices),
+            n_devices=len(load.devices),
             n_cpu_moe_layers=layout.n_cpu_moe_layers,
-            is_cache_offloaded=options.is_kv_offloaded,
+            is_cache_offloaded=load.options.is_kv_offloaded,
         ),
     )
-    held = list(zip((*devices, host), made, strict=True))
     terms = [
         Term(
             kind=Kind.COMPUTE,
@@ -407,20 +351,15 @@ def _compute_terms(
             source=f"closed form of graph_reserve, src/llama-context.cpp, {BUILD}",
             formula=buffer.formula,
         )
-        for place, buffer in held
+        for place, buffer in zip((*load.devices, load.host), made, strict=True)
     ]
-    n_bytes = 4 * model.vocabulary_size * shape.n_sequences
-    terms.append(
-        Term(
-            kind=Kind.OUTPUT,
-            label="logits",
-            place=host.name,
-            n_bytes=n_bytes,
-            low_bytes=n_bytes,
-            high_bytes=4 * model.vocabulary_size * max(step.n_outputs, shape.n_sequences),
-            basis=Basis.DERIVED,
-            source=f"output_reserve, src/llama-context.cpp, {BUILD}",
-            formula=f"{model.vocabulary_size} tokens x float32 x {shape.n_sequences} sequence(s)",
-        )
+    n_sequences = load.shape.n_sequences
+    logits = _derived(
+        Kind.OUTPUT,
+        "logits",
+        load.host.name,
+        4 * model.vocabulary_size * n_sequences,
+        "output_reserve, src/llama-context.cpp",
+        f"{model.vocabulary_size} tokens x float32 x {n_sequences} sequence(s)",
     )
-    return terms
+    return [*terms, replace(logits, high_bytes=4 * model.vocabulary_size * max(step.n_outputs, n_sequences))]

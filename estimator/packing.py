@@ -1,0 +1,115 @@
+"""How many layers a device has room for: what llama.cpp's --fit does, as far as layers and experts go.
+
+It keeps a margin on each device, fills the devices from the last layer on, and leaves experts, or else whole layers,
+on the host where they have no room (common/fit.cpp, as of 2026-10). Many ways to place a load are tried for one answer,
+so a way is weighed here by running sums, not by a whole estimate.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+
+from estimator.buffers import Spread, device_buffer
+from estimator.kv_cache import cell_bytes, state_bytes
+from estimator.ledger import Place
+from estimator.model import Model
+from estimator.placement import HOST, Layout, counted_layout, weight_table
+from estimator.rounding import ROUNDINGS
+from estimator.scratch import Step
+
+FIT_MARGIN_BYTES = 1024 << 20
+"""What stays free on each device (--fit-target, common/common.h)."""
+
+
+class Burden:
+    """What one load puts on devices of one kind, whichever layers these hold."""
+
+    def __init__(self, model: Model, step: Step, kind: str, *, is_cache_offloaded: bool = True) -> None:
+        table, rounding = weight_table(model, kind), ROUNDINGS[kind]
+        kept = [
+            cell_bytes(layer, step.shape, step.key_type, step.value_type, rounding)
+            + state_bytes(layer, step.shape.n_sequences, rounding)
+            if is_cache_offloaded
+            else 0
+            for layer in model.layers
+        ]
+        self._model, self._step, self._is_cache_offloaded = model, step, is_cache_offloaded
+        self._dense = [0, *accumulate(map(sum, zip(table.layer_bytes, kept, strict=True)))]
+        self._experts = [0, *accumulate(table.expert_bytes)]
+        self._output = table.output_bytes + table.tied_bytes
+        self._first, self._rope = table.first_layer_bytes, table.rope_bytes
+        self._buffers: dict[tuple[object, ...], int] = {}
+
+    def device_bytes(self, layout: Layout, n_devices: int, device: int) -> int:
+        """Weights, caches, states and compute buffer of one device."""
+        blocks = layout.layer_devices[:-1]
+        n_bytes = self._buffer_bytes(layout, n_devices, device)
+        n_blocks = blocks.count(device)
+        if n_blocks:
+            start = blocks.index(device)
+            end = start + n_blocks
+            n_bytes += self._dense[end] - self._dense[start] + self._rope + (self._first if start == 0 else 0)
+            with_experts = max(start, min(layout.n_cpu_moe_layers, end))
+            n_bytes += self._experts[end] - self._experts[with_experts]
+        if layout.layer_devices[-1] == device:
+            n_bytes += self._output
+        return n_bytes
+
+    def has_room(self, layout: Layout, devices: Sequence[Place]) -> bool:
+        """Whether every device keeps the margin."""
+        return all(
+            self.device_bytes(layout, len(devices), number) <= place.free_bytes - FIT_MARGIN_BYTES
+            for number, place in enumerate(devices)
+        )
+
+    def _buffer_bytes(self, layout: Layout, n_devices: int, device: int) -> int:
+        layers = layout.layer_devices
+        key = (
+            device == 0,
+            device in layers[:-1],
+            layers[-1] == device,
+            layers[-1] == HOST,
+            HOST in layers[:-1],
+            layout.n_cpu_moe_layers > 0,
+            n_devices > 1,
+        )
+        if key not in self._buffers:
+            spread = Spread(
+                layer_devices=layers,
+                n_devices=n_devices,
+                n_cpu_moe_layers=layout.n_cpu_moe_layers,
+                is_cache_offloaded=self._is_cache_offloaded,
+            )
+            self._buffers[key] = device_buffer(self._model, self._step, spread, device).n_bytes
+        return self._buffers[key]
+
+
+def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> Layout | None:
+    """All layers on the devices, each filled from the last layer on; None where they have no room."""
+    n_open = n_layers + 1
+    counts = [0] * len(devices)
+    for number in reversed(range(len(devices))):
+
+        def is_full(n: int, number: int = number, n_open: int = n_open) -> bool:
+            """With so many layers, there is no room for one more."""
+            trial = list(counts)
+            trial[number] = n + 1
+            if number:
+                trial[0] += n_open - n - 1
+            n_bytes = burden.device_bytes(counted_layout(n_layers, 0, trial), len(devices), number)
+            return n_bytes > devices[number].free_bytes - FIT_MARGIN_BYTES
+
+        counts[number] = least(range(n_open), is_full, n_open)
+        n_open -= counts[number]
+    return counted_layout(n_layers, 0, counts) if n_open == 0 else None
+
+
+def least(candidates: range, is_enough: Callable[[int], bool], otherwise: int) -> int:
+    """The smallest candidate that is enough, where enough stays enough above it."""
+    low, high = 0, len(candidates)
+    while low < high:
+        middle = (low + high) // 2
+        if is_enough(candidates[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return candidates[low] if low < len(candidates) else otherwise
