@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 from estimator.model import Model
 from estimator.readers.catalogue import read
@@ -26,7 +27,9 @@ def pool(key: str, total: float, used: float, late_seconds: float = 0.0) -> Pool
     )
 
 
-def device(index: int, name: str, *, busy: float = 0.97, celsius: float = 62, watts: float = 285, limit: float = 450) -> Device:
+def device(
+    index: int, name: str, *, busy: float = 0.97, celsius: float = 62, watts: float = 285, limit: float = 450
+) -> Device:
     return Device(
         key=f"gpu-{index}",
         name=name,
@@ -88,7 +91,14 @@ def workstation(used: float = 4.6, at: float = 0.0) -> Snapshot:
 
 def desktop(used: float = 1.2, at: float = 0.0) -> Snapshot:
     """One card."""
-    return snapshot([(device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, used))], at=at)
+    process = Process(
+        pid=5120, device_key="gpu-0", used_bytes=gib(used - 0.3), name="python3", command="python3 train.py --lr 2e-5"
+    )
+    return snapshot(
+        [(device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, used))],
+        processes=[process] if used > 2 else [],
+        at=at,
+    )
 
 
 def server(n_devices: int = 8, at: float = 0.0) -> Snapshot:
@@ -97,7 +107,13 @@ def server(n_devices: int = 8, at: float = 0.0) -> Snapshot:
         for n in range(n_devices)
     ]
     processes = [
-        Process(pid=4000 + n, device_key=f"gpu-{n % n_devices}", used_bytes=gib(0.5 + n), name="python3", command="python3 -m vllm")
+        Process(
+            pid=4000 + n,
+            device_key=f"gpu-{n % n_devices}",
+            used_bytes=gib(0.5 + n),
+            name="python3",
+            command="python3 -m vllm",
+        )
         for n in range(40)
     ]
     return snapshot(gpus, ram=(2015, 310), processes=processes, at=at)
@@ -114,5 +130,6 @@ def unified(at: float = 0.0) -> Snapshot:
     return snapshot([(gpu, None)], ram=(119.6, 71.3), at=at)
 
 
+@cache
 def model(name: str = "Qwen3 30B-A3B", quant: str | None = None) -> Model:
     return read(name, quant)

@@ -1,0 +1,252 @@
+import re
+import time
+from dataclasses import replace
+
+import pytest
+from scenes import GIB, desktop, device, gib, laptop, model, pool, server, snapshot, unified, workstation
+from textual.geometry import Region, Size
+
+from estimator.model import Model
+from probes.snapshot import Fault, Process, Snapshot
+from tui.plan import default_plan
+from tui.screens.desk import Desk
+from tui.widgets.arrange import Wants, arrange_panels, is_tiny
+from tui.widgets.bar import bar, sparkline
+from tui.widgets.chart import chart
+from tui.widgets.line import changed_spans, cut_text, fit, fit_text, width_of, wrap
+from tui.widgets.load import LoadPanel
+from tui.widgets.matrix import MatrixPanel
+from tui.widgets.memory import MemoryPanel
+from tui.widgets.panel import Panel
+from tui.widgets.processes import ProcessPanel
+from tui.widgets.rows import rows_of
+from tui.widgets.verdict import VerdictPanel
+from tui.widgets.view import View
+
+SIZES = [
+    (width, height) for width in (1, 40, 60, 80, 99, 100, 120, 200, 300) for height in (1, 5, 10, 16, 24, 36, 50, 90)
+]
+
+
+def view_of(taken: Snapshot, chosen: Model | None = None, *, is_studied: bool = False) -> View:
+    desk = Desk(default_plan(chosen) if chosen else None, to_local=time.gmtime)
+    desk.take(taken)
+    if is_studied and (work := desk.study_due(0.0)) is not None:
+        desk.accept(work())
+    return desk.view()
+
+
+def drawn(panel: Panel, view: View, width: int = 116, height: int = 12) -> str:
+    return "\n".join("".join(text for text, _ in line) for line in panel.lines(view, width, height))
+
+
+def text_of(line: tuple[tuple[str, str], ...]) -> str:
+    return "".join(text for text, _ in line)
+
+
+def test_bar_shows_used_load_free_and_the_line_side_by_side() -> None:
+    line = bar(20, total_bytes=20, used_bytes=5, load_bytes=10, line_bytes=18)
+
+    assert text_of(line) == "█████▒▒▒▒▒▒▒▒▒▒░░░┃░"
+
+
+def test_bar_draws_parts_of_a_cell() -> None:
+    assert text_of(bar(4, total_bytes=32, used_bytes=13)) == "█▋░░"
+
+
+def test_bar_marks_what_is_more_than_there_is() -> None:
+    line = bar(10, total_bytes=10, used_bytes=5, load_bytes=9, line_bytes=9, load_style="bad")
+
+    assert text_of(line) == "█████▒▒▒┃»"
+
+
+def test_bar_shows_what_would_land_here() -> None:
+    assert text_of(bar(10, total_bytes=10, used_bytes=2, load_bytes=2, landed_bytes=3)) == "██▒▒▓▓▓░░░"
+
+
+@pytest.mark.parametrize("used", [-5, 0, 1, 10, 11, 10**15])
+@pytest.mark.parametrize("load", [0, 1, 10, 10**15])
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 40])
+def test_bar_is_as_wide_as_asked(used: int, load: int, width: int) -> None:
+    line = bar(width, total_bytes=10, used_bytes=used, load_bytes=load, landed_bytes=load, line_bytes=used)
+
+    assert width_of(line) == width
+
+
+def test_sparkline_leaves_a_gap_where_nothing_was_read() -> None:
+    assert sparkline([None, 0, 5, 10], 10) == " ▁▅█"
+
+
+def test_wide_and_combining_characters_keep_the_width() -> None:
+    for text in ("漢字漢字漢字", "e\u0301e\u0301e\u0301", "a漢b字c", "", "ﷺ"):
+        for width in range(12):
+            assert width_of(((fit_text(text, width), ""),)) == width
+            assert width_of(((cut_text(text, width), ""),)) <= max(width, 0)
+            assert width_of(fit(((text, ""), (text, "")), width)) == width
+
+
+def test_changed_spans_are_cells_not_characters() -> None:
+    old = (("漢字 ", "a"), ("12", "b"), (" " * 30, "a"), ("x", "a"))
+    new = (("漢字 ", "a"), ("13", "b"), (" " * 30, "a"), ("y", "a"))
+
+    assert changed_spans(old, new) == [(6, 7), (37, 38)]
+
+
+def test_a_change_of_colour_is_a_change() -> None:
+    assert changed_spans((("abc", "a"),), (("a", "a"), ("bc", "b"))) == [(1, 3)]
+
+
+def test_wrap_breaks_words_that_are_longer_than_the_line() -> None:
+    assert wrap("to /a/very/long/path", 8) == ["to", "/a/very/", "long/pat", "h"]
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_panels_fill_the_screen_without_overlap(size: tuple[int, int]) -> None:
+    screen = Size(*size)
+    for n_rows in (1, 2, 3, 9, 66):
+        for has_plan in (False, True):
+            wants = Wants(n_rows=n_rows, n_details=n_rows % 8, n_notices=n_rows % 3, has_plan=has_plan)
+            places = arrange_panels(screen, wants)
+            covered = sum(region.area for region in places.values())
+            assert all(region in screen.region and region.area for region in places.values())
+            assert not any(a.overlaps(b) for name, a in places.items() for other, b in places.items() if name != other)
+            assert covered == screen.area, (wants, places)
+            assert is_tiny(screen) or places.keys() >= {"headline", "memory", "verdict", "keybar"}
+
+
+def test_first_things_first_at_80_by_24() -> None:
+    places = arrange_panels(Size(80, 24), Wants(n_rows=2, n_details=1, has_plan=True))
+
+    assert places["memory"] == Region(0, 1, 80, 5)
+    assert places.keys() == {"headline", "memory", "load", "verdict", "matrix", "keybar"}
+
+
+def test_figures_add_up_to_what_would_be_in_use() -> None:
+    shown = drawn(MemoryPanel(), view_of(desktop(1.2), model()))
+
+    found = re.search(r"(\S+) used \+ +(\S+) load = +(\S+) of  23.5 GiB", shown)
+    assert found is not None
+    used, load, both = map(float, found.groups())
+    assert used == 1.2
+    assert both == pytest.approx(used + load, abs=0.11)
+
+
+def test_vitals_are_shown_under_the_bar() -> None:
+    assert "62 °C  · 285 of 450 W ·  97 % busy" in drawn(MemoryPanel(), view_of(desktop()))
+
+
+def test_without_a_model_it_invites_to_choose_one() -> None:
+    assert "to choose a model" in drawn(VerdictPanel(), view_of(desktop()))
+
+
+def test_without_a_gpu_the_ram_is_planned_for() -> None:
+    view = view_of(laptop(), model("Llama 3.1 8B"))
+
+    assert "● FITS in RAM" in drawn(VerdictPanel(), view)
+    assert "no GPU found: no NVIDIA driver library is installed here; the engine would run on the CPU" in drawn(
+        MemoryPanel(), view
+    )
+
+
+def test_a_driver_that_cannot_be_used_is_the_reason_why_no_gpu_is_found() -> None:
+    fault = Fault(probe="nvidia", message="driver and library differ; restart the machine")
+    view = view_of(replace(laptop(), faults=(fault,)))
+
+    assert "no GPU found: driver and library differ; restart the machine" in drawn(MemoryPanel(), view)
+
+
+def test_faults_beyond_the_room_are_counted() -> None:
+    faults = [Fault(probe="nvidia", message=f"thing {n} is broken") for n in range(9)]
+    shown = drawn(MemoryPanel(), view_of(replace(desktop(), faults=tuple(faults))), height=5)
+
+    assert "thing 0 is broken" in shown
+    assert "… 7 more: f" in shown
+
+
+def test_unified_memory_is_one_bar_and_says_what_the_device_holds() -> None:
+    view = view_of(unified(), model())
+
+    assert [row.label for row in rows_of(view)] == ["GPU 0 + RAM"]
+    assert "holds 60.2 GiB of it" in drawn(MemoryPanel(), view)
+
+
+def test_what_is_not_reported_says_why_and_is_not_zero() -> None:
+    lost = snapshot(
+        [(device(0, "RTX 4090"), None), (device(1, "RTX 3060"), pool("gpu-1", 11.7, 1, late_seconds=12))],
+        faults=[Fault(probe="nvidia", message="it has fallen off the bus", device_key="gpu-0")],
+    )
+    shown = drawn(MemoryPanel(), view_of(lost))
+
+    assert "GPU 0 RTX 4090  not reported: it has fallen off the bus" in shown
+    assert "1.0 of 11.7 GiB, 12 s old" in shown
+
+
+def test_vitals_that_are_not_reported_are_not_zero() -> None:
+    mute = replace(device(0, "X"), utilization_ratio=None, temperature_celsius=None, power_watts=None)
+    shown = drawn(MemoryPanel(), view_of(snapshot([(mute, pool("gpu-0", 8, 1))])))
+
+    assert "no temperature, power or use reported" in shown
+
+
+def test_a_spill_shows_where_it_would_land_and_what_to_change() -> None:
+    view = view_of(desktop(4), model("Qwen3 32B"), is_studied=True)
+    shown = drawn(VerdictPanel(), view)
+
+    assert "◆ SPILLS" in shown
+    assert "layers to the CPU" in shown
+    assert "[1]" in shown
+    assert rows_of(view)[-1].landed_bytes > GIB
+
+
+def test_the_matrix_marks_the_plan() -> None:
+    line = next(
+        line for line in drawn(MatrixPanel(), view_of(desktop(), model(), is_studied=True)).splitlines() if "[" in line
+    )
+
+    assert line.startswith("Q4_K_M")
+    assert "●]" in line
+
+
+def test_the_load_says_what_is_planned_in_two_lines_or_six() -> None:
+    view = view_of(workstation(), model())
+
+    assert "Qwen3 30B-A3B   Q4_K_M   context 8\N{NO-BREAK SPACE}192" in drawn(LoadPanel(), view, height=2)
+    assert "Context  8\N{NO-BREAK SPACE}192 of 40\N{NO-BREAK SPACE}960" in drawn(LoadPanel(), view, height=6)
+
+
+def test_processes_show_their_command_and_those_unseen_say_so() -> None:
+    unseen = Process(pid=7, device_key="gpu-0", used_bytes=None)
+    taken = workstation()
+    shown = drawn(ProcessPanel(), view_of(replace(taken, processes=(*taken.processes, unseen))))
+
+    assert "llama-server -m /models/Qwen3-4B-Q8_0.gguf -c 8192" in shown
+    assert "not visible from here" in shown
+
+
+def test_the_chart_draws_load_and_line_across() -> None:
+    view = view_of(desktop(12), model())
+    lines = chart(view, rows_of(view)[0], 60, 12, 2.0)
+
+    assert any("line" in text_of(line) and "┄" in text_of(line) for line in lines) or any(
+        "load" in text_of(line) for line in lines
+    )
+    assert text_of(lines[-1]).endswith("now")
+
+
+@pytest.mark.parametrize("taken", [desktop(), workstation(), server(), server(64), laptop(), unified()])
+@pytest.mark.parametrize("panel", [MemoryPanel, LoadPanel, VerdictPanel, MatrixPanel, ProcessPanel])
+def test_no_panel_fails_in_the_smallest_room(taken: Snapshot, panel: type[Panel]) -> None:
+    view = view_of(taken, model())
+    for width in (1, 2, 7, 20, 60, 200):
+        for height in (1, 2, 5, 30):
+            panel().lines(view, width, height)
+
+
+def test_no_level_is_told_by_colour_alone() -> None:
+    shown = drawn(MemoryPanel(), view_of(desktop(12), model()))
+
+    assert "»" in shown
+
+
+def test_used_memory_is_what_cannot_be_allocated() -> None:
+    assert rows_of(view_of(desktop(5)))[0].used_bytes == gib(23.5) - (gib(23.5) - gib(5))

@@ -1,0 +1,108 @@
+"""Used memory over time as blocks, with the predicted level and the load line drawn across."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.humanize import duration, gib
+from tui.widgets.line import right_text
+from tui.widgets.panel import Panel
+from tui.widgets.rows import Row, rows_of
+
+if TYPE_CHECKING:
+    from tui.plan import Plan
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+_AXIS_WIDTH = 7
+_BAD = 2
+"""``Level.SPILLS``"""
+_STYLES = ("fits", "tight", "bad", "bad")
+"""By level."""
+_COLUMN_SECONDS = (2.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class HistoryPanel(Panel):
+    """Of the pool where the verdict is decided; of the fullest where nothing is planned."""
+
+    TITLE = "History"
+    _place = ""
+    _plan: Plan | None = None
+
+    def _chosen(self, view: View, rows: list[Row]) -> Row:
+        """The same as before while nothing worse happens elsewhere: another pool is a whole chart to write."""
+        before = next((row for row in rows if row.place == self._place), None)
+        if view.assessment is None:
+            return before or max(rows, key=lambda row: row.filled_ratio)
+        verdict = view.assessment.verdict
+        if before is not None and view.plan is self._plan and max(before.level or 0, _BAD - 1) >= verdict.level:
+            return before
+        decided = next((row for row in rows if row.place == verdict.place), None)
+        return decided or before or rows[0]
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        rows = [row for row in rows_of(view) if row.pool is not None]
+        if not rows:
+            return [(("no readings yet", "dim"),)]
+        chosen = self._chosen(view, rows)
+        self._place, self._plan = chosen.place, view.plan
+        self.entitle(f"History · {chosen.label}")
+        return chart(view, chosen, width, height, column_seconds_of(view, width))
+
+
+def column_seconds_of(view: View, width: int) -> float:
+    """The finest that shows all there is; columns that are too fine move on, and are written anew, too often."""
+    steps = [seconds for seconds in _COLUMN_SECONDS if seconds >= 2 * view.interval_seconds]
+    span = view.history.span_seconds()
+    enough = (seconds for seconds in steps if seconds * (width - _AXIS_WIDTH) >= span)
+    return next(enough, steps[-1] if steps else 2 * view.interval_seconds)
+
+
+def chart(view: View, row: Row, width: int, height: int, column_seconds: float) -> list[Line]:
+    """Bars from the bottom; ``┄`` the load line, ``╌`` what would be in use with the load."""
+    if row.pool is None or view.snapshot is None or height < 2 or width <= _AXIS_WIDTH + 4:
+        return []
+    n_columns, n_rows = width - _AXIS_WIDTH, height - 1
+    total = max(row.pool.total_bytes, 1)
+    used = view.history.columns(row.pool.key, n_columns, column_seconds, view.snapshot.taken_seconds)
+    heights = [None if n_bytes is None else round(n_bytes * 8 * n_rows / total) for n_bytes in used]
+    line_row = None if row.line_bytes is None else _row_of(row.line_bytes, total, n_rows)
+    is_planned = row.load_bytes + row.landed_bytes > 0
+    plan_bytes = row.used_bytes + row.load_bytes + row.landed_bytes
+    plan_row = _row_of(plan_bytes, total, n_rows) if is_planned else None
+    lines: list[Line] = []
+    for level in reversed(range(n_rows)):
+        fills = "".join(" " if h is None else _EIGHTHS[max(0, min(8, h - 8 * level))] for h in heights)
+        axis, style, rule = "", "dim", ""
+        if level == n_rows - 1:
+            axis = gib(total)
+        if level == line_row:
+            axis, style, rule = "line", "line", "┄"
+        if level == plan_row:
+            axis, style, rule = "load", _STYLES[row.level or 0], "╌"
+        head = (f"{right_text(axis, 5)} ", style if rule else "dim"), ("│", "dim")
+        lines.append((*head, *_overdrawn(fills, rule, style)))
+    span = duration(n_columns * column_seconds)
+    lines.append(
+        ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(n_columns - 4, "─")[:-1] + " now", "dim"))
+    )
+    return lines
+
+
+def _row_of(n_bytes: int, total_bytes: int, n_rows: int) -> int:
+    return max(0, min(n_rows - 1, n_bytes * n_rows // total_bytes))
+
+
+def _overdrawn(fills: str, rule: str, style: str) -> Line:
+    """A rule shows where nothing is drawn, and through what is."""
+    if not rule:
+        return ((fills, "used"),)
+    parts: list[tuple[str, str]] = []
+    for char in fills:
+        run = (rule, style) if char == " " else (char, "used")
+        if parts and parts[-1][1] == run[1]:
+            parts[-1] = (parts[-1][0] + run[0], run[1])
+        else:
+            parts.append(run)
+    return tuple(parts)

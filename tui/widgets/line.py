@@ -1,0 +1,110 @@
+"""A line of the screen as plain runs of text, each with the name of a style; and which cells of it have changed."""
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+Run = tuple[str, str]
+"""Text and the name of its style, a component class of ``Frame`` without its prefix."""
+Line = tuple[Run, ...]
+
+_SMALLEST_GAP = 16
+"""Unchanged cells between two changes that are worth skipping: moving the cursor and saying the
+colours again takes 40 bytes."""
+
+
+def run(text: str, style: str = "text") -> Run:
+    return (text, style)
+
+
+def width_of(line: Line) -> int:
+    """In cells: a wide character takes two, a combining one none."""
+    return sum(cell_len(text) for text, _ in line)
+
+
+def fit_text(text: str, width: int) -> str:
+    """Cut with an ellipsis, or padded, to exactly so many cells."""
+    if width <= 0:
+        return ""
+    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+
+
+def cut_text(text: str, width: int) -> str:
+    """Cut with an ellipsis where it is longer than so many cells."""
+    return text if cell_len(text) <= width else fit_text(text, width)
+
+
+def right_text(text: str, width: int) -> str:
+    """Padded on the left."""
+    return " " * (width - cell_len(text)) + cut_text(text, width)
+
+
+def fit(line: Line, width: int) -> Line:
+    """Cut or padded to exactly so many cells."""
+    fitted: list[Run] = []
+    left = width
+    for text, style in line:
+        if left <= 0:
+            break
+        wide = cell_len(text)
+        if wide <= left:
+            fitted.append((text, style))
+            left -= wide
+        else:
+            fitted.append((fit_text(text, left), style))
+            left = 0
+    if left > 0:
+        fitted.append((" " * left, "text"))
+    return tuple(fitted)
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """One part at the left edge, one at the right; the right one goes where both have no room."""
+    gap = width - width_of(left) - width_of(right)
+    return fit((*left, (" " * gap, "text"), *right), width) if gap >= 1 else fit(left, width)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Whole words on lines of at most so many cells; a longer word is broken."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        pieces = [word] if cell_len(word) <= width else chop_cells(word, max(width, 2))
+        for piece in pieces:
+            if line and cell_len(line) + 1 + cell_len(piece) > width:
+                lines.append(line)
+                line = piece
+            else:
+                line = f"{line} {piece}" if line else piece
+    return [*lines, line] if line else lines
+
+
+def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
+    """Where two lines differ, as [start, end) in cells; near changes are one."""
+    if old == new:
+        return []
+    before, after = _cells(old), _cells(new)
+    n = max(len(before), len(after))
+    before += [None] * (n - len(before))
+    after += [None] * (n - len(after))
+    spans: list[tuple[int, int]] = []
+    for x in range(n):
+        if before[x] == after[x]:
+            continue
+        if spans and x - spans[-1][1] < _SMALLEST_GAP:
+            spans[-1] = (spans[-1][0], x + 1)
+        else:
+            spans.append((x, x + 1))
+    return spans
+
+
+def _cells(line: Line) -> list[tuple[str, str, int] | None]:
+    """One entry a cell; both halves of a wide character know the character, so that they change together."""
+    cells: list[tuple[str, str, int] | None] = []
+    for text, style in line:
+        if cell_len(text) == len(text):
+            cells += [(char, style, 0) for char in text]
+            continue
+        for char in text:
+            wide = cell_len(char)
+            if wide == 0 and cells and (last := cells[-1]) is not None:
+                cells[-1] = (last[0] + char, last[1], last[2])
+            cells += [(char, style, part) for part in range(wide)]
+    return cells

@@ -1,0 +1,104 @@
+"""A list with a cursor: rows of runs, a head above them, and what a person types to move in it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.messages import RowChosen, RowMoved
+from tui.widgets.line import fit
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from textual import events
+
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+
+class Listing(Panel, can_focus=True):
+    """Rows are given by the screen; only those in sight are drawn."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home,g", "move(-1000000)", show=False),
+        Binding("end,G", "move(1000000)", show=False),
+        Binding("enter", "choose_row", show=False),
+    ]
+
+    def __init__(self, *, title: str = "", id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        super().__init__(id=id)
+        if title:
+            self.border_title = title
+        self.head: Line = ()
+        self.rows: list[Line] = []
+        self.empty: Line = ()
+        """What stands there without rows."""
+        self.cursor = 0
+        self.has_cursor = True
+        """False for text that is only read: the keys move all of it."""
+        self._top = 0
+
+    def show(self, rows: list[Line], *, head: Line = (), empty: Line = ()) -> None:
+        """Other rows; the cursor stays where it is, as far as there are rows."""
+        self.rows, self.head, self.empty = rows, head, empty
+        self.cursor = max(0, min(self.cursor, len(rows) - 1))
+        self.redraw()
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        head = [self.head] if self.head else []
+        if not self.rows:
+            return [*head, self.empty]
+        n_shown = max(1, height - len(head))
+        if not self.has_cursor:
+            self.cursor = self._top = max(0, min(self.cursor, len(self.rows) - n_shown))
+            return head + self.rows[self._top : self._top + n_shown]
+        self._top = max(0, min(self._top, self.cursor, len(self.rows) - n_shown), self.cursor - n_shown + 1)
+        shown = list(self.rows[self._top : self._top + n_shown])
+        marked = fit(shown[self.cursor - self._top], width)
+        shown[self.cursor - self._top] = tuple((text, "cursor") for text, _ in marked)
+        return head + shown
+
+    @property
+    def in_sight(self) -> range:
+        """Numbers of the rows that are drawn."""
+        n_shown = max(1, self.content_size.height - bool(self.head))
+        return range(self._top, min(len(self.rows), self._top + n_shown))
+
+    def action_move(self, n_rows: int) -> None:
+        cursor = max(0, min(self.cursor + n_rows, len(self.rows) - 1))
+        if cursor != self.cursor:
+            self.cursor = cursor
+            self.redraw()
+            self.post_message(RowMoved(cursor))
+
+    def action_page(self, n_pages: int) -> None:
+        self.action_move(n_pages * max(1, self.content_size.height - 2))
+
+    def action_choose_row(self) -> None:
+        if self.rows:
+            self.post_message(RowChosen(self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        number = self._top + offset.y - bool(self.head)
+        if not 0 <= number < len(self.rows) or (self.head and offset.y == 0):
+            return
+        if number == self.cursor:
+            self.action_choose_row()
+        else:
+            self.action_move(number - self.cursor)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.action_move(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.action_move(-3)

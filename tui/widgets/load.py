@@ -1,0 +1,70 @@
+"""The load panel: what shall be loaded, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.humanize import count, plain, sentence
+from tui.widgets.panel import Panel
+from tui.widgets.verdict import joined
+
+if TYPE_CHECKING:
+    from tui.plan import Plan
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+TALL_LINES = 5
+"""From this height on a line for each setting."""
+
+
+class LoadPanel(Panel):
+    TITLE = "Load"
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        plan = view.plan
+        if plan is None:
+            return [
+                (("Press ", "text"), ("m", "key"), (" to choose a model", "text")),
+                (("by name, or a .gguf file", "dim"),),
+            ]
+        name = plain(plan.model.name, 80)
+        context = count(plan.workload.context_tokens)
+        native = plan.model.native_context_tokens
+        if native and native != plan.workload.context_tokens:
+            context = f"{context} of {count(native)}"
+        engine = f"{plan.engine.NAME} · {placement_of(view)}"
+        if height < TALL_LINES:
+            return [
+                ((name, "strong"), ("   ", "text"), (plan.model.quant, "strong"), (f"   context {context}", "text")),
+                ((sentence((engine, cache_of(plan))), "dim"),),
+            ][:height]
+        labels = [("Model", name), ("Quant", plan.model.quant), ("Context", context)]
+        if height > TALL_LINES:
+            labels += [("Engine", plan.engine.NAME), ("Layers", placement_of(view))]
+        else:
+            labels.append(("Engine", engine))
+        lines: list[Line] = [((f"{label:<9}", "dim"), (text, "strong")) for label, text in labels]
+        tail = sentence(cache_of(plan).split(" · ")[1:]).replace("sequence", "seq")
+        lines.append((("KV cache ", "dim"), (plan.workload.kv_type, "strong"), (f" · {tail}", "text")))
+        return lines
+
+
+def placement_of(view: View) -> str:
+    """``all layers on GPU 0``, ``9 of 49 layers to the CPU``."""
+    made = view.assessment
+    if made is None:
+        return "not judged"
+    names = made.device_names
+    if not names:
+        return "on the CPU"
+    where = joined(names)
+    how = "" if view.plan is None or view.plan.devices is not None else ", chosen by itself" if len(names) > 2 else ""
+    return made.estimate.summary or f"all on {where}{how}"
+
+
+def cache_of(plan: Plan) -> str:
+    """``KV f16 · 1 sequence · flash attention``."""
+    n = plan.workload.n_sequences
+    is_flash = getattr(plan.options, "is_flash_attention", None)
+    attention = "" if is_flash is None else "flash attn" if is_flash else "no flash attn"
+    return sentence((f"KV {plan.workload.kv_type}", f"{n} sequence{'s' if n != 1 else ''}", attention))

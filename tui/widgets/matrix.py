@@ -1,0 +1,86 @@
+"""Every quant at every context, and where the plan stands among them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from tui.humanize import gib, short_count
+from tui.messages import PlanChanged
+from tui.widgets.line import right_text
+from tui.widgets.panel import Panel
+from tui.widgets.verdict import CELL_STYLES, GLYPHS
+
+if TYPE_CHECKING:
+    from textual import events
+
+    from tui.plan import Cell
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+T = TypeVar("T")
+_CELL_WIDTH = 9
+_LABEL_WIDTH = 9
+
+
+class MatrixPanel(Panel):
+    TITLE = "Quant and context, GiB"
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        self._shown: list[list[Cell | None]] = []
+        if view.plan is None:
+            return [(("with a model, this shows every quant at every context", "dim"),)]
+        if not view.cells:
+            return [(("cannot be judged here" if view.reason else "computing …", "dim"),)]
+        current = (view.plan.model.quant, view.plan.workload.context_tokens)
+        by_key = {(cell.quant, cell.context_tokens): cell for cell in view.cells}
+        quants = list(dict.fromkeys(cell.quant for cell in view.cells))
+        contexts = sorted({cell.context_tokens for cell in view.cells})
+        contexts = _around(contexts, current[1], (width - _LABEL_WIDTH) // _CELL_WIDTH)
+        quants = _around(quants, current[0], height - 1)
+        labels = [
+            (f"{right_text(short_count(tokens), 6)}   ", "strong" if tokens == current[1] else "dim")
+            for tokens in contexts
+        ]
+        head: Line = ((" " * _LABEL_WIDTH, "text"), *labels)
+        lines: list[Line] = [head]
+        if view.assessment is not None and (here := by_key.get(current)) is not None:  # as the verdict says it now
+            by_key[current] = replace(here, level=view.assessment.verdict.level)
+        for quant in quants:
+            row = [by_key.get((quant, tokens)) for tokens in contexts]
+            self._shown.append(row)
+            cells: tuple[tuple[str, str], ...] = ()
+            for cell in row:
+                cells += _cell(cell, is_current=cell is not None and (cell.quant, cell.context_tokens) == current)
+            lines.append(((f"{quant:<{_LABEL_WIDTH}}", "strong" if quant == current[0] else "dim"), *cells))
+        return lines
+
+    def on_click(self, event: events.Click) -> None:
+        """The cell becomes the plan."""
+        offset = event.get_content_offset(self)
+        if offset is None or not 0 < offset.y <= len(self._shown):
+            return
+        column = (offset.x - _LABEL_WIDTH) // _CELL_WIDTH
+        row = self._shown[offset.y - 1]
+        if offset.x >= _LABEL_WIDTH and column < len(row) and (cell := row[column]) is not None:
+            self.post_message(PlanChanged(cell.plan))
+
+
+def _cell(cell: Cell | None, *, is_current: bool) -> Line:
+    if cell is None:
+        return ((f"{'–':>6}   ", "dim"),)
+    text = right_text(gib(cell.n_bytes), 5)
+    glyph = GLYPHS[cell.level]
+    style = CELL_STYLES[cell.level]
+    if is_current:
+        return ((f"[{text} {glyph}]", f"{style}-bold"),)
+    return ((f" {text} ", "text" if cell.level < 2 else "dim"), (glyph, style), (" ", "text"))
+
+
+def _around(items: list[T], current: T, n: int) -> list[T]:
+    """So many of them, the current one among them."""
+    if len(items) <= n or n <= 0:
+        return items[: max(n, 0)]
+    place = items.index(current) if current in items else 0
+    first = max(0, min(place - n // 2, len(items) - n))
+    return items[first : first + n]

@@ -1,0 +1,243 @@
+"""The memory panel: a bar for each pool, a line of vitals under it, and what could not be read."""
+
+from textual import events
+
+from probes.snapshot import Device, Fault
+from tui.humanize import celsius, duration, gib, percent, plain, size, watts
+from tui.widgets.bar import bar, sparkline
+from tui.widgets.line import Line, cut_text, fit_text, right_text, width_of, wrap
+from tui.widgets.panel import Panel
+from tui.widgets.rows import Row, rows_of
+from tui.widgets.view import View
+
+MANY_DEVICES = 8
+"""From here on one line a device."""
+LIST_DEVICES = 16
+"""Above it, the fullest first, in a list that scrolls under a line that sums them."""
+_SPARK_COLUMNS = 16
+_SPARK_SECONDS = 5.0
+_STYLES = ("fits", "tight", "bad", "bad")
+"""By level."""
+
+
+class MemoryPanel(Panel):
+    TITLE = "Memory"
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(**options)
+        self._top = 0
+        """The first row of a list that scrolls."""
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        if view.snapshot is None:
+            return [(("reading …", "dim"),)]
+        rows = rows_of(view)
+        notices = notices_of(view)
+        n_devices = sum(len(row.devices) for row in rows)
+        table = _Table(rows, view, width)
+        if n_devices > LIST_DEVICES or len(rows) > height:
+            return self._listed(table, rows, notices, width, height)
+        self.entitle()
+        details = [table.details(row) if n_devices < MANY_DEVICES else [] for row in rows]
+        n_left = height - len(rows)
+        wrapped = notice_lines(notices, width, max(min(n_left, 1), n_left - sum(map(len, details))))
+        n_left -= len(wrapped)
+        lines: list[Line] = []
+        for row, more in zip(rows, details, strict=True):
+            lines.append(table.row(row))
+            if len(more) <= n_left:
+                lines += more
+                n_left -= len(more)
+        return lines + wrapped
+
+    def _listed(
+        self, table: "_Table", rows: tuple[Row, ...], notices: list[Fault], width: int, height: int
+    ) -> list[Line]:
+        listed = sorted((row for row in rows if row.place != "RAM"), key=lambda row: -row.filled_ratio)
+        rest = [row for row in rows if row.place == "RAM"]
+        wrapped = notice_lines(notices, width, 1 if height >= 5 else 0)
+        fixed = ([table.sum(listed)] if listed and height >= 3 else []) + [table.row(row) for row in rest]
+        fixed = fixed[: max(1, height - 1)]
+        n_shown = max(0, height - len(fixed) - len(wrapped))
+        self._top = max(0, min(self._top, len(listed) - n_shown))
+        shown = listed[self._top : self._top + n_shown]
+        said = f"{self._top + 1}-{self._top + len(shown)} of {len(listed)} devices, the fullest first"
+        self.entitle(subtitle=said if len(shown) < len(listed) else "")
+        return [table.row(row) for row in shown] + fixed + wrapped
+
+    def scroll_rows(self, n_rows: int) -> None:
+        """Move a list that is longer than the panel."""
+        self._top = max(0, self._top + n_rows)
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_rows(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_rows(-1)
+
+
+def notices_of(view: View) -> list[Fault]:
+    """What a person should know: that no GPU was found, then faults of whole probes, then of devices."""
+    snapshot = view.snapshot
+    if snapshot is None:
+        return []
+    faults = sorted(snapshot.faults, key=lambda fault: fault.device_key is not None)
+    faults += [Fault(probe=name, message="asked, and no answer yet …") for name in snapshot.pending]
+    if not snapshot.devices and not snapshot.pending:
+        probes = [fault for fault in faults if fault.probe != "host"]
+        reason = probes[0].message if probes else "no NVIDIA driver library is installed here"
+        others = [fault for fault in faults if fault not in probes[:1]]
+        said = f"no GPU found: {reason}; the engine would run on the CPU"
+        return [Fault(probe="", message=said), *others]
+    unknown = {device.key for device in snapshot.devices if snapshot.pool(device.pool_key) is None}
+    return [fault for fault in faults if fault.device_key not in unknown]  # those are said in the device's own row
+
+
+def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
+    """As many as have room; the last line says how to see the rest."""
+    wrapped: list[tuple[str, str]] = []
+    n_said = 0
+    for fault in notices:
+        label = f"{fault.probe}: " if fault.probe else ""
+        parts = wrap(plain(f"{label}{fault.message}", 500), max(10, width - 2))
+        wrapped += [("! " if number == 0 else "  ", text) for number, text in enumerate(parts)]
+        n_said += len(wrapped) <= n_lines
+    shown = wrapped[: max(0, n_lines)]
+    lines: list[Line] = [((mark, "tight-bold"), (text, "tight")) for mark, text in shown]
+    if len(shown) < len(wrapped) and lines:
+        n_rest = len(notices) - n_said
+        rest = " … all: f" if n_rest <= 1 else f" … {n_rest} more: f"
+        mark, text = shown[-1]
+        lines[-1] = ((mark, "tight-bold"), (cut_text(text, max(1, width - 2 - len(rest))), "tight"), (rest, "dim"))
+    return lines
+
+
+class _Table:
+    """Columns of the panel at one width."""
+
+    def __init__(self, rows: tuple[Row, ...], view: View, width: int) -> None:
+        self.view, self.width = view, width
+        longest = max((width_of(((f"{row.label} {plain(row.name)}", ""),)) for row in rows), default=3)
+        most = 32 if width >= 140 else 24 if width >= 110 else 16 if width >= 90 else 15 if width >= 70 else 7
+        self.label_width = min(longest, most)
+        self.is_wordy = width >= 94
+        self.figures_width = 44 if self.is_wordy else 30 if width >= 66 else 14
+        is_long = sum(len(row.devices) for row in rows) >= MANY_DEVICES
+        self.has_vitals = is_long and width >= 150
+        vitals_width = 52 if self.has_vitals else 0
+        self.bar_width = max(4, width - self.label_width - self.figures_width - 4 - vitals_width)
+
+    def row(self, row: Row) -> Line:
+        label = f"{row.label} {plain(row.name)}" if row.name else row.label
+        head = (fit_text(label, self.label_width), "strong"), ("  ", "text")
+        if row.pool is None:
+            return (*head, (self._reason(row)[0], "tight"))
+        style = "fits" if row.level is None else _STYLES[row.level]
+        drawn = bar(
+            self.bar_width,
+            total_bytes=row.pool.total_bytes,
+            used_bytes=row.used_bytes,
+            load_bytes=row.load_bytes,
+            landed_bytes=row.landed_bytes,
+            line_bytes=row.line_bytes,
+            load_style=style,
+        )
+        return (*head, *drawn, ("  ", "text"), *self.figures(row), *(self.vitals(row) if self.has_vitals else ()))
+
+    def _reason(self, row: Row) -> list[str]:
+        return wrap(f"not reported: {plain(row.reason, 400)}", max(12, self.width - self.label_width - 2))
+
+    def figures(self, row: Row) -> Line:
+        """``4.6 used + 18.2 load = 22.8 of 23.5 GiB``, or the age where the figures are old."""
+        assert row.pool is not None
+        used, load, total = row.used_bytes, row.load_bytes + row.landed_bytes, row.pool.total_bytes
+        is_late = row.pool.late_seconds > 3 * self.view.interval_seconds
+        is_over = used + load > total
+        sum_style = "bad-bold" if is_over else "strong"
+        if is_late:
+            text = f"{gib(used)} of {gib(total)} GiB, {duration(row.pool.late_seconds)} old"
+            return ((right_text(text, self.figures_width), "tight"),)
+        if self.is_wordy:
+            middle = f" + {right_text(gib(load), 5)} load = " if load else " " * 16
+            return (
+                (f"{right_text(gib(used), 5)} used", "text"),
+                (middle, "text"),
+                (right_text(gib(used + load) if load else "", 5), sum_style),
+                (f" of {right_text(gib(total), 5)} GiB", "text"),
+            )
+        if self.figures_width >= 30:
+            middle = f" + {right_text(gib(load), 4)} = " if load else " " * 10
+            return (
+                (right_text(gib(used), 4), "text" if load else sum_style),
+                (middle, "text"),
+                (right_text(gib(used + load) if load else "", 4), sum_style),
+                (f" of {right_text(gib(total), 4)} GiB", "text"),
+            )
+        return ((right_text(gib(used + load), 5), sum_style), (f"/{right_text(gib(total), 4)} GiB", "text"))
+
+    def sum(self, rows: list[Row]) -> Line:
+        """All devices in one line."""
+        known = [row for row in rows if row.pool is not None]
+        total = sum(row.pool.total_bytes for row in known if row.pool)
+        used, load = sum(row.used_bytes for row in known), sum(row.load_bytes for row in known)
+        head = (fit_text(f"all {len(rows)} GPUs", self.label_width), "strong"), ("  ", "text")
+        drawn = bar(self.bar_width, total_bytes=total, used_bytes=used, load_bytes=load)
+        text = f"{gib(used)} used of {gib(total)} GiB" if self.is_wordy else f"{gib(used)} of {gib(total)} GiB"
+        if len(known) < len(rows):
+            text = f"{len(rows) - len(known)} not reported · {text}"
+        return (*head, *drawn, ("  ", "text"), (right_text(text, self.figures_width), "strong"))
+
+    def vitals(self, row: Row) -> Line:
+        """Temperature, power, use and the last minute in one column, for a long list."""
+        if not row.devices:
+            return ()
+        return (("   ", "text"), *self._vitals(row.devices[0]), *self._spark(row))
+
+    def details(self, row: Row) -> list[Line]:
+        """The line under a bar: of each device that draws on the pool."""
+        indent = (" " * (self.label_width + 2), "text")
+        if row.pool is None:
+            reason = self._reason(row)
+            more: Line = ((" … f", "dim"),) if len(reason) > 2 else ()
+            n_cells = self.width - self.label_width - 2 - width_of(more)
+            return [(indent, (cut_text(text, n_cells), "tight"), *more) for text in reason[1:2]]
+        lines: list[Line] = []
+        for device in row.devices:
+            part: Line = ()
+            if len(row.devices) > 1 or row.place == "RAM":
+                held = (
+                    f"holds {size(device.used_bytes)} of it"
+                    if device.used_bytes is not None
+                    else "its own part is not reported"
+                )
+                limit = f", may take {size(device.limit_bytes)}" if device.limit_bytes is not None else ""
+                part = ((f"{held}{limit} · ", "text"),)
+            lines.append((indent, *part, *self._vitals(device), *(self._spark(row) if self.width >= 70 else ())))
+        return lines
+
+    def _vitals(self, device: Device) -> Line:
+        """Of fixed width, so that what follows stays in its place; what is not reported is left out, not zero."""
+        texts = []
+        if device.temperature_celsius is not None:
+            texts.append(f"{celsius(device.temperature_celsius):<6}")
+        if device.power_watts is not None:
+            n_cells = 12 if device.power_limit_watts is not None else 5
+            texts.append(right_text(watts(device.power_watts, device.power_limit_watts), n_cells))
+        if device.utilization_ratio is not None:
+            texts.append(f"{right_text(percent(device.utilization_ratio), 5)} busy")
+        said = " · ".join(texts) or "no temperature, power or use reported"
+        return ((f"{said:<37}", "dim"),)
+
+    def _spark(self, row: Row) -> Line:
+        if row.pool is None or self.view.snapshot is None:
+            return ()
+        columns = self.view.history.columns(
+            row.pool.key,
+            _SPARK_COLUMNS if not self.has_vitals else 12,
+            max(_SPARK_SECONDS, 2 * self.view.interval_seconds),
+            self.view.snapshot.taken_seconds,
+        )
+        return ((sparkline(columns, row.pool.total_bytes), "used"),)

@@ -1,0 +1,125 @@
+"""A widget that draws lines itself and repaints only the cells that have changed.
+
+A plain ``refresh()`` of a screenful writes five times the bytes (11.5 against 2.2 kB/s, measured with eight bars at one
+reading a second).
+"""
+
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region, Size
+from textual.reactive import var
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.messages import ActionChosen
+from tui.widgets.line import Line, changed_spans, fit
+from tui.widgets.view import View
+
+
+class Panel(Widget):
+    """Shows the lines that ``lines()`` makes of the view."""
+
+    ALLOW_SELECT = False
+    can_focus = False
+
+    view: var[View] = var(View, init=False)
+    """What is shown now, from the screen."""
+
+    TITLE: ClassVar[str] = ""
+
+    def __init__(self, *, name: str | None = None, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
+        super().__init__(name=name, id=id)
+        self._lines: list[Line] = []
+        self._made_size = Size(0, 0)
+        """The size that the lines were made for."""
+        self.targets: list[tuple[int, int, int, str]] = []
+        """What can be clicked: line, first cell, the cell after the last, action."""
+        self._styles_by_name: dict[str, Style] = {}
+        if self.TITLE:
+            self.border_title = self.TITLE
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        """The lines of this view; those beyond the height are not shown."""
+        raise NotImplementedError
+
+    def watch_view(self) -> None:
+        """Draw what has changed."""
+        self.redraw()
+
+    def entitle(self, title: str = "", subtitle: str = "") -> None:
+        """Say in the frame what is shown; setting it, even to the same, repaints the whole panel.
+
+        Lines may be made while the panel is being painted, when it is too late for the frame: so not at once.
+        """
+        if title and self.border_title != title:
+            self.call_later(setattr, self, "border_title", title)
+        if self.border_subtitle != subtitle:
+            self.call_later(setattr, self, "border_subtitle", subtitle)
+
+    def redraw(self) -> None:
+        """Make the lines anew, and repaint the cells that differ."""
+        size = self.content_size
+        if size != self._made_size or size.area == 0:  # not painted yet, or about to be painted whole
+            self._made_size = Size(0, 0)
+            return
+        before, self._lines = self._lines, self._made(size)
+        changed = [
+            Region(start, y, end - start, 1)
+            for y, (old, new) in enumerate(zip(before, self._lines, strict=True))
+            for start, end in changed_spans(old, new)
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def _made(self, size: Size) -> list[Line]:
+        made = [fit(line, size.width) for line in self.lines(self.view, size.width, size.height)[: size.height]]
+        return made + [fit((), size.width)] * (size.height - len(made))
+
+    def on_click(self, event: events.Click) -> None:
+        """Send up what was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        for y, start, end, action in self.targets:
+            if offset.y == y and start <= offset.x < end:
+                self.choose(action)
+
+    def choose(self, action: str) -> None:
+        """As if its key had been pressed."""
+        self.post_message(ActionChosen(action))
+
+    def notify_style_update(self) -> None:
+        """Another theme, other colours."""
+        self._styles_by_name.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        """One line, from the runs that were made of the view."""
+        size = self.content_size
+        if size != self._made_size:
+            self._made_size, self._lines = size, self._made(size)
+        if y >= len(self._lines):
+            return Strip.blank(self.content_size.width, self.rich_style)
+        return Strip([Segment(text, self._style(name)) for text, name in self._lines[y]])
+
+    def _resolved(self, name: str) -> Style:
+        """The screen's style of that name on this panel's background; transparent colours are mixed with it here."""
+        component = self.screen.get_component_styles(f"palette--{name}")
+        behind = self.background_colors[1]
+        if component.has_rule("background"):
+            behind += component.background
+        return Style(
+            color=(behind + component.color).rich_color,
+            bgcolor=behind.rich_color,
+            bold=component.text_style.bold,
+            reverse=component.text_style.reverse,
+        )
+
+    def _style(self, name: str) -> Style:
+        style = self._styles_by_name.get(name)
+        if style is None:
+            style = self._styles_by_name[name] = self._resolved(name)
+        return style

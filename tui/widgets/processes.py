@@ -1,0 +1,59 @@
+"""Processes on the GPUs, the largest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.humanize import UNKNOWN, gib, plain
+from tui.places import device_label
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from probes.snapshot import Process
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+NOT_VISIBLE = "not visible from here"
+
+
+class ProcessPanel(Panel):
+    TITLE = "Processes on the GPUs"
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        snapshot = view.snapshot
+        if snapshot is None:
+            return [(("reading …", "dim"),)]
+        if not snapshot.processes:
+            text = "no process holds memory on a GPU" if snapshot.devices else "no GPU, so no processes on one"
+            text = "reading …" if snapshot.pending else text
+            return [((text, "dim"),)]
+        labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
+        processes = sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0))
+        n_shown = height - 1 if len(processes) < height else height - 2
+        lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  what runs", "dim"),)]
+        for process in processes[: max(0, n_shown)]:
+            number = labels.get(process.device_key, UNKNOWN).removeprefix("GPU ")
+            lines.append(
+                (
+                    (f"{process.pid:>8}  {fit_text(number, 4)} ", "dim"),
+                    (right_text(gib(process.used_bytes), 5), "strong"),
+                    (f"  {described(process, width)}", "text" if process.name else "dim"),
+                )
+            )
+        if len(processes) > n_shown:
+            lines.append(((f"{'':>8}  {len(processes) - n_shown} more: p", "dim"),))
+        return lines
+
+
+def described(process: Process, limit: int) -> str:
+    """The command line where it says more than the name; plain text, whatever it holds."""
+    if process.name is None:
+        return NOT_VISIBLE
+    name = plain(process.name, limit)
+    command = plain(process.command or "", 4 * limit)
+    program, _, arguments = command.partition(" ")
+    program = program.rpartition("/")[2]
+    if not command or not arguments or not program.startswith(name[:12]):
+        return name
+    return plain(f"{program} {arguments}", limit)

@@ -1,0 +1,157 @@
+"""The verdict panel: does it fit, by how much, and if not, what to change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.humanize import band, count, gib, plain, size
+from tui.widgets.line import Line, cut_text, spread, width_of, wrap
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from estimator.ledger import Estimate
+    from estimator.verdict import Verdict
+    from tui.plan import Advice, Assessment
+    from tui.widgets.view import View
+
+GLYPHS = ("●", "▲", "◆", "✗")
+"""By level, so that it reads without colour."""
+STYLES = ("fits-bold", "tight-bold", "bad-bold", "bad-bold")
+CELL_STYLES = ("fits", "tight", "bad", "bad")
+_HOST = "RAM"
+_SMALLEST_BYTES = 5 << 20
+"""Less rounds to 0.00 GiB."""
+
+
+class VerdictPanel(Panel):
+    TITLE = "Verdict"
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        self.targets = []
+        if view.plan is None:
+            return _invitation(width)
+        if view.assessment is None:
+            excuse = view.reason or "waiting for the first figures"
+            return [((text, "tight"),) for text in wrap(plain(excuse, 400), width)]
+        made = view.assessment
+        head = _headline(made, width)
+        split = (("  ", "text"), *_split(made.estimate, _names(made), 3 if width >= 66 else 2))
+        if made.verdict.level < 2:
+            lines = [head, split, *_best(view.advice, width, is_short=height < 4)]
+            if made.verdict.reason:
+                lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
+            return lines
+        reason = [(("  ", "text"), (text, "text")) for text in wrap(made.verdict.reason, width - 2)]
+        changes = self._changes(view.advice, width, 1 + len(reason))
+        lines = [head, *reason, *changes]
+        if len(lines) < height:
+            lines.append(split)
+        return lines + _best(view.advice, width, is_short=True)
+
+    def _changes(self, advice: Advice | None, width: int, first_y: int) -> list[Line]:
+        """The chips, with what a click on each of them does."""
+        if advice is None:
+            return [(("  looking for what would fit …", "dim"),)]
+        if not advice.changes:
+            return [(("  no single change would make it fit here", "text"),)]
+        lines: list[Line] = []
+        line: Line = (("  would fit with ", "dim"),)
+        for number, change in enumerate(advice.changes, 1):
+            label = plain(change.label, 80)
+            key = f"[{number}] " if change.is_applicable else "or "
+            chip: Line = ((f" {key}", "key" if change.is_applicable else "dim"), (f"{label} ", "strong"))
+            if len(line) > 1 and width_of(line) + width_of(chip) > width:
+                lines.append(line)
+                line = ((" " * 17, "text"),)
+            if change.is_applicable:
+                x = width_of(line)
+                self.targets.append((first_y + len(lines), x, x + width_of(chip), f"apply_change({number})"))
+            line = (*line, *chip)
+        return [*lines, line]
+
+
+def _invitation(width: int) -> list[Line]:
+    """Nothing is chosen: say what could be, and by which key."""
+    text = "Would it fit? Choose a model, and its memory is drawn into the bars above before anything is loaded."
+    return [
+        (("Press ", "text"), (" m ", "chip"), (" to choose a model", "strong")),
+        *(((line, "dim"),) for line in wrap(text, width)),
+    ]
+
+
+def _headline(made: Assessment, width: int) -> Line:
+    verdict = made.verdict
+    style = STYLES[verdict.level]
+    names = _names(made)
+    low, high = made.estimate.low_bytes(names), made.estimate.high_bytes(names)
+    total = f"{size(made.estimate.n_bytes(names))} {band(low, high)}".strip()
+    left: Line = (
+        (f"{GLYPHS[verdict.level]} {verdict.level.name}", style),
+        (cut_text(said(verdict), width - 9), "strong" if verdict.level < 2 else style),
+    )
+    return spread(left, ((total, "strong"),), width)
+
+
+def said(verdict: Verdict) -> str:
+    """What follows the level's name: `` on GPU 0, 0.2 GiB under the line``."""
+    loaded = [margin.place.name for margin in verdict.margins if margin.load_bytes and margin.place.kind != "host"]
+    names = loaded or [_HOST]
+    where = joined(names)
+    there = "" if names == [verdict.place] else f" {'in' if verdict.place == _HOST else 'on'} {verdict.place}"
+    if verdict.level == 0:
+        used = [margin for margin in verdict.margins if margin.place.name in names]
+        closest = min(used, key=lambda margin: margin.headroom_bytes)
+        there = "" if len(names) == 1 else f" on {closest.place.name}"
+        return f" {'in' if names == [_HOST] else 'on'} {where}, {size(closest.headroom_bytes)} under the line{there}"
+    if verdict.level == 1:
+        return f" on {where}, up to {size(-verdict.headroom_bytes)} over the line{there}"
+    if verdict.level == 2:
+        target = "disk" if verdict.place == _HOST else "RAM"
+        return f" {size(verdict.spill_bytes)} of {verdict.place} {'to' if target == 'disk' else 'into'} {target}"
+    return f": {size(verdict.spill_bytes)} missing {'in' if verdict.place == _HOST else 'on'} {verdict.place}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """``GPU 0``, ``GPU 0 and 1``, ``8 GPUs``."""
+    if len(names) > 2:
+        return f"{len(names)} GPUs"
+    return " and ".join((*names[:1], *(name.removeprefix("GPU ") for name in names[1:])))
+
+
+def _names(made: Assessment) -> tuple[str, ...]:
+    return made.device_names or tuple(place.name for place in made.places)
+
+
+def _split(estimate: Estimate, names: tuple[str, ...], n_blanks: int) -> Line:
+    """``weights 17.28  KV cache 0.75  compute 0.30``, in GiB."""
+    sums: dict[str, int] = {}
+    for term in estimate.select(names):
+        sums[term.kind.value] = sums.get(term.kind.value, 0) + term.n_bytes
+    parts: list[tuple[str, str]] = []
+    for kind, n_bytes in sums.items():
+        if n_bytes < _SMALLEST_BYTES:
+            continue
+        parts += [(f"{kind} ", "dim"), (gib(n_bytes, 2) + " " * n_blanks, "text")]
+    return (*parts[:-1], (parts[-1][0].rstrip(), "text")) if parts else ()
+
+
+def _best(advice: Advice | None, width: int, *, is_short: bool) -> list[Line]:
+    longest = quant = "…"
+    if advice is not None:
+        longest = count(advice.longest_context_tokens) if advice.longest_context_tokens else "none"
+        quant = advice.best_quant or "none"
+    if is_short and width >= 64:
+        return [
+            (
+                ("  longest context that fits ", "dim"),
+                (longest, "strong"),
+                ("   best quant ", "dim"),
+                (quant, "strong"),
+            )
+        ]
+    return [
+        (("  longest context that fits here   ", "dim"), (longest, "strong")),
+        (("  best quant that fits here        ", "dim"), (quant, "strong")),
+    ]

@@ -1,0 +1,38 @@
+"""All that the screen shows of one moment: made once for each snapshot or change of plan, and handed down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tui.history import History
+
+if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35 ms of its start
+    import time
+
+    from estimator.ledger import Place
+    from probes.snapshot import Snapshot
+    from tui.plan import Advice, Assessment, Cell, Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class View:
+    """Compared by identity."""
+
+    snapshot: Snapshot | None = None
+    """None before the first one."""
+    history: History = field(default_factory=History)
+    places: tuple[Place, ...] = ()
+    plan: Plan | None = None
+    assessment: Assessment | None = None
+    reason: str = ""
+    """Why a plan could not be judged."""
+    advice: Advice | None = None
+    """May be some snapshots old: it is made anew when the memory has moved noticeably."""
+    cells: tuple[Cell, ...] = ()
+    """The matrix, likewise; empty until it has been computed."""
+    when: time.struct_time | None = None
+    interval_seconds: float = 1.0
+    is_paused: bool = False
+    silent_seconds: float | None = None
+    """For how long no snapshot has come, where that is longer than it should be."""
