@@ -1,0 +1,137 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scenes import desktop, model, server, workstation
+from test_app import app_on, text_of
+from textual.widgets import Input
+
+from probes.snapshot import Snapshot
+from tui.plan import default_plan
+from tui.screens.dashboard import Dashboard
+from tui.screens.options import fields_of, parse_value
+from tui.screens.steps import contexts_of, with_context_step, with_devices_step, with_quant_step
+
+
+def test_contexts_are_powers_of_two_and_what_the_model_has() -> None:
+    assert contexts_of(model("Qwen3 30B-A3B")) == [512, 1024, 2048, 4096, 8192, 16384, 32768, 40960]
+
+
+def test_steps_end_at_both_ends() -> None:
+    plan = default_plan(model())
+    for _ in range(20):
+        plan = with_context_step(plan, 1)
+    assert plan.workload.context_tokens == 40960
+    assert with_context_step(plan, 1) is plan
+
+    for _ in range(20):
+        plan = with_quant_step(plan, model(), -1)
+    assert plan.model.quant == "Q2_K"
+    assert with_quant_step(plan, model(), -1) is plan
+
+
+def test_devices_go_round() -> None:
+    plan = default_plan(model())
+    seen = []
+    for _ in range(5):
+        plan = with_devices_step(plan, ["GPU 0", "GPU 1"])
+        seen.append(plan.devices)
+
+    assert seen == [("GPU 0", "GPU 1"), ("GPU 0",), ("GPU 1",), (), None]
+
+
+def test_every_option_that_the_engine_declares_can_be_set() -> None:
+    plan = default_plan(model())
+
+    assert {field.name for field in fields_of(plan)} >= set(plan.options.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(("text", "value"), [("8k", 8192), ("512", 512), ("8 192", 8192)])
+def test_numbers_are_read_as_people_write_them(text: str, value: int) -> None:
+    field = fields_of(default_plan(model()))[0]
+
+    assert parse_value(field, text) == value
+
+
+@pytest.mark.parametrize("text", ["", "-1", "0", "1.5", "x", "²", "9" * 30])
+def test_what_is_no_number_is_refused_in_words(text: str) -> None:
+    field = fields_of(default_plan(model()))[0]
+
+    with pytest.raises(ValueError, match="whole number"):
+        parse_value(field, text)
+
+
+@pytest.mark.parametrize(
+    ("taken", "size", "keys"),
+    [
+        (workstation(), (120, 36), ()),
+        (desktop(), (80, 24), ()),
+        (server(), (200, 50), ()),
+        (workstation(), (80, 24), ("question_mark",)),
+        (workstation(), (100, 30), ("p",)),
+    ],
+    ids=["workstation-120x36", "desktop-80x24", "server-200x50", "help-80x24", "processes-100x30"],
+)
+def test_picture(snap_compare: Any, taken: Snapshot, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    assert snap_compare(app_on(taken), terminal_size=size, press=keys)
+
+
+async def test_a_model_is_picked_by_typing() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("m")
+        app.screen.query_one(Input).value = "mistral 7b"
+        await pilot.pause()
+        await pilot.press("enter")
+        for _ in range(50):
+            await pilot.pause(0.01)
+            if isinstance(app.screen, Dashboard):
+                break
+        assert app._desk.plan is not None
+        assert "Mistral 7B" in app._desk.plan.model.name
+
+
+async def test_a_file_that_cannot_be_read_is_said_in_the_picker(tmp_path: Path) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF")
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.press("m")
+        app.screen.query_one(Input).value = str(path)
+        await pilot.pause()
+        await pilot.press("enter")
+        for _ in range(50):
+            await pilot.pause(0.01)
+            if app.screen._error:  # type: ignore[attr-defined]
+                break
+        await pilot.pause()
+
+        assert app._desk.plan is None
+        assert "broken.gguf" in text_of(app)
+        assert app.screen._error  # type: ignore[attr-defined]
+
+
+async def test_an_option_is_changed_by_enter() -> None:
+    app = app_on(workstation(), model=model("Llama 3.1 8B"))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("o", "down", "down", "down", "down", "enter")
+        await pilot.press("up", "enter", *"20", "enter")
+
+        assert app._desk.plan is not None
+        options = app._desk.plan.options
+        assert options == replace(options, is_flash_attention=False, n_gpu_layers=20)
+
+
+async def test_processes_are_sorted_and_filtered() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("p", "s", "s", "s")
+        assert text_of(app).index("2210") < text_of(app).index("41233")
+
+        await pilot.press("slash", *"xorg", "enter")
+        assert "41233" not in text_of(app)
+
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "41233" in text_of(app)

@@ -1,0 +1,275 @@
+"""The app: wiring only. Snapshots and keys come in, a view goes down to the screen that is shown."""
+
+from __future__ import annotations
+
+import gc
+import time
+from importlib import import_module
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from tui.feed import SnapshotFeed
+from tui.launch import run_app
+from tui.messages import AsideDone, PlanChanged, SnapshotTaken
+from tui.screens.dashboard import Dashboard
+from tui.screens.desk import Desk
+from tui.screens.frame import Frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from textual.app import SystemCommand
+    from textual.screen import Screen
+
+    from estimator.errors import EstimatorError
+    from estimator.model import Model
+    from probes.probe import ProbeSource
+    from probes.sampler import Sampler
+    from probes.snapshot import Snapshot
+    from tui.aside import Aside
+    from tui.plan import Plan
+    from tui.request import Request
+    from tui.screens.study import Study
+
+__all__ = ["PlimsollApp", "run_app"]
+
+_BAD = 2
+"""``Level.SPILLS``, without importing the estimator for it."""
+_SILENT_INTERVALS = 3
+_STUDY_DELAY_SECONDS = 0.15
+
+
+def _collect_again() -> None:
+    """After the first picture; what is there by now stays, and need not be looked through."""
+    gc.freeze()
+    gc.enable()
+
+
+class PlimsollApp(App[None]):
+    """The full-screen app.
+
+    Snapshots come from ``sources`` through a sampler of its own, from a sampler that runs already and the feed it fills
+    (``tui.launch``), or, in tests, as ``SnapshotTaken`` messages.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "plimsoll"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "quit"),
+        Binding("space", "toggle_pause", "pause"),
+    ]
+
+    def __init__(
+        self,
+        sources: Sequence[ProbeSource] = (),
+        *,
+        model: Model | None = None,
+        plan: Plan | None = None,
+        request: Request | None = None,
+        reading: Aside[Model] | None = None,
+        snapshot: Snapshot | None = None,
+        sampler: Sampler | None = None,
+        feed: SnapshotFeed | None = None,
+        interval_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+        to_local: Callable[[float], time.struct_time] = time.localtime,
+    ) -> None:
+        super().__init__()
+        if plan is None and model is not None:
+            from tui.plan import default_plan  # noqa: PLC0415
+
+            plan = default_plan(model)
+        self._desk = Desk(plan, to_local=to_local)
+        self._desk.interval_seconds = interval_seconds
+        self._request, self._reading, self._model = request, reading, model
+        self._feed = feed or SnapshotFeed()
+        self._sampler = sampler
+        self._is_own_sampler = sampler is None and bool(sources)
+        if self._is_own_sampler:
+            from probes.sampler import Sampler  # noqa: PLC0415
+
+            self._sampler = Sampler(sources, self._feed, interval_seconds)
+        self._clock = clock
+        self._taken_seconds = clock()
+        self._first = snapshot
+        self._is_studying = False
+        self._was_bad: bool | None = None
+        """Whether the last verdict was; None before there was one, or after the person chose another plan."""
+
+    def get_default_screen(self) -> Screen[None]:
+        self._dashboard = Dashboard()
+        if self._first is not None:
+            self._desk.take(self._first)
+        self._dashboard.set_reactive(Frame.view, self._desk.view())
+        return self._dashboard
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether advice and matrix are being made."""
+        return self._is_studying
+
+    def on_mount(self) -> None:
+        if self._is_own_sampler and self._sampler is not None:
+            self._sampler.start()
+        self._feed.listen(self._hear)
+        if self._reading is not None:
+            self._desk.trouble = "reading the model …"
+            self._reading.then(lambda found: self.post_message(AsideDone(lambda: self._take_model(found))))
+        self.set_interval(max(1.0, self._desk.interval_seconds), self._notice_silence)
+        self.call_after_refresh(_collect_again)
+        self._show()
+
+    def on_unmount(self) -> None:
+        self._feed.close()
+        if self._is_own_sampler and self._sampler is not None:
+            self._sampler.stop()
+
+    def _hear(self, snapshot: Snapshot) -> None:
+        """On the sampler's thread."""
+        if snapshot is not self._first:
+            self.post_message(SnapshotTaken(snapshot))
+
+    # What comes in
+
+    def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        self._taken_seconds = self._clock()
+        self._desk.take(message.snapshot)
+        self._show()
+
+    def on_aside_done(self, message: AsideDone) -> None:
+        message.take()
+
+    def on_plan_changed(self, message: PlanChanged) -> None:
+        self._choose(message.plan, is_model_new=message.is_model_new)
+
+    def _notice_silence(self) -> None:
+        """Only a timer can say that nothing came."""
+        silent_seconds = self._clock() - self._taken_seconds
+        is_silent = silent_seconds > _SILENT_INTERVALS * self._desk.interval_seconds + 1
+        if is_silent and not self._desk.is_paused and self._sampler is not None:
+            self._desk.silent_seconds = silent_seconds
+            self._show()
+
+    def _take_model(self, found: Model | EstimatorError) -> None:
+        from estimator.errors import EstimatorError  # noqa: PLC0415
+        from tui.screens.asked import plan_as_asked  # noqa: PLC0415
+
+        self._desk.trouble = ""
+        if isinstance(found, EstimatorError):
+            self._desk.trouble = str(found)
+        elif self._request is not None:
+            plan, self._desk.trouble = plan_as_asked(self._request, found, self._desk.snapshot)
+            self._desk.choose(plan, is_model_new=True)
+        self._show()
+
+    # What goes down
+
+    def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
+        self._desk.choose(plan, is_model_new=is_model_new)
+        self._was_bad = None
+        self._show()
+
+    def _show(self) -> None:
+        view = self._desk.view()
+        self._warn(view.assessment.verdict.level if view.assessment else None)
+        for screen in self.screen_stack:
+            if isinstance(screen, Frame):
+                screen.view = view
+        if self._is_studying or (work := self._desk.study_due(self._clock())) is None:
+            return
+        self._is_studying = True
+        if view.cells:  # a key that is held down changes the plan many times: the last one counts
+            self.set_timer(_STUDY_DELAY_SECONDS, lambda: self._study(work))
+        else:
+            self.call_after_refresh(self._study, work)
+
+    def _study(self, work: Callable[[], Study | None]) -> None:
+        """On a thread aside, after the picture."""
+        from tui.aside import Aside  # noqa: PLC0415
+
+        Aside(work).then(lambda found: self.post_message(AsideDone(lambda: self._take_study(found))))
+
+    def _take_study(self, found: Study | EstimatorError | None) -> None:
+        self._is_studying = False
+        self._desk.accept(None if isinstance(found, Exception) else found)
+        self._show()
+
+    def _warn(self, level: int | None) -> None:
+        """Once, when what did fit does not any more."""
+        is_bad = level is not None and level >= _BAD
+        if is_bad and self._was_bad is False:
+            self._dashboard.show_banner(is_shown=True)
+            self.bell()
+        elif self._dashboard.has_banner and (not is_bad or self._was_bad is None):
+            self._dashboard.show_banner(is_shown=False)
+        self._was_bad = is_bad if level is not None else None
+
+    # Keys
+
+    def action_show(self, name: str) -> None:
+        """Another screen, imported only when it is asked for."""
+        module = import_module(f"tui.screens.{name}")
+        screen: Frame = module.open_screen()
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
+
+    def action_toggle_pause(self) -> None:
+        self._desk.is_paused = not self._desk.is_paused
+        self._taken_seconds = self._clock()
+        if self._sampler is not None:
+            self._sampler.is_paused = self._desk.is_paused
+        self._show()
+
+    def action_step_context(self, step: int) -> None:
+        from tui.screens.steps import with_context_step  # noqa: PLC0415
+
+        self._step(lambda plan: with_context_step(plan, step))
+
+    def action_step_quant(self, step: int) -> None:
+        from tui.screens.steps import with_quant_step  # noqa: PLC0415
+
+        self._step(lambda plan: with_quant_step(plan, self._desk.model or plan.model, step))
+
+    def action_step_kv_type(self) -> None:
+        from tui.screens.steps import with_kv_step  # noqa: PLC0415
+
+        self._step(with_kv_step)
+
+    def action_step_devices(self) -> None:
+        from tui.screens.steps import devices_text, with_devices_step  # noqa: PLC0415
+
+        names = [place.name for place in self._desk.view().places if place.kind != "host"]
+        self._step(lambda plan: with_devices_step(plan, names))
+        if self._desk.plan is not None:
+            self.tell(f"devices: {devices_text(self._desk.plan)}")
+
+    def action_step_engine(self) -> None:
+        self.tell("llama.cpp is the only engine for now; d changes the devices, o its options")
+
+    def action_apply_change(self, number: int) -> None:
+        advice = self._desk.view().advice
+        changes = advice.changes if advice else ()
+        if number <= len(changes) and changes[number - 1].is_applicable:
+            self._choose(changes[number - 1].plan)
+
+    def _step(self, change: Callable[[Plan], Plan]) -> None:
+        if self._desk.plan is None:
+            self.tell("first choose a model: press m")
+            return
+        plan = change(self._desk.plan)
+        if plan is not self._desk.plan:
+            self._choose(plan)
+
+    def tell(self, text: str) -> None:
+        """A passing remark."""
+        self.clear_notifications()
+        self.notify(text, markup=False, timeout=3)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The same actions as the keys, by name."""
+        from tui.screens.palette import commands_of  # noqa: PLC0415
+
+        yield from commands_of(self)
+        yield from super().get_system_commands(screen)

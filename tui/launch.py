@@ -1,0 +1,52 @@
+"""Opens the app: the sampler first, on its own threads, and only then the libraries that draw."""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING
+
+from probes.sampler import Sampler
+from tui.feed import SnapshotFeed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from estimator.model import Model
+    from probes.probe import ProbeSource
+    from tui.aside import Aside
+    from tui.request import Request
+
+_FIRST_SECONDS = 0.12
+"""The first picture waits so long for the last of the drivers; most have answered while textual was imported."""
+
+
+def run_app(sources: Sequence[ProbeSource], request: Request | None = None, *, interval_seconds: float = 1.0) -> int:
+    """Show the full-screen app until it is left, and return the exit status."""
+    gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
+    feed = SnapshotFeed()
+    sampler = Sampler(sources, feed, interval_seconds)
+    sampler.start()
+    reading = _read(request) if request is not None else None
+    from tui.app import PlimsollApp  # noqa: PLC0415  # 130 ms, in which the drivers answer
+
+    app = PlimsollApp(
+        sampler=sampler,
+        feed=feed,
+        snapshot=feed.wait(_FIRST_SECONDS),
+        interval_seconds=interval_seconds,
+        request=request,
+        reading=reading,
+    )
+    try:
+        app.run()
+    finally:
+        feed.close()
+        sampler.stop()
+    return app.return_code or 0
+
+
+def _read(request: Request) -> Aside[Model]:
+    from estimator.reader import read_model  # noqa: PLC0415  # only where a model was named
+    from tui.aside import Aside  # noqa: PLC0415
+
+    return Aside(lambda: read_model(request.source, request.quant))

@@ -1,0 +1,65 @@
+"""Every message that crosses from one thread or widget to another. Past tense: they say what happened."""
+
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from probes.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.plan import Plan
+
+
+class SnapshotTaken(Message, bubble=False):
+    """A new snapshot, posted from the sampler's thread. Only the newest one matters."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether this one makes the one that waits superfluous."""
+        return isinstance(message, SnapshotTaken)
+
+
+class PlanChanged(Message):
+    """Another load shall be judged. ``is_model_new`` where the model is another file, not another quant of it."""
+
+    def __init__(self, plan: "Plan", *, is_model_new: bool = False) -> None:
+        self.plan = plan
+        self.is_model_new = is_model_new
+        super().__init__()
+
+
+class ActionChosen(Message):
+    """Something was clicked that a key does as well; ``action`` is the binding's."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        super().__init__()
+
+
+class RowChosen(Message):
+    """A row of a list was picked, with enter or the mouse."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        super().__init__()
+
+
+class AsideDone(Message, bubble=False):
+    """Work on a thread aside is done, and what is to be done with it on the screen's thread."""
+
+    def __init__(self, take: "Callable[[], None]") -> None:
+        self.take = take
+        super().__init__()
+
+
+class RowMoved(Message):
+    """The cursor of a list stands on another row."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        super().__init__()

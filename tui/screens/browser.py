@@ -1,0 +1,143 @@
+"""A screen with a list, a line to filter it or to type a value, and something about the row under the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from tui.screens.frame import Frame
+from tui.widgets.headline import Headline
+from tui.widgets.hints import Hints
+from tui.widgets.line import Line, wrap
+from tui.widgets.listing import Listing
+from tui.widgets.panel import Panel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textual.app import ComposeResult
+
+    from tui.messages import RowChosen, RowMoved
+    from tui.widgets.view import View
+
+
+class About(Panel):
+    """Some lines of text about one row."""
+
+    def __init__(self) -> None:
+        super().__init__(id="about")
+        self._text: list[tuple[str, str]] = []
+
+    def show(self, *paragraphs: tuple[str, str]) -> None:
+        """Text and style of each."""
+        self._text = list(paragraphs)
+        self.redraw()
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        return [((line, style),) for text, style in self._text for line in wrap(text, width)]
+
+
+class Browser(Frame):
+    """Subclasses say which rows there are, and what happens when one is chosen."""
+
+    TITLE_TEXT: ClassVar[str] = ""
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
+    PROMPT: ClassVar[str] = "filter"
+    HAS_ABOUT: ClassVar[bool] = False
+    IS_TYPED_AT_ONCE: ClassVar[bool] = False
+    CAN_FILTER: ClassVar[bool] = True
+    HAS_CURSOR: ClassVar[bool] = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "type", "filter", show=False),
+        Binding("up", "move(-1)", show=False),
+        Binding("down", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        self.listing = Listing(title=self.TITLE_TEXT, id="listing")
+        self.listing.has_cursor = self.HAS_CURSOR
+        self.about = About()
+        self.about.display = self.HAS_ABOUT
+        self.entry = Input(placeholder=self.PROMPT, id="entry", compact=True, select_on_focus=False)
+        self.entry.display = self.IS_TYPED_AT_ONCE
+        self.entry.cursor_blink = False
+        yield from self._panels()
+
+    def _panels(self) -> Iterator[Panel | Input]:
+        yield from self.hand_down((Headline(id="headline"),))
+        yield self.entry
+        yield from self.hand_down((self.listing, self.about, Hints(*self.HINTS)))
+
+    def on_mount(self) -> None:
+        (self.entry if self.IS_TYPED_AT_ONCE else self.listing).focus()
+        self.fill()
+
+    def watch_view(self, view: View) -> None:
+        super().watch_view(view)
+        if self.is_mounted and hasattr(self, "listing"):
+            self.fill()
+
+    def on_resize(self) -> None:
+        if hasattr(self, "listing"):
+            self.call_after_refresh(self.fill)
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.entry.value.strip()
+
+    def fill(self) -> None:
+        """Give the list its rows."""
+        raise NotImplementedError
+
+    def choose(self, index: int) -> None:
+        """A row was picked."""
+
+    def describe(self, index: int) -> None:
+        """The cursor stands on a row."""
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        message.stop()
+        if self.CAN_FILTER:
+            self.listing.cursor = 0
+            self.fill()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        if self.IS_TYPED_AT_ONCE:
+            self.listing.action_choose_row()
+        else:
+            self.listing.focus()
+
+    def on_row_chosen(self, message: RowChosen) -> None:
+        message.stop()
+        self.choose(message.index)
+
+    def on_row_moved(self, message: RowMoved) -> None:
+        message.stop()
+        self.describe(message.index)
+
+    def action_type(self) -> None:
+        """Open the line to type in."""
+        if self.CAN_FILTER:
+            self.entry.display = True
+            self.entry.focus()
+
+    def action_move(self, n_rows: int) -> None:
+        self.listing.action_move(n_rows)
+
+    def action_page(self, n_pages: int) -> None:
+        self.listing.action_page(n_pages)
+
+    def action_go_back(self) -> None:
+        """First out of the filter, then out of the screen."""
+        if self.entry.display and not self.IS_TYPED_AT_ONCE:
+            self.entry.value = ""
+            self.entry.display = False
+            self.listing.focus()
+            return
+        super().action_go_back()

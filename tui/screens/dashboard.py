@@ -1,0 +1,135 @@
+"""The first screen: memory, load and verdict side by side, and what else has room."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.screens.frame import Frame
+from tui.widgets.arrange import DashboardLayout, Wants, is_tiny
+from tui.widgets.banner import Banner
+from tui.widgets.chart import HistoryPanel
+from tui.widgets.headline import Headline
+from tui.widgets.keybar import KeyBar
+from tui.widgets.load import LoadPanel
+from tui.widgets.matrix import MatrixPanel
+from tui.widgets.memory import MANY_DEVICES, MemoryPanel, notice_lines, notices_of
+from tui.widgets.processes import ProcessPanel
+from tui.widgets.rows import rows_of
+from tui.widgets.verdict import VerdictPanel
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tui.messages import ActionChosen
+    from tui.widgets.view import View
+
+
+class Dashboard(Frame):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("m", "app.show('picker')", "choose a model"),
+        Binding("left_square_bracket,down", "app.step_quant(-1)", "smaller quant"),
+        Binding("right_square_bracket,up", "app.step_quant(1)", "larger quant"),
+        Binding("minus,left", "app.step_context(-1)", "shorter context"),
+        Binding("plus,equals_sign,right", "app.step_context(1)", "longer context"),
+        Binding("d", "app.step_devices", "devices"),
+        Binding("e", "app.step_engine", "engine"),
+        Binding("k", "app.step_kv_type", "type of the KV cache"),
+        Binding("o", "app.show('options')", "options of the engine"),
+        Binding("p", "app.show('processes')", "processes"),
+        Binding("h", "app.show('timeline')", "history"),
+        Binding("x", "app.show('explain')", "explain the estimate"),
+        Binding("f", "app.show('notices')", "what could not be read"),
+        Binding("question_mark", "app.show('help')", "help"),
+        *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),
+        Binding("pagedown", "scroll_rows(8)", "further devices"),
+        Binding("pageup", "scroll_rows(-8)", "devices before"),
+        Binding("enter", "read_banner", "the warning has been read"),
+    ]
+
+    def __init__(self) -> None:
+        self._arrangement = DashboardLayout()
+        super().__init__()
+
+    @property
+    def layout(self) -> DashboardLayout:
+        """Where panels go; styles can only name a layout that the library knows."""
+        return self._arrangement
+
+    def compose(self) -> ComposeResult:
+        banner = Banner(id="banner")
+        banner.display = False
+        self._arrangement.wants = wants_of(self.view, self.app.size.width)
+        yield from self.hand_down(
+            (
+                Headline(id="headline"),
+                MemoryPanel(id="memory"),
+                LoadPanel(id="load"),
+                VerdictPanel(id="verdict"),
+                MatrixPanel(id="matrix"),
+                ProcessPanel(id="processes"),
+                HistoryPanel(id="history"),
+                KeyBar(id="keybar"),
+                banner,
+            )
+        )
+
+    def watch_view(self, view: View) -> None:
+        self._want(view, self.size.width)
+        super().watch_view(view)
+
+    def _want(self, view: View, width: int) -> None:
+        wants = wants_of(view, width)
+        if wants != self._arrangement.wants:
+            self._arrangement.wants = wants
+            for keybar in self.query(KeyBar):  # a child's: a screen's own would find the last arrangement in its cache
+                keybar.refresh(layout=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(is_tiny(event.size), "-tiny")
+        self._want(self.view, event.size.width)
+
+    def show_banner(self, *, is_shown: bool) -> None:
+        """Over all else, or not at all."""
+        for banner in self.query(Banner):
+            banner.display = is_shown
+
+    @property
+    def has_banner(self) -> bool:
+        """Whether it is shown; not before it has been mounted."""
+        return any(banner.display for banner in self.query(Banner))
+
+    def action_read_banner(self) -> None:
+        """It has been read."""
+        self.show_banner(is_shown=False)
+
+    def action_go_back(self) -> None:
+        """There is nothing behind the dashboard but what lies over it."""
+        self.show_banner(is_shown=False)
+
+    def action_scroll_rows(self, n_rows: int) -> None:
+        """In a long list of devices."""
+        self.query_one(MemoryPanel).scroll_rows(n_rows)
+
+    async def on_action_chosen(self, message: ActionChosen) -> None:
+        """A click on what a key does as well."""
+        message.stop()
+        is_own = message.action.startswith("read_banner")
+        await self.run_action(message.action if is_own else f"app.{message.action}")
+
+
+def wants_of(view: View, width: int) -> Wants:
+    """How many lines this view has to show."""
+    rows = rows_of(view)
+    n_devices = sum(len(row.devices) for row in rows)
+    plan = view.plan
+    return Wants(
+        n_rows=max(1, len(rows) + (n_devices > 16)),
+        n_details=n_devices if n_devices < MANY_DEVICES else 0,
+        n_notices=len(notice_lines(notices_of(view), width - 4, 3)),
+        has_plan=plan is not None,
+        has_processes=bool(view.snapshot and view.snapshot.processes),
+        n_quants=len({cell.quant for cell in view.cells}) or 7,
+    )

@@ -1,0 +1,163 @@
+"""What is planned, judged again at each snapshot; what is dear to compute is remembered.
+
+Nothing here is drawn: a snapshot and a plan go in, a view comes out.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tui.history import History
+from tui.places import places_of
+from tui.widgets.view import View
+
+if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the first picture
+    from collections.abc import Callable, Sequence
+
+    from estimator.ledger import Place
+    from estimator.model import Model
+    from probes.snapshot import Snapshot
+    from tui.plan import Assessment, Plan
+    from tui.screens.study import Study
+
+_NOTICEABLE_BYTES = 128 << 20
+"""Free memory must move by so much before advice and matrix are made anew: a cell shows 0.1 GiB."""
+_PATIENCE_SECONDS = 10.0
+"""Between two of them while only the memory moves."""
+_REST = 30
+"""Whatever takes long is done the more seldom: one part of computing to so many of rest, while only memory moves."""
+
+
+class Desk:
+    """Holds the plan, and what was last said of it."""
+
+    def __init__(self, plan: Plan | None = None, *, to_local: Callable[[float], time.struct_time]) -> None:
+        self.history = History()
+        self.plan = plan
+        self.model: Model | None = plan.model if plan else None
+        """As it was read; other quants are derived from it."""
+        self.interval_seconds = 1.0
+        self.is_paused = False
+        self.silent_seconds: float | None = None
+        self.trouble = ""
+        """Why there is no plan, where one was asked for."""
+        self._to_local = to_local
+        self._snapshot: Snapshot | None = None
+        self._places: tuple[Place, ...] = ()
+        self._judged: tuple[Plan, tuple[Place, ...], Assessment | None, str] | None = None
+        self._judge_again_seconds = 0.0
+        """Only the memory has moved, and the last verdict took long: not before this."""
+        self._study: Study | None = None
+        self._asked: Plan | None = None
+        """What is being studied, or was last."""
+        self._asked_seconds = 0.0
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The newest."""
+        return self._snapshot
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Another snapshot has come."""
+        self._snapshot = snapshot
+        self._places = places_of(snapshot)
+        self.silent_seconds = None
+        self.history.append(snapshot)
+
+    def choose(self, plan: Plan | None, *, is_model_new: bool = False) -> None:
+        """Another plan; quants of one model are always derived from what was read."""
+        if plan is not None and (is_model_new or self.model is None):
+            self.model = plan.model
+        elif plan is not None and self.model is not None and plan.model.quant == self.model.quant:
+            plan = replace(plan, model=self.model)
+        self.plan, self.trouble = plan, ""
+        if is_model_new or plan is None:
+            self._study = None
+
+    def view(self) -> View:
+        """Everything that the screen shows now."""
+        assessment, reason = self._assessed()
+        found, level = self._study, assessment.verdict.level if assessment else None
+        return View(
+            snapshot=self._snapshot,
+            history=self.history,
+            places=self._places,
+            plan=self.plan,
+            assessment=assessment,
+            reason=reason or self.trouble,
+            advice=found.advice if found and found.plan is self.plan and found.level == level else None,
+            cells=found.cells if found else (),
+            when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
+            interval_seconds=self.interval_seconds,
+            is_paused=self.is_paused,
+            silent_seconds=self.silent_seconds,
+        )
+
+    def _assessed(self) -> tuple[Assessment | None, str]:
+        if self.plan is None or self._snapshot is None:
+            return None, ""
+        if self._judged is not None and self._judged[0] is self.plan:
+            is_same = self._judged[1] == self._places
+            if is_same or (
+                time.monotonic() < self._judge_again_seconds and not _are_others(self._judged[1], self._places)
+            ):
+                return self._judged[2], self._judged[3]
+        from estimator.errors import EstimatorError  # noqa: PLC0415
+        from tui.plan import assess  # noqa: PLC0415
+
+        assessment, reason = None, ""
+        began_seconds = time.monotonic()
+        try:
+            assessment = assess(self.plan, self._places)
+        except EstimatorError as error:
+            reason = str(error)
+        ended_seconds = time.monotonic()
+        self._judge_again_seconds = ended_seconds + _REST * (ended_seconds - began_seconds) - self.interval_seconds
+        self._judged = (self.plan, self._places, assessment, reason)
+        return assessment, reason
+
+    def study_due(self, now_seconds: float) -> Callable[[], Study | None] | None:
+        """What is to be computed aside: advice and matrix are of another plan, or the memory has moved since."""
+        plan, snapshot, places, model = self.plan, self._snapshot, self._places, self.model
+        if plan is None or snapshot is None or model is None or not self._is_study_due(plan, now_seconds):
+            return None
+        self._asked, self._asked_seconds = plan, now_seconds
+
+        def work() -> Study | None:
+            from tui.screens.study import study  # noqa: PLC0415
+
+            return study(plan, model, places, snapshot, lambda: self.plan is plan)
+
+        return work
+
+    def _is_study_due(self, plan: Plan, now_seconds: float) -> bool:
+        if self._asked is not plan:
+            return True
+        last = self._study
+        if last is None or last.plan is not plan:
+            return False
+        waited_seconds = now_seconds - self._asked_seconds
+        judged = self._judged[2] if self._judged else None
+        if judged is not None and judged.verdict.level != last.level:  # what is advised is not true any more
+            return waited_seconds >= _REST * last.seconds
+        patience = max(_PATIENCE_SECONDS, _REST * last.seconds)
+        return waited_seconds >= patience and _has_moved(last.places, self._places)
+
+    def accept(self, found: Study | None) -> None:
+        """Advice and matrix are there."""
+        if found is not None and found.plan is self.plan:
+            self._study = found
+        elif found is None or found.plan is not self.plan:
+            self._asked = None
+
+
+def _are_others(before: Sequence[Place], now: Sequence[Place]) -> bool:
+    return [place.name for place in before] != [place.name for place in now]
+
+
+def _has_moved(before: Sequence[Place], now: Sequence[Place]) -> bool:
+    if _are_others(before, now):
+        return True
+    return any(abs(old.free_bytes - new.free_bytes) > _NOTICEABLE_BYTES for old, new in zip(before, now, strict=True))

@@ -1,0 +1,98 @@
+"""The ledger: where every byte goes, how sure that is, and from where it is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from estimator.ledger import drawing_on
+from tui.humanize import fine_size, plain, size
+from tui.screens.browser import Browser
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.verdict import CELL_STYLES, GLYPHS
+
+if TYPE_CHECKING:
+    from estimator.ledger import Term
+    from estimator.verdict import Margin
+    from tui.plan import Assessment
+    from tui.widgets.line import Line
+
+
+class Explain(Browser):
+    TITLE_TEXT = "Where every byte goes"
+    HINTS: ClassVar = (("↑ ↓", "formula and source"), ("/", "filter"), ("esc", "back"))
+    HAS_ABOUT = True
+
+    def fill(self) -> None:
+        made = self.view.assessment
+        self._about: list[tuple[str, str]] = []
+        if made is None or self.view.plan is None:
+            reason = self.view.reason or "no model is chosen; press escape, then m"
+            self.listing.show([], empty=((reason, "dim"),))
+            return
+        plan = self.view.plan
+        self.listing.entitle(plain(f"{plan.model.name} {plan.model.quant}: where every byte goes", 100))
+        wanted = self.text.casefold()
+        terms = [term for term in made.estimate.terms if wanted in _searched(term)]
+        rows = [_term_row(term) for term in terms]
+        self._about = [(term.formula, term.source) for term in terms]
+        if not wanted:
+            rows.append(())
+            self._about.append(("", ""))
+            for margin in made.verdict.margins:
+                rows.append(_margin_row(margin, made))
+                self._about.append(_margin_text(margin))
+            for doubt in made.estimate.doubts:
+                rows.append((("? ", "tight-bold"), (plain(doubt, 300), "tight")))
+                self._about.append((doubt, "assumed where nothing better is known"))
+        head = f"{'place':<9} {'what':<18} {'expected':>12}  {'band':<23}  {'basis':<11} formula"
+        self.listing.show(rows, head=((head, "dim"),), empty=(("nothing of that name", "dim"),))
+        self.describe(self.listing.cursor)
+
+    def describe(self, index: int) -> None:
+        if index < len(self._about):
+            formula, source = self._about[index]
+            self.about.show((plain(formula, 600), "strong"), (plain(source, 600), "dim"))
+
+
+def _searched(term: Term) -> str:
+    return f"{term.place} {term.label} {term.kind.value} {term.basis.value} {term.source}".casefold()
+
+
+def _term_row(term: Term) -> Line:
+    is_sure = term.low_bytes == term.high_bytes
+    band = "" if is_sure else f"{fine_size(term.low_bytes)} – {fine_size(term.high_bytes)}"
+    return (
+        (fit_text(term.place, 9) + " ", "text"),
+        (fit_text(plain(term.label), 18) + " ", "strong"),
+        (right_text(fine_size(term.n_bytes), 12), "strong"),
+        (f"  {fit_text(band, 23)}  ", "dim"),
+        (fit_text(term.basis.value, 11) + " ", "text" if term.basis.value in ("exact", "derived") else "tight"),
+        (plain(term.formula, 200), "dim"),
+    )
+
+
+def _margin_row(margin: Margin, made: Assessment) -> Line:
+    place = margin.place
+    names = drawing_on(place, made.places)
+    low = made.estimate.low_bytes(names)
+    band = "" if low == margin.high_bytes else f"{fine_size(low)} – {fine_size(margin.high_bytes)}"
+    return (
+        (fit_text(place.name, 9) + " ", "text"),
+        (fit_text("sum", 17), "strong"),
+        (f"{GLYPHS[margin.level]} ", CELL_STYLES[margin.level]),
+        (right_text(fine_size(margin.load_bytes), 12), "strong"),
+        (f"  {fit_text(band, 23)}  ", "dim"),
+        (f"of {fine_size(place.free_bytes)} free, line at {fine_size(place.line_bytes)}", "text"),
+    )
+
+
+def _margin_text(margin: Margin) -> tuple[str, str]:
+    place = margin.place
+    kept = f"{size(place.reserve_bytes)} of {place.name} should stay free for everything else"
+    over = "over" if margin.headroom_bytes < 0 else "under"
+    said = f"{size(abs(margin.headroom_bytes))} {over} the line at the high end of the band"
+    return f"{place.name}: {said}", f"the line lies at what is free less the reserve: {kept}"
+
+
+def open_screen() -> Explain:
+    return Explain()

@@ -1,0 +1,49 @@
+"""What every screen shares: the palette, and the view that is handed down to its panels."""
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.reactive import var
+from textual.screen import Screen
+
+from tui.widgets.panel import Panel
+from tui.widgets.thrift import ThriftyCompositor
+from tui.widgets.view import View
+
+T = TypeVar("T", bound=Panel)
+PALETTE = (
+    "text", "dim", "strong", "title", "used", "fits", "tight", "bad", "free", "line", "key", "fits-bold", "tight-bold",
+    "bad-bold", "cursor", "chip", "edge-fits", "edge-tight", "edge-bad", "edge-free",
+)  # fmt: skip
+"""Names of styles that lines are made of. ``app.tcss`` says what they look like."""
+
+
+class Frame(Screen[None]):
+    """A whole screen of panels. Component styles are the screen's, once, not each panel's."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"palette--{name}" for name in PALETTE}
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "go_back", "back", show=False)]
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._compositor = ThriftyCompositor()
+
+    view: var[View] = var(View, init=False)
+    """What is shown now."""
+
+    def hand_down(self, panels: Iterable[T]) -> Iterator[T]:
+        """Panels that are being mounted, with the view that there is already."""
+        for panel in panels:
+            panel.set_reactive(Panel.view, self.view)
+            yield panel
+
+    def watch_view(self, view: View) -> None:
+        """Hand it down."""
+        for panel in self.query(Panel):
+            panel.view = view
+
+    def action_go_back(self) -> None:
+        """To where the person came from."""
+        self.dismiss()

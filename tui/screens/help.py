@@ -1,0 +1,78 @@
+"""All keys, grouped by what they are for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tui.screens.browser import Browser
+
+if TYPE_CHECKING:
+    from tui.widgets.line import Line
+
+_GROUPS = (
+    (
+        "What shall be loaded",
+        (
+            ("m", "choose a model: by name, or a .gguf file"),
+            ("[ ]", "smaller or larger quant; also ↓ and ↑"),
+            ("- +", "shorter or longer context; also ← and →"),
+            ("k", "type of the KV cache: f16, q8_0, q4_0"),
+            ("d", "devices: chosen by itself, all, each alone, the CPU alone"),
+            ("e", "engine"),
+            ("o", "all options of the engine"),
+            ("1 - 4", "apply a change that the verdict offers"),
+        ),
+    ),
+    (
+        "What there is to see",
+        (
+            ("x", "explain: every byte of the estimate, with its source"),
+            ("p", "processes on the GPUs"),
+            ("h", "history of each pool"),
+            ("f", "what could not be read, and what to do about it"),
+            ("PgUp PgDn", "move in a long list of devices"),
+        ),
+    ),
+    (
+        "Everywhere",
+        (
+            ("space", "pause, and go on"),
+            ("/", "filter a list"),
+            ("enter", "choose; on the dashboard: the warning has been read"),
+            ("esc", "back"),
+            ("ctrl+p", "all actions by name, and the theme"),
+            ("q", "quit"),
+        ),
+    ),
+    (
+        "How to read the bars",
+        (
+            ("█", "used now"),
+            ("▒", "what the load would add"),
+            ("▓", "what would land here because it has no room on a device"),
+            ("░", "free"),
+            ("┃", "the load line: beyond it, too little stays free for everything else"),
+            ("»", "more than there is"),
+            ("● ▲ ◆ ✗", "fits, tight, spills into slower memory, fails"),
+        ),
+    ),
+)
+
+
+class Help(Browser):
+    TITLE_TEXT = "Help"
+    HAS_CURSOR = False
+    HINTS: ClassVar = (("/", "filter"), ("esc", "back"), ("q", "quit"))
+
+    def fill(self) -> None:
+        wanted = self.text.casefold()
+        rows: list[Line] = []
+        for title, keys in _GROUPS:
+            found = [(key, text) for key, text in keys if wanted in f"{key} {text}".casefold()]
+            if found:
+                rows += [((title, "strong"),), *(((f"  {key:<11}", "key"), (text, "text")) for key, text in found), ()]
+        self.listing.show(rows[:-1], empty=(("no key does that", "dim"),))
+
+
+def open_screen() -> Help:
+    return Help()

@@ -1,0 +1,38 @@
+"""Everything that could not be read, in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from tui.humanize import plain
+from tui.places import missing_places
+from tui.screens.browser import Browser
+from tui.widgets.line import wrap
+from tui.widgets.memory import notices_of
+
+if TYPE_CHECKING:
+    from tui.widgets.line import Line
+
+
+class Notices(Browser):
+    TITLE_TEXT = "What could not be read"
+    HAS_CURSOR = False
+    HINTS: ClassVar = (("/", "filter"), ("esc", "back"))
+
+    def fill(self) -> None:
+        snapshot = self.view.snapshot
+        said = [(fault.probe, fault.message) for fault in notices_of(self.view)]
+        said += [(place.name, place.reason) for place in (missing_places(snapshot) if snapshot else ())]
+        wanted = self.text.casefold()
+        width = max(20, self.size.width - 8)
+        rows: list[Line] = []
+        for who, message in said:
+            text = plain(f"{who}: {message}" if who else message, 1000)
+            if wanted in text.casefold():
+                for number, line in enumerate(wrap(text, width)):
+                    rows.append((("! " if number == 0 else "  ", "tight-bold"), (line, "text")))
+        self.listing.show(rows, empty=(("everything could be read", "dim"),))
+
+
+def open_screen() -> Notices:
+    return Notices()

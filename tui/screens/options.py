@@ -1,0 +1,207 @@
+"""Every option of the engine, from its own declaration, and what is asked of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from estimator.errors import EstimatorError
+from tui.messages import PlanChanged
+from tui.plan import assess
+from tui.screens.browser import Browser
+from tui.widgets.line import fit_text
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from tui.plan import Plan
+    from tui.widgets.line import Line
+
+_KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+_MOST = 1 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One thing that can be set, of the workload or of the engine's options."""
+
+    name: str
+    is_workload: bool
+    flag: str
+    help: str
+    value: Any
+    choices: tuple[str, ...] = ()
+    kind: str
+    """``bool``, ``int``, ``float list``, ``choice``."""
+
+
+class OptionsScreen(Browser):
+    TITLE_TEXT = "Options"
+    HINTS: ClassVar = (("enter", "change"), ("del", "as if not given"), ("esc", "back"))
+    PROMPT = "a number"
+    HAS_ABOUT = True
+    CAN_FILTER = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "choose", show=False),
+        Binding("delete,backspace", "clear", show=False),
+    ]
+
+    def fill(self) -> None:
+        plan = self.view.plan
+        if plan is None:
+            self._fields: list[Field] = []
+            self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            return
+        self.listing.entitle(f"Options of {plan.engine.NAME}")
+        self._fields = fields_of(plan)
+        head = f"{'flag':<17} {'value':<12} what it is"
+        self.listing.show([_row(field) for field in self._fields], head=((head, "dim"),))
+        self.describe(self.listing.cursor)
+
+    def describe(self, index: int) -> None:
+        plan = self.view.plan
+        if plan is None or index >= len(self._fields):
+            return
+        field = self._fields[index]
+        self.about.show((f"{field.flag or field.name}: {field.help}", "text"), (self._command(), "dim"))
+
+    def _command(self) -> str:
+        """What to type to get what is judged."""
+        plan, made = self.view.plan, self.view.assessment
+        if plan is None or made is None:
+            return ""
+        return f"llama-server {plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)}"
+
+    def choose(self, index: int) -> None:
+        field = self._fields[index]
+        if field.kind == "bool":
+            self._set(field, not field.value)
+        elif field.kind == "choice":
+            place = field.choices.index(field.value) if field.value in field.choices else -1
+            self._set(field, field.choices[(place + 1) % len(field.choices)])
+        else:
+            self.entry.value = "" if field.value is None else _text(field.value)
+            self.entry.placeholder = f"{field.flag or field.name}: {field.help}"
+            self.entry.display = True
+            self.entry.focus()
+
+    def action_choose(self) -> None:
+        self.listing.action_choose_row()
+
+    def action_clear(self) -> None:
+        """Back to what the engine does by itself."""
+        if self.view.plan is None or not self._fields:
+            return
+        field = self._fields[self.listing.cursor]
+        if not field.is_workload:
+            self._set(field, getattr(self.view.plan.engine.Options(), field.name))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        field = self._fields[self.listing.cursor]
+        try:
+            value = parse_value(field, message.value)
+        except ValueError as error:
+            self.about.show((str(error), "bad-bold"))
+            return
+        self._set(field, value)
+        self.action_go_back()
+
+    def _set(self, field: Field, value: Any) -> None:
+        """Change the plan, unless the engine would refuse it."""
+        plan = self.view.plan
+        if plan is None:
+            return
+        if field.is_workload:
+            changed = replace(plan, workload=replace(plan.workload, **{field.name: value}))
+        else:
+            changed = replace(plan, options=replace(plan.options, **{field.name: value}))
+        try:
+            if self.view.places:
+                assess(changed, self.view.places)
+        except EstimatorError as error:
+            self.about.show((f"not changed: {error}", "bad-bold"))
+            return
+        self.post_message(PlanChanged(changed))
+
+
+def fields_of(plan: Plan) -> list[Field]:
+    """The workload's settings, then all that the engine declares."""
+    asked = plan.workload
+    found = [
+        Field(name="context_tokens", is_workload=True, flag="--ctx-size", value=asked.context_tokens, kind="int",
+              help="tokens of all sequences together"),
+        Field(name="n_sequences", is_workload=True, flag="--parallel", value=asked.n_sequences, kind="int",
+              help="sequences at the same time"),
+        Field(name="kv_type", is_workload=True, flag="--cache-type-k/v", value=asked.kv_type, kind="choice",
+              help="stored type of the KV cache", choices=_KV_TYPES),
+    ]  # fmt: skip
+    for field in fields(plan.options):
+        choices = tuple(field.metadata.get("choices", ()))
+        found.append(
+            Field(
+                name=field.name,
+                is_workload=False,
+                flag=str(field.metadata.get("flag", "")),
+                help=str(field.metadata.get("help", "")),
+                value=getattr(plan.options, field.name),
+                choices=choices,
+                kind="choice" if choices else _kind(str(field.type)),
+            )
+        )
+    return found
+
+
+def _kind(annotation: str) -> str:
+    if "bool" in annotation:
+        return "bool"
+    return "float list" if "tuple" in annotation else "int"
+
+
+def parse_value(field: Field, text: str) -> Any:
+    """What was typed.
+
+    Raises:
+        ValueError: it is none, and what would be one.
+    """
+    text = text.strip()
+    if field.kind == "float list":
+        if not text:
+            return None
+        try:
+            shares = tuple(float(part) for part in text.replace(",", " ").split())
+        except ValueError:
+            raise ValueError("shares are numbers with commas between them, as in 3,1") from None
+        if not all(0 <= share < _MOST for share in shares) or not sum(shares):
+            raise ValueError("shares are positive numbers")
+        return shares
+    if not text and not field.is_workload:
+        return None if field.value is None or field.name in ("n_gpu_layers", "n_outputs") else field.value
+    factor = 1024 if text[-1:] in ("k", "K") else 1
+    digits = text.rstrip("kK").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
+    lowest = 1 if field.is_workload or "batch" in field.name else 0
+    if not digits.isascii() or not digits.isdigit() or not lowest <= int(digits) * factor <= _MOST:
+        raise ValueError(f"{text or 'nothing'} is no whole number from {lowest} on, as in 8192 or 8k")
+    return int(digits) * factor
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not given"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+
+
+def _row(field: Field) -> Line:
+    return (
+        (fit_text(field.flag or field.name, 17) + " ", "text"),
+        (fit_text(_text(field.value), 12) + " ", "dim" if field.value is None else "strong"),
+        (field.help, "dim"),
+    )
+
+
+def open_screen() -> OptionsScreen:
+    return OptionsScreen()

@@ -1,0 +1,93 @@
+"""Every process that holds memory on a device; sorted and filtered as asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.humanize import UNKNOWN, gib, plain
+from tui.places import device_label
+from tui.screens.browser import Browser
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.processes import NOT_VISIBLE
+
+if TYPE_CHECKING:
+    from probes.snapshot import Process
+    from tui.widgets.line import Line
+
+_COLUMNS = ("pid", "device", "held", "name", "command")
+
+
+class Processes(Browser):
+    TITLE_TEXT = "Processes on the GPUs"
+    HINTS: ClassVar = (("s", "sort by the next column"), ("r", "reverse"), ("/", "filter"), ("esc", "back"))
+    HAS_ABOUT = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "sort"), Binding("r", "reverse")]
+
+    column = "held"
+    is_reversed = True
+
+    def fill(self) -> None:
+        snapshot = self.view.snapshot
+        devices = snapshot.devices if snapshot else ()
+        self._labels = {device.key: device_label(device, devices) for device in devices}
+        wanted = self.text.casefold()
+        found = [process for process in (snapshot.processes if snapshot else ()) if wanted in self._searched(process)]
+        found.sort(key=self._key, reverse=self.is_reversed)
+        self._shown = found
+        mark = "▼" if self.is_reversed else "▲"
+        titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
+        pid, device, held, name, command = titles
+        head = f"{pid:>9}  {device:<10} {held:>9}  {name:<24} {command}"
+        empty = "nothing of that name" if wanted else "no process holds memory on a GPU"
+        self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
+        self.describe(self.listing.cursor)
+
+    def describe(self, index: int) -> None:
+        if index >= len(self._shown):
+            self.about.show()
+            return
+        process = self._shown[index]
+        name = plain(process.name or NOT_VISIBLE, 80)
+        held = f"{gib(process.used_bytes, 2)} GiB" if process.used_bytes is not None else "not reported by the driver"
+        where = self._labels.get(process.device_key, UNKNOWN)
+        self.about.show(
+            (f"{process.pid} {name} on {where}: {held}", "strong"), (plain(process.command or "", 2000), "dim")
+        )
+
+    def _row(self, process: Process) -> Line:
+        return (
+            (f"{process.pid:>9}  ", "dim"),
+            (fit_text(self._labels.get(process.device_key, UNKNOWN), 10) + " ", "text"),
+            (right_text(gib(process.used_bytes, 2), 9), "strong"),
+            (f"  {fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
+            (plain(process.command or "", 400), "dim"),
+        )
+
+    def _searched(self, process: Process) -> str:
+        label = self._labels.get(process.device_key, "")
+        return f"{process.pid} {label} {process.name or ''} {process.command or ''}".casefold()
+
+    def _key(self, process: Process) -> tuple[object, int]:
+        keys: dict[str, object] = {
+            "pid": process.pid,
+            "device": self._labels.get(process.device_key, ""),
+            "held": -1 if process.used_bytes is None else process.used_bytes,
+            "name": (process.name or "").casefold(),
+            "command": process.command or "",
+        }
+        return keys[self.column], process.pid
+
+    def action_sort(self) -> None:
+        self.column = _COLUMNS[(_COLUMNS.index(self.column) + 1) % len(_COLUMNS)]
+        self.is_reversed = self.column == "held"
+        self.fill()
+
+    def action_reverse(self) -> None:
+        self.is_reversed = not self.is_reversed
+        self.fill()
+
+
+def open_screen() -> Processes:
+    return Processes()

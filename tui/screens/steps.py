@@ -1,0 +1,77 @@
+"""What the keys change about a plan: pure functions from one plan to the next."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from estimator.mixture import LABELS, QUANTS
+from estimator.model import Model
+from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, with_quant
+
+_MOST_CONTEXT_TOKENS = 1 << 20
+_TRAINED_IN_FOUR_BITS = ("MXFP4", "MXFP4_MOE")
+
+
+def contexts_of(model: Model) -> list[int]:
+    """Powers of two from 512 to what the model has, and that itself."""
+    native = model.native_context_tokens or _MOST_CONTEXT_TOKENS
+    steps = [SMALLEST_CONTEXT_TOKENS]
+    while steps[-1] * 2 <= native:
+        steps.append(steps[-1] * 2)
+    return sorted({*steps, native})
+
+
+def with_context_step(plan: Plan, step: int) -> Plan:
+    """The next longer or shorter context; the same plan at the end."""
+    now = plan.workload.context_tokens
+    if step > 0:
+        tokens = next((n for n in contexts_of(plan.model) if n > now), now)
+    else:
+        tokens = next((n for n in reversed(contexts_of(plan.model)) if n < now), now)
+    return plan if tokens == now else replace(plan, workload=replace(plan.workload, context_tokens=tokens))
+
+
+def quants_of(model: Model) -> list[str]:
+    """What the matrix offers, best first; the model's own among them."""
+    if model.quant in (*_TRAINED_IN_FOUR_BITS, *LABELS.values()):  # other mixtures only lose
+        return [model.quant]
+    if model.quant in MATRIX_QUANTS:
+        return list(MATRIX_QUANTS)
+    if model.quant in QUANTS:
+        return [quant for quant in QUANTS if quant in MATRIX_QUANTS or quant == model.quant]
+    return [model.quant, *MATRIX_QUANTS]
+
+
+def with_quant_step(plan: Plan, model: Model, step: int) -> Plan:
+    """The next better or smaller quant of the model as it was read."""
+    quants = quants_of(model)
+    place = quants.index(plan.model.quant) if plan.model.quant in quants else 0
+    wanted = quants[max(0, min(len(quants) - 1, place - step))]
+    return plan if wanted == plan.model.quant else replace(plan, model=with_quant(model, wanted))
+
+
+def with_devices_step(plan: Plan, names: Sequence[str]) -> Plan:
+    """Chosen by itself, all devices, each alone, the CPU alone, and again."""
+    choices: list[tuple[str, ...] | None] = [None]
+    if len(names) > 1:
+        choices.append(tuple(names))
+    choices += [(name,) for name in names]
+    choices.append(())
+    place = choices.index(plan.devices) if plan.devices in choices else -1
+    return replace(plan, devices=choices[(place + 1) % len(choices)])
+
+
+def devices_text(plan: Plan) -> str:
+    """``the CPU alone``, ``GPU 0``, ``chosen by itself``."""
+    if plan.devices is None:
+        return "chosen by itself: one where it fits, else all"
+    if not plan.devices:
+        return "the CPU alone"
+    return plan.devices[0] if len(plan.devices) == 1 else f"all {len(plan.devices)} devices"
+
+
+def with_kv_step(plan: Plan) -> Plan:
+    """The next stored type of the KV cache: f16, q8_0, q4_0, and again."""
+    types = ("f16", "q8_0", "q4_0")
+    now = plan.workload.kv_type
+    kv_type = types[(types.index(now) + 1) % len(types)] if now in types else types[0]
+    return replace(plan, workload=replace(plan.workload, kv_type=kv_type))

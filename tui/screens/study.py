@@ -1,0 +1,63 @@
+"""Advice and the matrix: up to some hundred estimates, so they are made on a thread aside."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import thread_time
+
+from estimator.ledger import Place
+from estimator.model import Model
+from estimator.verdict import Level
+from probes.snapshot import Snapshot
+from tui.plan import Advice, Cell, Plan, advise, level_of, matrix
+from tui.screens.steps import quants_of
+
+_NATIVE_TOKENS = 131072
+"""Columns end here where the model does not say how long its context is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Study:
+    """What was found about one plan on places as they were."""
+
+    plan: Plan
+    places: tuple[Place, ...]
+    level: Level
+    """Of the plan there."""
+    advice: Advice
+    cells: tuple[Cell, ...]
+    seconds: float
+    """Of computing."""
+
+
+def study(
+    plan: Plan, model: Model, places: tuple[Place, ...], snapshot: Snapshot, is_wanted: Callable[[], bool]
+) -> Study | None:
+    """Advice and matrix; None where nobody wants it any more.
+
+    Args:
+        plan: what is chosen now.
+        model: as it was read; every quant of the matrix is derived from it.
+        places: of the snapshot.
+        snapshot: names the processes that could be stopped.
+        is_wanted: asked between rows.
+    """
+    began = thread_time()
+    advice = advise(plan, places, snapshot)
+    own = replace(plan, model=model)
+    quants = quants_of(model)
+    cells: list[Cell] = []
+    for quant in quants if plan.model.quant in quants else [plan.model.quant, *quants]:
+        if not is_wanted():
+            return None
+        cells += matrix(own, places, contexts_shown(plan), (quant,))
+    level = level_of(plan, places)
+    return Study(
+        plan=plan, places=places, level=level, advice=advice, cells=tuple(cells), seconds=thread_time() - began
+    )
+
+
+def contexts_shown(plan: Plan) -> list[int]:
+    """Powers of two from 2k up to what the model has, that itself, and the plan's own."""
+    native = plan.model.native_context_tokens or _NATIVE_TOKENS
+    powers = [1024 << n for n in range(1, 11) if 1024 << n <= native]
+    return sorted({*powers, native, plan.workload.context_tokens})

@@ -1,0 +1,68 @@
+"""Used memory over time, of each pool, with the predicted level and the load line across it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.humanize import plain
+from tui.screens.frame import Frame
+from tui.widgets.chart import chart, column_seconds_of
+from tui.widgets.headline import Headline
+from tui.widgets.hints import Hints
+from tui.widgets.panel import Panel
+from tui.widgets.rows import rows_of
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+_CHART_LINES = 7
+"""The least for one pool: a title, five levels and the time."""
+
+
+class Timeline(Panel):
+    """As many pools as have room, from the first one asked for on."""
+
+    TITLE = "History"
+    first = 0
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
+        rows = [row for row in rows_of(view) if row.pool is not None]
+        if not rows:
+            return [(("no readings yet", "dim"),)]
+        self.first = max(0, min(self.first, len(rows) - 1))
+        n_charts = max(1, min(len(rows) - self.first, height // _CHART_LINES))
+        shown = rows[self.first : self.first + n_charts]
+        said = f"{self.first + 1}-{self.first + n_charts} of {len(rows)}, ↑ ↓ for the others"
+        self.entitle(subtitle=said if n_charts < len(rows) else "")
+        lines: list[Line] = []
+        for number, row in enumerate(shown):
+            n_lines = height * (number + 1) // n_charts - height * number // n_charts
+            lines.append(((f"{row.label} {plain(row.name)}", "strong"),))
+            drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width))
+            lines += drawn + [()] * (n_lines - 1 - len(drawn))
+        return lines
+
+
+class TimelineScreen(Frame):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,left,pageup", "move(-1)", show=False),
+        Binding("down,right,pagedown", "move(1)", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        hints = Hints(("↑ ↓", "other pools"), ("┄", "load line"), ("╌", "with the load"), ("esc", "back"))
+        yield from self.hand_down((Headline(id="headline"), Timeline(id="timeline"), hints))
+
+    def action_move(self, n_rows: int) -> None:
+        timeline = self.query_one(Timeline)
+        timeline.first = max(0, timeline.first + n_rows)
+        timeline.redraw()
+
+
+def open_screen() -> TimelineScreen:
+    return TimelineScreen()
