@@ -563,7 +563,7 @@ mutations = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=mutations)
 def test_mutated_header_is_read_or_refused_and_nothing_else(path, changes):
     content = bytearray(VALID)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import sys
 from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
+from tui.terminal import leave_with_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +31,7 @@ def run_app(sources: Sequence[ProbeSource], request: Request | None = None, *, i
     reading = _read(request) if request is not None else None
     from tui.app import PlimsollApp  # noqa: PLC0415  # 130 ms, in which the drivers answer
 
+    leave_with_terminal(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
     app = PlimsollApp(
         sampler=sampler,
         feed=feed,

@@ -1,0 +1,15 @@
+"""What all tests share."""
+
+import pytest
+import textual._wait
+from hypothesis import settings
+
+settings.register_profile("quick", max_examples=40, deadline=None)
+settings.load_profile("quick")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_pilot() -> None:
+    """Textual's pilot looks every 20 ms whether the app has come to rest, several times a key; each 4 ms is as sure."""
+    textual._wait.SLEEP_GRANULARITY = 1 / 250
+    textual._wait.SLEEP_IDLE = 1 / 2500

@@ -1,0 +1,40 @@
+import os
+import pty
+import signal
+import sys
+from pathlib import Path
+
+from tui.terminal import HANGUP_STATUS, is_gone
+
+
+def test_a_terminal_is_there_until_its_other_end_is_closed() -> None:
+    ours, theirs = pty.openpty()
+    assert not is_gone(theirs)
+    os.close(ours)
+    assert is_gone(theirs)
+    os.close(theirs)
+
+
+def test_what_is_no_terminal_is_gone(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("w") as file:
+        assert is_gone(file.fileno())
+
+
+WATCHED = """
+import time
+from tui import terminal
+terminal.WATCH_SECONDS = 0.01
+terminal.leave_with_terminal(1)
+print("on")
+time.sleep(60)
+"""
+
+
+def test_a_program_that_ignores_the_hang_up_leaves_all_the_same() -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.execv(sys.executable, [sys.executable, "-c", WATCHED])
+    assert os.read(terminal, 64).startswith(b"on")
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == HANGUP_STATUS
