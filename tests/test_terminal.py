@@ -21,11 +21,11 @@ def test_what_is_no_terminal_is_gone(tmp_path: Path) -> None:
 
 
 WATCHED = """
-import time
+import os, time
 from tui import terminal
 terminal.WATCH_SECONDS = 0.01
 terminal.leave_with_terminal(1)
-print("on")
+os.write(1, b"on")
 time.sleep(60)
 """
 
