@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from estimator.kv_cache import cell_bytes
 from estimator.model import Model
-from estimator.placement import weight_table
+from estimator.placement import HOST, weight_table
 from estimator.rounding import ROUNDINGS
 from estimator.scratch import (
     F32_BYTES,
@@ -52,7 +52,7 @@ class Spread:
     @property
     def has_host_work(self) -> bool:
         """Matrices lie on the host, which the first device fetches for large steps."""
-        return self.n_cpu_moe_layers > 0 or any(device < 0 for device in self.layer_devices)
+        return self.n_cpu_moe_layers > 0 or HOST in self.layer_devices
 
     @property
     def is_pipelined(self) -> bool:
@@ -118,7 +118,7 @@ def _fetched_moments(model: Model, step: Step, spread: Spread) -> dict[str, int]
     inputs = mask_bytes(model, step) + index_bytes(model, step, ROUNDINGS["cuda"])
     largest = weight_table(model, "cuda").largest_bytes
     moments: dict[str, int] = {}
-    has_host_blocks = any(device < 0 for device in spread.layer_devices[:-1])
+    has_host_blocks = HOST in spread.layer_devices[:-1]
     if is_hybrid(model):  # the states of such layers are updated where they lie, and their attention stays there too
         if has_host_blocks and "ffn_up" in largest:
             moments["matrix fetched from RAM"] = largest["ffn_up"] + step_bytes * (2 * inner + 7 * embedding)

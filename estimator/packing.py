@@ -9,11 +9,9 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 from estimator.buffers import Spread, device_buffer
-from estimator.kv_cache import cell_bytes, state_bytes
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.placement import HOST, Layout, counted_layout, weight_table
-from estimator.rounding import ROUNDINGS
 from estimator.scratch import Step
 
 FIT_MARGIN_BYTES = 1024 << 20
@@ -23,17 +21,13 @@ FIT_MARGIN_BYTES = 1024 << 20
 class Burden:
     """What one load puts on devices of one kind, whichever layers these hold."""
 
-    def __init__(self, model: Model, step: Step, kind: str, *, is_cache_offloaded: bool = True) -> None:
-        table, rounding = weight_table(model, kind), ROUNDINGS[kind]
-        kept = [
-            cell_bytes(layer, step.shape, step.key_type, step.value_type, rounding)
-            + state_bytes(layer, step.shape.n_sequences, rounding)
-            if is_cache_offloaded
-            else 0
-            for layer in model.layers
-        ]
+    def __init__(
+        self, model: Model, step: Step, kind: str, kept_bytes: Sequence[int], *, is_cache_offloaded: bool = True
+    ) -> None:
+        """``kept_bytes``: caches and states of each layer on such a device."""
+        table = weight_table(model, kind)
         self._model, self._step, self._is_cache_offloaded = model, step, is_cache_offloaded
-        self._dense = [0, *accumulate(map(sum, zip(table.layer_bytes, kept, strict=True)))]
+        self._dense = [0, *accumulate(map(sum, zip(table.layer_bytes, kept_bytes, strict=True)))]
         self._experts = [0, *accumulate(table.expert_bytes)]
         self._output = table.output_bytes + table.tied_bytes
         self._first, self._rope = table.first_layer_bytes, table.rope_bytes

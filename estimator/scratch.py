@@ -7,12 +7,15 @@ with llama.cpp of 2026-10-01 on devices with CUDA's rules (bench/accuracy.py rep
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from estimator.kv_cache import CacheShape
 from estimator.model import Model
 from estimator.quant import BLOCKS
 from estimator.rounding import ROUNDINGS, Rounding
 
+REMEMBERED_MODELS = 48
+"""What depends on the model alone is reckoned once: a matrix asks for it thousands of times."""
 F32_BYTES = 4
 ROTATION_WIDTH = 64
 """Values of a quantised cache are rotated in blocks of so many (`build_attn_inp_kv`, src/llama-graph.cpp)."""
@@ -49,6 +52,7 @@ class Peaks:
         return max(self.feed_forward_bytes, self.attention_bytes, self.head_bytes)
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
 def window_kinds(model: Model) -> tuple[int | None, ...]:
     """One entry per kind of cache the model has: full, windowed. Nothing for a model without attention."""
     kinds: list[int | None] = []
@@ -70,7 +74,7 @@ def mask_bytes(model: Model, step: Step) -> int:
 def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     """Positions and the cells that keys and values are written to, each an input of its own."""
     n_tokens = step.shape.n_step_tokens
-    value_width = max((layer.value_width for layer in model.layers), default=0)
+    value_width = _widest_value(model)
     value_index = 0
     if value_width:  # without flash attention values are stored transposed, and each element is addressed
         value_index = 8 * n_tokens * (1 if step.is_flash_attention else value_width)
@@ -83,6 +87,11 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     return total + _rotation_bytes(model, step) * len(kinds)
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
+def _widest_value(model: Model) -> int:
+    return max((layer.value_width for layer in model.layers), default=0)
+
+
 def _rotation_bytes(model: Model, step: Step) -> int:
     """Hadamard matrices that a quantised cache is rotated with."""
     head_width = model.head_width
@@ -93,11 +102,13 @@ def _rotation_bytes(model: Model, step: Step) -> int:
     return F32_BYTES * (largest_power**2 + values)
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
 def is_hybrid(model: Model) -> bool:
     """Whether layers keep a state beside, or instead of, keys and values."""
     return any(layer.conv_state_width for layer in model.layers)
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
 def convolved_width(model: Model) -> int:
     """Channels of the convolution before a state."""
     found = (t.shape[1] for t in model.tensors if t.name.endswith("ssm_conv1d.weight") and len(t.shape) > 1)
@@ -108,6 +119,7 @@ def query_width(model: Model) -> int:
     return model.n_heads * model.head_width
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
 def feed_forward_width(model: Model) -> int:
     """Floats per token at the peak of a feed-forward block: its matrices' results, residual and attention's slot."""
     embedding, query = model.embedding_width, query_width(model)

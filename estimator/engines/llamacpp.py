@@ -11,7 +11,7 @@ from estimator.buffers import Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
-from estimator.model import Model
+from estimator.model import Layer, Model
 from estimator.packing import Burden, least, packed_layout
 from estimator.placement import HOST, Layout, WeightTable, place_layers, weight_table
 from estimator.rounding import ROUNDINGS
@@ -165,6 +165,7 @@ class _Load:
         self.model, self.workload, self.options = model, workload, options
         self.devices, self.host = _split_places(places)
         self.shape = _cache_shape(workload, options)
+        self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
         stored = STORED_TYPES[workload.kv_type]
         self.step = Step(
             shape=self.shape,
@@ -189,7 +190,19 @@ class _Load:
 
     def burden(self) -> Burden:
         """What the layers put on the devices, which are of one kind."""
-        return Burden(self.model, self.step, self.devices[0].kind, is_cache_offloaded=self.options.is_kv_offloaded)
+        kind, is_offloaded = self.devices[0].kind, self.options.is_kv_offloaded
+        kept = [sum(self.kept(layer, kind)) if is_offloaded else 0 for layer in self.model.layers]
+        return Burden(self.model, self.step, kind, kept, is_cache_offloaded=is_offloaded)
+
+    def kept(self, layer: Layer, kind: str) -> tuple[int, int]:
+        """(cells, states) in bytes of a layer; most layers are alike, and are reckoned once."""
+        if (layer, kind) not in self._kept:
+            stored, rounding = self.step.key_type, ROUNDINGS[kind]
+            self._kept[layer, kind] = (
+                cell_bytes(layer, self.shape, stored, stored, rounding),
+                state_bytes(layer, self.shape.n_sequences, rounding),
+            )
+        return self._kept[layer, kind]
 
     def place_of(self, device: int) -> Place:
         """The device of that number, or the host."""
@@ -236,8 +249,10 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
     def put(place: Place, n_bytes: int) -> None:
         held[place.name] = held.get(place.name, 0) + n_bytes
 
+    tables = {place.name: weight_table(model, load.rounding_kind(place)) for place in (*load.devices, host)}
+
     def table(place: Place) -> WeightTable:
-        return weight_table(model, load.rounding_kind(place))
+        return tables[place.name]
 
     put(host, table(host).input_bytes)
     for block, device in enumerate(layout.layer_devices[:-1]):
@@ -278,26 +293,26 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
 
 
 def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
-    shape, stored = load.shape, load.step.key_type
+    shape = load.shape
     cells: dict[str, int] = {}
     states: dict[str, int] = {}
-    kinds: dict[str, dict[tuple[int, int, int], int]] = {}
+    alike: dict[tuple[str, Layer], int] = {}
     for layer, device in zip(load.model.layers, layout.layer_devices[:-1], strict=True):
         place = load.place_of(device if load.options.is_kv_offloaded else HOST)
-        rounding = ROUNDINGS[load.rounding_kind(place)]
-        if layer.key_width or layer.value_width:
-            cells[place.name] = cells.get(place.name, 0) + cell_bytes(layer, shape, stored, stored, rounding)
-            counted = kinds.setdefault(place.name, {})
-            key = (layer.key_width, layer.value_width, shape.layer_cells(layer.window_tokens) * shape.n_streams)
-            counted[key] = counted.get(key, 0) + 1
-        if layer.conv_state_width or layer.recurrent_state_width:
-            states[place.name] = states.get(place.name, 0) + state_bytes(layer, shape.n_sequences, rounding)
+        n_cell_bytes, n_state_bytes = load.kept(layer, load.rounding_kind(place))
+        if n_cell_bytes:
+            cells[place.name] = cells.get(place.name, 0) + n_cell_bytes
+            alike[place.name, layer] = alike.get((place.name, layer), 0) + 1
+        if n_state_bytes:
+            states[place.name] = states.get(place.name, 0) + n_state_bytes
     formulas = {
         name: " + ".join(
-            f"{n} layers x {n_cells} cells x ({key} + {value}) {load.workload.kv_type}"
-            for (key, value, n_cells), n in counted.items()
+            f"{n} layers x {shape.layer_cells(layer.window_tokens) * shape.n_streams} cells x "
+            f"({layer.key_width} + {layer.value_width}) {load.workload.kv_type}"
+            for (held_at, layer), n in alike.items()
+            if held_at == name
         )
-        for name, counted in kinds.items()
+        for name in cells
     }
     per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
     return [
