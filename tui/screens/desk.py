@@ -26,7 +26,7 @@ _NOTICEABLE_BYTES = 128 << 20
 """Free memory must move by so much before advice and matrix are made anew: a cell shows 0.1 GiB."""
 _PATIENCE_SECONDS = 10.0
 """Between two of them while only the memory moves."""
-_REST = 30
+_REST = 60
 """Whatever takes long is done the more seldom: one part of computing to so many of rest, while only memory moves."""
 
 
