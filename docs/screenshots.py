@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -46,8 +47,13 @@ async def draw(
             await settle(app, pilot)
         await pilot.press(*keys)
         await settle(app, pilot)
-        (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="plimsoll"), "utf-8")
+        (DOCS / f"{name}.svg").write_text(without_links(app.export_screenshot(title="plimsoll")), "utf-8")
     print(f"docs/{name}.svg")  # noqa: T201
+
+
+def without_links(picture: str) -> str:
+    """The picture with the reader's own fonts: Textual's would be fetched from elsewhere."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
 
 
 async def settle(app: PlimsollApp, pilot: Pilot[None]) -> None:
