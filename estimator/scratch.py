@@ -74,7 +74,7 @@ def mask_bytes(model: Model, step: Step) -> int:
 def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     """Positions and the cells that keys and values are written to, each an input of its own."""
     n_tokens = step.shape.n_step_tokens
-    value_width = _widest_value(model)
+    value_width = widest_value(model)
     value_index = 0
     if value_width:  # without flash attention values are stored transposed, and each element is addressed
         value_index = 8 * n_tokens * (1 if step.is_flash_attention else value_width)
@@ -88,7 +88,8 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
 
 
 @lru_cache(maxsize=REMEMBERED_MODELS)
-def _widest_value(model: Model) -> int:
+def widest_value(model: Model) -> int:
+    """Elements per cell of the widest layer's values."""
     return max((layer.value_width for layer in model.layers), default=0)
 
 

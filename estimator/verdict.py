@@ -1,7 +1,7 @@
 """From an estimate and the places as they are now: does it fit, and if not, what would happen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from estimator.ledger import Estimate, Overflow, Place, drawing_on
@@ -65,7 +65,7 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         places: as they are now; every term's place is among them.
         fallback: what the engine would do by itself where the estimate does not fit.
     """
-    margins = tuple(_margin(estimate, place, places) for place in places)
+    margins = _sharing_overflow(tuple(_margin(estimate, place, places) for place in places))
     used = [margin for margin in margins if margin.load_bytes] or list(margins)
     worst = max(used, key=lambda margin: (margin.level, -margin.headroom_bytes))
     level, reason = worst.level, ""
@@ -81,6 +81,19 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         reason=reason,
         margins=margins,
     )
+
+
+def _sharing_overflow(margins: tuple[Margin, ...]) -> tuple[Margin, ...]:
+    """What several devices would move to the host has to have room there together, beside the host's own load."""
+    moved = [
+        margin for margin in margins if margin.level is Level.SPILLS and margin.place.overflow is Overflow.MIGRATED
+    ]
+    host = next((margin for margin in margins if margin.place.kind == "host"), None)
+    if not moved or host is None:
+        return margins
+    if sum(margin.missing_bytes for margin in moved) + host.load_bytes <= host.place.free_bytes:
+        return margins
+    return tuple(replace(margin, level=Level.FAILS) if margin in moved else margin for margin in margins)
 
 
 def _margin(estimate: Estimate, place: Place, places: Sequence[Place]) -> Margin:

@@ -233,6 +233,38 @@ def test_unified_memory_counts_the_mapped_embedding_once() -> None:
     )
 
 
+def test_unified_memory_under_cuda_holds_the_embedding_twice() -> None:
+    model = model_of("gemma-3-12b")
+    gb10 = Place(name="GPU 0", kind="cuda", total_bytes=120 * GIB, free_bytes=100 * GIB, draws_on="RAM")
+    discrete = Place(name="GPU 0", kind="cuda", total_bytes=120 * GIB, free_bytes=100 * GIB)
+    made = [
+        estimate(model, Workload(context_tokens=8192), Options(), [place, ram()]).n_bytes(kind=Kind.WEIGHTS)
+        for place in (gb10, discrete)
+    ]
+    assert made[0] == made[1]
+
+
+def test_more_sequences_than_the_engine_takes_are_refused() -> None:
+    with pytest.raises(Unjudgeable, match="256"):
+        estimate(model_of("llama-3.1-8b"), Workload(context_tokens=8192, n_sequences=257), Options(), [ram()])
+
+
+def test_without_flash_attention_values_are_as_wide_as_in_the_widest_layer() -> None:
+    model = model_of("llama-3.1-8b")
+    narrow = replace(model, layers=(replace(model.layers[0], value_width=512), *model.layers[1:]))
+    workload = Workload(context_tokens=8192)
+    caches = [
+        estimate(narrow, workload, Options(is_flash_attention=on), [ram()]).n_bytes(kind=Kind.KV_CACHE)
+        for on in (True, False)
+    ]
+    assert caches[1] - caches[0] == 512 * 8192 * 2
+
+
+def test_a_context_beyond_the_models_own_is_said() -> None:
+    made = estimate(model_of("llama-3.1-8b"), Workload(context_tokens=262144), Options(), [ram()])
+    assert any("beyond" in doubt for doubt in made.doubts)
+
+
 def test_flags_ask_for_what_was_estimated() -> None:
     model = model_of("llama-3.1-8b")
     workload, options = Workload(context_tokens=16384, n_sequences=2, kv_type="q8_0"), Options(n_ubatch_tokens=256)

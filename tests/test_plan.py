@@ -105,6 +105,29 @@ def test_stopping_the_smallest_process_that_is_enough_is_advised() -> None:
     assert [change.label for change in changes if not change.is_applicable] == ["after stopping 2 (9.0 GiB, medium)"]
 
 
+def test_stopping_a_process_makes_room_in_unified_memory_too() -> None:
+    host = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=60 * GIB, free_bytes=4 * GIB)
+    snapshot = Snapshot(
+        taken_seconds=0,
+        pools=(host,),
+        devices=(Device(key="a", name="GB10", vendor="nvidia", index=0, pool_key=HOST_POOL),),
+        processes=(Process(pid=7, device_key="a", used_bytes=40 * GIB, name="vllm"),),
+    )
+    changes = advise(plan_of(), places_of(snapshot), snapshot).changes
+    assert [change.label for change in changes if not change.is_applicable] == ["after stopping 7 (40.0 GiB, vllm)"]
+
+
+def test_a_split_that_was_asked_for_is_not_traded_for_one_device() -> None:
+    made = assess(plan_of(options=Options(tensor_split=(1.0, 1.0))), [gpu(20), gpu(20, 1), RAM])
+    assert made.device_names == ("GPU 0", "GPU 1")
+
+
+def test_the_best_quant_is_never_below_what_the_model_has_and_fits() -> None:
+    plan, places = plan_of(), [gpu(40, total_gib=48), RAM]
+    for quant, best in (("F16", "F16"), ("Q3_K_S", "Q8_0"), ("IQ3_M", "Q8_0")):
+        assert advise(replace(plan, model=with_quant(plan.model, quant)), places).best_quant == best
+
+
 def test_a_model_asked_for_twice_under_a_quant_is_made_once() -> None:
     plan = plan_of()
     assert with_quant(plan.model, "Q8_0") is with_quant(plan.model, "Q8_0")

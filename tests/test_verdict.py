@@ -57,6 +57,23 @@ def test_a_driver_that_migrates_spills_without_an_error() -> None:
     assert "without an error" in verdict.reason
 
 
+def test_what_two_devices_move_to_ram_has_to_have_room_there_together() -> None:
+    cards = [
+        Place(
+            name=f"GPU {i}",
+            kind="cuda",
+            total_bytes=100,
+            free_bytes=80,
+            overflow=Overflow.MIGRATED,
+            overflow_free_bytes=60,
+        )
+        for i in range(2)
+    ]
+    assert judge(made(term("GPU 0", 110), term("GPU 1", 110)), [*cards, RAM]).level is Level.SPILLS
+    assert judge(made(term("GPU 0", 115), term("GPU 1", 115)), [*cards, RAM]).level is Level.FAILS
+    assert judge(made(term("GPU 0", 110), term("GPU 1", 110), term("RAM", 5)), [*cards, RAM]).level is Level.FAILS
+
+
 def test_ram_spills_into_swap_as_far_as_there_is_any() -> None:
     swapping = Place(
         name="RAM", kind="host", total_bytes=100, free_bytes=60, overflow=Overflow.SWAPPED, overflow_free_bytes=20

@@ -8,8 +8,8 @@ from typing import Any
 from estimator.advise import best_quant, longest_context
 from estimator.engine import Engine, load_engine
 from estimator.errors import EstimatorError, Unjudgeable
-from estimator.ledger import Estimate, Place, Workload
-from estimator.mixture import QUANTS, requantised
+from estimator.ledger import Estimate, Place, Workload, drawing_on
+from estimator.mixture import QUANTS, UNQUANTISED, requantised
 from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.verdict import Level, Verdict, judge
@@ -100,7 +100,7 @@ def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
             lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
         return _assess_on(plan, chosen + host)
-    if len(devices) > 1:
+    if len(devices) > 1 and not plan.options.tensor_split:
         for place in sorted(devices, key=lambda place: -place.total_bytes):
             if _fits_alone(plan, place, host):
                 return _assess_on(plan, (place, *host))
@@ -176,10 +176,16 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
 
 def _quants(model: Model) -> tuple[str, ...]:
     """What is worth offering: not above 8 bits unless the model has that already, nor what does not change it."""
-    offered = tuple(quant for quant in QUANTS if quant not in ("F32", "BF16", "F16"))
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)
-    return offered if model.quant in QUANTS else (model.quant, *offered)
+    if model.quant in UNQUANTISED:
+        return tuple(quant for quant in QUANTS if quant == model.quant or quant not in UNQUANTISED)
+    offered = [quant for quant in QUANTS if quant not in UNQUANTISED]
+    if model.quant in QUANTS:
+        return tuple(offered)
+    own_bytes = model_bytes(model)  # a mixture of another name: it has its place by size
+    at = next((n for n, quant in enumerate(offered) if model_bytes(with_quant(model, quant)) < own_bytes), len(offered))
+    return (*offered[:at], model.quant, *offered[at:])
 
 
 def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:
@@ -204,9 +210,16 @@ def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:
     for pid, parts in sorted(held.items(), key=lambda item: sum(part.used_bytes or 0 for part in item[1])):
         freed = {part.device_key: part.used_bytes or 0 for part in parts}
         names = {device_label(d, snapshot.devices): freed.get(d.key, 0) for d in snapshot.devices}
+        before = places_of(snapshot)
         places = tuple(
-            replace(place, free_bytes=min(place.total_bytes, place.free_bytes + names.get(place.name, 0)))
-            for place in places_of(snapshot)
+            replace(
+                place,
+                free_bytes=min(
+                    place.total_bytes,
+                    place.free_bytes + sum(names.get(name, 0) for name in drawing_on(place, before)),
+                ),
+            )
+            for place in before
         )
         if level_of(plan, places) <= Level.TIGHT:
             name = plain(parts[0].name or "not visible from here", 24)

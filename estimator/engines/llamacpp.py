@@ -16,14 +16,14 @@ from estimator.packing import Burden, least, packed_layout
 from estimator.placement import HOST, Layout, WeightTable, place_layers, weight_table
 from estimator.rounding import ROUNDINGS
 from estimator.runtime import host_runtime, runtime_term
-from estimator.scratch import Step
+from estimator.scratch import Step, widest_value
 
 NAME = "llama.cpp"
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
 
 
-def _option(flag: str, text: str, choices: Sequence[str] = ()) -> dict[str, object]:
-    return {"flag": flag, "help": text, "choices": tuple(choices)}
+def _option(flag: str, text: str, choices: Sequence[str] = (), *, minimum: int = 0) -> dict[str, object]:
+    return {"flag": flag, "help": text, "choices": tuple(choices), "minimum": minimum}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,12 @@ class Options:
     is_flash_attention: bool = field(
         default=True, metadata=_option("--flash-attn", "attention without a matrix of all scores; on where supported")
     )
-    n_batch_tokens: int = field(default=2048, metadata=_option("--batch-size", "tokens of one logical batch"))
-    n_ubatch_tokens: int = field(default=512, metadata=_option("--ubatch-size", "tokens computed in one step"))
+    n_batch_tokens: int = field(
+        default=2048, metadata=_option("--batch-size", "tokens of one logical batch", minimum=1)
+    )
+    n_ubatch_tokens: int = field(
+        default=512, metadata=_option("--ubatch-size", "tokens computed in one step", minimum=1)
+    )
     is_kv_unified: bool = field(default=False, metadata=_option("--kv-unified", "all sequences share one set of cells"))
     is_kv_offloaded: bool = field(
         default=True, metadata=_option("--kv-offload", "the KV cache lies with its layer, not all of it in RAM")
@@ -58,6 +62,8 @@ class Options:
 
 
 DEFAULTS = Options()
+MAX_SEQUENCES = 256
+"""LLAMA_MAX_SEQ, src/llama-cparams.h."""
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
@@ -149,6 +155,8 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
         raise Unjudgeable(f"llama.cpp knows no KV cache of type {workload.kv_type!r}; {', '.join(STORED_TYPES)} are")
     if workload.kv_type not in ("f32", "f16", "bf16") and not options.is_flash_attention:
         raise Unjudgeable("llama.cpp refuses a quantised KV cache without flash attention")
+    if workload.n_sequences > MAX_SEQUENCES:
+        raise Unjudgeable(f"llama.cpp takes up to {MAX_SEQUENCES} sequences, not {workload.n_sequences}")
     return cache_shape(
         workload,
         n_batch_tokens=options.n_batch_tokens,
@@ -198,8 +206,12 @@ class _Load:
         """(cells, states) in bytes of a layer; most layers are alike, and are reckoned once."""
         if (layer, kind) not in self._kept:
             stored, rounding = self.step.key_type, ROUNDINGS[kind]
+            cached = layer
+            if layer.value_width and not self.options.is_flash_attention:
+                # Values are then stored transposed, and as wide as in the widest layer (`v_trans`, llama-kv-cache.cpp).
+                cached = replace(layer, value_width=widest_value(self.model))
             self._kept[layer, kind] = (
-                cell_bytes(layer, self.shape, stored, stored, rounding),
+                cell_bytes(cached, self.shape, stored, stored, rounding),
                 state_bytes(layer, self.shape.n_sequences, rounding),
             )
         return self._kept[layer, kind]
@@ -227,8 +239,14 @@ class _Load:
             n_layers=self.model.n_layers + 1,
             n_gpu_layers=layout.n_gpu_layers,
             summary=_summary(self.model, self.devices, layout),
-            doubts=self.model.doubts,
+            doubts=(*self.model.doubts, *self._doubts()),
         )
+
+    def _doubts(self) -> list[str]:
+        native, asked = self.model.native_context_tokens, self.workload.context_tokens
+        if 0 < native < asked:
+            return [f"{asked} tokens are beyond the {native} that the model was trained on"]
+        return []
 
 
 def _summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
@@ -271,7 +289,7 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
     is_copied = output is not host or model.architecture == "gemma3n"  # src/models/gemma3n.cpp copies it always
     if is_copied:
         put(output, table(output).tied_bytes)
-        if output.draws_on == host.name:  # both copies are the same pages of the mapped file
+        if output.kind == "metal":  # both copies are the same pages of the mapped file; CUDA copies
             put(host, -table(host).tied_bytes)
     basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
     return [
