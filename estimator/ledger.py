@@ -59,7 +59,7 @@ class Place:
     name: str
     """Unique: ``GPU 0``, ``RAM``."""
     kind: str
-    """``cuda``, ``metal`` or ``host``: decides how an engine rounds its buffers."""
+    """``cuda``, ``rocm``, ``metal``, ``gpu`` (any other) or ``host``: decides how an engine rounds its buffers."""
     total_bytes: int
     free_bytes: int
     reserve_bytes: int = 0

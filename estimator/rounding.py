@@ -28,10 +28,13 @@ class Rounding:
 
 
 # CUDA: alignment 128, MATRIX_ROW_PADDING 512 (ggml/src/ggml-cuda/ggml-cuda.cu and common.cuh, 2026-10).
+# ROCm is built from the same files; any other device ("gpu") is taken as the one that rounds most.
 # Metal and the CPU: TENSOR_ALIGNMENT 32 (ggml/src/ggml-impl.h). Pinned host memory beside a device was measured with
 # 64, at most 32 bytes a tensor more.
 ROUNDINGS = {
     "cuda": Rounding(alignment_bytes=128, row_multiple=512),
+    "rocm": Rounding(alignment_bytes=128, row_multiple=512),
+    "gpu": Rounding(alignment_bytes=128, row_multiple=512),
     "metal": Rounding(alignment_bytes=32),
     "host": Rounding(alignment_bytes=64),
     "cpu": Rounding(alignment_bytes=32),

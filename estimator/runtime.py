@@ -37,8 +37,20 @@ def runtime_term(place: Place) -> Term | None:
             basis=Basis.ASSUMED,
             source="our allowance; a log of 2026-05 shows none on an M5 Pro",
         )
-    if place.kind != "cuda":
+    if place.kind == "host":
         return None
+    if place.kind != "cuda":
+        low, expected, high = UNKNOWN_CUDA_BYTES
+        return Term(
+            kind=Kind.RUNTIME,
+            label="driver context",
+            place=place.name,
+            n_bytes=expected,
+            low_bytes=low,
+            high_bytes=high,
+            basis=Basis.ASSUMED,
+            source="no measurement of such a device here; the span of CUDA's contexts",
+        )
     if place.n_multiprocessors is None:
         low, expected, high = UNKNOWN_CUDA_BYTES
         basis, formula = Basis.ASSUMED, "multiprocessors not reported: the span of known cards"

@@ -20,8 +20,8 @@ HOST_RESERVE_BYTES = 1 * GIB
 """On Linux, as node-llama-cpp keeps it (at most a quarter of all, 1 GiB); more on a machine with much RAM."""
 HOST_RESERVE_SHARE = 25
 
-_KINDS = {"nvidia": "cuda", "apple": "metal"}
-"""How an engine rounds on the vendor's devices; any other rounds as CUDA does, the largest of them."""
+_KINDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal"}
+"""By the vendor; any other is a ``gpu``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def _device_place(device: Device, snapshot: Snapshot, host: Pool | None, swap_fr
         overflow, overflow_free = Overflow.SWAPPED, swap_free
     return Place(
         name=device_label(device, snapshot.devices),
-        kind=_KINDS.get(device.vendor, "cuda"),
+        kind=_KINDS.get(device.vendor, "gpu"),
         total_bytes=total,
         free_bytes=free,
         reserve_bytes=min(DEVICE_RESERVE_BYTES, total // DEVICE_RESERVE_SHARE),

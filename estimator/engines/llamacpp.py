@@ -370,6 +370,7 @@ def _compute_terms(load: _Load, layout: Layout) -> list[Term]:
             n_devices=len(load.devices),
             n_cpu_moe_layers=layout.n_cpu_moe_layers,
             is_cache_offloaded=load.options.is_kv_offloaded,
+            is_measured=all(place.kind == "cuda" for place in load.devices),
         ),
     )
     terms = [
