@@ -129,6 +129,12 @@ def _figure(value: object, where: str) -> float:
     return float(value)
 
 
+def _truth(value: object, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise RecordingError(f"{where} is true or false, not {_kind(value)}")
+    return value
+
+
 def _optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | None]:
     return lambda value, where: None if value is None else read(value, where)
 
@@ -137,6 +143,7 @@ _READERS: dict[object, Callable[[object, str], object]] = {
     str: _text,
     int: _count,
     float: _figure,
+    bool: _truth,
     str | None: _optional(_text),
     int | None: _optional(_count),
     float | None: _optional(_figure),

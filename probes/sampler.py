@@ -216,6 +216,8 @@ class Sampler:
         """Ask whoever owes no answer, and wait a little for them. False when it is time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopping or not self._is_paused)
+            if self._is_stopping:
+                return False
             self._round_seconds = self._clock()
             asked = [worker for worker in self._workers if worker.ask(self._round_seconds)]
             self._changed.notify_all()

@@ -96,7 +96,11 @@ def _host_reading(request: _Request, unified: _Item | None) -> Reading:
         total_bytes = request.ram_bytes
     else:
         total_bytes = DEFAULT_RAM_BYTES
-        faults.append(Fault(probe="host", message='simulated: 64 GiB of RAM assumed; say "RAM 32GiB" for another size'))
+        faults.append(
+            Fault(
+                probe="host", message='simulated: 64 GiB of RAM assumed; say "RAM 32GiB" for another size', is_note=True
+            )
+        )
     used_bytes = _ram_used_bytes(request, total_bytes, held_bytes=request.used_bytes if unified else 0)
     is_apple = any(item.accelerator.vendor == "apple" for item in request.items)
     return Reading(
@@ -158,7 +162,9 @@ def _vendor_reading(vendor: str, request: _Request) -> Reading:
             )
         )
         for message in _notes(item, total_bytes, limit_bytes):
-            faults.setdefault(message, Fault(probe=vendor, message=f"simulated: {message}", device_key=key))
+            faults.setdefault(
+                message, Fault(probe=vendor, message=f"simulated: {message}", device_key=key, is_note=True)
+            )
     return Reading(pools=tuple(pools), devices=tuple(devices), faults=tuple(faults.values()))
 
 

@@ -69,6 +69,8 @@ class Fault:
     probe: str
     message: str
     device_key: str | None = None
+    is_note: bool = False
+    """Nothing is wrong: said for completeness, such as what was assumed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,6 +75,7 @@ _STRATEGIES: dict[object, st.SearchStrategy[Any]] = {
     str: _TEXTS,
     int: _COUNTS,
     float: _FIGURES,
+    bool: st.booleans(),
     str | None: st.none() | _TEXTS,
     int | None: st.none() | _COUNTS,
     float | None: st.none() | _FIGURES,

@@ -270,6 +270,15 @@ def test_stop_from_within_the_callback_does_not_wait_for_itself() -> None:
     assert stopped.wait(PATIENCE_SECONDS)
 
 
+def test_stop_asks_no_probe_once_more() -> None:
+    probe = FakeProbe(RAM)
+    sampler = Sampler([probe.source()], lambda _: None, 0.001)
+    sampler.stop()  # no thread runs yet: this is what the sampler's own finds when it wakes
+
+    assert not sampler._ask_all()
+    assert not any(worker._is_asked for worker in sampler._workers)
+
+
 def test_stop_before_start_does_nothing() -> None:
     assert Sampler([FakeProbe(RAM).source()], lambda _: None).stop()
 

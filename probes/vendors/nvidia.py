@@ -154,7 +154,7 @@ class NvidiaProbe:
         parts = [part for card in self._cards for part in card.parts()]
         faults = [fault for card in self._cards for fault in card.faults()]
         if not self._cards:
-            faults.append(Fault(probe="nvidia", message="the NVIDIA driver works, and has no GPU now"))
+            faults.append(Fault(probe="nvidia", message="the NVIDIA driver works, and has no GPU now", is_note=True))
         return Reading(
             pools=tuple(pool for part in parts if (pool := part.pool(now_seconds)) is not None),
             devices=tuple(part.device(now_seconds) for part in parts),
