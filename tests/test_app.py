@@ -1,13 +1,17 @@
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from scenes import desktop, device, model, pool, server, snapshot, workstation
+from scenes import desktop, device, laptop, model, pool, server, snapshot, workstation
 from textual.geometry import Region
 
-from probes.snapshot import Fault, Process, Snapshot
+from probes.snapshot import HOST_POOL, Fault, Process, Snapshot
 from tui.app import PlimsollApp
+from tui.aside import Aside
 from tui.messages import SnapshotTaken
+from tui.plan import default_plan
+from tui.request import Request
 from tui.screens.dashboard import Dashboard
 from tui.widgets.panel import Panel
 
@@ -90,6 +94,79 @@ async def test_warning_and_bell_come_once_until_it_fits_again() -> None:
 
         await show(app, pilot, desktop(1, at=8))
         assert "It no longer fits" not in text_of(app)
+
+
+async def test_a_reading_that_cannot_be_judged_loses_no_warning() -> None:
+    bells = []
+    app = app_on(desktop(1.2), model=model())
+    app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
+    lost = replace(desktop(), pools=tuple(pool for pool in desktop().pools if pool.key == HOST_POOL))
+    async with app.run_test(size=(61, 17)) as pilot:
+        await show(app, pilot, lost)
+        assert "FITS" not in text_of(app)
+        assert not bells
+
+        await show(app, pilot, desktop(14))
+        assert "It no longer fits" in text_of(app)
+        assert len(bells) == 1
+
+        await show(app, pilot, lost)
+        assert "It no longer fits" not in text_of(app)
+        await show(app, pilot, desktop(14, at=1))
+        assert "It no longer fits" in text_of(app)
+        assert len(bells) == 1
+
+
+async def test_a_snapshot_that_is_not_whole_warns_of_nothing() -> None:
+    bells = []
+    app = app_on(replace(desktop(1.2), pending=("apple",)), model=model())
+    app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
+    async with app.run_test(size=(61, 17)) as pilot:
+        await show(app, pilot, desktop(14))
+        assert not bells
+
+        await show(app, pilot, desktop(1.2))
+        await show(app, pilot, replace(desktop(14), pending=("apple",)))
+        assert not bells
+
+
+@pytest.mark.parametrize("first", [None, replace(laptop(), pending=("nvidia",))])
+async def test_a_device_that_was_asked_for_waits_for_its_driver(first: Snapshot | None) -> None:
+    request = Request(source="it", options=default_plan(model()).options, device="0")
+    app = app_on(first, request=request, reading=Aside(model))
+    async with app.run_test(size=(120, 36)) as pilot:
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if app._desk.plan is not None:
+                break
+        assert "--device 0: waiting for" in app._desk.view().reason
+        assert app._desk.view().assessment is None
+
+        await show(app, pilot, desktop())
+
+        assert "● FITS on GPU 0" in text_of(app)
+        assert app._desk.plan is not None
+        assert app._desk.plan.devices == ("GPU 0",)
+
+
+async def test_a_device_that_is_not_there_is_said_and_nothing_else_judged() -> None:
+    request = Request(source="it", options=default_plan(model()).options, device="7")
+    app = app_on(desktop(), request=request, reading=Aside(model))
+    async with app.run_test(size=(120, 36)) as pilot:
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if app._desk.plan is not None:
+                break
+        await show(app, pilot, desktop(at=1))
+        assert "no device is called 7; there is GPU 0" in text_of(app)
+        assert "FITS" not in text_of(app)
+
+        await pilot.press("plus")
+        assert "7 is not there" in text_of(app)
+
+        await pilot.press("d")
+        await show(app, pilot, desktop(at=2))
+        assert "● FITS on GPU 0" in text_of(app)
 
 
 async def test_keys_change_the_plan() -> None:

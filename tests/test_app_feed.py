@@ -1,10 +1,13 @@
+import threading
 import time
+from dataclasses import replace
 from threading import Event
 
+import pytest
 from scenes import desktop, laptop, model
 
 from estimator.errors import EstimatorError, UnreadableModel
-from probes.snapshot import Snapshot
+from probes.snapshot import HOST_POOL, Fault, Snapshot
 from tui.aside import Aside
 from tui.feed import SnapshotFeed
 from tui.plan import default_plan
@@ -46,6 +49,65 @@ def test_an_error_aside_is_a_result() -> None:
 
     assert done.wait(5)
     assert isinstance(found[0], EstimatorError)
+
+
+def test_a_defect_aside_is_a_result_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    done = Event()
+    monkeypatch.setattr(threading, "excepthook", lambda _: done.set())  # it is reported as well, last of all
+    found: list[object] = []
+    Aside(fail).then(found.append)
+
+    assert done.wait(5)
+    assert isinstance(found[0], EstimatorError)
+
+
+def test_a_verdict_rests_by_the_clock_that_it_is_given() -> None:
+    seconds = [0.0]
+    desk = Desk(default_plan(model()), to_local=time.gmtime, clock=lambda: seconds[0])
+    desk.interval_seconds = -1000.0  # so long after a verdict the next one is due
+    desk.take(desktop(1.2))
+    first = desk.view().assessment
+    desk.take(desktop(14))
+    assert desk.view().assessment is first
+
+    seconds[0] = 100_000.0
+
+    assert desk.view().assessment is not first
+
+
+def lost_gpu() -> Snapshot:
+    taken = desktop()
+    return replace(taken, pools=tuple(pool for pool in taken.pools if pool.key == HOST_POOL))
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [
+        lost_gpu(),
+        replace(laptop(), pending=("nvidia",)),
+        replace(laptop(), faults=(Fault(probe="nvidia", message="no permission"),)),
+    ],
+)
+def test_a_gpu_without_figures_is_no_machine_without_one(taken: Snapshot) -> None:
+    desk = Desk(default_plan(model()), to_local=time.gmtime)
+    desk.take(taken)
+
+    assert desk.view().assessment is None
+    assert "no GPU's memory is known now" in desk.view().reason
+    assert desk.study_due(0.0) is None
+
+    desk.choose(replace(default_plan(model()), devices=()))
+    assert desk.view().assessment is not None
+
+
+def test_no_gpu_is_judged_in_ram() -> None:
+    desk = Desk(default_plan(model()), to_local=time.gmtime)
+    desk.take(laptop())
+
+    assert desk.view().assessment is not None
 
 
 def test_advice_of_another_level_is_not_shown_and_is_made_anew() -> None:

@@ -81,7 +81,7 @@ class PlimsollApp(App[None]):
             from tui.plan import default_plan  # noqa: PLC0415
 
             plan = default_plan(model)
-        self._desk = Desk(plan, to_local=to_local)
+        self._desk = Desk(plan, to_local=to_local, clock=clock)
         self._desk.interval_seconds = interval_seconds
         self._request, self._reading, self._model = request, reading, model
         self._feed = feed or SnapshotFeed()
@@ -96,7 +96,11 @@ class PlimsollApp(App[None]):
         self._first = snapshot
         self._is_studying = False
         self._was_bad: bool | None = None
-        """Whether the last verdict was; None before there was one, or after the person chose another plan."""
+        """Whether the last verdict was; None before there was one, or after the plan was changed."""
+        self._is_unread = False
+        """The warning was shown, and is hidden only because nothing can be judged for now."""
+        self._asked_model: Model | None = None
+        """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
 
     def get_default_screen(self) -> Screen[None]:
         self._dashboard = Dashboard()
@@ -136,6 +140,7 @@ class PlimsollApp(App[None]):
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self._taken_seconds = self._clock()
         self._desk.take(message.snapshot)
+        self._plan_as_asked()
         self._show()
 
     def on_aside_done(self, message: AsideDone) -> None:
@@ -154,26 +159,40 @@ class PlimsollApp(App[None]):
 
     def _take_model(self, found: Model | EstimatorError) -> None:
         from estimator.errors import EstimatorError  # noqa: PLC0415
-        from tui.screens.asked import plan_as_asked  # noqa: PLC0415
 
         self._desk.trouble = ""
         if isinstance(found, EstimatorError):
             self._desk.trouble = str(found)
         elif self._request is not None:
-            plan, self._desk.trouble = plan_as_asked(self._request, found, self._desk.snapshot)
-            self._desk.choose(plan, is_model_new=True)
+            self._asked_model = found
+            self._plan_as_asked()
         self._show()
+
+    def _plan_as_asked(self) -> None:
+        """Until it can be had in full, or the person chooses: a driver may be late, a device may come back."""
+        if self._request is None or self._asked_model is None:
+            return
+        from tui.screens.asked import plan_as_asked  # noqa: PLC0415
+
+        plan, trouble = plan_as_asked(self._request, self._asked_model, self._desk.snapshot)
+        if not trouble or trouble != self._desk.trouble:
+            self._desk.choose(plan, is_model_new=True)
+            self._desk.trouble = trouble
+            self._was_bad = None
+        if not trouble:
+            self._asked_model = None
 
     # What goes down
 
     def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
         self._desk.choose(plan, is_model_new=is_model_new)
-        self._was_bad = None
+        self._was_bad = self._asked_model = None
         self._show()
 
     def _show(self) -> None:
         view = self._desk.view()
-        self._warn(view.assessment.verdict.level if view.assessment else None)
+        is_whole = view.snapshot is not None and not view.snapshot.pending  # else a GPU may be missing still
+        self._warn(view.assessment.verdict.level if view.assessment and is_whole else None)
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
                 screen.view = view
@@ -193,18 +212,28 @@ class PlimsollApp(App[None]):
 
     def _take_study(self, found: Study | EstimatorError | None) -> None:
         self._is_studying = False
-        self._desk.accept(None if isinstance(found, Exception) else found)
+        if not isinstance(found, Exception):  # else it would only fail again: not before the plan is another
+            self._desk.accept(found)
         self._show()
 
     def _warn(self, level: int | None) -> None:
-        """Once, when what did fit does not any more."""
-        is_bad = level is not None and level >= _BAD
-        if is_bad and self._was_bad is False:
+        """Once, when what did fit does not any more; what was last known holds while nothing can be judged."""
+        if level is None:
+            if self._dashboard.has_banner:
+                self._is_unread = True
+                self._dashboard.show_banner(is_shown=False)
+            return
+        is_bad = level >= _BAD
+        was_unread, self._is_unread = self._is_unread, False
+        if is_bad and (self._was_bad is False or (self._was_bad and was_unread)):
             self._dashboard.show_banner(is_shown=True)
-            self.bell()
+            if not self._was_bad:
+                self.bell()
+                if self.screen is not self._dashboard:
+                    self.notify("the load no longer fits; escape leads back to the warning", severity="warning")
         elif self._dashboard.has_banner and (not is_bad or self._was_bad is None):
             self._dashboard.show_banner(is_shown=False)
-        self._was_bad = is_bad if level is not None else None
+        self._was_bad = is_bad
 
     # Keys
 

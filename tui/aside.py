@@ -32,14 +32,16 @@ class Aside(Generic[T]):
         callback(self._results[0])
 
     def _run(self) -> None:
-        result: T | EstimatorError
+        """Whatever happens, there is a result: who waits for one would wait for ever."""
+        result: T | EstimatorError = EstimatorError("failed unexpectedly, please report it")
         try:
             result = self._work()
         except EstimatorError as error:
             result = error
         except OSError as error:
             result = EstimatorError(f"it cannot be read: {error.strerror or error}")
-        with self._lock:
-            self._results.append(result)
-        for callback in self._callbacks:
-            callback(result)
+        finally:
+            with self._lock:
+                self._results.append(result)
+            for callback in self._callbacks:
+                callback(result)

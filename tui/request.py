@@ -7,7 +7,7 @@ from typing import Any
 from estimator.errors import Unjudgeable
 from estimator.ledger import Workload
 from estimator.model import Model
-from probes.snapshot import Device, Snapshot
+from probes.snapshot import HOST_POOL, Device, Snapshot
 from tui.places import device_label, missing_places
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan
 
@@ -75,8 +75,7 @@ def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
     unknown = {place.name: place.reason for place in missing_places(snapshot)}
     known = [label for device in snapshot.devices if (label := device_label(device, snapshot.devices)) not in unknown]
     if wanted in (AUTO, ALL):
-        if not known:
-            _expect_no_device(unknown, snapshot)
+        expect_devices_known(snapshot)
         return None if wanted == AUTO else tuple(known)
     names = [_device_named(part, snapshot) for part in text.split(",") if part.strip()]
     for name in names:
@@ -85,9 +84,16 @@ def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def _expect_no_device(unknown: dict[str, str], snapshot: Snapshot) -> None:
-    """A device that gives no figures is no machine without one: what is asked is whether the load fits there."""
-    reasons = [f"{name}: {reason}" for name, reason in unknown.items()] or _driver_troubles(snapshot)
+def expect_devices_known(snapshot: Snapshot) -> None:
+    """A device that gives no figures is no machine without one: what is asked is whether the load fits there.
+
+    Raises:
+        Unjudgeable: a device is there, or may be, and of none is the memory known now.
+    """
+    missing = missing_places(snapshot)
+    if len(missing) < len(snapshot.devices):
+        return
+    reasons = [f"{place.name}: {place.reason}" for place in missing] or _driver_troubles(snapshot)
     if reasons:
         raise Unjudgeable(
             f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu judges the load in RAM alone"
@@ -96,11 +102,12 @@ def _expect_no_device(unknown: dict[str, str], snapshot: Snapshot) -> None:
 
 def _driver_troubles(snapshot: Snapshot) -> list[str]:
     """Why no device could be read, where one may be there. What is only noted of a simulation is none."""
+    faults = {fault.probe for fault in snapshot.faults}
     return [
         f"{fault.probe}: {fault.message}"
         for fault in snapshot.faults
-        if fault.device_key is None and fault.probe in ("nvidia", "apple", "amd", "intel")
-    ]
+        if not fault.is_note and fault.device_key is None and fault.probe in ("nvidia", "apple", "amd", "intel")
+    ] + [f"{name}: no answer yet" for name in snapshot.pending if name != HOST_POOL and name not in faults]
 
 
 def _device_named(text: str, snapshot: Snapshot) -> str:

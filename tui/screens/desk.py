@@ -26,6 +26,8 @@ _NOTICEABLE_BYTES = 128 << 20
 """Free memory must move by so much before advice and matrix are made anew: a cell shows 0.1 GiB."""
 _PATIENCE_SECONDS = 10.0
 """Between two of them while only the memory moves."""
+_URGENT_REST = 5
+"""The same where what was advised is not true any more."""
 _REST = 60
 """Whatever takes long is done the more seldom: one part of computing to so many of rest, while only memory moves."""
 
@@ -33,7 +35,13 @@ _REST = 60
 class Desk:
     """Holds the plan, and what was last said of it."""
 
-    def __init__(self, plan: Plan | None = None, *, to_local: Callable[[float], time.struct_time]) -> None:
+    def __init__(
+        self,
+        plan: Plan | None = None,
+        *,
+        to_local: Callable[[float], time.struct_time],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.history = History()
         self.plan = plan
         self.model: Model | None = plan.model if plan else None
@@ -42,8 +50,9 @@ class Desk:
         self.is_paused = False
         self.silent_seconds: float | None = None
         self.trouble = ""
-        """Why there is no plan, where one was asked for."""
+        """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
         self._to_local = to_local
+        self._clock = clock
         self._snapshot: Snapshot | None = None
         self._places: tuple[Place, ...] = ()
         self._judged: tuple[Plan, tuple[Place, ...], Assessment | None, str] | None = None
@@ -86,7 +95,7 @@ class Desk:
             places=self._places,
             plan=self.plan,
             assessment=assessment,
-            reason=reason or self.trouble,
+            reason=reason,
             advice=found.advice if found and found.plan is self.plan and found.level == level else None,
             cells=found.cells if found else (),
             when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
@@ -96,32 +105,49 @@ class Desk:
         )
 
     def _assessed(self) -> tuple[Assessment | None, str]:
-        if self.plan is None or self._snapshot is None:
-            return None, ""
+        if self.plan is None or self._snapshot is None or self.trouble:
+            return None, self.trouble
+        if reason := self._unknown_devices():
+            return None, reason
         if self._judged is not None and self._judged[0] is self.plan:
             is_same = self._judged[1] == self._places
             if is_same or (
-                time.monotonic() < self._judge_again_seconds and not _are_others(self._judged[1], self._places)
+                self._clock() < self._judge_again_seconds and not _are_others(self._judged[1], self._places)
             ):
                 return self._judged[2], self._judged[3]
         from estimator.errors import EstimatorError  # noqa: PLC0415
         from tui.plan import assess  # noqa: PLC0415
 
         assessment, reason = None, ""
-        began_seconds = time.monotonic()
+        began_seconds = time.thread_time()
         try:
             assessment = assess(self.plan, self._places)
         except EstimatorError as error:
             reason = str(error)
-        ended_seconds = time.monotonic()
-        self._judge_again_seconds = ended_seconds + _REST * (ended_seconds - began_seconds) - self.interval_seconds
+        rest_seconds = _REST * (time.thread_time() - began_seconds)
+        self._judge_again_seconds = self._clock() + rest_seconds - self.interval_seconds
         self._judged = (self.plan, self._places, assessment, reason)
         return assessment, reason
+
+    def _unknown_devices(self) -> str:
+        """Why no device can be chosen by itself now, where one may be there: the RAM alone is not what was asked."""
+        if self.plan is None or self.plan.devices is not None or self._snapshot is None:
+            return ""
+        from estimator.errors import Unjudgeable  # noqa: PLC0415
+        from tui.request import expect_devices_known  # noqa: PLC0415
+
+        try:
+            expect_devices_known(self._snapshot)
+        except Unjudgeable as error:
+            return str(error)
+        return ""
 
     def study_due(self, now_seconds: float) -> Callable[[], Study | None] | None:
         """What is to be computed aside: advice and matrix are of another plan, or the memory has moved since."""
         plan, snapshot, places, model = self.plan, self._snapshot, self._places, self.model
         if plan is None or snapshot is None or model is None or not self._is_study_due(plan, now_seconds):
+            return None
+        if self.trouble or self._unknown_devices():
             return None
         self._asked, self._asked_seconds = plan, now_seconds
 
@@ -141,7 +167,7 @@ class Desk:
         waited_seconds = now_seconds - self._asked_seconds
         judged = self._judged[2] if self._judged else None
         if judged is not None and judged.verdict.level != last.level:  # what is advised is not true any more
-            return waited_seconds >= _REST * last.seconds
+            return waited_seconds >= _URGENT_REST * last.seconds
         patience = max(_PATIENCE_SECONDS, _REST * last.seconds)
         return waited_seconds >= patience and _has_moved(last.places, self._places)
 
