@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
@@ -67,8 +68,12 @@ def _read(source: str) -> Model:
         if reader.recognises(source):
             return reader.read(source)
     if _is_file(source):
-        with open(source, "rb") as file:
-            raise explain(file.read(HEAD_BYTES), source)
+        try:
+            with open(source, "rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError as error:
+            raise UnreadableModel(f"{source}: cannot be read ({error.strerror}); check the file") from error
+        raise explain(head, source)
     return reader.read(source)  # the last one knows names, and the nearest to a misspelt one
 
 
@@ -79,11 +84,14 @@ def _resolved(source: str) -> str:
     try:
         if os.path.isdir(path):
             return _file_in(path, must_have_one=looks_like_path) or source
-        os.stat(path)
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise UnreadableModel(f"{source}: a pipe or a device, not a file; give a .gguf file")
     except FileNotFoundError:
         exists = False
     except (OSError, ValueError) as error:
-        raise UnreadableModel(f"{source}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise UnreadableModel(f"{source}: {reason}; check the path") from error
     else:
         exists = True
     if looks_like_path and not exists:

@@ -51,10 +51,23 @@ class Verdict:
     headroom_bytes: int
     """There, to the load line; negative over it."""
     spill_bytes: int
-    """There, what has no room."""
+    """What has no room: there, or on all devices together where one of them decides."""
     reason: str
     """What would happen, in words; empty where it fits."""
     margins: tuple[Margin, ...]
+
+    @property
+    def short_places(self) -> tuple[str, ...]:
+        """Where ``spill_bytes`` are missing: the deciding place, or every device without room."""
+        return tuple(margin.place.name for margin in _short(self.margins, self.place))
+
+
+def _short(margins: Sequence[Margin], place: str) -> tuple[Margin, ...]:
+    deciding = next(margin for margin in margins if margin.place.name == place)
+    if deciding.place.kind == "host" or deciding.place.draws_on is not None:
+        return (deciding,)
+    short = [margin for margin in margins if margin.missing_bytes and margin.place.kind != "host"]
+    return tuple(short) or (deciding,)
 
 
 def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None = None) -> Verdict:
@@ -77,7 +90,7 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         level=level,
         place=worst.place.name,
         headroom_bytes=worst.headroom_bytes,
-        spill_bytes=worst.missing_bytes,
+        spill_bytes=sum(margin.missing_bytes for margin in _short(margins, worst.place.name)),
         reason=reason,
         margins=margins,
     )

@@ -2,7 +2,7 @@
 
 import time
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -107,6 +107,13 @@ def plain(text: str, limit: int = 200) -> str:
         else:
             kept.append(char)
     return " ".join("".join(kept).split())[:limit]
+
+
+def counted(names: Sequence[str]) -> str:
+    """``GPU 0``, ``GPU 0 and 1``, ``8 GPUs``."""
+    if len(names) > 2:
+        return f"{len(names)} GPUs"
+    return " and ".join((*names[:1], *(name.removeprefix("GPU ") for name in names[1:])))
 
 
 def sentence(parts: Iterable[str]) -> str:

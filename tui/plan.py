@@ -167,7 +167,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
             break
     if best is not None and best != plan.model.quant:
         changes.append(Change(label=best, plan=requantised_plan(best)))
-    if plan.options != plan.engine.Options() and (lighter := _relieved(plan, places)) is not None:
+    if (lighter := _relieved(plan, places)) is not None:
         changes.append(lighter)
     if snapshot is not None and (stopped := _after_stopping(plan, snapshot)) is not None:
         changes.append(stopped)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
 from tui.finding import Finding, change_flags, launch_command
-from tui.humanize import UNKNOWN, band, count, fine_size, gib, plain, sentence, size
+from tui.humanize import UNKNOWN, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.places import HOST_NAME, missing_places
 from tui.plan import Advice, Assessment, Plan
 
@@ -195,8 +195,8 @@ def headline(made: Assessment) -> str:
         return f"TIGHT {_where(names)}, up to {size(-verdict.headroom_bytes)} over the line{there}"
     if verdict.level is Level.SPILLS:
         target = "to disk" if verdict.place == HOST_NAME else "into RAM"
-        return f"SPILLS {size(verdict.spill_bytes)} of {verdict.place} {target}"
-    return f"FAILS: {size(verdict.spill_bytes)} missing {_where((verdict.place,))}"
+        return f"SPILLS {size(verdict.spill_bytes)} of {counted(verdict.short_places)} {target}"
+    return f"FAILS: {size(verdict.spill_bytes)} missing {_where(verdict.short_places)}"
 
 
 def _loaded_names(made: Assessment) -> tuple[str, ...]:

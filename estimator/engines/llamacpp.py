@@ -172,6 +172,10 @@ class _Load:
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
         self.model, self.workload, self.options = model, workload, options
         self.devices, self.host = _split_places(places)
+        if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
+            raise Unjudgeable(
+                f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
+            )
         self.shape = _cache_shape(workload, options)
         self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
         stored = STORED_TYPES[workload.kv_type]

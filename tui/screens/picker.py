@@ -157,9 +157,9 @@ class Picker(Browser):
 
 
 def _distance(name: str, text: str) -> int:
-    """A name that begins with what was typed, one that holds it, any other that is found."""
-    name, text = name.casefold(), text.casefold()
-    return 0 if name.startswith(text) else 1 if text in name else 2
+    """What was typed, a name that begins with it, one that holds it, any other that is found; spaces don't count."""
+    name, text = ("".join(c for c in one.casefold() if c.isalnum() or c == ".") for one in (name, text))
+    return 0 if name == text else 1 if name.startswith(text) else 2 if text in name else 3
 
 
 def _is_path(text: str) -> bool:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import count, plain, sentence
+from tui.humanize import count, counted, plain, sentence
 from tui.widgets.panel import Panel
-from tui.widgets.verdict import joined
 
 if TYPE_CHECKING:
     from tui.plan import Plan
@@ -57,7 +56,7 @@ def placement_of(view: View) -> str:
     names = made.device_names
     if not names:
         return "on the CPU"
-    where = joined(names)
+    where = counted(names)
     how = "" if view.plan is None or view.plan.devices is not None else ", chosen by itself" if len(names) > 2 else ""
     return made.estimate.summary or f"all on {where}{how}"
 

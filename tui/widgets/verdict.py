@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import band, count, gib, plain, size
+from tui.humanize import band, count, counted, gib, plain, size
 from tui.widgets.line import Line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from estimator.ledger import Estimate
     from estimator.verdict import Verdict
     from tui.plan import Advice, Assessment
@@ -31,7 +29,8 @@ class VerdictPanel(Panel):
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         self.targets = []
         if view.plan is None:
-            return _invitation(width)
+            trouble = [((text, "tight"),) for text in wrap(plain(view.reason, 400), width)] if view.reason else []
+            return [*trouble, *_invitation(width)]
         if view.assessment is None:
             excuse = view.reason or "waiting for the first figures"
             return [((text, "tight"),) for text in wrap(plain(excuse, 400), width)]
@@ -60,7 +59,7 @@ class VerdictPanel(Panel):
         line: Line = (("  would fit with ", "dim"),)
         for number, change in enumerate(advice.changes, 1):
             label = plain(change.label, 80)
-            key = f"[{number}] " if change.is_applicable else "or "
+            key = f"[{number}] " if change.is_applicable else "or " if number > 1 else ""
             chip: Line = ((f" {key}", "key" if change.is_applicable else "dim"), (f"{label} ", "strong"))
             if len(line) > 1 and width_of(line) + width_of(chip) > width:
                 lines.append(line)
@@ -98,7 +97,7 @@ def said(verdict: Verdict) -> str:
     """What follows the level's name: `` on GPU 0, 0.2 GiB under the line``."""
     loaded = [margin.place.name for margin in verdict.margins if margin.load_bytes and margin.place.kind != "host"]
     names = loaded or [_HOST]
-    where = joined(names)
+    where = counted(names)
     there = "" if names == [verdict.place] else f" {'in' if verdict.place == _HOST else 'on'} {verdict.place}"
     if verdict.level == 0:
         used = [margin for margin in verdict.margins if margin.place.name in names]
@@ -109,15 +108,10 @@ def said(verdict: Verdict) -> str:
         return f" on {where}, up to {size(-verdict.headroom_bytes)} over the line{there}"
     if verdict.level == 2:
         target = "disk" if verdict.place == _HOST else "RAM"
-        return f" {size(verdict.spill_bytes)} of {verdict.place} {'to' if target == 'disk' else 'into'} {target}"
-    return f": {size(verdict.spill_bytes)} missing {'in' if verdict.place == _HOST else 'on'} {verdict.place}"
-
-
-def joined(names: Sequence[str]) -> str:
-    """``GPU 0``, ``GPU 0 and 1``, ``8 GPUs``."""
-    if len(names) > 2:
-        return f"{len(names)} GPUs"
-    return " and ".join((*names[:1], *(name.removeprefix("GPU ") for name in names[1:])))
+        short = counted(verdict.short_places)
+        return f" {size(verdict.spill_bytes)} of {short} {'to' if target == 'disk' else 'into'} {target}"
+    where = f"in {_HOST}" if verdict.place == _HOST else f"on {counted(verdict.short_places)}"
+    return f": {size(verdict.spill_bytes)} missing {where}"
 
 
 def _names(made: Assessment) -> tuple[str, ...]:
