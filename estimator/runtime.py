@@ -1,5 +1,7 @@
 """What the driver, its libraries and the process itself take, beside what an engine asks for."""
 
+from dataclasses import replace
+
 from estimator.ledger import Basis, Kind, Place, Term
 
 MIB = 1 << 20
@@ -25,64 +27,49 @@ PROCESS_BYTES = (40 * MIB, 120 * MIB, 400 * MIB)
 
 def runtime_term(place: Place) -> Term | None:
     """What a process takes on a device before it has allocated anything; None on the host."""
-    if place.kind == "metal":
-        low, expected, high = METAL_BYTES
-        return Term(
-            kind=Kind.RUNTIME,
-            label="Metal runtime",
-            place=place.name,
-            n_bytes=expected,
-            low_bytes=low,
-            high_bytes=high,
-            basis=Basis.ASSUMED,
-            source="our allowance; a log of 2026-05 shows none on an M5 Pro",
-        )
     if place.kind == "host":
         return None
-    if place.kind != "cuda":
-        low, expected, high = UNKNOWN_CUDA_BYTES
-        return Term(
-            kind=Kind.RUNTIME,
-            label="driver context",
-            place=place.name,
-            n_bytes=expected,
-            low_bytes=low,
-            high_bytes=high,
-            basis=Basis.ASSUMED,
-            source="no measurement of such a device here; the span of CUDA's contexts",
+    if place.kind == "metal":
+        return _allowance(
+            place, "Metal runtime", METAL_BYTES, "our allowance; a log of 2026-05 shows none on an M5 Pro"
         )
+    if place.kind != "cuda":
+        return _allowance(
+            place, "driver context", UNKNOWN_CUDA_BYTES, "no such device was measured; the span of CUDA's"
+        )
+    source = "measured contexts: github.com/ggml-org/llama.cpp pull requests 23604 and 15860"
     if place.n_multiprocessors is None:
-        low, expected, high = UNKNOWN_CUDA_BYTES
-        basis, formula = Basis.ASSUMED, "multiprocessors not reported: the span of known cards"
-    else:
-        low = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_MULTIPROCESSOR_BYTES * place.n_multiprocessors
-        expected = low + CUDA_LIBRARIES_BYTES
-        high = expected + CUDA_POOL_GROWTH_BYTES
-        basis = Basis.CALIBRATED
-        formula = f"8 MiB + 2.91 MiB x {place.n_multiprocessors} multiprocessors + 64 MiB for libraries"
+        unknown = _allowance(place, "CUDA context", UNKNOWN_CUDA_BYTES, source)
+        return replace(unknown, formula="multiprocessors not reported: the span of known cards")
+    low = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_MULTIPROCESSOR_BYTES * place.n_multiprocessors
+    expected = low + CUDA_LIBRARIES_BYTES
     return Term(
         kind=Kind.RUNTIME,
         label="CUDA context",
         place=place.name,
         n_bytes=expected,
         low_bytes=low,
-        high_bytes=high,
-        basis=basis,
-        source="measured contexts: github.com/ggml-org/llama.cpp pull requests 23604 and 15860",
-        formula=formula,
+        high_bytes=expected + CUDA_POOL_GROWTH_BYTES,
+        basis=Basis.CALIBRATED,
+        source=source,
+        formula=f"8 MiB + 2.91 MiB x {place.n_multiprocessors} multiprocessors + 64 MiB for libraries",
     )
 
 
 def host_runtime(host: Place) -> Term:
     """The process's own memory on the host."""
-    low, expected, high = PROCESS_BYTES
+    return _allowance(host, "process", PROCESS_BYTES, "our allowance for code, tokenizer and server")
+
+
+def _allowance(place: Place, label: str, span_bytes: tuple[int, int, int], source: str) -> Term:
+    low, expected, high = span_bytes
     return Term(
         kind=Kind.RUNTIME,
-        label="process",
-        place=host.name,
+        label=label,
+        place=place.name,
         n_bytes=expected,
         low_bytes=low,
         high_bytes=high,
         basis=Basis.ASSUMED,
-        source="our allowance for code, tokenizer and server",
+        source=source,
     )

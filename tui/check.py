@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.model import Model
@@ -63,35 +64,26 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
         UnknownDevice: a device was named that is not there.
     """
     places = places_of(snapshot)
-    plan = None
-    try:
-        plan = request.plan(model, chosen_devices(request.device, snapshot))
-        assessment = assess(plan, places)
-        advice = advise(plan, places, snapshot)
-    except Unjudgeable as error:
-        return Finding(
-            request=request,
-            model=model,
-            snapshot=snapshot,
-            places=places,
-            plan=plan,
-            assessment=None,
-            advice=None,
-            reason=str(error),
-            exit_status=UNKNOWN,
-        )
-    level = assessment.verdict.level
-    does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
-    return Finding(
+    found = Finding(
         request=request,
         model=model,
         snapshot=snapshot,
         places=places,
-        plan=plan,
-        assessment=assessment,
-        advice=advice,
-        exit_status=FITS if does_fit else DOES_NOT_FIT,
+        plan=None,
+        assessment=None,
+        advice=None,
+        exit_status=UNKNOWN,
     )
+    try:
+        found = replace(found, plan=request.plan(model, chosen_devices(request.device, snapshot)))
+        assert found.plan is not None
+        assessment = assess(found.plan, places)
+        advice = advise(found.plan, places, snapshot)
+    except Unjudgeable as error:
+        return replace(found, reason=str(error))
+    level = assessment.verdict.level
+    does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
+    return replace(found, assessment=assessment, advice=advice, exit_status=FITS if does_fit else DOES_NOT_FIT)
 
 
 def complain(message: str) -> None:

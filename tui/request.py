@@ -96,7 +96,7 @@ def expect_devices_known(snapshot: Snapshot) -> None:
     reasons = [f"{place.name}: {place.reason}" for place in missing] or _driver_troubles(snapshot)
     if reasons:
         raise Unjudgeable(
-            f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu judges the load in RAM alone"
+            f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu (in the app: d) judges it in RAM alone"
         )
 
 
