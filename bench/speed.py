@@ -1,19 +1,19 @@
 """How fast Plimsoll is: every figure that is promised, each beside a reference that ran in turn with it.
 
-    python bench/speed.py [--runs N] [--measure MEASURE_TUI.py --fake-nvml RUN.sh [--preset NAME] [--seconds N]]
+    python bench/speed.py [--runs N] [--measure MEASURE_TUI.py --fake-nvml RUN.sh [--preset NAME]] [--seconds N]
 
-Without arguments: the headless commands, beside a bare interpreter and the import of Textual. MEASURE_TUI.py starts a
-terminal program (``--cmd``, ``--ready-text``, ``--seconds``, ``--quit-key``) and prints a JSON object with
-``first_paint_ms``, ``cpu_pct``, ``bytes_per_s``, ``rss_mib`` and ``quit_ms``; RUN.sh runs a command on simulated GPUs
-(``RUN.sh PRESET COMMAND ...``). With both, the screen is measured beside nvitop, where that is installed, and beside a
-Textual app that shows one word.
+The headless commands, beside a bare interpreter and the import of Textual; then the screen, beside a Textual app that
+shows one word, and nvitop where that is installed. ``bench/screen.py`` measures it, on hardware that Plimsoll simulates
+itself. To run under a stand-in for the driver, so that NVML is read and nvitop sees the same GPUs, give two scripts:
+MEASURE_TUI.py starts a terminal program (``--cmd``, ``--ready-text``, ``--seconds``, ``--quit-key``) and prints a JSON
+object with ``outcome``, ``first_paint_ms``, ``cpu_pct``, ``bytes_per_s``, ``rss_mib`` and ``quit_ms``; RUN.sh runs a
+command on simulated GPUs (``RUN.sh PRESET COMMAND ...``).
 """
 
 import argparse
 import json
 import os
 import shlex
-import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 from gguf_files import vocabulary, write_gguf
 from gguf_header import METADATA, tensors
+from screen import COLUMNS, HARDWARE, HEADS, measured, programs
 
 PYTHON = sys.executable
 SCRIPT = Path(PYTHON).parent / "plimsoll"
@@ -33,20 +34,6 @@ PLIMSOLL = [str(SCRIPT)] if SCRIPT.exists() else [PYTHON, "-m", "tui"]
 ROOT = Path(__file__).parent.parent
 N_TOKENS, N_MERGES = 128_256, 280_147
 """Llama 3's."""
-BARE_APP = """
-from textual.app import App
-from textual.widgets import Static
-
-class Bare(App):
-    BINDINGS = [("q", "quit", "quit")]
-
-    def compose(self):
-        yield Static("bare-app-is-ready")
-
-Bare().run()
-"""
-COLUMNS = ("first_paint_ms", "cpu_pct", "bytes_per_s", "rss_mib", "quit_ms")
-HEADS = ("first picture ms", "CPU % of a core", "bytes/s", "peak RSS MiB", "quit ms")
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -93,26 +80,27 @@ def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
 
 
 def measure_screens(
-    scratch: Path, env: dict[str, str], measure: Path, fake_nvml: Path, preset: str, n_runs: int, seconds: float
+    env: dict[str, str], stand_in: tuple[Path, Path] | None, preset: str, n_runs: int, seconds: float
 ) -> None:
-    bare = scratch / "bare.py"
-    bare.write_text(BARE_APP, "utf-8")
-    screens = {
-        "plimsoll": (shlex.join(PLIMSOLL), "H100"),
-        "bare Textual app": (shlex.join([PYTHON, str(bare)]), "bare-app-is-ready"),
-    }
-    nvitop = shutil.which("nvitop", path=f"{Path(PYTHON).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if nvitop is None:
-        print("nvitop is not installed (pip install nvitop), so it is left out.")
-    else:
-        screens["nvitop -m full, every 1 s"] = (f"{nvitop} -m full --interval 1", "H100")
+    screens = programs(PLIMSOLL)
+    if stand_in is not None:
+        screens["plimsoll"] = (PLIMSOLL, "H100")
+    if "nvitop" not in screens:
+        print("\nnvitop is not installed (pip install nvitop), so it is left out.")
     taken: dict[str, list[dict[str, Any]]] = {name: [] for name in screens}
     for number in range(n_runs + 1):
         for name, (command, ready) in screens.items():
-            found = measured(measure, fake_nvml, preset, command, ready, seconds if number else 1, env)
+            span = seconds if number else 1
+            if stand_in is None:
+                found = measured(command, [ready], span, env)
+            else:
+                found = measured_by(*stand_in, preset, shlex.join(command), ready, span, env)
+            if found["outcome"] != "ok":
+                print(f"{name}: {found['outcome']}", file=sys.stderr)
             if number:  # the first one compiled its modules
                 taken[name].append(found)
-    print(f"\nOn a terminal of 200x50, {preset} (simulated), one reading a second: median of {n_runs} x {seconds:g} s")
+    on = preset if stand_in else HARDWARE
+    print(f"\nOn a terminal of 200x50, {on} (simulated), one reading a second: median of {n_runs} x {seconds:g} s")
     print(f"  {'':28}{''.join(f'{head:>18}' for head in HEADS)}")
     for name, runs in taken.items():
         cells = [[figure for run in runs if (figure := run.get(column)) is not None] for column in COLUMNS]
@@ -120,9 +108,10 @@ def measure_screens(
         print(f"  {name:28}{shown}")
 
 
-def measured(
+def measured_by(
     measure: Path, fake_nvml: Path, preset: str, command: str, ready: str, seconds: float, env: dict[str, str]
 ) -> dict[str, Any]:
+    """As ``measured``, by the two scripts that were given."""
     ended = subprocess.run(
         [
             str(fake_nvml), preset, PYTHON, str(measure), "--cmd", command, "--ready-text", ready,
@@ -133,8 +122,6 @@ def measured(
     if ended.returncode:
         raise SystemExit(f"{measure} failed on {command}:\n{ended.stderr[-2000:]}")
     found: dict[str, Any] = json.loads(ended.stdout)
-    if found["outcome"] != "ok":
-        print(f"{command}: {found['outcome']}", file=sys.stderr)
     return found
 
 
@@ -147,22 +134,16 @@ def main() -> None:
     parser.add_argument("--screen-runs", type=int, default=5, help="of each screen (default: 5)")
     parser.add_argument("--seconds", type=float, default=20, help="how long each screen is watched (default: 20)")
     given = parser.parse_args()
+    if bool(given.measure) != bool(given.fake_nvml):
+        parser.error("--measure and --fake-nvml go together")
     with tempfile.TemporaryDirectory(prefix="plimsoll-speed-") as name:
         scratch = Path(name)
         env = environment(scratch / "compiled")
         measure_commands(scratch, env, given.runs)
-        if given.measure is None or given.fake_nvml is None:
-            print("\nThe screen is not measured: give --measure and --fake-nvml.")
-            return
-        measure_screens(
-            scratch,
-            env,
-            given.measure.resolve(),
-            given.fake_nvml.resolve(),
-            given.preset,
-            given.screen_runs,
-            given.seconds,
-        )
+        stand_in = None
+        if given.measure and given.fake_nvml:
+            stand_in = (given.measure.resolve(), given.fake_nvml.resolve())
+        measure_screens(env, stand_in, given.preset, given.screen_runs, given.seconds)
 
 
 if __name__ == "__main__":

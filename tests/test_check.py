@@ -318,6 +318,38 @@ def test_devices_that_differ_are_counted_as_the_driver_counts_them(model: str) -
     assert finding_json(found)["engine"]["environment"] == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
+def test_devices_that_differ_are_counted_so_when_all_are_used_too(model: str) -> None:
+    found = find_out(request_for(model, device="all"), read_model(model), machine(20, 20))
+
+    engine = finding_json(found)["engine"]
+    assert engine["environment"] == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    assert "-dev" not in engine["flags"]
+
+
+@pytest.mark.parametrize(("vendor", "name"), [("amd", "ROCm1"), ("apple", "MTL1"), ("nvidia", "CUDA1")])
+def test_a_device_is_named_as_its_backend_names_it(model: str, vendor: str, name: str) -> None:
+    there = machine(20, 20)
+    there = replace(there, devices=tuple(replace(device, vendor=vendor, name="Card") for device in there.devices))
+
+    engine = finding_json(find_out(request_for(model, device="1"), read_model(model), there))["engine"]
+
+    assert engine["flags"].endswith(f"-dev {name}")
+    assert engine["environment"] == {}
+
+
+@pytest.mark.parametrize("change", [{"vendor": "amd"}, {"index": 0}], ids=["two vendors", "parts of one device"])
+def test_a_device_whose_name_cannot_be_known_is_chosen_by_hand(model: str, change: dict[str, Any]) -> None:
+    there = machine(20, 20)
+    there = replace(there, devices=(there.devices[0], replace(there.devices[1], **change)))
+    device = "GPU 0:1" if "index" in change else "1"
+
+    found = find_out(request_for(model, device=device), read_model(model), there)
+
+    assert "-dev" not in finding_json(found)["engine"]["flags"]
+    assert finding_json(found)["engine"]["environment"] == {}
+    assert "by hand" in " ".join(finding_text(found).split())
+
+
 def test_the_cpu_alone_is_asked_of_the_engine(model: str) -> None:
     found = find_out(request_for(model, device="cpu"), read_model(model), machine(20))
 

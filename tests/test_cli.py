@@ -52,7 +52,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["check", "m.gguf", "--context"], "plimsoll check --help"),
         (["check", "m.gguf", "--sequences", "0"], "1 or more"),
         (["check", "m.gguf", "--gpu-layers", "many"], "20, all or auto"),
-        (["check", "m.gguf", "--batch-size", "-1"], "out of range"),
+        (["check", "m.gguf", "--batch-size", "-1"], "whole number"),
         (["check", "m.gguf", "--tensor-split", "a,b"], "3,1"),
         (["check", "m.gguf", "--engine", "nonesuch"], "llamacpp"),
         (["check", "m.gguf", "--nonesuch"], "plimsoll check --help"),
@@ -67,6 +67,8 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["snapshot", "--simulate", "CPU", "--replay", "x"], "one of them"),
         (["snapshot", "--replay", "no-such-file.jsonl"], "no-such-file.jsonl"),
         (["--context", "8k", "check", "m.gguf"], "plimsoll check first"),
+        (["check", "m.gguf", "--batch-size", "0"], "from 1"),
+        (["check", "m.gguf", "--ubatch-size", "0"], "from 1"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_status_2(

@@ -120,12 +120,72 @@ def test_every_file_is_named_for_the_noun_it_holds() -> None:
     )
 
 
+BROAD = {"Exception", "BaseException"}
+
+
+def is_broad(node: ast.AST) -> bool:
+    """Whether it catches everything: ``except:``, ``except Exception``, one in a tuple, ``suppress(Exception)``."""
+    if isinstance(node, ast.ExceptHandler):
+        caught = [node.type] if node.type is not None else []
+        if not caught:
+            return True
+    elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "suppress":
+        caught = list(node.args)
+    else:
+        return False
+    inner = [part for one in caught for part in ast.walk(one)]
+    return any(ast.unparse(part).rpartition(".")[2] in BROAD for part in inner if isinstance(part, ast.expr))
+
+
 def test_one_broad_except_is_enough() -> None:
     found = [
         path.name
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ExceptHandler)
-        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id in {"Exception", "BaseException"}))
+        if is_broad(node)
     ]
     assert found == ["sampler.py"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["except:", "except Exception:", "except (OSError, BaseException):", "with suppress(Exception):"],
+)
+def test_a_broad_except_is_found_in_every_spelling(code: str) -> None:
+    text = f"{code} pass" if code.startswith("with") else f"try: pass\n{code} pass"
+    assert any(is_broad(node) for node in ast.walk(ast.parse(text)))
+
+
+def imports_of(path: Path) -> set[str]:
+    """Every module that a file imports, deferred or not, by its full name, and by its text for ``import_module``."""
+    found: set[str] = set()
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join((*above, *filter(None, [node.module])))
+            found |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in (
+            "import_module",
+            "__import__",
+        ):
+            found |= {str(name.value) for name in node.args if isinstance(name, ast.Constant)}
+    return found
+
+
+@pytest.mark.parametrize(("library", "home"), [("pynvml", "nvidia.py"), ("psutil", "host.py")])
+def test_a_library_of_a_vendor_is_known_to_its_probe_only(library: str, home: str) -> None:
+    known = [path for path in SOURCES if any(name.partition(".")[0] == library for name in imports_of(path))]
+    assert known == [ROOT / "probes" / "vendors" / home]
+
+
+@pytest.mark.parametrize("folder", ["probes/vendors", "estimator/engines", "estimator/readers"])
+def test_neighbours_do_not_import_each_other(folder: str) -> None:
+    package = folder.replace("/", ".")
+    files = sorted((ROOT / folder).glob("*.py"))
+    assert len(files) > 1
+    assert {path.name: [n for n in imports_of(path) if n.startswith(f"{package}.")] for path in files} == {
+        path.name: [] for path in files
+    }

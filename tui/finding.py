@@ -1,15 +1,20 @@
 """What a check found out, and what to type next: the engine's line for it, and the flags of each change."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from estimator.ledger import Place
 from estimator.model import Model
-from probes.snapshot import Snapshot
+from probes.snapshot import Device, Snapshot
 from tui.humanize import plain
 from tui.places import device_label
 from tui.plan import Advice, Assessment, Change, Plan
 from tui.request import Request
+
+_DEVICE_PREFIXES = {"nvidia": "CUDA", "amd": "ROCm", "apple": "MTL"}
+"""How llama.cpp's backends name their devices, by the vendor (ggml/src/ggml-cuda, ggml-metal)."""
+BY_HAND = "choose the device by hand: see llama-server --list-devices, and add -dev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +36,10 @@ class Finding:
     @property
     def doubts(self) -> tuple[str, ...]:
         """What had to be assumed."""
-        return self.assessment.estimate.doubts if self.assessment else self.model.doubts
+        if self.assessment is None:
+            return self.model.doubts
+        is_by_hand = is_chosen_by_hand(self.snapshot.devices, self.assessment)
+        return (*self.assessment.estimate.doubts, *((BY_HAND,) if is_by_hand else ()))
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -73,26 +81,49 @@ def launch_command(finding: Finding, made: Assessment) -> str:
 
 def engine_flags(finding: Finding, made: Assessment) -> str:
     """The engine's own arguments, the devices named where not all of them are used."""
+    return flags_on(finding.snapshot.devices, made)
+
+
+def flags_on(devices: Sequence[Device], made: Assessment) -> str:
     flags = made.plan.engine.flags(made.plan.model, made.plan.workload, made.plan.options, made.estimate)
-    if _uses_all(finding, made):
+    if not devices:
         return flags
     if not made.device_names:
         return f"{flags} -dev none"
-    devices = finding.snapshot.devices
-    chosen = (device for device in devices if device_label(device, devices) in made.device_names)
-    return f"{flags} -dev {','.join(f'CUDA{device.index}' for device in chosen)}"
+    if is_chosen_by_hand(devices, made) or made.device_names == tuple(_names(devices)):
+        return flags
+    names = _names(devices)
+    return f"{flags} -dev {','.join(names[label] for label in made.device_names)}"
 
 
 def launch_environment(finding: Finding, made: Assessment) -> dict[str, str]:
+    return environment_on(finding.snapshot.devices, made)
+
+
+def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str]:
     """CUDA counts the fastest device as 0; told otherwise, it counts as the driver and this report do."""
-    if _uses_all(finding, made) or not made.device_names:
+    if not made.device_names or is_chosen_by_hand(devices, made):
         return {}
-    names = {device.name for device in finding.snapshot.devices}
+    names = {device.name for device in devices if device.vendor == "nvidia"}
     return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if len(names) > 1 else {}
 
 
-def _uses_all(finding: Finding, made: Assessment) -> bool:
-    return len(made.device_names) == len(finding.snapshot.devices)
+def is_chosen_by_hand(devices: Sequence[Device], made: Assessment) -> bool:
+    """Whether llama.cpp's name of a device can't be known: of parts (MIG), or where vendors are mixed."""
+    if not made.device_names or len(devices) < 2:
+        return False
+    vendors = {device.vendor for device in devices}
+    has_parts = len({(device.vendor, device.index) for device in devices}) < len(devices)
+    return has_parts or len(vendors) > 1 or not vendors <= _DEVICE_PREFIXES.keys()
+
+
+def _names(devices: Sequence[Device]) -> dict[str, str]:
+    """Label -> llama.cpp's name, of devices of one vendor; in its order, which is that of their numbers."""
+    ordered = sorted(devices, key=lambda device: device.index)
+    return {
+        device_label(device, devices): f"{_DEVICE_PREFIXES.get(device.vendor, '')}{position}"
+        for position, device in enumerate(ordered)
+    }
 
 
 def _quoted(path: str) -> str:

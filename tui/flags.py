@@ -18,6 +18,7 @@ DEFAULT_INTERVAL_SECONDS = 1.0
 INTERVAL_SECONDS = (0.1, 3600.0)
 MOST_CONTEXT_TOKENS = 1 << 30
 MOST_SEQUENCES = 1 << 16
+MOST_COUNT = 1 << 30
 ALL_LAYERS = 999
 """More than any model has; llama.cpp takes the number as it is."""
 
@@ -171,9 +172,10 @@ def _add_option(group: Any, field: Field[Any]) -> None:
     elif field.name == "n_gpu_layers":
         group.add_argument(flag, type=parse_layers, metavar="N|all|auto", **settings)
     elif field.type in (int, int | None):
-        group.add_argument(flag, type=_count, metavar="N", **settings)
+        minimum = int(field.metadata.get("minimum", 0))
+        group.add_argument(flag, type=lambda text: parse_count(text, minimum), metavar="N", **settings)
     elif field.type in (tuple[float, ...], tuple[float, ...] | None):
-        group.add_argument(flag, type=_shares, metavar="N,N", **settings)
+        group.add_argument(flag, type=parse_shares, metavar="N,N", **settings)
     else:
         group.add_argument(flag, metavar="TEXT", **settings)
 
@@ -182,14 +184,14 @@ class _Switch(argparse.BooleanOptionalAction):
     """``--flag`` and ``--no-flag``; the text stays as it was declared."""
 
 
-def _count(text: str) -> int:
-    try:
-        number = int(text.replace("_", ""))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
-    if not 0 <= number <= 1 << 31:
-        raise argparse.ArgumentTypeError(f"{text!r} is out of range")
-    return number
+def parse_count(text: str, minimum: int = 0) -> int:
+    """A whole number, as the command line and the options screen take it: 8192, 8k, 8 192, 8_192."""
+    digits = text.replace("_", "").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
+    factor = 1024 if digits[-1:] in ("k", "K") else 1
+    digits = digits[:-1] if factor > 1 else digits
+    if digits.isascii() and digits.isdigit() and len(digits) < 12 and minimum <= int(digits) * factor <= MOST_COUNT:
+        return int(digits) * factor
+    raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {minimum} to {MOST_COUNT}, as in 512 or 8k")
 
 
 def parse_layers(text: str) -> int | None:
@@ -199,12 +201,13 @@ def parse_layers(text: str) -> int | None:
     if word == "all":
         return ALL_LAYERS
     try:
-        return _count(text)
+        return parse_count(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of layers; say 20, all or auto") from None
 
 
-def _shares(text: str) -> tuple[float, ...]:
+def parse_shares(text: str) -> tuple[float, ...]:
+    """What each device gets."""
     try:
         shares = tuple(float(part) for part in text.split(","))
     except ValueError:

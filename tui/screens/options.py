@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
+from estimator.kv_cache import STORED_TYPES
+from tui.finding import BY_HAND, environment_on, flags_on, is_chosen_by_hand
+from tui.flags import parse_count, parse_shares
 from tui.messages import PlanChanged
 from tui.plan import assess
 from tui.screens.browser import Browser
@@ -18,9 +22,6 @@ if TYPE_CHECKING:
 
     from tui.plan import Plan
     from tui.widgets.line import Line
-
-_KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-_MOST = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,9 @@ class Field:
     choices: tuple[str, ...] = ()
     kind: str
     """``bool``, ``int``, ``float list``, ``choice``."""
+    minimum: int = 0
+    is_optional: bool = False
+    """Whether it may be left to the engine: then nothing is a value too."""
 
 
 class OptionsScreen(Browser):
@@ -69,10 +73,13 @@ class OptionsScreen(Browser):
 
     def _command(self) -> str:
         """What to type to get what is judged."""
-        plan, made = self.view.plan, self.view.assessment
-        if plan is None or made is None:
+        made = self.view.assessment
+        if made is None:
             return ""
-        return f"llama-server {plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)}"
+        devices = self.view.snapshot.devices if self.view.snapshot else ()
+        settings = "".join(f"{name}={value} " for name, value in environment_on(devices, made).items())
+        by_hand = f"  ({BY_HAND})" if is_chosen_by_hand(devices, made) else ""
+        return f"{settings}llama-server {flags_on(devices, made)}{by_hand}"
 
     def choose(self, index: int) -> None:
         field = self._fields[index]
@@ -132,11 +139,11 @@ def fields_of(plan: Plan) -> list[Field]:
     asked = plan.workload
     found = [
         Field(name="context_tokens", is_workload=True, flag="--ctx-size", value=asked.context_tokens, kind="int",
-              help="tokens of all sequences together"),
+              minimum=1, help="tokens of all sequences together"),
         Field(name="n_sequences", is_workload=True, flag="--parallel", value=asked.n_sequences, kind="int",
-              help="sequences at the same time"),
+              minimum=1, help="sequences at the same time"),
         Field(name="kv_type", is_workload=True, flag="--cache-type-k/v", value=asked.kv_type, kind="choice",
-              help="stored type of the KV cache", choices=_KV_TYPES),
+              help="stored type of the KV cache", choices=tuple(STORED_TYPES)),
     ]  # fmt: skip
     for field in fields(plan.options):
         choices = tuple(field.metadata.get("choices", ()))
@@ -149,6 +156,8 @@ def fields_of(plan: Plan) -> list[Field]:
                 value=getattr(plan.options, field.name),
                 choices=choices,
                 kind="choice" if choices else _kind(str(field.type)),
+                minimum=int(field.metadata.get("minimum", 0)),
+                is_optional="None" in str(field.type),
             )
         )
     return found
@@ -167,24 +176,12 @@ def parse_value(field: Field, text: str) -> Any:
         ValueError: it is none, and what would be one.
     """
     text = text.strip()
-    if field.kind == "float list":
-        if not text:
-            return None
-        try:
-            shares = tuple(float(part) for part in text.replace(",", " ").split())
-        except ValueError:
-            raise ValueError("shares are numbers with commas between them, as in 3,1") from None
-        if not all(0 <= share < _MOST for share in shares) or not sum(shares):
-            raise ValueError("shares are positive numbers")
-        return shares
     if not text and not field.is_workload:
-        return None if field.value is None or field.name in ("n_gpu_layers", "n_outputs") else field.value
-    factor = 1024 if text[-1:] in ("k", "K") else 1
-    digits = text.rstrip("kK").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
-    lowest = 1 if field.is_workload or "batch" in field.name else 0
-    if not digits.isascii() or not digits.isdigit() or not lowest <= int(digits) * factor <= _MOST:
-        raise ValueError(f"{text or 'nothing'} is no whole number from {lowest} on, as in 8192 or 8k")
-    return int(digits) * factor
+        return None if field.is_optional else field.value
+    try:
+        return parse_shares(text) if field.kind == "float list" else parse_count(text, field.minimum)
+    except ArgumentTypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def _text(value: Any) -> str:
