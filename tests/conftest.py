@@ -10,6 +10,6 @@ settings.load_profile("quick")
 
 @pytest.fixture(autouse=True, scope="session")
 def _quick_pilot() -> None:
-    """Textual's pilot looks every 20 ms whether the app has come to rest, several times a key; each 4 ms is as sure."""
-    textual._wait.SLEEP_GRANULARITY = 1 / 250
-    textual._wait.SLEEP_IDLE = 1 / 2500
+    """Textual's pilot looks every 20 ms whether the app has come to rest, several times a key; each 2 ms is as sure."""
+    textual._wait.SLEEP_GRANULARITY = 1 / 500
+    textual._wait.SLEEP_IDLE = 1 / 5000

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import pkgutil
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -109,8 +110,13 @@ ROOT = Path(__file__).parent.parent
 SOURCES = [path for room in ("tui", "probes", "estimator") for path in sorted((ROOT / room).rglob("*.py"))]
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def test_every_module_says_what_it_is() -> None:
-    silent = [path for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
+    silent = [path for path in SOURCES if not ast.get_docstring(parsed(path))]
     assert silent == []
 
 
@@ -138,12 +144,7 @@ def is_broad(node: ast.AST) -> bool:
 
 
 def test_one_broad_except_is_enough() -> None:
-    found = [
-        path.name
-        for path in SOURCES
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if is_broad(node)
-    ]
+    found = [path.name for path in SOURCES for node in ast.walk(parsed(path)) if is_broad(node)]
     assert found == ["sampler.py"]
 
 
@@ -160,7 +161,7 @@ def imports_of(path: Path) -> set[str]:
     """Every module that a file imports, deferred or not, by its full name, and by its text for ``import_module``."""
     found: set[str] = set()
     package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
