@@ -208,3 +208,9 @@ def test_a_full_disk_is_said_without_a_traceback() -> None:
 
     assert ended.returncode == 3
     assert ended.stderr.count("\n") == 1
+
+
+def test_an_unknown_kv_type_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["check", "Qwen3 8B", "--simulate", "RTX 4090", "--kv-type", "foo"])
+    assert status == 2
+    assert "q8_0" in capsys.readouterr().err

@@ -143,7 +143,7 @@ def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
         help="of all sequences together: 8192, 8k, 1M, or native for all that the model has (default: 8k)",
     )
     load.add_argument("--sequences", type=_sequences, default=1, metavar="N", help="side by side (default: 1)")
-    load.add_argument("--kv-type", type=str.lower, default="f16", metavar="TYPE", help="f16 (default), q8_0, q4_0 ...")
+    load.add_argument("--kv-type", type=_kv_type, default="f16", metavar="TYPE", help="f16 (default), q8_0, q4_0 ...")
     load.add_argument(
         "--device",
         default="auto",
@@ -253,3 +253,11 @@ def flagged(engine: Engine) -> list[Field[Any]]:
     from dataclasses import fields  # noqa: PLC0415
 
     return [field for field in fields(engine.Options) if field.metadata.get("flag")]
+
+
+def _kv_type(text: str) -> str:
+    from estimator.kv_cache import STORED_TYPES  # noqa: PLC0415  # --help does without it
+
+    if text.lower() not in STORED_TYPES:
+        raise argparse.ArgumentTypeError(f"no KV cache is stored as {text!r}; {', '.join(STORED_TYPES)} are known")
+    return text.lower()
