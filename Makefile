@@ -1,7 +1,7 @@
 # make run         set up, then open the app      (ARGS="..." are passed on)
 # make test        set up, then run every check
 # make screenshots redraw the pictures under docs/
-# make bench       print every figure that the README quotes
+# make bench       measure speed, and accuracy on the points that the tests carry
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=

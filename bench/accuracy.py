@@ -80,8 +80,8 @@ def rows_of(
 
 def percent(errors: Sequence[float]) -> str:
     ordered = sorted(errors)
-    at = lambda share: ordered[int(share * (len(ordered) - 1))] * 100  # noqa: E731
-    return f"{statistics.median(ordered) * 100:7.2f} {at(0.95):7.2f} {ordered[-1] * 100:8.2f}"
+    high = ordered[int(0.95 * (len(ordered) - 1))]
+    return f"{statistics.median(ordered) * 100:7.2f} {high * 100:7.2f} {ordered[-1] * 100:8.2f}"
 
 
 def way(point: dict[str, Any]) -> str:

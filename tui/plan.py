@@ -154,7 +154,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
 
     native = plan.model.native_context_tokens or plan.workload.context_tokens
     longest = longest_context(lambda tokens: level_of(with_context(tokens), places), native_tokens=native)
-    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), _quants(plan.model))
+    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), quants_offered(plan.model))
     if level < Level.SPILLS:
         return Advice(longest_context_tokens=longest, best_quant=best, changes=())
     changes: list[Change] = []
@@ -174,7 +174,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
     return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:4]))
 
 
-def _quants(model: Model) -> tuple[str, ...]:
+def quants_offered(model: Model) -> tuple[str, ...]:
     """What is worth offering: not above 8 bits unless the model has that already, nor what does not change it."""
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)

@@ -206,14 +206,16 @@ class _Load:
         kept = [sum(self.kept(layer, kind)) if is_offloaded else 0 for layer in self.model.layers]
         return Burden(self.model, self.step, kind, kept, is_cache_offloaded=is_offloaded)
 
+    def cached_value_width(self, layer: Layer) -> int:
+        """Without flash attention values are stored transposed, as wide as in the widest layer (`v_trans`)."""
+        is_padded = layer.value_width > 0 and not self.options.is_flash_attention
+        return widest_value(self.model) if is_padded else layer.value_width
+
     def kept(self, layer: Layer, kind: str) -> tuple[int, int]:
         """(cells, states) in bytes of a layer; most layers are alike, and are reckoned once."""
         if (layer, kind) not in self._kept:
             stored, rounding = self.step.key_type, ROUNDINGS[kind]
-            cached = layer
-            if layer.value_width and not self.options.is_flash_attention:
-                # Values are then stored transposed, and as wide as in the widest layer (`v_trans`, llama-kv-cache.cpp).
-                cached = replace(layer, value_width=widest_value(self.model))
+            cached = replace(layer, value_width=self.cached_value_width(layer))
             self._kept[layer, kind] = (
                 cell_bytes(cached, self.shape, stored, stored, rounding),
                 state_bytes(layer, self.shape.n_sequences, rounding),
@@ -330,7 +332,7 @@ def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
     formulas = {
         name: " + ".join(
             f"{n} layers x {shape.layer_cells(layer.window_tokens) * shape.n_streams} cells x "
-            f"({layer.key_width} + {layer.value_width}) {load.workload.kv_type}"
+            f"({layer.key_width} + {load.cached_value_width(layer)}) {load.workload.kv_type}"
             for (held_at, layer), n in alike.items()
             if held_at == name
         )
