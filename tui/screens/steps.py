@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from estimator.mixture import LABELS, QUANTS
 from estimator.model import Model
-from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, with_quant
+from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, quants_offered, with_quant
 
 _MOST_CONTEXT_TOKENS = 1 << 20
-_TRAINED_IN_FOUR_BITS = ("MXFP4", "MXFP4_MOE")
 
 
 def contexts_of(model: Model) -> list[int]:
@@ -32,13 +30,7 @@ def with_context_step(plan: Plan, step: int) -> Plan:
 
 def quants_of(model: Model) -> list[str]:
     """What the matrix offers, best first; the model's own among them."""
-    if model.quant in (*_TRAINED_IN_FOUR_BITS, *LABELS.values()):  # other mixtures only lose
-        return [model.quant]
-    if model.quant in MATRIX_QUANTS:
-        return list(MATRIX_QUANTS)
-    if model.quant in QUANTS:
-        return [quant for quant in QUANTS if quant in MATRIX_QUANTS or quant == model.quant]
-    return [model.quant, *MATRIX_QUANTS]
+    return [quant for quant in quants_offered(model) if quant in MATRIX_QUANTS or quant == model.quant]
 
 
 def with_quant_step(plan: Plan, model: Model, step: int) -> Plan:
