@@ -19,6 +19,12 @@ class Engine(Protocol):
     """As its users write it: ``llama.cpp``."""
     Options: Any
     """A frozen dataclass; each field's metadata has ``flag``, ``help`` and, where closed, ``choices``."""
+    KV_TYPES: Sequence[str]
+    """What ``Workload.kv_type`` may be, the default first."""
+    KV_STEPS: Sequence[str]
+    """Of these, what is worth trying one after another, the widest first."""
+    QUANTS: Sequence[str]
+    """The quants that are worth offering for it, the best ones first."""
 
     def estimate(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate:
         """What the engine would allocate, as asked.
@@ -38,6 +44,10 @@ class Engine(Protocol):
 
     def flags(self, model: Model, workload: Workload, options: Any, made: Estimate) -> str:
         """The command-line arguments that ask the engine for this estimate."""
+        ...
+
+    def command(self, model: Model, arguments: str) -> str:
+        """The line that starts it with these ``flags``, ready to be pasted into a shell."""
         ...
 
 

@@ -70,6 +70,14 @@ class Place:
     draws_on: str | None = None
     """The place whose memory this one shares (unified memory): bytes here are counted there too."""
     n_multiprocessors: int | None = None
+    product: str = ""
+    """As its driver names it: ``NVIDIA A100-SXM4-80GB``. Some engines choose their defaults by it."""
+    compute_capability: tuple[int, int] | None = None
+    """CUDA's, (9, 0) for an H100."""
+    bandwidth_bytes_per_second: float | None = None
+    """Of its memory, as the maker states it."""
+    half_flops: float | None = None
+    """Dense float16 operations per second, as the maker states them."""
 
     @property
     def line_bytes(self) -> int:
@@ -93,6 +101,27 @@ class Term:
     """Where the rule or the figure is from: file and symbol, address and date, or a measurement."""
     formula: str = ""
     """The rule with this model's numbers in it."""
+    read_bytes: int = 0
+    """Of these, what is read for every token that one sequence generates, its context full: experts that are not used
+    and rows that are not looked up are left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A figure beside the bytes that people ask this engine for: tokens that its cache holds, the smallest share ..."""
+
+    key: str
+    """As JSON has it; a number's unit stands last: ``kv_tokens``, ``smallest_utilization_ratio``."""
+    label: str
+    """As a person reads it: ``KV cache holds``."""
+    value: int | float | str
+    low: float | None = None
+    high: float | None = None
+    """Where the value is a number with a band."""
+    unit: str = ""
+    """``tokens``, ``sequences``; empty for a ratio or a word."""
+    basis: Basis = Basis.DERIVED
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +140,9 @@ class Estimate:
     """How many on each device, where that is not what the engine does unasked."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each."""
+    answers: tuple[Answer, ...] = ()
+    refusal: str = ""
+    """Why the engine would not start, in a sentence, where that is its own rule and not a lack of room for a term."""
 
     def n_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """Expected bytes in these places (all where None), of this kind (all where None)."""

@@ -27,6 +27,8 @@ class Layer:
     conv_state_width: int = 0
     """float32 elements per sequence, whatever the context (Mamba, short convolutions, gated delta net)."""
     recurrent_state_width: int = 0
+    n_kv_heads: int = 0
+    """What tensor parallelism divides the cache by; 0 for latent attention, which it can't divide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,10 @@ class Model:
     latent: Latent | None = None
     n_predictor_layers: int = 0
     """The last of ``layers`` that only predict further tokens (MTP); not loaded unless asked for."""
+    kind: str = "text"
+    """``text``, ``code``, ``reasoning``, ``vision``, ``embedding``, ``audio``, ``image``, ``video``: what it is for."""
+    is_tied: bool = False
+    """The embedding serves as the output matrix too."""
     file_bytes: int | None = None
     """Of all parts together; None for a model that is known by name only."""
     doubts: tuple[str, ...] = ()

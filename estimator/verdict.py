@@ -77,12 +77,16 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         estimate: what the engine would allocate as asked.
         places: as they are now; every term's place is among them.
         fallback: what the engine would do by itself where the estimate does not fit.
+
+    An engine that would refuse by its own rule fails, however much room there is.
     """
     margins = _sharing_overflow(tuple(_margin(estimate, place, places) for place in places))
     used = [margin for margin in margins if margin.load_bytes] or list(margins)
     worst = max(used, key=lambda margin: (margin.level, -margin.headroom_bytes))
     level, reason = worst.level, ""
-    if level >= Level.SPILLS:
+    if estimate.refusal:
+        level, reason = Level.FAILS, estimate.refusal
+    elif level >= Level.SPILLS:
         level, reason = _overflow(worst, places, fallback)
     elif fallback is not None and fallback.summary:
         reason = f"left to itself, {fallback.engine} would keep more room: {fallback.summary}"

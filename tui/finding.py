@@ -73,10 +73,8 @@ def _option_flag(flag: str, value: object) -> str:
 
 def launch_command(finding: Finding, made: Assessment) -> str:
     """The line that starts the engine with exactly this load."""
-    is_file = finding.model.source != "catalogue"
-    model = _quoted(plain(finding.model.source, 4096)) if is_file else "MODEL.gguf"
     settings = "" if os.name == "nt" else "".join(f"{k}={v} " for k, v in launch_environment(finding, made).items())
-    return f"{settings}llama-server -m {model} {engine_flags(finding, made)}"
+    return settings + plain(made.plan.engine.command(finding.model, engine_flags(finding, made)), 8192)
 
 
 def engine_flags(finding: Finding, made: Assessment) -> str:
@@ -124,11 +122,3 @@ def _names(devices: Sequence[Device]) -> dict[str, str]:
         device_label(device, devices): f"{_DEVICE_PREFIXES.get(device.vendor, '')}{position}"
         for position, device in enumerate(ordered)
     }
-
-
-def _quoted(path: str) -> str:
-    if os.name == "nt":
-        return f'"{path}"' if " " in path else path
-    from shlex import quote  # noqa: PLC0415  # 1 ms, for one line of the text
-
-    return quote(path)

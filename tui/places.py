@@ -111,4 +111,5 @@ def _device_place(device: Device, snapshot: Snapshot, host: Pool | None, swap_fr
         overflow_free_bytes=overflow_free,
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
+        product=device.name or "",
     )

@@ -11,14 +11,19 @@ from estimator.buffers import Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Layer, Model
 from estimator.packing import Burden, least, packed_layout
 from estimator.placement import HOST, Layout, WeightTable, place_layers, weight_table
 from estimator.rounding import ROUNDINGS
 from estimator.runtime import host_runtime, runtime_term
 from estimator.scratch import Step, widest_value
+from estimator.shell import quoted
 
 NAME = "llama.cpp"
+KV_TYPES = ("f16", *(name for name in STORED_TYPES if name != "f16"))
+KV_STEPS = ("f16", "q8_0", "q4_0")
+QUANTS = MIXTURES
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
 
 
@@ -141,6 +146,11 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--n-cpu-moe {options.n_cpu_moe_layers}": options.n_cpu_moe_layers > 0,
     }
     return " ".join(parts + [flag for flag, is_said in said.items() if is_said])
+
+
+def command(model: Model, arguments: str) -> str:
+    """The server's line; a model that is known by name only stands as ``MODEL.gguf``."""
+    return f"llama-server -m {quoted(model.source) if model.file_bytes is not None else 'MODEL.gguf'} {arguments}"
 
 
 def _split_places(places: Sequence[Place]) -> tuple[tuple[Place, ...], Place]:
