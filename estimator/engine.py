@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from estimator.errors import EstimatorError
@@ -10,6 +11,24 @@ from estimator.model import Model
 
 ENGINES = ("llamacpp",)
 """Modules of ``estimator.engines``, in the order they are offered."""
+
+RUN_BY = MappingProxyType(
+    {
+        "llamaserver": "llamacpp",
+        "llamafile": "llamacpp",
+        "lmstudio": "llamacpp",
+        "koboldcpp": "llamacpp",
+        "jan": "llamacpp",
+        "mlxlm": "mlx",
+        "tensorrtllm": "trtllm",
+        "exllamav2": "exllama",
+        "exllamav3": "exllama",
+        "tabbyapi": "exllama",
+        "huggingface": "transformers",
+        "hf": "transformers",
+    }
+)
+"""Programs that run an engine of another name."""
 
 
 class Engine(Protocol):
@@ -52,13 +71,27 @@ class Engine(Protocol):
 
 
 def load_engine(name: str) -> Engine:
-    """The engine of that name, in any usual spelling.
+    """The engine of that name, in any usual spelling, or the one that a program of that name runs.
 
     Raises:
         EstimatorError: no such engine.
     """
-    wanted = "".join(c for c in name.casefold() if c.isalnum())
+    typed = "".join(c for c in name.casefold() if c.isalnum())
+    wanted = RUN_BY.get(typed, typed)
     if wanted not in ENGINES:
         raise EstimatorError(f"no engine is called {name!r}; known: {', '.join(ENGINES)}")
     engine: Engine = import_module(f"estimator.engines.{wanted}")
     return engine
+
+
+def usual_engine(model: Model) -> str:
+    """Who runs such a model where nobody was named: a key of ``ENGINES``."""
+    if model.kind in ("audio", "image", "video"):
+        usual = "generic"
+    elif model.format == "mlx":
+        usual = "mlx"
+    elif model.format == "exl":
+        usual = "exllama"
+    else:
+        usual = "llamacpp" if model.format == "gguf" else "vllm"
+    return usual if usual in ENGINES else ENGINES[0]

@@ -80,6 +80,8 @@ class Model:
     """The last of ``layers`` that only predict further tokens (MTP); not loaded unless asked for."""
     kind: str = "text"
     """``text``, ``code``, ``reasoning``, ``vision``, ``embedding``, ``audio``, ``image``, ``video``: what it is for."""
+    format: str = "gguf"
+    """What its tensors are stored as: ``gguf`` (catalogue names too), ``safetensors``, ``mlx``, ``exl``."""
     is_tied: bool = False
     """The embedding serves as the output matrix too."""
     file_bytes: int | None = None

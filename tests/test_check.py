@@ -80,6 +80,17 @@ class TermOf1(Strict):
     basis: Literal["exact", "derived", "calibrated", "assumed"]
     source: str
     formula: str
+    read_bytes: int
+
+
+class AnswerOf1(Strict):
+    label: str
+    value: int | float | str
+    low: float | None
+    high: float | None
+    unit: str | None
+    basis: Literal["exact", "derived", "calibrated", "assumed"]
+    source: str
 
 
 class EstimateOf1(Strict):
@@ -88,6 +99,7 @@ class EstimateOf1(Strict):
     high_bytes: int
     layers: int
     gpu_layers: int
+    answers: dict[str, AnswerOf1]
     terms: list[TermOf1]
 
 

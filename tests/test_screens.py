@@ -8,6 +8,7 @@ from test_app import app_on, text_of
 from textual.widgets import Input
 
 from probes.snapshot import Snapshot
+from tui.messages import PlanChanged
 from tui.plan import default_plan
 from tui.screens.dashboard import Dashboard
 from tui.screens.options import fields_of, parse_value
@@ -135,3 +136,30 @@ async def test_processes_are_sorted_and_filtered() -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert "41233" in text_of(app)
+
+
+async def test_the_engine_is_chosen_from_a_list_with_a_verdict_for_each() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(PlanChanged(default_plan(model()), is_model_new=True))
+        await pilot.pause()
+        await pilot.press("e")
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if "fits" in text_of(app):
+                break
+        shown = text_of(app)
+        await pilot.press("enter")
+        await pilot.pause()
+
+        assert "llama.cpp" in shown
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_no_engine_is_offered_before_there_is_a_model() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("e")
+        await pilot.pause()
+
+        assert isinstance(app.screen, Dashboard)

@@ -274,8 +274,11 @@ class PlimsollApp(App[None]):
         if self._desk.plan is not None:
             self.tell(f"devices: {devices_text(self._desk.plan)}")
 
-    def action_step_engine(self) -> None:
-        self.tell("llama.cpp is the only engine for now; d changes the devices, o its options")
+    def action_choose_engine(self) -> None:
+        if self._desk.plan is None:
+            self.tell("first choose a model: press m")
+            return
+        self.action_show("engines")
 
     def action_apply_change(self, number: int) -> None:
         advice = self._desk.view().advice

@@ -32,6 +32,8 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
 COMMANDS = ("check", "snapshot")
+DEFAULT_ENGINE = "llamacpp"
+"""Whose options are declared where no engine is named; a model that it does not run gets its usual one."""
 DRIVER_SECONDS = 10.0
 """How long a single reading waits for a driver. One that has to start eight GPUs first takes seconds (ASSUMED)."""
 
@@ -88,7 +90,7 @@ def _run_check(rest: list[str], shared: argparse.Namespace) -> int:
 def _check(rest: list[str], shared: argparse.Namespace) -> int:
     is_help = not {"-h", "--help"}.isdisjoint(rest)
     snapshot = _no_snapshot if is_help else _reading(shared)
-    engine = _engine(shared.engine)
+    engine = _engine(shared.engine or DEFAULT_ENGINE)
     given = check_parser(engine).parse_args(rest, shared)
     request = _request(given, engine)
     if request is None:
@@ -145,7 +147,7 @@ def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:
     """The load that the app begins with. Without one, the engine need not be imported: 35 ms."""
     if not rest:
         return None
-    engine = _engine(shared.engine)
+    engine = _engine(shared.engine or DEFAULT_ENGINE)
     return _request(app_parser(engine).parse_args(rest, shared), engine)
 
 
@@ -245,7 +247,8 @@ def _request(given: argparse.Namespace, engine: Engine) -> Request | None:
         context_tokens=given.context,
         n_sequences=given.sequences,
         kv_type=given.kv_type,
-        engine_name=given.engine,
+        engine_name=given.engine or DEFAULT_ENGINE,
+        is_engine_given=given.engine is not None or bool(chosen),
         options=engine.Options(**chosen),
         device=given.device,
     )

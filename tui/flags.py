@@ -56,7 +56,7 @@ def shared_parser() -> _Parser:
     """What has to be known before the hardware is read and the engine's own flags can be declared."""
     parser = _Parser("plimsoll", add_help=False)
     _add_shared(parser)
-    parser.add_argument("--engine", default="llamacpp", metavar="NAME", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", metavar="NAME", help=argparse.SUPPRESS)
     return parser
 
 
@@ -143,14 +143,24 @@ def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
         help="of all sequences together: 8192, 8k, 1M, or native for all that the model has (default: 8k)",
     )
     load.add_argument("--sequences", type=_sequences, default=1, metavar="N", help="side by side (default: 1)")
-    load.add_argument("--kv-type", type=_kv_type, default="f16", metavar="TYPE", help="f16 (default), q8_0, q4_0 ...")
+    load.add_argument(
+        "--kv-type",
+        type=lambda text: _kv_type(text, engine),
+        metavar="TYPE",
+        help=f"{engine.KV_TYPES[0]} (default), {', '.join(engine.KV_TYPES[1:])}",
+    )
     load.add_argument(
         "--device",
         default="auto",
         metavar="DEVICES",
         help='auto (default: one if it fits there, else all), all, cpu, or some: 0 or "0,1" or "GPU 0"',
     )
-    load.add_argument("--engine", default="llamacpp", metavar="NAME", help="what runs the model (default: llamacpp)")
+    load.add_argument(
+        "--engine",
+        metavar="NAME",
+        help="what runs the model: llama.cpp for GGUF files and names, vLLM for safetensors, or any of "
+        f"{', '.join(known_engines())}",
+    )
     options = parser.add_argument_group(engine.NAME)
     for field in flagged(engine):
         _add_option(options, field)
@@ -174,6 +184,9 @@ def _add_option(group: Any, field: Field[Any]) -> None:
     elif field.type in (int, int | None):
         minimum = int(field.metadata.get("minimum", 0))
         group.add_argument(flag, type=lambda text: parse_count(text, minimum), metavar="N", **settings)
+    elif field.type in (float, float | None):
+        low, high = (float(field.metadata.get(name, limit)) for name, limit in (("minimum", 0.0), ("maximum", 1e12)))
+        group.add_argument(flag, type=lambda text: parse_number(text, low, high), metavar="X", **settings)
     elif field.type in (tuple[float, ...], tuple[float, ...] | None):
         group.add_argument(flag, type=parse_shares, metavar="N,N", **settings)
     else:
@@ -192,6 +205,17 @@ def parse_count(text: str, minimum: int = 0) -> int:
     if digits.isascii() and digits.isdigit() and len(digits) < 12 and minimum <= int(digits) * factor <= MOST_COUNT:
         return int(digits) * factor
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {minimum} to {MOST_COUNT}, as in 512 or 8k")
+
+
+def parse_number(text: str, minimum: float, maximum: float) -> float:
+    """A number that need not be whole, as in 0.9."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if minimum <= number <= maximum:
+        return number
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from {minimum:g} to {maximum:g}, as in 0.9")
 
 
 def parse_layers(text: str) -> int | None:
@@ -255,9 +279,16 @@ def flagged(engine: Engine) -> list[Field[Any]]:
     return [field for field in fields(engine.Options) if field.metadata.get("flag")]
 
 
-def _kv_type(text: str) -> str:
-    from estimator.kv_cache import STORED_TYPES  # noqa: PLC0415  # --help does without it
-
-    if text.lower() not in STORED_TYPES:
-        raise argparse.ArgumentTypeError(f"no KV cache is stored as {text!r}; {', '.join(STORED_TYPES)} are known")
+def _kv_type(text: str, engine: Engine) -> str:
+    if text.lower() not in engine.KV_TYPES:
+        raise argparse.ArgumentTypeError(
+            f"{engine.NAME} stores no KV cache as {text!r}; {', '.join(engine.KV_TYPES)} are known"
+        )
     return text.lower()
+
+
+def known_engines() -> tuple[str, ...]:
+    """What ``--engine`` takes."""
+    from estimator.engine import ENGINES  # noqa: PLC0415  # --version does without it
+
+    return ENGINES

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from estimator.advise import best_quant, longest_context
-from estimator.engine import Engine, load_engine
+from estimator.engine import Engine, load_engine, usual_engine
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import QUANTS, UNQUANTISED, requantised
@@ -79,11 +79,18 @@ class Advice:
 
 
 def default_plan(model: Model) -> Plan:
-    """A plan to begin with: 8 192 tokens, or all that the model has."""
+    """A plan to begin with: 8 192 tokens, or all that the model has, by the engine that usually runs such models."""
     tokens = DEFAULT_CONTEXT_TOKENS
     if model.native_context_tokens:
         tokens = min(tokens, model.native_context_tokens)
-    return Plan(model=model, workload=Workload(context_tokens=tokens), options=load_engine("llamacpp").Options())
+    name = usual_engine(model)
+    engine = load_engine(name)
+    return Plan(
+        model=model,
+        workload=Workload(context_tokens=tokens, kv_type=engine.KV_TYPES[0]),
+        options=engine.Options(),
+        engine_name=name,
+    )
 
 
 def assess(plan: Plan, places: Sequence[Place]) -> Assessment:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
 from tui.finding import Finding, change_flags, launch_command
-from tui.humanize import UNKNOWN, band, count, counted, fine_size, gib, plain, sentence, size
+from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.places import HOST_NAME, missing_places
 from tui.plan import Advice, Assessment, Plan
 
@@ -37,6 +37,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield from _wrapped(_sum_line(made), "  ")
         yield ""
         yield from _place_lines(finding, made)
+        yield from _answer_lines(made.estimate)
         if finding.advice is not None:
             yield ""
             yield from _advice_lines(finding.advice, made.plan)
@@ -75,7 +76,7 @@ def _load_line(finding: Finding) -> str:
         parts.append(f"{count(workload.context_tokens)} tokens")
         if workload.n_sequences > 1:
             parts.append(f"{workload.n_sequences} sequences")
-        if workload.kv_type != "f16":
+        if workload.kv_type != finding.plan.engine.KV_TYPES[0]:
             parts.append(f"KV cache {workload.kv_type}")
         parts.append(finding.plan.engine.NAME)
     if finding.assessment is not None:
@@ -129,6 +130,16 @@ def _load_columns(margin: Margin | None) -> str:
     if margin is None or not margin.high_bytes:
         return f"{UNKNOWN:>8}"
     return f"{gib(margin.load_bytes):>8}{gib(margin.high_bytes):>9}  {GLYPHS[margin.level]}"
+
+
+def _answer_lines(estimate: Estimate) -> Iterator[str]:
+    """What people ask of this engine beside bytes."""
+    if not estimate.answers:
+        return
+    yield ""
+    width = max(len(answer.label) for answer in estimate.answers)
+    for answer in estimate.answers:
+        yield from _wrapped(f"{answer.label:<{width}}   {answer_text(answer)}", "  ", " " * (width + 5))
 
 
 def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:

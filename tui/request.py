@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.engine import load_engine, usual_engine
 from estimator.errors import Unjudgeable
 from estimator.ledger import Workload
 from estimator.model import Model
@@ -32,8 +33,11 @@ class Request:
     context_tokens: int | None = None
     """None: the default. ``NATIVE_CONTEXT``: all that the model has."""
     n_sequences: int = 1
-    kv_type: str = "f16"
+    kv_type: str | None = None
+    """None: the engine's default."""
     engine_name: str = "llamacpp"
+    is_engine_given: bool = True
+    """False: the engine may be another where this one does not run such models."""
     options: Any
     """The engine's own ``Options``."""
     device: str = AUTO
@@ -41,13 +45,19 @@ class Request:
 
     def plan(self, model: Model, devices: tuple[str, ...] | None) -> Plan:
         """The plan for this model on devices that were already found by name."""
+        name, options = self.engine_name, self.options
+        usual = usual_engine(model)
+        if not self.is_engine_given and usual != name:
+            name, options = usual, load_engine(usual).Options()
         return Plan(
             model=model,
             workload=Workload(
-                context_tokens=self._context_tokens(model), n_sequences=self.n_sequences, kv_type=self.kv_type
+                context_tokens=self._context_tokens(model),
+                n_sequences=self.n_sequences,
+                kv_type=self.kv_type or load_engine(name).KV_TYPES[0],
             ),
-            options=self.options,
-            engine_name=self.engine_name,
+            options=options,
+            engine_name=name,
             devices=devices,
         )
 

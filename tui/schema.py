@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from estimator.engine import load_engine
-from estimator.ledger import Estimate, Place
+from estimator.ledger import Answer, Estimate, Place
 from estimator.model import Model
 from estimator.verdict import Level
 from tui.finding import Finding, change_flags, engine_flags, launch_environment
@@ -54,7 +54,7 @@ def _workload_json(finding: Finding) -> dict[str, Any]:
         return {
             "context_tokens": tokens or None,
             "sequences": finding.request.n_sequences,
-            "kv_type": finding.request.kv_type,
+            "kv_type": finding.request.kv_type or load_engine(finding.request.engine_name).KV_TYPES[0],
         }
     workload = finding.plan.workload
     return {
@@ -65,10 +65,10 @@ def _workload_json(finding: Finding) -> dict[str, Any]:
 
 
 def _engine_json(finding: Finding) -> dict[str, Any]:
-    options = finding.request.options
-    made = finding.assessment
+    plan, made = finding.plan, finding.assessment
+    options = finding.request.options if plan is None else plan.options
     return {
-        "name": load_engine(finding.request.engine_name).NAME,
+        "name": (load_engine(finding.request.engine_name) if plan is None else plan.engine).NAME,
         "options": {field.name: getattr(options, field.name) for field in fields(options)},
         "flags": None if made is None else engine_flags(finding, made),
         "environment": {} if made is None else launch_environment(finding, made),
@@ -122,6 +122,7 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
         "high_bytes": estimate.high_bytes(),
         "layers": estimate.n_layers,
         "gpu_layers": estimate.n_gpu_layers,
+        "answers": {answer.key: _answer_json(answer) for answer in estimate.answers},
         "terms": [
             {
                 "kind": term.kind.name.lower(),
@@ -133,9 +134,22 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
                 "basis": term.basis.value,
                 "source": term.source,
                 "formula": term.formula,
+                "read_bytes": term.read_bytes,
             }
             for term in estimate.terms
         ],
+    }
+
+
+def _answer_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "label": answer.label,
+        "value": answer.value,
+        "low": answer.low,
+        "high": answer.high,
+        "unit": answer.unit or None,
+        "basis": answer.basis.value,
+        "source": answer.source,
     }
 
 

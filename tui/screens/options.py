@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
-from estimator.kv_cache import STORED_TYPES
 from tui.finding import BY_HAND, environment_on, flags_on, is_chosen_by_hand
-from tui.flags import parse_count, parse_shares
+from tui.flags import parse_count, parse_number, parse_shares
+from tui.humanize import plain
 from tui.messages import PlanChanged
 from tui.plan import assess
 from tui.screens.browser import Browser
@@ -35,8 +35,9 @@ class Field:
     value: Any
     choices: tuple[str, ...] = ()
     kind: str
-    """``bool``, ``int``, ``float list``, ``choice``."""
-    minimum: int = 0
+    """``bool``, ``int``, ``float``, ``text``, ``float list``, ``choice``."""
+    minimum: float = 0
+    maximum: float = 1e12
     is_optional: bool = False
     """Whether it may be left to the engine: then nothing is a value too."""
 
@@ -79,7 +80,7 @@ class OptionsScreen(Browser):
         devices = self.view.snapshot.devices if self.view.snapshot else ()
         settings = "".join(f"{name}={value} " for name, value in environment_on(devices, made).items())
         by_hand = f"  ({BY_HAND})" if is_chosen_by_hand(devices, made) else ""
-        return f"{settings}llama-server {flags_on(devices, made)}{by_hand}"
+        return f"{settings}{plain(made.plan.engine.command(made.plan.model, flags_on(devices, made)), 4096)}{by_hand}"
 
     def choose(self, index: int) -> None:
         field = self._fields[index]
@@ -138,12 +139,12 @@ def fields_of(plan: Plan) -> list[Field]:
     """The workload's settings, then all that the engine declares."""
     asked = plan.workload
     found = [
-        Field(name="context_tokens", is_workload=True, flag="--ctx-size", value=asked.context_tokens, kind="int",
+        Field(name="context_tokens", is_workload=True, flag="--context", value=asked.context_tokens, kind="int",
               minimum=1, help="tokens of all sequences together"),
-        Field(name="n_sequences", is_workload=True, flag="--parallel", value=asked.n_sequences, kind="int",
+        Field(name="n_sequences", is_workload=True, flag="--sequences", value=asked.n_sequences, kind="int",
               minimum=1, help="sequences at the same time"),
-        Field(name="kv_type", is_workload=True, flag="--cache-type-k/v", value=asked.kv_type, kind="choice",
-              help="stored type of the KV cache", choices=tuple(STORED_TYPES)),
+        Field(name="kv_type", is_workload=True, flag="--kv-type", value=asked.kv_type, kind="choice",
+              help="stored type of the KV cache", choices=tuple(plan.engine.KV_TYPES)),
     ]  # fmt: skip
     for field in fields(plan.options):
         choices = tuple(field.metadata.get("choices", ()))
@@ -156,7 +157,8 @@ def fields_of(plan: Plan) -> list[Field]:
                 value=getattr(plan.options, field.name),
                 choices=choices,
                 kind="choice" if choices else _kind(str(field.type)),
-                minimum=int(field.metadata.get("minimum", 0)),
+                minimum=float(field.metadata.get("minimum", 0)),
+                maximum=float(field.metadata.get("maximum", 1e12)),
                 is_optional="None" in str(field.type),
             )
         )
@@ -166,7 +168,9 @@ def fields_of(plan: Plan) -> list[Field]:
 def _kind(annotation: str) -> str:
     if "bool" in annotation:
         return "bool"
-    return "float list" if "tuple" in annotation else "int"
+    if "tuple[float" in annotation:
+        return "float list"
+    return next((kind for kind in ("float", "int") if kind in annotation), "text")
 
 
 def parse_value(field: Field, text: str) -> Any:
@@ -179,7 +183,11 @@ def parse_value(field: Field, text: str) -> Any:
     if not text and not field.is_workload:
         return None if field.is_optional else field.value
     try:
-        return parse_shares(text) if field.kind == "float list" else parse_count(text, field.minimum)
+        if field.kind == "float list":
+            return parse_shares(text)
+        if field.kind == "float":
+            return parse_number(text, field.minimum, field.maximum)
+        return text if field.kind == "text" else parse_count(text, int(field.minimum))
     except ArgumentTypeError as error:
         raise ValueError(str(error)) from None
 

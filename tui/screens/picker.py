@@ -15,8 +15,9 @@ from tui.humanize import parameters, plain, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import Plan, assess, default_plan
 from tui.screens.browser import Browser
+from tui.screens.steps import as_usual_with
 from tui.widgets.line import fit_text, right_text
-from tui.widgets.verdict import CELL_STYLES, GLYPHS
+from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
-_WORDS = ("fits", "tight", "spills", "fails")
 _NOTICEABLE_BYTES = 256 << 20
 
 
@@ -85,7 +85,7 @@ class Picker(Browser):
         n_bytes: int | None = None
         if judged is not None:
             n_bytes, level = judged
-            verdict = ((f"{GLYPHS[level]} {_WORDS[level]}", CELL_STYLES[level]),)
+            verdict = ((f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),)
         elif item.checkpoint in self._judged:
             verdict = (("not judged", "dim"),)
         return (
@@ -132,6 +132,9 @@ class Picker(Browser):
         tokens = before.workload.context_tokens
         if model.native_context_tokens:
             tokens = min(tokens, model.native_context_tokens)
+        if before.engine_name != plan.engine_name and model.file_bytes is not None:
+            return plan  # a file of another kind than the last: with its usual engine
+        model = as_usual_with(before.engine, model)
         return replace(before, model=model, workload=replace(before.workload, context_tokens=tokens))
 
     def choose(self, index: int) -> None:

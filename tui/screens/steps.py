@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.engine import Engine, load_engine
 from estimator.model import Model
-from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, quants_offered, with_quant
+from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, model_bytes, quants_offered, with_quant
 
 _MOST_CONTEXT_TOKENS = 1 << 20
 
@@ -62,8 +63,34 @@ def devices_text(plan: Plan) -> str:
 
 
 def with_kv_step(plan: Plan) -> Plan:
-    """The next stored type of the KV cache: f16, q8_0, q4_0, and again."""
-    types = ("f16", "q8_0", "q4_0")
+    """The next stored type of the KV cache that is worth trying with this engine, and again."""
+    types = tuple(plan.engine.KV_STEPS)
     now = plan.workload.kv_type
     kv_type = types[(types.index(now) + 1) % len(types)] if now in types else types[0]
     return replace(plan, workload=replace(plan.workload, kv_type=kv_type))
+
+
+def as_usual_with(engine: Engine, model: Model) -> Model:
+    """The model under a quant that this engine is given, of about the same size; a file's stays what it is."""
+    if model.file_bytes is not None or model.quant in engine.QUANTS:
+        return model
+    others = [with_quant(model, quant) for quant in engine.QUANTS]
+    return min(others, key=lambda other: abs(model_bytes(other) - model_bytes(model)), default=model)
+
+
+def with_engine(plan: Plan, name: str) -> Plan:
+    """The same load run by another engine, with its defaults; by a quant that it is usually given, of about that size.
+
+    What is in a file stays what it is.
+    """
+    if name == plan.engine_name:
+        return plan
+    engine = load_engine(name)
+    kv_type = plan.workload.kv_type if plan.workload.kv_type in engine.KV_TYPES else engine.KV_TYPES[0]
+    return replace(
+        plan,
+        model=as_usual_with(engine, plan.model),
+        engine_name=name,
+        options=engine.Options(),
+        workload=replace(plan.workload, kv_type=kv_type),
+    )

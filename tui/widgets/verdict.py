@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import band, count, counted, gib, plain, size
+from tui.humanize import answer_text, band, count, counted, gib, plain, size
 from tui.widgets.line import Line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
 
@@ -18,6 +18,7 @@ GLYPHS = ("●", "▲", "◆", "✗")
 """By level, so that it reads without colour."""
 STYLES = ("fits-bold", "tight-bold", "bad-bold", "bad-bold")
 CELL_STYLES = ("fits", "tight", "bad", "bad")
+LEVEL_WORDS = ("fits", "tight", "spills", "fails")
 _HOST = "RAM"
 _SMALLEST_BYTES = 5 << 20
 """Less rounds to 0.00 GiB."""
@@ -41,13 +42,13 @@ class VerdictPanel(Panel):
             lines = [head, split, *_best(view.advice, width, is_short=height < 4)]
             if made.verdict.reason:
                 lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
-            return lines
+            return lines + _answers(made.estimate, width)
         reason = [(("  ", "text"), (text, "text")) for text in wrap(made.verdict.reason, width - 2)]
         changes = self._changes(view.advice, width, 1 + len(reason))
         lines = [head, *reason, *changes]
         if len(lines) < height:
             lines.append(split)
-        return lines + _best(view.advice, width, is_short=True)
+        return [*lines, *_best(view.advice, width, is_short=True), *_answers(made.estimate, width)]
 
     def _changes(self, advice: Advice | None, width: int, first_y: int) -> list[Line]:
         """The chips, with what a click on each of them does."""
@@ -129,6 +130,18 @@ def _split(estimate: Estimate, names: tuple[str, ...], n_blanks: int) -> Line:
             continue
         parts += [(f"{kind} ", "dim"), (gib(n_bytes, 2) + " " * n_blanks, "text")]
     return (*parts[:-1], (parts[-1][0].rstrip(), "text")) if parts else ()
+
+
+def _answers(estimate: Estimate, width: int) -> list[Line]:
+    """What people ask of this engine beside bytes, one to a line; the panel cuts what has no room."""
+    label_width = max((len(answer.label) for answer in estimate.answers), default=0)
+    return [
+        (
+            (f"  {answer.label:<{label_width}}   ", "dim"),
+            (cut_text(answer_text(answer), max(8, width - label_width - 5)), "strong"),
+        )
+        for answer in estimate.answers
+    ]
 
 
 def _best(advice: Advice | None, width: int, *, is_short: bool) -> list[Line]:

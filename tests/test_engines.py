@@ -1,0 +1,77 @@
+"""What is shown of any engine: its answers, its refusal, its default for a kind of model."""
+
+from dataclasses import replace
+
+import pytest
+from measured import measured_model
+
+from estimator.engine import ENGINES, load_engine, usual_engine
+from estimator.ledger import Answer, Place, Workload
+from estimator.model import Model
+from estimator.verdict import Level, judge
+from tui.humanize import answer_text
+from tui.plan import default_plan
+from tui.screens.steps import with_engine
+
+GIB = 1 << 30
+PLACES = [
+    Place(name="GPU 0", kind="cuda", total_bytes=24 * GIB, free_bytes=24 * GIB),
+    Place(name="RAM", kind="host", total_bytes=64 * GIB, free_bytes=64 * GIB),
+]
+
+
+def model_of(name: str) -> Model:
+    model = measured_model(name)
+    assert model is not None
+    return model
+
+
+@pytest.mark.parametrize("name", ["llama.cpp", "LM Studio", "KoboldCpp", "llamafile", "llama-server"])
+def test_a_program_that_runs_llama_cpp_is_planned_as_llama_cpp(name: str) -> None:
+    assert load_engine(name).NAME == "llama.cpp"
+
+
+def test_a_gguf_file_is_run_by_llama_cpp_unless_told_otherwise() -> None:
+    assert default_plan(model_of("llama-3.1-8b")).engine_name == "llamacpp"
+
+
+@pytest.mark.parametrize("stored", ["gguf", "safetensors", "mlx", "exl", "unheard-of"])
+@pytest.mark.parametrize("kind", ["text", "audio", "image"])
+def test_every_kind_of_model_has_a_usual_engine(stored: str, kind: str) -> None:
+    assert usual_engine(replace(model_of("llama-3.1-8b"), format=stored, kind=kind)) in ENGINES
+
+
+def test_an_engine_that_would_refuse_fails_however_much_room_there_is() -> None:
+    engine = load_engine("llamacpp")
+    made = engine.estimate(model_of("llama-3.1-8b"), Workload(context_tokens=4096), engine.Options(), PLACES)
+
+    verdict = judge(replace(made, refusal="it wants more than is free"), PLACES)
+
+    assert judge(made, PLACES).level is Level.FITS
+    assert (verdict.level, verdict.reason) == (Level.FAILS, "it wants more than is free")
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Answer(key="a", label="a", value=158656, unit="tokens"), "158\N{NO-BREAK SPACE}656 tokens"),
+        (Answer(key="a", label="a", value=0.423, low=0.4, high=0.45), "0.42 (0.40 to 0.45)"),
+        (Answer(key="a", label="a", value=0.42, low=0.42, high=0.42), "0.42"),
+        (Answer(key="a", label="a", value=3 * GIB, unit="bytes"), "3.0 GiB"),
+        (Answer(key="a", label="a", value="\x1b[31m33 of 33"), "[31m33 of 33"),
+    ],
+)
+def test_an_answer_is_told_with_its_unit_and_its_band(answer: Answer, text: str) -> None:
+    assert answer_text(answer) == text
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_another_engine_keeps_the_load_and_takes_its_own_defaults(name: str) -> None:
+    plan = default_plan(model_of("llama-3.1-8b"))
+
+    changed = with_engine(plan, name)
+
+    assert changed.workload.context_tokens == plan.workload.context_tokens
+    assert changed.workload.kv_type in changed.engine.KV_TYPES
+    assert changed.options == changed.engine.Options()
+    assert changed.model.quant in {*changed.engine.QUANTS, plan.model.quant}

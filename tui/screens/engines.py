@@ -1,0 +1,134 @@
+"""Choose what runs the model: every engine, with what it would need for this load, and the verdict here now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from estimator.engine import ENGINES, load_engine
+from estimator.errors import EstimatorError
+from tui.aside import Aside
+from tui.humanize import plain, size
+from tui.messages import AsideDone, PlanChanged
+from tui.plan import assess
+from tui.screens.browser import Browser
+from tui.screens.steps import with_engine
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS, said
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from estimator.ledger import Place
+    from tui.plan import Assessment, Plan
+    from tui.widgets.line import Line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One engine, with this load."""
+
+    name: str
+    """Of its module."""
+    title: str
+    plan: Plan | None = None
+    assessment: Assessment | None = None
+    reason: str = ""
+    """Why it can't be judged."""
+
+
+def candidate(plan: Plan, name: str, places: Sequence[Place]) -> Candidate:
+    """The plan as this engine would run it, judged on the same devices."""
+    title = load_engine(name).NAME
+    try:
+        changed = with_engine(plan, name)
+        return Candidate(name=name, title=title, plan=changed, assessment=assess(changed, places))
+    except EstimatorError as error:
+        return Candidate(name=name, title=title, reason=str(error))
+
+
+class Engines(Browser):
+    TITLE_TEXT = "Engines"
+    HINTS: ClassVar = (("↑ ↓", "what it would do"), ("enter", "pick"), ("esc", "back"))
+    HAS_ABOUT = True
+    CAN_FILTER = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._candidates: list[Candidate] = []
+        self._is_opened = False
+
+    def fill(self) -> None:
+        plan = self.view.plan
+        if plan is None:
+            self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            return
+        if not self._is_opened:
+            self._is_opened = True
+            self._candidates = [Candidate(name=name, title=load_engine(name).NAME, reason="…") for name in ENGINES]
+            self.listing.cursor = ENGINES.index(plan.engine_name)
+            self._judge(plan, tuple(self.view.places))
+        self.listing.entitle(subtitle=plain(f"{plan.model.name} · {plan.workload.context_tokens} tokens", 80))
+        head = f"  {'engine':<14} {'quant':<10} {'on devices':>10} {'in RAM':>9}  verdict here now"
+        rows = [_row(one, is_chosen=one.name == plan.engine_name) for one in self._candidates]
+        self.listing.show(rows, head=((head, "dim"),))
+        self.describe(self.listing.cursor)
+
+    def _judge(self, plan: Plan, places: tuple[Place, ...]) -> None:
+        """On a thread aside: an engine that is imported for the first time takes milliseconds."""
+        work = Aside(lambda: [candidate(plan, name, places) for name in ENGINES])
+        work.then(lambda found: self.post_message(AsideDone(lambda: self._take(found))))
+
+    def on_aside_done(self, message: AsideDone) -> None:
+        message.take()
+
+    def _take(self, found: list[Candidate] | EstimatorError) -> None:
+        if not isinstance(found, EstimatorError):
+            self._candidates = found
+        self.fill()
+
+    def describe(self, index: int) -> None:
+        if index >= len(self._candidates):
+            return
+        one = self._candidates[index]
+        made = one.assessment
+        if made is None:
+            self.about.show((plain(one.reason, 400), "dim"))
+            return
+        verdict = made.verdict
+        reason = plain(verdict.reason or made.estimate.summary, 400)
+        answers = "   ".join(f"{answer.label}: {answer.value}" for answer in made.estimate.answers[:4])
+        self.about.show(
+            (f"{verdict.level.name}{said(verdict)}", CELL_STYLES[verdict.level]),
+            *((text, style) for text, style in ((reason, "text"), (plain(answers, 600), "dim")) if text),
+        )
+
+    def choose(self, index: int) -> None:
+        plan = self._candidates[index].plan
+        if plan is None or self.view.plan is None:
+            return
+        # The memory may have moved and the devices may have been chosen anew since the list was made.
+        self.post_message(PlanChanged(replace(plan, devices=self.view.plan.devices)))
+        self.dismiss()
+
+
+def _row(one: Candidate, *, is_chosen: bool) -> Line:
+    mark = "▸ " if is_chosen else "  "
+    made = one.assessment
+    if made is None or one.plan is None:
+        return ((f"{mark}{fit_text(one.title, 14)} ", "dim"), (plain(one.reason, 200), "dim"))
+    devices = made.device_names
+    held = size(made.estimate.n_bytes(devices)) if devices else ""
+    host = [place.name for place in made.places if place.kind == "host"]
+    level = made.verdict.level
+    return (
+        (f"{mark}{fit_text(one.title, 14)} ", "strong"),
+        (fit_text(plain(one.plan.model.quant), 10) + " ", "dim"),
+        (right_text(held, 10) + " ", "text"),
+        (right_text(size(made.estimate.n_bytes(host)), 9) + "  ", "text"),
+        (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
+    )
+
+
+def open_screen() -> Engines:
+    return Engines()
