@@ -57,6 +57,11 @@ class CacheShape:
         n_sharing = self.n_sequences if self.n_streams == 1 else 1
         return _pad(min(self.n_cells, window_tokens * n_sharing + self.n_ubatch_tokens))
 
+    def attended_ratio(self, window_tokens: int | None) -> float:
+        """Of a layer's cells, all streams, what one token of one sequence attends to when its context is full."""
+        n_attended = min(self.n_cells, window_tokens) if window_tokens else self.n_cells
+        return n_attended / (self.layer_cells(window_tokens) * self.n_streams)
+
 
 def cache_shape(
     workload: Workload, *, n_batch_tokens: int, n_ubatch_tokens: int, is_unified: bool, is_full_window: bool = False

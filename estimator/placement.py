@@ -95,6 +95,8 @@ class WeightTable:
     """A copy for each device that holds a block."""
     tied_bytes: int
     """The embedding that serves as the head as well; a second copy where the output layer is on a device."""
+    used_expert_ratio: float
+    """Of the experts' bytes, what one token reads."""
     largest_bytes: dict[str, int]
     """Per kind of matrix (``ffn_down``), the largest one of the blocks."""
 
@@ -144,5 +146,6 @@ def weight_table(model: Model, kind: str) -> WeightTable:
         first_layer_bytes=sums["first"],
         rope_bytes=sums["rope"],
         tied_bytes=0 if has_head else tied_bytes,
+        used_expert_ratio=model.experts.n_used / model.experts.n_experts if model.experts else 1.0,
         largest_bytes=largest,
     )

@@ -278,22 +278,24 @@ def _summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
 def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
     model, host = load.model, load.host
     held: dict[str, int] = {}
+    read: dict[str, int] = {}
     n_blocks: dict[str, int] = {}
 
-    def put(place: Place, n_bytes: int) -> None:
+    def put(place: Place, n_bytes: int, read_ratio: float = 1.0) -> None:
         held[place.name] = held.get(place.name, 0) + n_bytes
+        read[place.name] = read.get(place.name, 0) + round(n_bytes * read_ratio)
 
     tables = {place.name: weight_table(model, load.rounding_kind(place)) for place in (*load.devices, host)}
 
     def table(place: Place) -> WeightTable:
         return tables[place.name]
 
-    put(host, table(host).input_bytes)
+    put(host, table(host).input_bytes, read_ratio=0.0)  # one row of it
     for block, device in enumerate(layout.layer_devices[:-1]):
         place = load.place_of(device)
         put(place, table(place).layer_bytes[block])
         expert_place = host if block < layout.n_cpu_moe_layers else place
-        put(expert_place, table(expert_place).expert_bytes[block])
+        put(expert_place, table(expert_place).expert_bytes[block], table(expert_place).used_expert_ratio)
         n_blocks[place.name] = n_blocks.get(place.name, 0) + 1
     for device in set(layout.layer_devices[:-1]):
         place = load.place_of(device)
@@ -306,7 +308,9 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
     if is_copied:
         put(output, table(output).tied_bytes)
         if output.kind == "metal":  # both copies are the same pages of the mapped file; CUDA copies
-            put(host, -table(host).tied_bytes)
+            put(host, -table(host).tied_bytes, read_ratio=0.0)
+    else:
+        read[host.name] += table(host).tied_bytes
     basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
     return [
         Term(
@@ -321,6 +325,7 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
             formula=f"{model.quant}, {n_blocks.get(name, 0)} of {model.n_layers} blocks"
             + (" and the output layer" if name == output.name else "")
             + (" and the embedding" if name == host.name else ""),
+            read_bytes=read[name],
         )
         for name, n_bytes in held.items()
     ]
@@ -329,6 +334,7 @@ def _weight_terms(load: _Load, layout: Layout) -> list[Term]:
 def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
     shape = load.shape
     cells: dict[str, int] = {}
+    cells_read: dict[str, int] = {}
     states: dict[str, int] = {}
     alike: dict[tuple[str, Layer], int] = {}
     for layer, device in zip(load.model.layers, layout.layer_devices[:-1], strict=True):
@@ -336,6 +342,8 @@ def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
         n_cell_bytes, n_state_bytes = load.kept(layer, load.rounding_kind(place))
         if n_cell_bytes:
             cells[place.name] = cells.get(place.name, 0) + n_cell_bytes
+            n_read = round(n_cell_bytes * shape.attended_ratio(layer.window_tokens))
+            cells_read[place.name] = cells_read.get(place.name, 0) + n_read
             alike[place.name, layer] = alike.get((place.name, layer), 0) + 1
         if n_state_bytes:
             states[place.name] = states.get(place.name, 0) + n_state_bytes
@@ -351,11 +359,17 @@ def _cache_terms(load: _Load, layout: Layout) -> list[Term]:
     per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
     return [
         *(
-            _derived(Kind.KV_CACHE, "KV cache", name, n_bytes, "src/llama-kv-cache.cpp", formulas[name])
+            replace(
+                _derived(Kind.KV_CACHE, "KV cache", name, n_bytes, "src/llama-kv-cache.cpp", formulas[name]),
+                read_bytes=cells_read[name],
+            )
             for name, n_bytes in cells.items()
         ),
         *(
-            _derived(Kind.STATE, "recurrent state", name, n_bytes, "src/llama-memory-recurrent.cpp", per_sequence)
+            replace(
+                _derived(Kind.STATE, "recurrent state", name, n_bytes, "src/llama-memory-recurrent.cpp", per_sequence),
+                read_bytes=2 * n_bytes // shape.n_sequences,  # and written back
+            )
             for name, n_bytes in states.items()
         ),
     ]
