@@ -19,7 +19,7 @@ from estimator.mixture_rules import (
     role_of,
     rules_for,
 )
-from estimator.model import Model, Tensor
+from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Model, Tensor
 from estimator.quant import BLOCKS
 
 __all__ = [
@@ -43,6 +43,9 @@ LABELS = MappingProxyType({"MXFP4_MOE": "MXFP4"})
 
 UNQUANTISED = frozenset({"F32", "F16", "BF16"})
 
+EIGHT_BIT_TYPES = frozenset({"I8", "F8_E4M3", "F8_E5M2"})
+"""What servers store single weights in, with scales in another tensor."""
+
 _SPELLINGS = MappingProxyType(
     {quant.replace("_", ""): quant for quant in DEFAULT_TYPES}
     | {f"{bits}K": f"{bits}_K_M" for bits in ("Q3", "Q4", "Q5")}
@@ -59,14 +62,19 @@ _SPELLINGS = MappingProxyType(
 
 
 def parse_quant(text: str) -> str:
-    """The mixture meant: ``q4-k-m``, ``Q4KM`` and ``Q4_K - Medium`` are all ``Q4_K_M``.
+    """The mixture meant: ``q4-k-m``, ``Q4KM`` and ``Q4_K - Medium`` are all ``Q4_K_M``; or a server's format.
 
     Raises:
-        UnknownQuant: no mixture is called that; the message lists near ones.
+        UnknownQuant: neither is called that; the message lists near ones.
     """
     wanted = "".join(c for c in text.upper() if c.isalnum())
     found = _SPELLINGS.get(wanted)
     if found is None:
+        from estimator.formats import parse_format  # noqa: PLC0415  # 3 ms, for names that no mixture has
+
+        stored_as = parse_format(text)
+        if stored_as is not None:
+            return stored_as.name
         near = [quant for quant in DEFAULT_TYPES if wanted and quant.replace("_", "").startswith(wanted)]
         if not near:
             from difflib import get_close_matches  # noqa: PLC0415  # 2 ms, for a typing error only
@@ -184,13 +192,19 @@ def mixture_shape(model: Model) -> MixtureShape:
 
 
 def requantised(model: Model, quant: str) -> Model:
-    """The same model under another mixture; what is quantised is taken as if it came from bfloat16.
+    """The same model under another mixture or a server's format; what is quantised is taken as if from bfloat16.
 
     gpt-oss' experts stay as they are: they were published as MXFP4, and files of every quant keep them (gpt-oss 20B as
     Q4_K_M is 10.81 GiB, with its experts quantised anew it would be 14.71).
     """
-    plain = tuple(_unquantised(tensor, model.architecture) for tensor in model.tensors)
-    tensors = mixture(quant, plain, mixture_shape(model), has_imatrix=_is_made_with_imatrix(quant))
+    plain = unquantised(model)
+    if quant in DEFAULT_TYPES:
+        language = [_converted(tensor) for tensor in plain if not tensor.name.startswith(PROJECTOR_PREFIXES)]
+        tensors = mixture(quant, language, mixture_shape(model), has_imatrix=_is_made_with_imatrix(quant))
+    else:
+        from estimator.formats import format_named, stored  # noqa: PLC0415  # as above
+
+        tensors = stored(plain, format_named(quant))
     return replace(model, quant=quant_label(quant), tensors=tensors, file_bytes=None)
 
 
@@ -203,7 +217,23 @@ def _is_made_with_imatrix(quant: str) -> bool:
     return quant.startswith("IQ")
 
 
+def unquantised(model: Model) -> tuple[Tensor, ...]:
+    """Its tensors as they were before any quantiser, but for gpt-oss' experts."""
+    return tuple(
+        _unquantised(tensor, model.architecture)
+        for tensor in model.tensors
+        if tensor.name.rpartition(".")[2] not in COMPANION_PARTS
+    )
+
+
+def _converted(tensor: Tensor) -> Tensor:
+    """llama.cpp's converter writes vectors, routers and convolutions as float32 (conversion/base.py)."""
+    is_exact = len(tensor.shape) < 2 or tensor.name.endswith(("ffn_gate_inp.weight", "conv1d.weight", "conv.weight"))
+    return Tensor(tensor.name, tensor.shape, "F32") if is_exact and tensor.type in UNQUANTISED else tensor
+
+
 def _unquantised(tensor: Tensor, architecture: str) -> Tensor:
-    if BLOCKS[tensor.type].n_weights == 1 or (architecture == "gpt-oss" and tensor.type == "MXFP4"):
+    is_quantised = BLOCKS[tensor.type].n_weights > 1 or tensor.type in EIGHT_BIT_TYPES
+    if not is_quantised or (architecture == "gpt-oss" and tensor.type == "MXFP4"):
         return tensor
     return Tensor(tensor.name, tensor.shape, "BF16")

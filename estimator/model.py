@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass, field
 
+COMPANION_PARTS = frozenset({"scales", "zeros", "group_index", "nested_scales", "input_scales"})
+"""Last parts of the names of tensors that only say how another one is packed (``blk.0.attn_q.scales``)."""
+
+PROJECTOR_PREFIXES = ("v.", "a.", "mm.")
+"""Of the names of an image or sound encoder's tensors: a server loads them with the model, GGUF has a file for them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
@@ -96,9 +102,11 @@ class Model:
 
     @property
     def n_parameters(self) -> int:
-        """Elements of all tensors."""
+        """Elements of all tensors, without what only says how others are packed."""
         total = 0
         for tensor in self.tensors:
+            if tensor.name.rpartition(".")[2] in COMPANION_PARTS:
+                continue
             n = 1
             for width in tensor.shape:
                 n *= width

@@ -1,7 +1,9 @@
-"""How ggml stores weights: whole blocks of some weights in some bytes, per type, and never "bits per weight".
+"""How weights are stored: whole blocks of some weights in some bytes, per type, and never "bits per weight".
 
-Blocks are the structs of ggml/src/ggml-common.h, written as the structs' own sums; ids are `enum ggml_type` of
+ggml's blocks are the structs of ggml/src/ggml-common.h, written as the structs' own sums; ids are `enum ggml_type` of
 ggml/include/ggml.h; mixtures are `enum llama_ftype` of include/llama.h. All as of llama.cpp 0c1e57098, 2026-10-01.
+Safetensors' types are those of its own table (safetensors/src/tensor.rs, `Dtype`, 0.6); what servers pack into them has
+its scales in tensors of their own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ class Block(NamedTuple):
     n_bytes: int
 
 
-BLOCKS: Mapping[str, Block] = {
+GGML_BLOCKS: Mapping[str, Block] = {
     "F64": Block(1, 8),
     "F32": Block(1, 4),
     "F16": Block(1, 2),
@@ -59,6 +61,38 @@ BLOCKS: Mapping[str, Block] = {
     "MXFP4": Block(32, 1 + 32 // 2),
     "NVFP4": Block(64, 64 // 16 + 64 // 2),
 }
+"""The types of ggml, which GGUF files hold."""
+
+SERVER_BLOCKS: Mapping[str, Block] = {
+    # Of safetensors alone.
+    "BOOL": Block(1, 1),
+    "U8": Block(1, 1),
+    "U16": Block(1, 2),
+    "U32": Block(1, 4),
+    "U64": Block(1, 8),
+    "C64": Block(1, 8),
+    "F8_E4M3": Block(1, 1),
+    "F8_E5M2": Block(1, 1),
+    "F8_E8M0": Block(1, 1),
+    "F4": Block(2, 1),
+    # Whole numbers of few bits, packed into 32-bit words that lie along the row (GPTQ, AWQ, compressed-tensors, MLX,
+    # EXL3); 3, 5, 6 and 7 bits fill whole words with 32 weights only.
+    "INT1": Block(32, 4),
+    "INT2": Block(16, 4),
+    "INT3": Block(32, 3 * 4),
+    "INT4": Block(8, 4),
+    "INT5": Block(32, 5 * 4),
+    "INT6": Block(32, 6 * 4),
+    "INT7": Block(32, 7 * 4),
+    # bitsandbytes' table of 16 values; two to a byte, over the whole matrix.
+    "NF4": Block(2, 1),
+    # Microscaling's 8-bit floats: an 8-bit exponent (E8M0) for 32 of them.
+    "MXFP8": Block(32, 1 + 32),
+}
+"""Further types of safetensors, and what servers pack into them."""
+
+BLOCKS: Mapping[str, Block] = {**GGML_BLOCKS, **SERVER_BLOCKS}
+"""Every type that a tensor may have."""
 
 TYPE_NAMES: Mapping[int, str] = {
     0: "F32",
@@ -163,7 +197,7 @@ def row_bytes(type_name: str, n_weights: int) -> int:
     """
     block = BLOCKS.get(type_name)
     if block is None:
-        raise UnknownQuant(f"{type_name!r} is not a type that ggml stores; known are {', '.join(BLOCKS)}")
+        raise UnknownQuant(f"{type_name!r} is not a stored type; known are {', '.join(BLOCKS)}")
     n_blocks, rest = divmod(n_weights, block.n_weights)
     if rest:
         raise Unjudgeable(

@@ -1,7 +1,7 @@
 import pytest
 
 from estimator.errors import Unjudgeable, UnknownQuant
-from estimator.quant import BLOCKS, FILE_TYPES, REMOVED_TYPES, TYPE_NAMES, row_bytes, stored_bytes
+from estimator.quant import FILE_TYPES, GGML_BLOCKS, REMOVED_TYPES, TYPE_NAMES, row_bytes, stored_bytes
 
 # (weights, bytes) of a block as libggml reports them: ggml_blck_size and ggml_type_size, llama.cpp 0c1e57098.
 REPORTED = {
@@ -44,11 +44,11 @@ REPORTED = {
 
 
 def test_every_block_is_what_libggml_reports():
-    assert dict(BLOCKS) == REPORTED
+    assert dict(GGML_BLOCKS) == REPORTED
 
 
 def test_every_stored_type_has_one_id_and_a_block():
-    assert sorted(TYPE_NAMES.values()) == sorted(BLOCKS)
+    assert sorted(TYPE_NAMES.values()) == sorted(GGML_BLOCKS)
 
 
 def test_ids_have_no_gap_but_the_removed_types():
