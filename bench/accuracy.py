@@ -1,161 +1,98 @@
-"""How far the llama.cpp estimate is from what llama.cpp measured, device by device.
+"""How far the estimates are from what engines really allocated, and the verdicts from what happened.
 
-    python bench/accuracy.py --grid GRID.jsonl --models DIR [--model NAME ...] [--context N ...] [--worst N]
+    python bench/accuracy.py [--truth FILE ...] [--models DIR] [--engine NAME] [--family NAME ...] [--plain] [--worst N]
+    python bench/accuracy.py --grid GRID.jsonl --models DIR [--model NAME ...] [--context N ...] [--every N] [--worst N]
 
-GRID.jsonl holds one measured point a line: ``kind`` "memory", ``model``, ``quant``, the run's settings (``n_ctx_req``,
-``ubatch``, ``batch``, ``flash_attn``, ``kv_type``, ``parallel``, ``kv_unified``, ``ngl``, ``n_outputs_max``,
-``devices_mib``, ``opts``) and ``bytes``: per buffer the bytes of model, context and compute. DIR holds the models'
-files, or files with their headers only, as MODEL-QUANT.gguf. Without arguments the
-points that the tests carry are replayed.
+FILE holds one run a line, as JSON; what kind of file it is shows in its lines: logs of llama.cpp and what is built on
+it, of servers, a measured grid, or published file sizes. bench/truth/ has one module for each, whose docstring says
+which fields are read. A row that does not state what is needed is left out, and counted by reason. DIR holds the
+files of the models in a grid, or files with their headers only, as MODEL-QUANT.gguf. Without arguments the points that
+the tests carry are replayed.
 """
 
 import argparse
 import json
-import statistics
 import sys
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from measured import MEASURED_POINTS, measured_model, replay
-
-from estimator.ledger import Kind
-from estimator.model import Model
-from estimator.reader import read_model
-
-UNKNOWN_OPTIONS = "an option that the engine has no rule for here"
+from measured import MEASURED_POINTS
+from truth import grid, llamacpp, servers, sizes
+from truth.figure import Replay
+from truth.report import print_report
 
 
-@dataclass(frozen=True)
-class Row:
-    """One place of one point: bytes, measured and estimated."""
-
-    point: dict[str, Any]
-    place: str
-    measured: tuple[int, int, int]
-    estimated: tuple[int, int, int]
-    is_in_band: bool
-
-    @property
-    def total_error(self) -> float:
-        return abs(sum(self.estimated) - sum(self.measured)) / max(1, sum(self.measured))
-
-    @property
-    def compute_error(self) -> float:
-        return abs(self.estimated[2] - self.measured[2]) / max(1, self.measured[2])
+def rows_in(path: Path) -> list[dict[str, Any]]:
+    with path.open() as lines:
+        return [json.loads(line) for line in lines if line.strip()]
 
 
-def rows_of(
-    points: Iterable[dict[str, Any]], model_of: Callable[[dict[str, Any]], Model | None]
-) -> tuple[list[Row], dict[str, int]]:
-    rows: list[Row] = []
-    skipped: dict[str, int] = defaultdict(int)
-    for point in points:
-        model = model_of(point)
-        if model is None:
-            skipped["no file of the model"] += 1
-            continue
-        made = replay(point, model)
-        if made is None:
-            skipped[UNKNOWN_OPTIONS] += 1
-            continue
-        estimate, places, truth = made
-        for name in places:
-            buffers = (Kind.WEIGHTS, Kind.KV_CACHE, Kind.STATE, Kind.COMPUTE)
-            estimated = (
-                estimate.n_bytes([name], Kind.WEIGHTS),
-                estimate.n_bytes([name], Kind.KV_CACHE) + estimate.n_bytes([name], Kind.STATE),
-                estimate.n_bytes([name], Kind.COMPUTE),
-            )
-            low = sum(estimate.low_bytes([name], kind) for kind in buffers)
-            high = sum(estimate.high_bytes([name], kind) for kind in buffers)
-            measured = truth[name]
-            rows.append(Row(point, name, measured, estimated, low <= sum(measured) <= high))
-    return rows, skipped
+def replay(rows: list[dict[str, Any]], models: Path | None) -> Replay:
+    """Each row by what kind it is of."""
+    made = Replay()
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        kinds.setdefault(kind_of(row), []).append(row)
+    for kind, of_kind in kinds.items():
+        if kind == "grid":
+            made.add(grid.replay(of_kind, grid.models_in(models)))
+        elif kind == "sizes":
+            made.add(sizes.replay(of_kind))
+        elif kind == "llamacpp":
+            made.add(llamacpp.replay(of_kind))
+        elif kind == "servers":
+            made.add(servers.replay(of_kind))
+        else:
+            made.n_rows += len(of_kind)
+            made.skipped["rows of a kind that is not known here"] += len(of_kind)
+    return made
 
 
-def percent(errors: Sequence[float]) -> str:
-    ordered = sorted(errors)
-    high = ordered[int(0.95 * (len(ordered) - 1))]
-    return f"{statistics.median(ordered) * 100:7.2f} {high * 100:7.2f} {ordered[-1] * 100:8.2f}"
+def kind_of(row: dict[str, Any]) -> str:
+    if row.get("kind") in ("memory", "quant", "fit") or "bytes" in row:
+        return "grid"
+    if "size_gib" in row or "size_bytes" in row:
+        return "sizes"
+    if "observed" in row:
+        return "llamacpp" if "buffers" in row["observed"] else "servers"
+    return "unknown"
 
 
-def way(point: dict[str, Any]) -> str:
-    n_devices = 0 if point["devices_mib"] == "none" else point["devices_mib"].count(",") + 1
-    if not n_devices:
-        return "CPU only"
-    devices = "1 GPU" if n_devices == 1 else "2-4 GPUs"
-    layers = "all layers" if point["ngl"] >= 999 else "some layers" if point["ngl"] else "no layer"
-    if point.get("opts"):
-        return f"{devices}, special options"
-    attention = "" if point["flash_attn"] == "on" else ", no flash attention"
-    outputs = "" if point["n_outputs_max"] else ", every token's logits"
-    return f"{devices}, {layers}{attention}{outputs}"
+def chosen(rows: Iterable[dict[str, Any]], options: argparse.Namespace) -> list[dict[str, Any]]:
+    kept = [
+        row
+        for row in rows
+        if (not options.model or row.get("model") in options.model)
+        and (not options.context or row.get("n_ctx_req") in options.context)
+        and (not options.engine or str(row.get("engine", "")).startswith(options.engine))
+    ]
+    return kept[:: options.every]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--grid", type=Path, help="measured points, JSON lines")
+    parser.add_argument("--truth", type=Path, nargs="+", default=[], help="files of rows, JSON lines")
+    parser.add_argument("--grid", type=Path, help="a measured grid; the same as --truth")
     parser.add_argument("--models", type=Path, help="directory of MODEL-QUANT.gguf")
-    parser.add_argument("--model", action="append", default=[], help="only this model")
-    parser.add_argument("--context", action="append", default=[], type=int, help="only this context")
-    parser.add_argument("--worst", type=int, default=0, help="list so many of the worst rows")
+    parser.add_argument("--model", action="append", default=[], help="of a grid only this model")
+    parser.add_argument("--context", action="append", default=[], type=int, help="of a grid only this context")
+    parser.add_argument("--engine", default="", help="only rows of engines whose name begins so")
+    parser.add_argument("--family", action="append", default=[], help="only this architecture")
+    parser.add_argument("--every", type=int, default=1, help="only every so many-th row")
+    parser.add_argument("--plain", action="store_true", help="no lines by architecture")
+    parser.add_argument("--worst", type=int, default=0, help="list so many of the worst figures")
     options = parser.parse_args()
 
-    read: dict[tuple[str, str], Model | None] = {}
-
-    def model_of(point: dict[str, Any]) -> Model | None:
-        key = (point["model"], point["quant"])
-        if key not in read:
-            if options.models is None:
-                read[key] = measured_model(point["model"])
-            else:
-                path = options.models / f"{key[0]}-{key[1]}.gguf"
-                read[key] = read_model(str(path)) if path.exists() else None
-        return read[key]
-
-    if options.grid is None:
-        points = list(MEASURED_POINTS)
-    else:
-        with options.grid.open() as lines:
-            points = [
-                point for line in lines if (point := json.loads(line)).get("kind") == "memory" and "bytes" in point
-            ]
-    points = [
-        point
-        for point in points
-        if (not options.model or point["model"] in options.model)
-        and (not options.context or point["n_ctx_req"] in options.context)
-    ]
-    rows, skipped = rows_of(points, model_of)
-    if not rows:
-        print("nothing to replay")
-        return 1
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        groups[way(row.point)].append(row)
-    n_exact_weights = sum(row.measured[0] == row.estimated[0] for row in rows)
-    n_exact_caches = sum(row.measured[1] == row.estimated[1] for row in rows)
-    print(f"{len(points)} points, {len(rows)} rows (a place of a point each)")
-    print(
-        f"weights byte for byte: {n_exact_weights} of {len(rows)}; caches and states: {n_exact_caches} of {len(rows)}"
-    )
-    print(f"{'':62s}{'rows':>6s}  compute: median, 95 %, worst   total: median, 95 %, worst   in band")
-    for name, group in sorted(groups.items()):
-        in_band = sum(row.is_in_band for row in group) / len(group) * 100
-        print(
-            f"{name:62s}{len(group):6d}  {percent([row.compute_error for row in group])} %"
-            f"      {percent([row.total_error for row in group])} %   {in_band:5.1f} %"
-        )
-    for reason, n in skipped.items():
-        print(f"skipped: {n}, {reason}")
-    for row in sorted(rows, key=lambda row: -row.total_error)[: options.worst]:
-        print(row.place, f"{row.total_error * 100:.1f} %", row.measured, row.estimated, row.point)
-    return 0
+    files = [*options.truth, *([options.grid] if options.grid else [])]
+    rows = [row for path in files for row in rows_in(path)] if files else list(MEASURED_POINTS)
+    made = replay(chosen(rows, options), options.models)
+    if options.family:
+        made.figures = [figure for figure in made.figures if figure.family in options.family]
+    print_report(made, by_family=bool(files) and not options.plain, n_worst=options.worst)
+    return 0 if made.figures else 1
 
 
 if __name__ == "__main__":

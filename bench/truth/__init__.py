@@ -1,0 +1,1 @@
+"""Replays of figures that real runs printed, one module per kind of file, and the table made of them."""

@@ -1,0 +1,322 @@
+"""Rows of llama.cpp and of what is built on it: the buffers that a log lists, beside the estimate for the same run.
+
+A row's devices are taken as large as it says; where it does not, so large that everything has room. Layers are spread
+as the row's split or its devices' free memory has it, and otherwise as its cache lies, whose figures per device are
+then no evidence and are left out.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from estimator.engine import load_engine
+from estimator.errors import EstimatorError
+from estimator.ledger import Estimate, Kind, Place, Workload
+from estimator.model import Model
+from estimator.verdict import judge
+from truth.description import model_of
+from truth.figure import Figure, Happening, NotReplayable, Replay, Row
+
+MIB = 1 << 20
+TIB = 1 << 40
+PRINTED_MIB = 0.005
+HOST = "host"
+ENGINES = ("llama.cpp", "ik_llama.cpp", "koboldcpp", "ollama", "llamafile", "LM Studio")
+PARTS = {
+    "weights": (Kind.WEIGHTS,),
+    "KV": (Kind.KV_CACHE, Kind.STATE),
+    "compute": (Kind.COMPUTE,),
+}
+ROLES = {"model": "weights", "kv": "KV", "rs": "KV", "compute": "compute"}
+HOST_DEVICES = re.compile(r"^(CPU|AMX|Host)|_Host$|^CPU_")
+KINDS = {"CUDA": "cuda", "ROCm": "rocm", "Metal": "metal", "MTL": "metal"}
+ODD_BACKENDS = ("Hexagon", "OpenCL")
+"""Their buffers have rules of their own, which no engine here knows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A row as an engine is asked."""
+
+    model: Model
+    are_types_known: bool
+    workload: Workload
+    options: Any
+    places: tuple[Place, ...]
+    is_split_known: bool
+    cause: str
+
+
+def replay(rows: Iterable[Row]) -> Replay:
+    made = Replay()
+    for row in rows:
+        made.n_rows += 1
+        made.sources[row["id"]] = row["source"]
+        try:
+            setting = setting_of(row)
+            estimate = load_engine("llama.cpp").estimate(
+                setting.model, setting.workload, setting.options, setting.places
+            )
+        except NotReplayable as reason:
+            made.skip(str(reason))
+            continue
+        except EstimatorError as error:
+            made.skip(f"the engine says: {error}")
+            continue
+        _compare(row, setting, estimate, made)
+        _judge(row, setting, estimate, made)
+    return made
+
+
+def measured_by_place(row: Row) -> dict[str, dict[str, float]]:
+    """MiB by place and part, as the log lists them."""
+    found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    for buffer in row["observed"]["buffers"]:
+        part = ROLES.get(buffer["role"])
+        if part is not None:
+            found[place_name(buffer["device"])][part] += buffer["mib"]
+    return found
+
+
+def place_name(device: str) -> str:
+    """Of a buffer: the device, or the host for all that lies in RAM."""
+    return HOST if HOST_DEVICES.search(device) else device.removesuffix("_Mapped")
+
+
+def kind_of(device: str) -> str:
+    return next((kind for prefix, kind in KINDS.items() if device.startswith(prefix)), "gpu")
+
+
+def setting_of(row: Row) -> Setting:
+    """What to ask for.
+
+    Raises:
+        NotReplayable: the row leaves out, or has, something that no estimate can follow.
+    """
+    run = row["run"]
+    if row["engine"] not in ENGINES:
+        raise NotReplayable("another engine")
+    if run.get("backend") in ODD_BACKENDS:
+        raise NotReplayable(f"{run['backend']}: its buffers have rules of their own")
+    if run.get("split_mode") not in (None, "layer", "none"):
+        raise NotReplayable("tensors are split by rows")
+    if not run.get("n_ctx"):
+        raise NotReplayable("no context is stated")
+    model, are_types_known = model_of(row)
+    measured = measured_by_place(row)
+    names = sorted((name for name in measured if name != HOST), key=_by_number)
+    n_gpu_layers = _n_gpu_layers(row, model, names)
+    places, has_free = _places(row, names)
+    split, is_split_known = _split(row, model, measured, names, n_gpu_layers, has_free=has_free)
+    key_type, value_type = run.get("type_k") or "f16", run.get("type_v") or "f16"
+    if key_type != value_type and not model.latent:
+        raise NotReplayable("keys and values of different types")
+    asked: dict[str, Any] = {
+        "n_gpu_layers": n_gpu_layers,
+        "is_flash_attention": run.get("flash_attn") in (True, "auto"),
+        "n_batch_tokens": run.get("n_batch") or 2048,
+        "n_ubatch_tokens": run.get("n_ubatch") or min(512, run.get("n_batch") or 512),
+        "is_kv_unified": str(run.get("kv_unified")).lower() == "true",
+        "is_kv_offloaded": not (names and "KV" in measured[HOST] and not any(measured[n].get("KV") for n in names)),
+        "n_cpu_moe_layers": _n_cpu_moe_layers(row),
+        "tensor_split": split,
+    }
+    known = {option.name for option in fields(load_engine("llama.cpp").Options)}
+    if "build" in known:
+        asked["build"] = build_of(row)
+    return Setting(
+        model=model,
+        are_types_known=are_types_known,
+        workload=Workload(context_tokens=run["n_ctx"], n_sequences=run.get("n_seq_max") or 1, kv_type=key_type),
+        options=load_engine("llama.cpp").Options(**asked),
+        places=places,
+        is_split_known=is_split_known,
+        cause=", ".join(
+            filter(None, (row.get("date") or "no date", row.get("engine_version"), _cause(row, are_types_known)))
+        ),
+    )
+
+
+def build_of(row: Row) -> str:
+    """The engine's build as ``--build`` takes it: by its own number where the log has one, else by the row's date."""
+    engine = "ik" if row["engine"] == "ik_llama.cpp" else ""
+    number = re.search(r"(?:^|\bb)(\d{4,5})\b", row.get("engine_version") or "")
+    if number and not engine and row["engine"] == "llama.cpp":
+        return f"b{number[1]}"
+    return f"{engine}-{row['date'][:7]}".lstrip("-") if row.get("date") else engine
+
+
+def _cause(row: Row, are_types_known: bool) -> str:
+    causes = [] if are_types_known else ["types of the tensors not known"]
+    if row["run"].get("flash_attn") is None:
+        causes.append("flash attention not stated")
+    return ", ".join(causes)
+
+
+def _by_number(name: str) -> tuple[str, int]:
+    digits = re.search(r"\d+$", name)
+    return (name.rstrip("0123456789"), int(digits[0]) if digits else 0)
+
+
+def _n_gpu_layers(row: Row, model: Model, names: Sequence[str]) -> int:
+    offloaded = row["run"].get("layers_offloaded")
+    if offloaded:
+        n, _, n_all = str(offloaded).partition("/")
+        if int(n_all) not in (model.n_layers + 1, model.n_layers + 1 - model.n_predictor_layers):
+            raise NotReplayable("the log counts other layers than the model has")
+        return model.n_layers + 1 if n == n_all else int(n)
+    if not names:
+        return 0
+    if isinstance(row["run"].get("n_gpu_layers"), int):
+        return min(row["run"]["n_gpu_layers"], model.n_layers + 1)
+    raise NotReplayable("how many layers are on devices is not stated")
+
+
+def _n_cpu_moe_layers(row: Row) -> int:
+    """Only the plain way to keep all experts in RAM; tensors moved one by one need the list of names."""
+    moved = row["run"].get("override_tensor")
+    if not moved:
+        match = re.search(r"--?n(?:-)?cpu-moe[ =](\d+)|-ncmoe[ =](\d+)", row["run"].get("command") or "")
+        return int(match[1] or match[2]) if match else 0
+    raise NotReplayable("tensors are moved by name (-ot)")
+
+
+def _places(row: Row, names: Sequence[str]) -> tuple[tuple[Place, ...], bool]:
+    """The devices that hold anything, and the host; whether all devices say what was free."""
+    devices = [device for device in row["run"]["devices"] if device.get("free_mib") or device.get("total_mib")]
+    has_sizes = len(devices) == len(names)
+    has_free = has_sizes and all(device.get("free_mib") for device in devices)
+    places = []
+    for number, name in enumerate(names):
+        total = free = TIB
+        product = ""
+        if has_sizes:
+            device = devices[number]
+            free = int((device.get("free_mib") or device["total_mib"]) * MIB)
+            total = max(free, int((device.get("total_mib") or 0) * MIB))
+            product = device.get("desc") or ""
+        places.append(Place(name=name, kind=kind_of(name), total_bytes=total, free_bytes=free, product=product))
+    host = row["run"].get("system_memory_mib") or {}
+    free = int(host["free"] * MIB) if host.get("free") else TIB
+    total = int(host["total"] * MIB) if host.get("total") else TIB
+    places.append(Place(name=HOST, kind="host", total_bytes=max(free, total), free_bytes=free))
+    return tuple(places), has_free
+
+
+def _split(
+    row: Row,
+    model: Model,
+    measured: Mapping[str, Mapping[str, float]],
+    names: Sequence[str],
+    n_gpu_layers: int,
+    *,
+    has_free: bool,
+) -> tuple[tuple[float, ...] | None, bool]:
+    """(shares of the devices, whether they are the row's own)."""
+    if len(names) < 2:
+        return None, True
+    shares = re.findall(r"\d+(?:\.\d+)?", str(row["run"].get("tensor_split") or "").replace(",", " "))
+    if len(shares) == len(names):
+        return tuple(map(float, shares)), True
+    if has_free:
+        return None, True
+    held = [measured[name].get("KV", 0.0) for name in names]
+    on_devices = sum(held)
+    attending = [layer for layer in model.layers[-n_gpu_layers + 1 :] if layer.key_width]
+    if not on_devices or not attending:
+        raise NotReplayable("how layers lie on the devices is not stated")
+    if len({(layer.key_width, layer.window_tokens) for layer in attending}) > 1 or len(attending) < n_gpu_layers - 1:
+        raise NotReplayable("how layers of different kinds lie on the devices is not stated")
+    counts = [round(mib / on_devices * (n_gpu_layers - 1)) for mib in held]
+    counts[max(i for i, n in enumerate(counts) if n)] += 1
+    if sum(counts) != n_gpu_layers:
+        raise NotReplayable("how layers lie on the devices is not stated")
+    return tuple(map(float, counts)), False
+
+
+def _compare(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None:
+    measured = measured_by_place(row)
+    if not any(measured.values()):
+        made.skip("no buffers are listed")
+    in_total = {"KV": 0.0}
+    for place in setting.places:
+        parts = dict(measured.get(place.name, {}))
+        in_total["KV"] += parts.get("KV", 0.0)
+        if not setting.are_types_known and parts.pop("weights", None) is not None:
+            made.skip("weights: the types of the tensors are not known one by one")
+        if place.name == HOST and "weights" in parts and _is_mapped(row):
+            made.skip("weights on the host: mapped, and printed as a range of the file")
+            del parts["weights"]
+        if not setting.is_split_known:
+            parts.pop("KV", None)
+        for part, mib in parts.items():
+            made.figures.append(_figure(row, setting, estimate, (place.name,), part, PARTS[part], mib))
+        has_all = {"weights", "compute"} <= set(parts) and ("KV" in parts or not setting.is_split_known)
+        if has_all and place.name != HOST:
+            kinds = tuple(kind for group in PARTS.values() for kind in group)
+            total = sum(measured[place.name].values())
+            made.figures.append(_figure(row, setting, estimate, (place.name,), "total", kinds, total))
+    if not setting.is_split_known and in_total["KV"]:
+        names = tuple(place.name for place in setting.places)
+        made.figures.append(_figure(row, setting, estimate, names, "KV", PARTS["KV"], in_total["KV"]))
+
+
+def _is_mapped(row: Row) -> bool:
+    devices = {buffer["device"] for buffer in row["observed"]["buffers"] if buffer["role"] == "model"}
+    if "CPU_Mapped" in devices:
+        return True
+    return "CPU" in devices and not row["run"].get("no_mmap") and len(devices) > 1
+
+
+def _figure(
+    row: Row,
+    setting: Setting,
+    estimate: Estimate,
+    places: Sequence[str],
+    part: str,
+    kinds: Sequence[Kind],
+    mib: float,
+) -> Figure:
+    terms = [term for kind in kinds for term in estimate.select(places, kind)]
+    return Figure(
+        row=row["id"],
+        engine=_dated(row),
+        family=setting.model.architecture,
+        place="+".join(places),
+        part=part,
+        measured=mib,
+        expected=sum(term.n_bytes for term in terms) / MIB,
+        low=sum(term.low_bytes for term in terms) / MIB,
+        high=sum(term.high_bytes for term in terms) / MIB,
+        rounding=PRINTED_MIB * (3 if part == "total" else 1 if len(places) == 1 else len(places)) * 1.01,
+        cause=setting.cause,
+    )
+
+
+def _dated(row: Row) -> str:
+    """The engine, and for llama.cpp whether its build is of the last 12 months (from 2025-11 on)."""
+    if row["engine"] != "llama.cpp":
+        return str(row["engine"])
+    return f"llama.cpp {'2025-11 on' if (row.get('date') or '') >= '2025-11' else 'before 2025-11'}"
+
+
+def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None:
+    devices = [place for place in setting.places if place.name != HOST]
+    if not devices or any(place.free_bytes >= TIB for place in devices):
+        made.skip("verdict: what was free is not stated")
+        return
+    verdict = judge(estimate, setting.places)
+    outcome = row["observed"]["outcome"]
+    if outcome == "crash":
+        return
+    made.happenings.append(
+        Happening(
+            row=row["id"],
+            engine=row["engine"],
+            outcome=outcome,
+            level=verdict.level,
+            detail=f"{verdict.place}, {verdict.headroom_bytes / MIB:.0f} MiB to the line; {setting.cause}",
+        )
+    )

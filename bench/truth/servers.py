@@ -1,0 +1,315 @@
+"""Rows of servers and libraries (vLLM, SGLang, Transformers, MLX ...): weights, cache, tokens, peak as they print them.
+
+A row's options are given to the engine by their flags; those that it does not state are left to the engine, as they
+were in the run. A card is as large as the row says, or as its driver reports it, and empty.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from estimator.engine import ENGINES, load_engine
+from estimator.errors import EstimatorError
+from estimator.ledger import Answer, Estimate, Kind, Place, Workload
+from estimator.reader import read_model
+from estimator.verdict import judge
+from truth.figure import Figure, Happening, NotReplayable, Replay, Row
+
+GIB = 1 << 30
+MIB = 1 << 20
+PRINTED_GIB = 0.005
+NAMES = {"vllm": "vllm", "sglang": "sglang", "mlx-lm": "mlx", "transformers": "transformers", "tensorrt-llm": "trtllm"}
+NAMES |= {"exllamav2": "exllama", "exllamav3": "exllama"}
+"""The rows' engines that an engine here stands for; forks and ports to other hardware have rules of their own."""
+FLAGS = {
+    "tensor_parallel": ("--tensor-parallel-size", "--tp-size", "--tp_size", "--tensor-parallel"),
+    "pipeline_parallel": ("--pipeline-parallel-size", "--pp-size", "--pp_size"),
+    "gpu_memory_utilization": ("--gpu-memory-utilization",),
+    "max_num_seqs": ("--max-num-seqs", "--max-running-requests"),
+    "max_num_batched_tokens": ("--max-num-batched-tokens",),
+    "block_size": ("--block-size",),
+    "enforce_eager": ("--enforce-eager",),
+    "mem_fraction_static": ("--mem-fraction-static",),
+    "chunked_prefill": ("--chunked-prefill-size",),
+    "max_running_requests": ("--max-running-requests",),
+    "prefill_step_size": ("--prefill-step-size",),
+    "batch": ("--batch-size", "--batch"),
+    "prompt_tokens": ("--prompt-tokens", "--prompt"),
+    "build": ("--build", "--version", "--engine-version"),
+}
+"""A row's fields, to the flags that they may have."""
+TYPES = {
+    r"^(bf16|bfloat16)": "BF16",
+    r"^(fp16|float16)": "F16",
+    r"^(fp32|float32)": "F32",
+    r"^fp8": "FP8",
+    r"awq": "AWQ",
+    r"gptq.*int4": "GPTQ-Int4",
+    r"gptq.*int8": "GPTQ-Int8",
+    r"w8a8": "W8A8",
+    r"w4a16": "W4A16",
+    r"^nvfp4": "NVFP4",
+    r"^mxfp4": "MXFP4",
+    r"bnb.*(int8|8)": "BNB-INT8",
+    r"bnb.*(nf4|fp4|int4|4)": "BNB-NF4",
+    r"(affine )?3bit g64": "MLX-3bit",
+    r"(affine )?4bit g64": "MLX-4bit",
+    r"(affine )?5bit g64": "MLX-5bit",
+    r"(affine )?6bit g64": "MLX-6bit",
+    r"(affine )?8bit g64": "MLX-8bit",
+}
+"""How a row writes a format, to how a person would ask for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A row as an engine is asked."""
+
+    estimate: Estimate
+    places: tuple[Place, ...]
+    n_devices: int
+    cause: str
+
+
+def replay(rows: Iterable[Row]) -> Replay:
+    made = Replay()
+    for row in rows:
+        made.n_rows += 1
+        made.sources[row["id"]] = row["source"]
+        try:
+            setting = setting_of(row)
+        except NotReplayable as reason:
+            made.skip(str(reason))
+        except EstimatorError as error:
+            made.skip(f"{row['engine']}: {error}"[:150])
+        else:
+            _compare(row, setting, made)
+            _judge(row, setting, made)
+    return made
+
+
+def setting_of(row: Row) -> Setting:
+    """What is asked, and what the engine would do.
+
+    Raises:
+        NotReplayable: the row leaves out what no estimate can do without.
+    """
+    name = NAMES.get(row["engine"])
+    if name is None:
+        raise NotReplayable(f"{row['engine']}: a fork or a port with rules of its own")
+    if name not in ENGINES:
+        raise NotReplayable(f"{row['engine']}: no engine here")
+    if str(row.get("kv_check_note") or "").startswith("circular") or row["model"]["name"].startswith("("):
+        raise NotReplayable("which model it is was not stated")
+    model = _model(row)
+    engine = load_engine(name)
+    run, other = row["run"], row["run"].get("other") or {}
+    stated = {**other, **{key: value for key, value in run.items() if value is not None}}
+    if row.get("engine_version"):
+        stated["build"] = row["engine_version"]
+    asked: dict[str, Any] = {}
+    for option in fields(engine.Options):
+        for key, flags in FLAGS.items():
+            if option.metadata.get("flag") in flags and stated.get(key) is not None:
+                asked[option.name] = stated[key]
+    context = run.get("max_model_len") or _total(other) or model.native_context_tokens or 4096
+    workload = Workload(
+        context_tokens=context,
+        n_sequences=other.get("batch") or 1,
+        kv_type=_kv_type(engine.KV_TYPES, run.get("kv_cache_dtype")),
+    )
+    n_devices = (run.get("tensor_parallel") or 1) * (run.get("pipeline_parallel") or 1)
+    places = _places(row, n_devices)
+    options = _options(engine.Options, asked)
+    return Setting(
+        estimate=engine.estimate(model, workload, options, places),
+        places=places,
+        n_devices=n_devices,
+        cause=f"{row['engine_version']}, {row['model']['name']}, {row['model']['dtype_or_quant']}",
+    )
+
+
+def _options(kind: Any, asked: dict[str, Any]) -> Any:
+    """The options; a build that the engine does not know is left out."""
+    try:
+        return kind(**asked)
+    except (TypeError, ValueError, EstimatorError):
+        return kind(**{key: value for key, value in asked.items() if key != "build"})
+
+
+def _total(other: Mapping[str, Any]) -> int:
+    return int(other.get("ctx") or 0) or int(other.get("prompt_tokens") or 0) + int(other.get("generation_tokens") or 0)
+
+
+def _kv_type(known: Iterable[str], stated: str | None) -> str:
+    names = list(known)
+    if stated is None or stated == "auto":
+        return names[0]
+    return next((name for name in names if name == stated or name.startswith(stated)), names[0])
+
+
+@cache
+def _read(name: str, quant: str | None) -> Any:
+    return read_model(name, quant)
+
+
+def _model(row: Row) -> Any:
+    dtype = (row["model"].get("dtype_or_quant") or "").lower()
+    if "overridden" in dtype or "mixed" in dtype:
+        raise NotReplayable("layers of other bits than the rest, not listed")
+    quant = next((name for pattern, name in TYPES.items() if re.search(pattern, dtype)), None)
+    if quant is None:
+        raise NotReplayable("in which format the weights are is not stated, or not known here")
+    name = re.sub(r"\s*\(.*\)$", "", row["model"]["name"])
+    shorter = re.sub(r"[-_](FP8|NVFP4|AWQ|GPTQ.*|\d+bit|MLX.*|bf16|bnb-4bit)$", "", name, flags=re.IGNORECASE)
+    for spelling in dict.fromkeys((name, shorter, shorter.rpartition("/")[2])):
+        try:
+            return _read(spelling, quant)
+        except EstimatorError as error:
+            last = error
+    raise NotReplayable(f"{type(last).__name__}: no such model or format here")
+
+
+@cache
+def _cards() -> tuple[Mapping[str, Any], ...]:
+    path = Path(__file__).parents[2] / "probes" / "accelerators.jsonl"
+    return tuple(json.loads(line) for line in path.read_text().splitlines())
+
+
+def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
+    text = row["run"].get("gpu") or ""
+    total = row["run"].get("gpu_total_gib")
+    card = _card(text)
+    if total is None and card is None:
+        size = re.search(r"(\d+)\s*GB", text)
+        if size is None:
+            if row["observed"].get("kv_tokens"):
+                raise NotReplayable("the size of the card is not stated")
+            size = re.match(r"(\d+)", "1024")
+        assert size is not None
+        total = float(size[1]) * 0.985
+    n_bytes = int((total * GIB) if total is not None else card["reported_mib"] * MIB) if card or total else 0
+    is_apple = text.startswith("Apple")
+    capability = (card or {}).get("cuda_cc")
+    product = (card or {}).get("name", text)
+    devices = tuple(
+        Place(
+            name=f"GPU {number}",
+            kind="metal" if is_apple else "cuda",
+            total_bytes=n_bytes,
+            free_bytes=n_bytes,
+            product=product,
+            draws_on="RAM" if is_apple else None,
+            compute_capability=tuple(map(int, capability.split("."))) if capability else None,  # type: ignore[arg-type]
+        )
+        for number in range(n_devices)
+    )
+    ram = n_bytes if is_apple else 1 << 40
+    return (*devices, Place(name="RAM", kind="host", total_bytes=ram, free_bytes=ram))
+
+
+def _card(text: str) -> Mapping[str, Any] | None:
+    """The known accelerator whose name has all the words of this one."""
+    words = re.findall(r"[A-Za-z]+\d*|\d+(?=\s*GB)|\d+", text.partition("(")[0].replace("GB", " GB"))
+    wanted = [word.casefold() for word in words if word.casefold() not in ("nvidia", "gb", "class", "x", "apple")]
+    if not wanted:
+        return None
+    best = None
+    for card in _cards():
+        name = card["name"].casefold().replace("-", " ")
+        if all(re.search(rf"(?<![a-z0-9]){re.escape(word)}(?![0-9])", name) for word in wanted if not word.isdigit()):
+            sizes = [int(word) for word in wanted if word.isdigit() and int(word) >= 4]
+            if all(abs(card["nominal_gib"] - size) < 1 or str(size) in name for size in sizes) and (
+                best is None or len(card["name"]) < len(best["name"])
+            ):
+                best = card
+    return best if best is not None and best.get("reported_mib") else None
+
+
+def _compare(row: Row, setting: Setting, made: Replay) -> None:
+    seen, estimate = row["observed"], setting.estimate
+    first = [setting.places[0].name]
+    pairs = (
+        ("weights_gib", "weights", (Kind.WEIGHTS,)),
+        ("kv_cache_gib", "KV", (Kind.KV_CACHE, Kind.STATE)),
+        ("activation_peak_gib", "activation", (Kind.COMPUTE,)),
+    )
+    n_before = len(made.figures)
+    for key, part, kinds in pairs:
+        if seen.get(key) is not None:
+            terms = [term for kind in kinds for term in estimate.select(first, kind)]
+            sums = [sum(getattr(term, name) for term in terms) / GIB for name in ("n_bytes", "low_bytes", "high_bytes")]
+            made.figures.append(_figure(row, setting, part, seen[key], *sums, "GiB", PRINTED_GIB))
+    for key in ("kv_tokens", "gpu_blocks"):
+        answer = next((answer for answer in estimate.answers if answer.key in (key, f"n_{key}")), None)
+        if seen.get(key) is not None and answer is not None:
+            made.figures.append(_answered(row, setting, key.replace("_", " "), seen[key], answer))
+    if seen.get("peak_gb") is not None:
+        places = None if row["scope"].startswith("total") else first
+        kinds = (Kind.WEIGHTS, Kind.KV_CACHE, Kind.STATE, Kind.COMPUTE, Kind.OUTPUT)
+        terms = [term for kind in kinds for term in estimate.select(places, kind)]
+        sums = [sum(getattr(term, name) for term in terms) / 1e9 for name in ("n_bytes", "low_bytes", "high_bytes")]
+        made.figures.append(_figure(row, setting, "total", seen["peak_gb"], *sums, "GB", 0.0005))
+    elif seen.get("nvidia_smi_used_mib") is not None:
+        terms = list(estimate.select(first))
+        sums = [sum(getattr(term, name) for term in terms) / MIB for name in ("n_bytes", "low_bytes", "high_bytes")]
+        made.figures.append(_figure(row, setting, "total", seen["nvidia_smi_used_mib"], *sums, "MiB", 0.5))
+    if len(made.figures) == n_before:
+        made.skip("nothing that it printed is estimated")
+
+
+def _answered(row: Row, setting: Setting, part: str, measured: float, answer: Answer) -> Figure:
+    value = float(answer.value)
+    low = value if answer.low is None else answer.low
+    high = value if answer.high is None else answer.high
+    return _figure(row, setting, part, measured, value, low, high, answer.unit, 0.5)
+
+
+def _figure(
+    row: Row,
+    setting: Setting,
+    part: str,
+    measured: float,
+    expected: float,
+    low: float,
+    high: float,
+    unit: str,
+    rounding: float,
+) -> Figure:
+    return Figure(
+        row=row["id"],
+        engine=row["engine"],
+        family=row["model"].get("arch") or "?",
+        place=setting.places[0].name,
+        part=part,
+        measured=measured,
+        expected=expected,
+        low=low,
+        high=high,
+        unit=unit,
+        rounding=rounding,
+        cause=setting.cause,
+    )
+
+
+OUTCOMES = {"ok": "loaded", "refused": "oom", "oom": "oom"}
+
+
+def _judge(row: Row, setting: Setting, made: Replay) -> None:
+    if row["run"].get("gpu_total_gib") is None and _card(row["run"].get("gpu") or "") is None:
+        made.skip("verdict: the size of the card is not stated")
+        return
+    verdict = judge(setting.estimate, setting.places)
+    made.happenings.append(
+        Happening(
+            row=row["id"],
+            engine=row["engine"],
+            outcome=OUTCOMES[row["observed"]["outcome"]],
+            level=verdict.level,
+            detail=f"{verdict.reason or verdict.place}; {setting.cause}",
+        )
+    )
