@@ -4,12 +4,14 @@ llama.cpp: `llama_model::load_tensors` in src/llama-model.cpp (as of 2026-10). L
 as one more; the last ones go to the devices.
 """
 
+import re
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from estimator.errors import Unjudgeable
 from estimator.model import Model
 from estimator.rounding import ROUNDINGS
 
@@ -51,6 +53,16 @@ def _float32(number: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Override:
+    """Tensors that go elsewhere than their layer (--override-tensor)."""
+
+    pattern: str
+    """A regular expression, searched for in the tensor's name."""
+    device: int
+    """A device's number, or HOST."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Who holds what."""
 
@@ -60,11 +72,47 @@ class Layout:
     """The first blocks whose experts stay on the host."""
     n_gpu_layers: int
     """On devices, the output layer counted."""
+    overrides: tuple[Override, ...] = ()
+    """The first that matches a tensor decides, before the experts' rule."""
 
     @property
     def n_host_layers(self) -> int:
         """Layers on the host, the output layer counted."""
         return sum(device == HOST for device in self.layer_devices)
+
+
+def weight_device(name: str, layout: Layout) -> int:
+    """The device that holds this tensor, or HOST; the copies of RoPE's factors and of a tied head apart."""
+    layers = layout.layer_devices
+    if name in _INPUT_TENSORS:
+        return HOST
+    block = -1
+    if name.startswith("blk."):
+        block = int(name.split(".", 2)[1])
+        device = layers[block]
+    else:
+        device = layers[0] if name in _FIRST_LAYER_TENSORS else layers[-1]
+    for override in layout.overrides:
+        if compiled(override.pattern).search(name):
+            return override.device
+    return HOST if 0 <= block < layout.n_cpu_moe_layers and EXPERTS.search(name) else device
+
+
+EXPERTS = re.compile(r"\.ffn_(up|down|gate_up|gate)_(ch|)exps")
+"""LLM_FFN_EXPS_REGEX, common/common.h: what --cpu-moe and --n-cpu-moe mean by experts."""
+
+
+@lru_cache(maxsize=1024)
+def compiled(pattern: str) -> re.Pattern[str]:
+    """The regular expression of an override.
+
+    Raises:
+        Unjudgeable: it is none.
+    """
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        raise Unjudgeable(f"{pattern!r} is no regular expression for tensor names: {error}") from error
 
 
 def counted_layout(n_layers: int, n_cpu_moe_layers: int, counts: Sequence[int]) -> Layout:

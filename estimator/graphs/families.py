@@ -1,0 +1,56 @@
+"""Which builder writes the graph of which architecture."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from estimator.graph import Draft
+from estimator.graphs.attention import AttentionTraits
+from estimator.graphs.feed_forward import RouterTraits
+from estimator.graphs.transformer import Transformer
+from estimator.model import Model
+
+
+def _no_variants(model: Model, layer: int) -> Hashable:
+    del model, layer
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """How the graphs of an architecture are built."""
+
+    build: Callable[[Draft], None]
+    variant: Callable[[Model, int], Hashable] = _no_variants
+    """What makes a layer's graph another one though its tensors and its cache are the same."""
+
+
+PLAIN = Transformer()
+GEMMA = AttentionTraits(scales_query=True)
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(
+    {
+        "llama": Family(build=PLAIN.build),
+        "qwen2": Family(build=PLAIN.build),
+        "qwen3": Family(build=PLAIN.build),
+        "qwen3moe": Family(build=PLAIN.build),
+        "deepseek2": Family(build=PLAIN.build),
+        "phi3": Family(build=Transformer(adds_residual_first=True).build),
+        "gemma2": Family(
+            build=Transformer(
+                attention=AttentionTraits(scales_query=True, caps_scores=True),
+                scales_embedding=True,
+                has_post_norms=True,
+                caps_logits=True,
+            ).build
+        ),
+        "gemma3": Family(build=Transformer(attention=GEMMA, scales_embedding=True, has_post_norms=True).build),
+        "gpt-oss": Family(
+            build=Transformer(
+                router=RouterTraits(is_delayed=True),
+                feed_forward_norm="post_attention_norm",
+                selects_after_stack=True,
+            ).build
+        ),
+    }
+)
