@@ -132,6 +132,11 @@ def _remembered(subject: _Typed, step: Step, layout: Layout, machine: Machine) -
         found, marks = _simulated(model, step, layout, machine, layers)
         if _is_settled(runs, kept, marks):
             return found
+    return simulated(model, step, layout, machine)
+
+
+def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    """The same as ``compute_bytes`` with every layer simulated and nothing remembered."""
     return _simulated(model, step, layout, machine, None)[0]
 
 

@@ -1,4 +1,4 @@
-"""The nodes of one step over a model, in the order in which llama.cpp executes them, and what a builder writes them with.
+"""The nodes of one step over a model, in the order in which llama.cpp executes them, and what writes them.
 
 A node is a tensor of ggml: the result of an operation, a view into another, an input of the step, a weight or a cache.
 Only what decides about memory is kept. Operations go by ggml's names (``MUL_MAT``), nodes by those that llama.cpp gives

@@ -11,13 +11,16 @@ from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.latent import latent_attention
 
+PLAIN_ATTENTION = AttentionTraits()
+PLAIN_ROUTER = RouterTraits()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transformer:
     """What an architecture does that its tensors don't tell."""
 
-    attention: AttentionTraits = AttentionTraits()
-    router: RouterTraits = RouterTraits()
+    attention: AttentionTraits = PLAIN_ATTENTION
+    router: RouterTraits = PLAIN_ROUTER
     scales_embedding: bool = False
     feed_forward_norm: str = "ffn_norm"
     has_post_norms: bool = False
