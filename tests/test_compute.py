@@ -190,7 +190,7 @@ def test_an_architecture_without_a_builder_is_not_simulated() -> None:
 def test_tensors_moved_by_a_pattern_are_fetched_by_the_first_device() -> None:
     model = model_of("llama-3.1-8b")
     spread = layout(model, 33)
-    moved = replace(spread, overrides=(Override(pattern="ffn_down", device=HOST),))
+    moved = replace(spread, overrides=(Override(pattern="ffn_up", device=HOST),))
     plain, fetching = (compute_bytes(model, step(), one, machine()) for one in (spread, moved))
     assert plain is not None
     assert fetching is not None
