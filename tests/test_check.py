@@ -124,6 +124,25 @@ class FaultOf1(Strict):
     message: str
 
 
+class FiguresOf1(Strict):
+    weights_bytes: int
+    cache_bytes: int
+    compute_bytes: int
+
+
+class ComparedOf1(Strict):
+    name: str
+    place: str
+    theirs: FiguresOf1
+    ours: FiguresOf1
+
+
+class VerifyOf1(Strict):
+    program: str
+    reason: str
+    places: list[ComparedOf1]
+
+
 class Schema1(Strict):
     """What ``plimsoll check --json`` promises. A change here is a change of the schema."""
 
@@ -137,6 +156,7 @@ class Schema1(Strict):
     advice: AdviceOf1 | None
     faults: list[FaultOf1]
     doubts: list[str]
+    verify: VerifyOf1 | None
 
 
 def parsed(text: str) -> Schema1:

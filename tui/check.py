@@ -29,6 +29,8 @@ def run_check(
     is_explained: bool = False,
     is_strict: bool = False,
     is_coloured: bool = False,
+    is_verified: bool = False,
+    verifier: str | None = None,
 ) -> int:
     """Print the report, and return the exit status.
 
@@ -39,6 +41,8 @@ def run_check(
         is_explained: print the ledger too; JSON always has it.
         is_strict: what is tight does not fit.
         is_coloured: colour the verdict.
+        is_verified: ask the engine's own program too.
+        verifier: the file of that program; None looks for it on the path.
     """
     try:
         model = read_model(request.source, request.quant)
@@ -46,6 +50,10 @@ def run_check(
     except (EstimatorError, UnknownDevice) as error:
         complain(str(error))
         return UNUSABLE
+    if is_verified:
+        from tui.verify import verify  # noqa: PLC0415  # 9 ms for subprocess and tempfile, which few pay
+
+        finding = replace(finding, verification=verify(finding, verifier))
     if is_json:
         import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it
 

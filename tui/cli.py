@@ -91,7 +91,11 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
     is_help = not {"-h", "--help"}.isdisjoint(rest)
     snapshot = _no_snapshot if is_help else _reading(shared)
     engine = _engine(shared.engine or DEFAULT_ENGINE)
-    given = check_parser(engine).parse_args(rest, shared)
+    # argparse would take the model for the program of a --verify that may stand alone.
+    spelled = [
+        word.replace("--verify=", "--verify-with=", 1) if word.startswith("--verify=") else word for word in rest
+    ]
+    given = check_parser(engine).parse_args(spelled, shared)
     request = _request(given, engine)
     if request is None:
         raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll check model.gguf")
@@ -104,6 +108,8 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         is_explained=given.is_explained,
         is_strict=given.is_strict,
         is_coloured=is_coloured(),
+        is_verified=given.is_verified or given.verifier is not None,
+        verifier=given.verifier,
     )
 
 

@@ -18,6 +18,43 @@ BY_HAND = "choose the device by hand: see llama-server --list-devices, and add -
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Bytes on one device, or on the host."""
+
+    weights_bytes: int
+    cache_bytes: int
+    """KV cache and states."""
+    compute_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.cache_bytes + self.compute_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The engine's own figures beside ours, at one place."""
+
+    name: str
+    """As the engine calls it: ``CUDA0``, ``Host``."""
+    place: str
+    theirs: Figures
+    """In whole MiB, rounded down."""
+    ours: Figures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What the engine's own program says of the load, or why it says nothing."""
+
+    program: str
+    """The file that was run; what was looked for where none was."""
+    places: tuple[Compared, ...] = ()
+    reason: str = ""
+    """Empty where there are figures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """All that ``plimsoll check`` found out."""
 
@@ -32,6 +69,8 @@ class Finding:
     advice: Advice | None
     reason: str = ""
     exit_status: int
+    verification: Verification | None = None
+    """None where it was not asked for."""
 
     @property
     def doubts(self) -> tuple[str, ...]:

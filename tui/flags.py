@@ -105,6 +105,14 @@ def check_parser(engine: Engine) -> _Parser:
     report = parser.add_argument_group("report")
     report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")
     report.add_argument("--explain", dest="is_explained", action="store_true", help="every term, and where it is from")
+    report.add_argument(
+        "--verify",
+        dest="is_verified",
+        action="store_true",
+        help="run the installed llama-fit-params on the same load, and show its figures beside these; "
+        "--verify=FILE names the program",
+    )
+    report.add_argument("--verify-with", dest="verifier", metavar="FILE", help=argparse.SUPPRESS)
     report.add_argument("--strict", dest="is_strict", action="store_true", help="exit status 1 where it is tight")
     _add_shared(parser)
     return parser

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
-from tui.finding import Finding, change_flags, launch_command
+from tui.finding import Finding, Verification, change_flags, launch_command
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.places import HOST_NAME, missing_places
 from tui.plan import Advice, Assessment, Plan
@@ -45,6 +45,9 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         if made.verdict.level >= Level.SPILLS:
             yield "  what was asked, and does not fit:"
         yield f"  {launch_command(finding, made)}"
+    if finding.verification is not None:
+        yield ""
+        yield from _verification_lines(finding.verification)
     notes = [*_note_lines(finding)]
     if notes:
         yield ""
@@ -157,6 +160,21 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
             yield f"    {number}  {plain(change.label):<{width}}   {' '.join(change_flags(plan, change))}".rstrip()
     elif longest is None and advice.best_quant is None:
         yield "  no single change would make it fit here"
+
+
+def _verification_lines(made: Verification) -> Iterator[str]:
+    """The engine's own figures beside ours, in MiB as it prints them."""
+    if not made.places:
+        yield from _wrapped(f"not verified: {plain(made.reason, 400)}", "  ", "    ")
+        return
+    yield from _wrapped(f"{plain(made.program, 200)} says of this load, logits of a whole batch with it", "  ", "    ")
+    width = max(len("MiB"), *(len(row.name) for row in made.places))
+    yield f"  {'MiB':<{width}}{'weights':>10}{'KV, state':>11}{'compute':>9}{'together':>10}"
+    for row in made.places:
+        for label, figures in ((row.name, row.theirs), ("ours", row.ours)):
+            parts = (figures.weights_bytes, figures.cache_bytes, figures.compute_bytes, figures.total_bytes)
+            columns = "".join(f"{n >> 20:>{n_columns}}" for n, n_columns in zip(parts, (10, 11, 9, 10), strict=True))
+            yield f"  {plain(label, 32):<{width}}{columns}"
 
 
 def _note_lines(finding: Finding) -> Iterator[str]:

@@ -10,7 +10,7 @@ from estimator.engine import load_engine
 from estimator.ledger import Answer, Estimate, Place
 from estimator.model import Model
 from estimator.verdict import Level
-from tui.finding import Finding, change_flags, engine_flags, launch_environment
+from tui.finding import Figures, Finding, Verification, change_flags, engine_flags, launch_environment
 from tui.plan import Advice, Assessment, Plan
 
 SCHEMA = 1
@@ -33,7 +33,28 @@ def finding_json(finding: Finding) -> dict[str, Any]:
             for fault in finding.snapshot.faults
         ],
         "doubts": list(finding.doubts),
+        "verify": None if finding.verification is None else _verification_json(finding.verification),
     }
+
+
+def _verification_json(made: Verification) -> dict[str, Any]:
+    return {
+        "program": made.program,
+        "reason": made.reason,
+        "places": [
+            {
+                "name": row.name,
+                "place": row.place,
+                "theirs": _figures_json(row.theirs),
+                "ours": _figures_json(row.ours),
+            }
+            for row in made.places
+        ],
+    }
+
+
+def _figures_json(figures: Figures) -> dict[str, int]:
+    return {field.name: getattr(figures, field.name) for field in fields(figures)}
 
 
 def _model_json(model: Model) -> dict[str, Any]:
