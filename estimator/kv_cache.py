@@ -6,12 +6,14 @@ src/llama-memory-recurrent.cpp, as of 2026-10).
 
 from dataclasses import dataclass
 
+from estimator.builds import Build
 from estimator.ledger import Workload
 from estimator.model import Layer
 from estimator.rounding import Rounding
 
 CELL_MULTIPLE = 256
 """Cells come in multiples of it (`GGML_PAD(n_ctx, 256)`)."""
+NEWEST = Build()
 
 STORED_TYPES = {
     "f32": "F32",
@@ -43,7 +45,9 @@ class CacheShape:
     n_ubatch_tokens: int
     """Before that rounding: what a window's cache is laid out for."""
     is_full_window: bool = False
-    """Windowed layers keep every cell all the same (--swa-full)."""
+    """Windowed layers keep every cell all the same (--swa-full, or a build that knows nothing else)."""
+    cell_multiple: int = CELL_MULTIPLE
+    build: Build = NEWEST
 
     @property
     def n_context_tokens(self) -> int:
@@ -55,7 +59,10 @@ class CacheShape:
         if not window_tokens or self.is_full_window:
             return self.n_cells
         n_sharing = self.n_sequences if self.n_streams == 1 else 1
-        return _pad(min(self.n_cells, window_tokens * n_sharing + self.n_ubatch_tokens))
+        n_wanted = window_tokens * n_sharing + self.n_ubatch_tokens
+        if self.build.is_window_padded_last:
+            return _pad(min(self.n_cells, n_wanted), self.cell_multiple)
+        return min(self.n_cells, _pad(n_wanted, self.cell_multiple))
 
     def attended_ratio(self, window_tokens: int | None) -> float:
         """Of a layer's cells, all streams, what one token of one sequence attends to when its context is full."""
@@ -64,15 +71,24 @@ class CacheShape:
 
 
 def cache_shape(
-    workload: Workload, *, n_batch_tokens: int, n_ubatch_tokens: int, is_unified: bool, is_full_window: bool = False
+    workload: Workload,
+    *,
+    n_batch_tokens: int,
+    n_ubatch_tokens: int,
+    is_unified: bool,
+    is_full_window: bool = False,
+    is_flash_attention: bool = True,
+    build: Build = NEWEST,
 ) -> CacheShape:
     """The cells for a workload: batches are cut to the context before the context is rounded up."""
     n_sequences = max(1, workload.n_sequences)
     n_batch = min(workload.context_tokens, n_batch_tokens)
     n_ubatch = min(n_batch, n_ubatch_tokens)
-    n_context = _pad(workload.context_tokens)
+    multiple = build.flash_cell_multiple if is_flash_attention else build.plain_cell_multiple
+    n_context = _pad(workload.context_tokens, multiple)
+    is_unified = is_unified or not build.has_streams
     n_streams = 1 if is_unified else n_sequences
-    n_cells = n_context if is_unified else _pad(n_context // n_sequences)
+    n_cells = n_context if is_unified else _pad(n_context // n_sequences, multiple)
     n_tokens = min(n_cells * n_streams, n_ubatch)
     return CacheShape(
         n_cells=n_cells,
@@ -81,7 +97,9 @@ def cache_shape(
         n_batch_tokens=n_batch,
         n_step_tokens=-(-n_tokens // n_sequences) * n_sequences,
         n_ubatch_tokens=n_ubatch,
-        is_full_window=is_full_window,
+        is_full_window=is_full_window or not build.has_window_caches,
+        cell_multiple=multiple,
+        build=build,
     )
 
 
@@ -105,5 +123,5 @@ def state_bytes(layer: Layer, n_sequences: int, rounding: Rounding) -> int:
     )
 
 
-def _pad(n: int) -> int:
-    return -(-n // CELL_MULTIPLE) * CELL_MULTIPLE
+def _pad(n: int, multiple: int) -> int:
+    return -(-n // multiple) * multiple

@@ -22,18 +22,21 @@ _INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
 _FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight"})
 
 
-def place_layers(n_layers: int, n_gpu_layers: int, shares: Sequence[float]) -> tuple[int, ...]:
+def place_layers(
+    n_layers: int, n_gpu_layers: int, shares: Sequence[float], *, counts_output_layer: bool = True
+) -> tuple[int, ...]:
     """The device of each layer, the output layer last; HOST for those that stay there.
 
     Args:
         n_layers: blocks, without the output layer.
         n_gpu_layers: how many of the layers, the output layer first, go to devices.
         shares: what each device shall get, in any unit; empty where there is no device.
+        counts_output_layer: it is the first that goes to a device; builds of before 2026 gave it a device as the last.
     """
     if not shares or sum(shares) <= 0:
         return (HOST,) * (n_layers + 1)
     n_placed = min(n_gpu_layers, n_layers + 1)
-    first = n_layers + 1 - n_placed
+    first = n_layers + 1 - n_placed if counts_output_layer else max(0, n_layers - n_placed)
     # The engine sums, divides and compares in float32; a layer at a boundary goes where that rounding sends it.
     bounds: list[float] = []
     total = _float32(0.0)
@@ -42,7 +45,9 @@ def place_layers(n_layers: int, n_gpu_layers: int, shares: Sequence[float]) -> t
         bounds.append(total)
     bounds = [_float32(bound / total) for bound in bounds]
     return tuple(
-        HOST if layer < first else min(bisect_right(bounds, _float32((layer - first) / n_placed)), len(shares) - 1)
+        HOST
+        if not 0 <= layer - first < n_placed
+        else min(bisect_right(bounds, _float32((layer - first) / n_placed)), len(shares) - 1)
         for layer in range(n_layers + 1)
     )
 

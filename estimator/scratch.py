@@ -67,8 +67,10 @@ def window_kinds(model: Model) -> tuple[int | None, ...]:
 
 def mask_bytes(model: Model, step: Step) -> int:
     """The attention masks: cells by tokens, one for each kind of cache."""
-    width = 2 if step.is_flash_attention else F32_BYTES
-    return sum(width * step.shape.layer_cells(window) * step.shape.n_step_tokens for window in window_kinds(model))
+    build = step.shape.build
+    width = 2 if step.is_flash_attention and build.is_mask_halved else F32_BYTES
+    n_rows = -(-step.shape.n_step_tokens // build.mask_row_multiple) * build.mask_row_multiple
+    return sum(width * step.shape.layer_cells(window) * n_rows for window in window_kinds(model))
 
 
 def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
@@ -79,6 +81,8 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     if value_width:  # without flash attention values are stored transposed, and each element is addressed
         value_index = 8 * n_tokens * (1 if step.is_flash_attention else value_width)
     kinds = window_kinds(model)
+    if not step.shape.build.has_cell_indices:
+        return rounding.pad(4 * n_tokens) if kinds else 0
     total = len(kinds) * (rounding.pad(8 * n_tokens) + rounding.pad(value_index))
     if kinds:
         total += rounding.pad(4 * n_tokens)
@@ -96,7 +100,8 @@ def widest_value(model: Model) -> int:
 def _rotation_bytes(model: Model, step: Step) -> int:
     """Hadamard matrices that a quantised cache is rotated with."""
     head_width = model.head_width
-    if not (step.is_cache_quantised and step.is_flash_attention) or head_width % ROTATION_WIDTH:
+    is_rotated = step.is_cache_quantised and step.is_flash_attention and step.shape.build.rotates_quantised_cache
+    if not is_rotated or head_width % ROTATION_WIDTH:
         return 0
     largest_power = head_width & -head_width
     values = 0 if model.latent else ROTATION_WIDTH**2
@@ -227,7 +232,7 @@ def device_peaks(model: Model, step: Step, kind: str = "cuda") -> Peaks:
 
 def expanded_cache_bytes(model: Model, step: Step) -> int:
     """float16 copies of a whole layer's keys and values, which the CUDA kernel needs of a quantised cache."""
-    if not step.is_cache_quantised:
+    if not step.is_cache_quantised or not step.shape.build.reserves_expanded_cache:
         return 0
     return max(
         2 * step.shape.layer_cells(layer.window_tokens) * step.shape.n_streams * (layer.key_width + layer.value_width)

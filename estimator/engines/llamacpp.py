@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from estimator.buffers import Spread, buffers
+from estimator.builds import build_of
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
@@ -60,6 +61,9 @@ class Options:
     )
     tensor_split: tuple[float, ...] | None = field(
         default=None, metadata=_option("--tensor-split", "share of each device; by free memory if not given")
+    )
+    build: str = field(
+        default="", metadata=_option("--build", "which build: 2025-06, b5269, ik-2025-06; the newest if not given")
     )
     n_outputs: int | None = field(
         default=None, metadata=_option("", "tokens whose logits are computed at once; one per sequence if not given")
@@ -173,7 +177,15 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
         n_ubatch_tokens=options.n_ubatch_tokens,
         is_unified=options.is_kv_unified,
         is_full_window=options.is_full_window,
+        is_flash_attention=options.is_flash_attention,
+        build=build_of(options.build),
     )
+
+
+def _n_outputs(shape: CacheShape, options: Options) -> int:
+    if shape.build.reserves_all_outputs:
+        return shape.n_step_tokens
+    return options.n_outputs or shape.n_sequences
 
 
 class _Load:
@@ -191,7 +203,7 @@ class _Load:
         stored = STORED_TYPES[workload.kv_type]
         self.step = Step(
             shape=self.shape,
-            n_outputs=min(self.shape.n_step_tokens, options.n_outputs or self.shape.n_sequences),
+            n_outputs=min(self.shape.n_step_tokens, _n_outputs(self.shape, options)),
             is_flash_attention=options.is_flash_attention,
             key_type=stored,
             value_type=stored,
@@ -204,7 +216,10 @@ class _Load:
         wanted = n_gpu_layers if n_gpu_layers >= 0 else n_all
         return Layout(
             layer_devices=place_layers(
-                self.model.n_layers, wanted, shares[: len(self.devices)] if self.devices else ()
+                self.model.n_layers,
+                wanted,
+                shares[: len(self.devices)] if self.devices else (),
+                counts_output_layer=self.shape.build.counts_output_layer,
             ),
             n_cpu_moe_layers=n_cpu_moe_layers,
             n_gpu_layers=min(wanted, n_all) if self.devices else 0,

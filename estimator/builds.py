@@ -1,0 +1,191 @@
+"""What changed in llama.cpp's memory from build to build, and where ik_llama.cpp, forked in mid-2024, goes its own way.
+
+Each rule holds from a date on, with the change that made it. Dates are those of the merge, to a few days.
+"""
+
+import re
+from bisect import bisect_right
+from dataclasses import KW_ONLY, dataclass
+from datetime import date, timedelta
+from functools import cache
+
+from estimator.errors import EstimatorError
+
+PULL = "github.com/ggml-org/llama.cpp/pull"
+MEASURED = date(2026, 10, 1)
+"""llama.cpp 0c1e57098, the build that this estimator was measured against."""
+FORKED = date(2024, 8, 1)
+"""ik_llama.cpp took over its main line's code in July and August 2024 for the last time (its commits 0ceeb1172 and
+1a4cfbcc5)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """The rules of one build; the defaults are those of the newest one that was measured."""
+
+    name: str = "llama.cpp 0c1e57098, 2026-10-01"
+    is_measured: bool = True
+    """Compute buffers were measured with these rules."""
+    plain_cell_multiple: int = 256
+    """Cells come in multiples of it where there is no flash attention."""
+    flash_cell_multiple: int = 256
+    """And where there is."""
+    has_window_caches: bool = True
+    """Layers with a sliding window keep no more than it, and a step."""
+    is_window_padded_last: bool = True
+    """A window's cells are cut to the context before they are rounded up, not after."""
+    has_latent_cache: bool = True
+    """Files converted for latent attention are cached as their latents."""
+    has_streams: bool = True
+    """Sequences may own cells of their own; before, all shared one set."""
+    counts_output_layer: bool = True
+    """``-ngl N`` puts the output layer and N - 1 blocks on devices; before, N blocks, and the output layer last."""
+    reserves_all_outputs: bool = False
+    """The step is laid out as if every token's logits were wanted."""
+    is_mask_halved: bool = True
+    """With flash attention the masks are made as float16; before, as float32, and converted on the device."""
+    mask_row_multiple: int = 1
+    """Rows of a mask are rounded up to it."""
+    has_cell_indices: bool = True
+    """Cells are addressed by index, which are inputs of the step; before, they were written in one piece."""
+    rotates_quantised_cache: bool = True
+    reserves_expanded_cache: bool = True
+    """The float16 copy of a quantised cache that CUDA's flash attention needs lies in the compute buffer; before, in a
+    pool that grew as the context filled."""
+    has_mixed_input: bool = False
+    """Takes embeddings beside tokens as input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """From this day on a field has another value."""
+
+    since: date
+    field: str
+    evidence: str
+    _: KW_ONLY
+    before: object
+    after: object
+
+
+CHANGES = (
+    Change(
+        date(2024, 3, 22), "plain_cell_multiple", "fb99743da in the history: n_ctx padded to 32", before=1, after=32
+    ),
+    Change(date(2024, 4, 30), "plain_cell_multiple", f"{PULL}/6438: n_ctx padded to 256", before=32, after=256),
+    Change(
+        date(2024, 5, 13),
+        "plain_cell_multiple",
+        f"{PULL}/7257: less where there is no flash attention",
+        before=256,
+        after=32,
+    ),
+    Change(
+        date(2024, 4, 30),
+        "mask_row_multiple",
+        f"{PULL}/5021: GGML_KQ_MASK_PAD with flash attention",
+        before=1,
+        after=64,
+    ),
+    Change(date(2025, 4, 15), "has_latent_cache", f"{PULL}/12801", before=False, after=True),
+    Change(date(2025, 5, 20), "has_window_caches", f"{PULL}/13194", before=False, after=True),
+    Change(date(2025, 7, 16), "has_streams", f"{PULL}/14363", before=False, after=True),
+    Change(date(2025, 8, 2), "has_cell_indices", f"{PULL}/14959: LLAMA_SET_ROWS by default", before=False, after=True),
+    Change(date(2025, 11, 7), "plain_cell_multiple", f"{PULL}/16812 and 17046", before=32, after=256),
+    Change(date(2025, 11, 7), "is_window_padded_last", f"{PULL}/16812 and 17046", before=False, after=True),
+    Change(date(2025, 12, 10), "mask_row_multiple", f"{PULL}/17910", before=64, after=1),
+    # Not yet in ec98e2002 of 2025-12-16, but in a5bb8ba4c of 2026-01-27, which Ollama carried (its Makefile.sync).
+    Change(
+        date(2026, 1, 1),
+        "counts_output_layer",
+        "i_gpu_start, load_tensors, src/llama-model.cpp",
+        before=False,
+        after=True,
+    ),
+    Change(date(2026, 4, 1), "rotates_quantised_cache", f"{PULL}/21038", before=False, after=True),
+    Change(date(2026, 5, 28), "is_mask_halved", f"{PULL}/23764", before=False, after=True),
+    Change(date(2026, 5, 31), "reserves_all_outputs", f"{PULL}/23861", before=True, after=False),
+    Change(date(2026, 6, 3), "reserves_expanded_cache", f"{PULL}/23907", before=False, after=True),
+    # Not in 0c1e57098 of 2026-10-01, but in b11549, whose ten measured buffers it explains.
+    Change(
+        date(2026, 10, 10),
+        "has_mixed_input",
+        "measured with b11549, which PyPI's xllamacpp carries",
+        before=False,
+        after=True,
+    ),
+)
+
+NUMBERED = (
+    (1, date(2023, 3, 10)), (1619, date(2023, 12, 7)), (1795, date(2024, 1, 8)), (2833, date(2024, 5, 9)),
+    (3571, date(2024, 8, 12)), (4553, date(2025, 1, 25)), (5269, date(2025, 5, 3)), (6040, date(2025, 7, 31)),
+    (6646, date(2025, 10, 1)), (7108, date(2025, 11, 20)), (7847, date(2026, 1, 27)), (8193, date(2026, 3, 3)),
+    (8672, date(2026, 4, 6)), (9093, date(2026, 5, 11)), (9272, date(2026, 5, 22)), (9637, date(2026, 6, 14)),
+    (10488, date(2026, 8, 17)), (11549, date(2026, 10, 16)),
+)  # fmt: skip
+"""Numbers of builds and the days they are from: its own releases, as logs, issues and PyPI's xllamacpp name them."""
+
+_DATED = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?")
+_NUMBERED = re.compile(r"b?(\d{1,5})")
+
+
+@cache
+def build_of(text: str = "") -> Build:
+    """The build meant: ``2025-06``, ``2025-06-12``, ``b5269``; ``ik`` before it for ik_llama.cpp; empty for the newest.
+
+    Raises:
+        EstimatorError: neither a date nor a number.
+    """
+    wanted = text.strip().casefold()
+    if wanted in ("", "latest", "newest"):
+        return Build()
+    is_fork = wanted.startswith("ik")
+    day = MEASURED if wanted == "ik" else _day(wanted.removeprefix("ik").lstrip("-_ "), text)
+    if is_fork:
+        return _forked(day)
+    if day >= MEASURED and not _after(day, "has_mixed_input"):
+        return Build()
+    return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **_fields(day))  # type: ignore[arg-type]
+
+
+def _day(wanted: str, text: str) -> date:
+    dated, numbered = _DATED.fullmatch(wanted), _NUMBERED.fullmatch(wanted)
+    try:
+        if dated:
+            # A month alone: its middle, so that a change early in it counts and one late in it does not.
+            return date(int(dated[1]), int(dated[2]), int(dated[3] or 15))
+        if numbered:
+            return day_of_number(int(numbered[1]))
+    except ValueError:
+        pass
+    raise EstimatorError(f"no build is called {text!r}; give a month (2025-06), a number (b5269), or ik-2025-06")
+
+
+def day_of_number(number: int) -> date:
+    """About when llama.cpp's build of that number was made."""
+    numbers = [known for known, _ in NUMBERED]
+    at = min(max(bisect_right(numbers, number), 1), len(NUMBERED) - 1)
+    (first, first_day), (second, second_day) = NUMBERED[at - 1], NUMBERED[at]
+    n_days = (second_day - first_day).days * (number - first) / (second - first)
+    return first_day + timedelta(days=min(round(n_days), 4000))
+
+
+def _fields(day: date) -> dict[str, object]:
+    """What holds on a day: of each field the last change before it, or what was before the first."""
+    found: dict[str, object] = {}
+    for change in CHANGES:
+        if day >= change.since:
+            found[change.field] = change.after
+        else:
+            found.setdefault(change.field, change.before)
+    return found
+
+
+def _after(day: date, field: str) -> bool:
+    return any(change.field == field and day >= change.since for change in CHANGES)
+
+
+def _forked(day: date) -> Build:
+    """ik_llama.cpp: as its main line was when it forked, but for latents, which it has had since early 2025."""
+    rules = _fields(min(day, FORKED)) | {"has_latent_cache": True}
+    return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)  # type: ignore[arg-type]

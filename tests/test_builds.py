@@ -1,0 +1,82 @@
+"""Rules by build: which hold when, and what they do to caches and layers."""
+
+from datetime import date
+
+import pytest
+
+from estimator.builds import CHANGES, Build, build_of, day_of_number
+from estimator.errors import EstimatorError
+from estimator.kv_cache import cache_shape
+from estimator.ledger import Workload
+from estimator.placement import HOST, place_layers
+
+
+def test_unnamed_build_is_the_measured_one() -> None:
+    assert build_of("") == Build()
+
+
+def test_every_change_is_of_a_field_that_builds_have() -> None:
+    assert {change.field for change in CHANGES} <= set(Build.__dataclass_fields__)
+
+
+def test_the_last_values_of_all_changes_are_the_newest_rules_but_for_mixed_input() -> None:
+    newest = build_of("2027-01")
+    differing = {name for name in Build.__dataclass_fields__ if getattr(newest, name) != getattr(Build(), name)}
+    assert differing == {"name", "is_measured", "has_mixed_input"}
+
+
+@pytest.mark.parametrize(
+    ("text", "field", "value"),
+    [
+        ("2025-04", "has_latent_cache", True),
+        ("2025-03", "has_latent_cache", False),
+        ("2025-05-19", "has_window_caches", False),
+        ("2026-05-30", "reserves_all_outputs", True),
+        ("2026-06", "reserves_all_outputs", False),
+        ("b5269", "has_window_caches", False),
+        ("b11549", "has_mixed_input", True),
+        ("ik-2026-05", "reserves_all_outputs", True),
+        ("ik", "has_latent_cache", True),
+    ],
+)
+def test_a_rule_holds_from_its_day_on(text: str, field: str, value: bool) -> None:
+    assert getattr(build_of(text), field) is value
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2025-13", "2025-00-01", "b", "b999999", "ik-ik", "\0", "9" * 500])
+def test_what_names_no_build_is_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(EstimatorError, match="no build is called"):
+        build_of(text)
+
+
+def test_numbers_between_known_ones_are_dated_between_them() -> None:
+    assert date(2025, 5, 3) < day_of_number(5600) < date(2025, 7, 31)
+
+
+def shape_of(build: str, *, is_flash_attention: bool, n_sequences: int = 1) -> tuple[int, int, int]:
+    shape = cache_shape(
+        Workload(context_tokens=5000, n_sequences=n_sequences),
+        n_batch_tokens=2048,
+        n_ubatch_tokens=512,
+        is_unified=False,
+        is_flash_attention=is_flash_attention,
+        build=build_of(build),
+    )
+    return shape.n_cells, shape.n_streams, shape.layer_cells(1024)
+
+
+def test_before_november_2025_cells_were_padded_to_32_without_flash_attention() -> None:
+    assert shape_of("2025-06", is_flash_attention=False)[0] == 5024
+
+
+def test_before_may_2025_a_window_kept_the_whole_context() -> None:
+    assert shape_of("2025-04", is_flash_attention=True)[2] == 5120
+
+
+def test_before_streams_all_sequences_shared_one_set_of_cells() -> None:
+    assert shape_of("2025-06", is_flash_attention=True, n_sequences=4)[:2] == (5120, 1)
+
+
+def test_before_2026_the_output_layer_was_the_last_to_go_to_a_device() -> None:
+    assert place_layers(4, 2, [1.0], counts_output_layer=False) == (HOST, HOST, 0, 0, HOST)
+    assert place_layers(4, 5, [1.0], counts_output_layer=False) == (0, 0, 0, 0, 0)
