@@ -76,6 +76,8 @@ class Place:
     """CUDA's, (9, 0) for an H100."""
     bandwidth_bytes_per_second: float | None = None
     """Of its memory, as the maker states it."""
+    is_bandwidth_assumed: bool = False
+    """Nobody stated it: the kind of machine was all there was to go by."""
     half_flops: float | None = None
     """Dense float16 operations per second, as the maker states them."""
 
