@@ -113,9 +113,9 @@ class Term:
     read_bytes: int = 0
     """Of these, what is read for every token that one sequence generates, its context full: experts that are not used
     and rows that are not looked up are left out."""
-    is_remainder: bool = False
-    """It takes what others leave of a share that is taken in any case (a server's cache): the more they need, the less
-    there is for it. A sum over all kinds counts that doubt once."""
+    is_in_share: bool = False
+    """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
+    a sum over all kinds has no doubt about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,15 +165,13 @@ class Estimate:
     def low_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """The least that the band allows."""
         return sum(
-            term.high_bytes if term.is_remainder and kind is None else term.low_bytes
-            for term in self.select(places, kind)
+            term.n_bytes if term.is_in_share and kind is None else term.low_bytes for term in self.select(places, kind)
         )
 
     def high_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """The most that the band allows."""
         return sum(
-            term.low_bytes if term.is_remainder and kind is None else term.high_bytes
-            for term in self.select(places, kind)
+            term.n_bytes if term.is_in_share and kind is None else term.high_bytes for term in self.select(places, kind)
         )
 
     def select(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> tuple[Term, ...]:

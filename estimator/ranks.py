@@ -91,7 +91,7 @@ def rope_table_bytes(model: Model, element_bytes: int) -> int:
     return model.native_context_tokens * width * element_bytes if model.n_heads else 0
 
 
-def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0) -> Term:
+def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0, *, is_in_share: bool = False) -> Term:
     """What the device holds of the weights, ``off_bytes`` of them left to the host."""
     n_bytes = rank.weight_bytes - off_bytes
     low = n_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
@@ -108,6 +108,7 @@ def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0) -> Te
         formula=f"{model.quant}, layers {layers.start} to {layers.stop - 1}, {rank.rope_bytes / MIB:.0f} MiB of "
         "rotary tables",
         read_bytes=rank.stage.read_bytes,
+        is_in_share=is_in_share,
     )
 
 

@@ -203,7 +203,7 @@ def _table(model: Model, element_bytes: int) -> _Table:
             if model.latent and _is_latent_decoder(tensor):
                 held[Role.SLICED] = held.get(Role.SLICED, 0) + prod(tensor.shape) * element_bytes
             if role is Role.EXPERT and tensor.type == "MXFP4":
-                padding[layer] = padding.get(layer, 0) + _mxfp4_padding(tensor, model.embedding_width, n_bytes)
+                padding[layer] = padding.get(layer, 0) + _mxfp4_padding(tensor, n_bytes)
     return _Table(
         layers=layers,
         padding=padding,
@@ -231,10 +231,12 @@ def _vocabulary_padded(n_bytes: int, shape: Sequence[int]) -> int:
     return n_bytes * padded(n_rows, VOCABULARY_MULTIPLE) // n_rows if n_rows else n_bytes
 
 
-def _mxfp4_padding(tensor: Tensor, embedding_width: int, n_bytes: int) -> int:
+def _mxfp4_padding(tensor: Tensor, n_bytes: int) -> int:
+    multiples = (MXFP4_WIDTH_MULTIPLE, MXFP4_INNER_MULTIPLE)
     grown = 1.0
-    for width in tensor.shape[:2]:
-        multiple = MXFP4_WIDTH_MULTIPLE if width == embedding_width else MXFP4_INNER_MULTIPLE
+    for width, multiple in zip(
+        tensor.shape[:2], reversed(multiples) if "down" in tensor.name else multiples, strict=True
+    ):
         grown *= padded(width, multiple) / width
     return int(n_bytes * (grown - 1))
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
-from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.option import option
 from estimator.paged_cache import PagedCache, grouped
+from estimator.paged_ledger import cache_answers, rank_terms
 from estimator.ranks import (
-    Rank,
     gpus_of,
     host_of,
     process_terms,
@@ -23,7 +23,6 @@ from estimator.ranks import (
     rounded_up,
     slices_evenly,
     usual_tensor,
-    weight_term,
 )
 from estimator.releases import NEWEST, Release, release
 from estimator.runtime import runtime_term
@@ -33,7 +32,7 @@ from estimator.shell import quoted
 NAME = "vLLM"
 KV_TYPES = tuple(ROW_TYPES)
 KV_STEPS = ("auto", "fp8")
-QUANTS = ("BF16",)
+QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
 MIB, GIB = 1 << 20, 1 << 30
 
 NOTHING = Span(n_bytes=0, low_bytes=0, high_bytes=0)
@@ -112,7 +111,9 @@ class Options:
         default="auto",
         metadata=option("--mamba-ssm-cache-dtype", "of recurrent states", ("auto", "float16", "bfloat16", "float32")),
     )
-    version: str = field(default=NEWEST, metadata=option("--vllm-version", f"whose rules hold; {NEWEST} if not given"))
+    version: str = field(
+        default=NEWEST, metadata=option("--engine-version", f"whose rules hold; {NEWEST} if not given")
+    )
 
 
 DEFAULTS = Options()
@@ -130,7 +131,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
     """None: it starts as asked, or not at all."""
     del model, workload, options, places
-    return None  # noqa: RET501  # the protocol's way to say so
+    return None  # the protocol's way to say so
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
@@ -322,7 +323,7 @@ class _Load:
     def estimate(self) -> Estimate:
         """The ledger."""
         budget = self.budget
-        terms = [term for rank in budget.ranks for term in self._rank_terms(rank)]
+        terms = [term for rank in budget.ranks for term in rank_terms(budget, rank, NAME)]
         terms += process_terms(self.host, len(budget.ranks), budget.off_bytes)
         n_layers = self.model.n_layers - self.model.n_predictor_layers + 1
         refusal = self.refusal()
@@ -333,7 +334,7 @@ class _Load:
             n_gpu_layers=n_layers,
             summary=f"{_gib(budget.off_bytes)} GiB of weights to RAM" if budget.off_bytes else "",
             doubts=(*self.model.doubts, *self._doubts()),
-            answers=tuple(self._answers()),
+            answers=tuple(cache_answers(budget, self.printed_tokens, self.split.data)),
             refusal=refusal,
             risk="" if refusal else self.risk(),
         )
@@ -346,78 +347,6 @@ class _Load:
             found.append("vLLM runs GGUF files as an experiment; what it keeps beside their bytes is not known")
         if model.kind == "vision":
             found.append("what its images take while memory is profiled is not known; the band allows for 1 GiB")
-        return found
-
-    def _rank_terms(self, rank: Rank) -> list[Term]:
-        budget, place = self.budget, rank.place
-        room, block_bytes = budget.room(rank), budget.block_bytes(rank)
-        n_bytes = budget.n_blocks().n_bytes * block_bytes
-        layer, graphs = budget.activations, budget.graphs
-        terms = [
-            weight_term(rank, self.model, NAME, budget.off_bytes),
-            Term(
-                kind=Kind.KV_CACHE,
-                label="KV cache",
-                place=place.name,
-                n_bytes=n_bytes,
-                low_bytes=min(n_bytes, room.low_bytes),
-                high_bytes=max(n_bytes, room.high_bytes),
-                basis=Basis.DERIVED,
-                source="what is left of the share: determine_available_memory, vllm/v1/worker/gpu_worker.py, 0.33.0",
-                formula=f"{budget.n_blocks().n_bytes} blocks x {block_bytes} bytes",
-                read_bytes=budget.cache.blocks_for(self.length) * block_bytes,
-                is_remainder=True,
-            ),
-            _term(Kind.COMPUTE, "activations", place, layer, Basis.DERIVED, "profile_run, 0.33.0", layer.formula),
-            _term(
-                Kind.COMPUTE, "CUDA graphs", place, graphs, Basis.CALIBRATED, "logs, estimator/releases.py",
-                "in the share" if budget.has_graphs_in_share else "beyond the share",
-            ),
-            _term(Kind.RUNTIME, "libraries", place, budget.non_torch, Basis.CALIBRATED, "logs: 0.05 to 1.4 GiB"),
-        ]  # fmt: skip
-        context = runtime_term(place)
-        return terms if context is None else [*terms, context]
-
-    def _answers(self) -> list[Answer]:
-        budget, cache = self.budget, self.budget.cache
-        blocks, needed = budget.n_blocks(), cache.blocks_for(self.length)
-        shares = [budget.share_bytes(rank.place) for rank in budget.ranks]
-        found = [Answer(key="share_bytes", label="takes in any case", value=sum(shares), unit="bytes")]
-        if not cache.groups:
-            return found
-        source = "kv_cache_utils.py and kv_cache_planning.py, vllm/v1/core, 0.33.0"
-        copies = self.split.data
-        tokens = [self.printed_tokens(n) * copies for n in (blocks.n_bytes, blocks.low_bytes, blocks.high_bytes)]
-        each = [n / needed * copies for n in (blocks.n_bytes, blocks.low_bytes, blocks.high_bytes)] if needed else []
-        smallest = budget.smallest_share()
-        native = max(self.model.native_context_tokens, self.length)
-        lengths = [cache.longest(max(0, n - 1), native) for n in (blocks.n_bytes, blocks.low_bytes, blocks.high_bytes)]
-        found.append(
-            Answer(
-                key="kv_tokens", label="KV cache holds", value=tokens[0], low=tokens[1], high=tokens[2], unit="tokens",
-                source=source,
-            )
-        )  # fmt: skip
-        if each:
-            found.append(
-                Answer(
-                    key="full_length_sequences", label=f"at once, of {self.length} tokens", value=round(each[0], 2),
-                    low=round(each[1], 2), high=round(each[2], 2), unit="sequences", source=source,
-                )
-            )  # fmt: skip
-        ratios = [n / 1e6 for n in (smallest.n_bytes, smallest.low_bytes, smallest.high_bytes)]
-        found += [
-            Answer(
-                key="smallest_utilization_ratio", label="smallest --gpu-memory-utilization", value=ratios[0],
-                low=ratios[1], high=ratios[2], source=source,
-            ),
-            Answer(
-                key="longest_context_tokens", label="longest --max-model-len", value=lengths[0], low=lengths[1],
-                high=lengths[2], unit="tokens", source=source,
-            ),
-            Answer(key="kv_blocks", label="blocks of cache", value=blocks.n_bytes, low=blocks.low_bytes,
-                   high=blocks.high_bytes, unit="blocks", source=source),
-        ]  # fmt: skip
         return found
 
     def printed_tokens(self, n_blocks: int) -> int:
@@ -445,20 +374,6 @@ def batch(options: Options, rules: Release, device: Place, length: int) -> tuple
     if options.max_num_batched_tokens is None:
         n_tokens = min(n_tokens, n_sequences * length)
     return n_sequences, n_tokens
-
-
-def _term(kind: Kind, label: str, place: Place, span: Span, basis: Basis, source: str, formula: str = "") -> Term:
-    return Term(
-        kind=kind,
-        label=label,
-        place=place.name,
-        n_bytes=span.n_bytes,
-        low_bytes=span.low_bytes,
-        high_bytes=span.high_bytes,
-        basis=basis,
-        source=source,
-        formula=formula,
-    )
 
 
 def _gib(n_bytes: int) -> str:
