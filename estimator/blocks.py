@@ -90,32 +90,46 @@ def attention(sheet: Sheet, layer: int) -> None:
         sheet.exact(f"{block}attn_v.bias", values)
     if "output_bias" in flags:
         sheet.exact(f"{block}attn_output.bias", sheet.width)
-    if "sinks" in flags:
+    if "sinks" in flags or ("windowed_sinks" in flags and is_windowed(sheet, layer)):
         sheet.exact(f"{block}attn_sinks.weight", n_heads)
-    if "qk_norm" in flags:
+    if gate := flags & {"head_gate", "wide_gate"}:
+        sheet.matrix(f"{block}attn_gate.weight", sheet.width, n_heads if "head_gate" in gate else outputs)
+    _query_key_norms(sheet, block, (key_width, n_heads, n_kv_heads))
+
+
+def _query_key_norms(sheet: Sheet, block: str, widths: tuple[int, int, int]) -> None:
+    key_width, n_heads, n_kv_heads = widths
+    if "qk_norm" in sheet.flags:
         sheet.exact(f"{block}attn_q_norm.weight", key_width)
         sheet.exact(f"{block}attn_k_norm.weight", key_width)
-    if "wide_qk_norm" in flags:
-        sheet.exact(f"{block}attn_q_norm.weight", queries)
-        sheet.exact(f"{block}attn_k_norm.weight", keys)
-    if "per_head_qk_norm" in flags:
+    if "wide_qk_norm" in sheet.flags:
+        sheet.exact(f"{block}attn_q_norm.weight", n_heads * key_width)
+        sheet.exact(f"{block}attn_k_norm.weight", n_kv_heads * key_width)
+    if "per_head_qk_norm" in sheet.flags:
         sheet.exact(f"{block}attn_q_norm.weight", key_width, n_heads)
         sheet.exact(f"{block}attn_k_norm.weight", key_width, n_kv_heads)
 
 
 def fused_attention(sheet: Sheet, layer: int) -> None:
-    """Queries, keys and values in one matrix (Phi-3, Falcon)."""
+    """Queries, keys and values in one matrix (Phi-3, Falcon, GPT-2)."""
+    block = f"blk.{layer}."
     key_width, _ = head_widths(sheet, layer)
     n_heads = sheet.number("attention.head_count")
     n_kv_heads = sheet.number("attention.head_count_kv", n_heads)
-    sheet.matrix(f"blk.{layer}.attn_qkv.weight", sheet.width, (n_heads + 2 * n_kv_heads) * key_width)
-    sheet.matrix(f"blk.{layer}.attn_output.weight", n_heads * key_width, sheet.width)
+    n_rows = (n_heads + 2 * n_kv_heads) * key_width
+    sheet.matrix(f"{block}attn_qkv.weight", sheet.width, n_rows)
+    sheet.matrix(f"{block}attn_output.weight", n_heads * key_width, sheet.width)
+    if "qkv_bias" in sheet.flags:
+        sheet.exact(f"{block}attn_qkv.bias", n_rows)
+    if "output_bias" in sheet.flags:
+        sheet.exact(f"{block}attn_output.bias", sheet.width)
+    _query_key_norms(sheet, block, (key_width, n_heads, n_kv_heads))
 
 
 def latent_attention(sheet: Sheet, layer: int) -> None:
     """DeepSeek's: keys and values come from one narrow latent; the second half is stored transposed, per head."""
     block = f"blk.{layer}."
-    n_heads, rank = sheet.number("attention.head_count"), sheet.number("attention.kv_lora_rank")
+    n_heads, rank = sheet.layer_number("attention.head_count", layer), sheet.number("attention.kv_lora_rank")
     rope, full_key = sheet.number("rope.dimension_count"), sheet.number("attention.key_length_mla")
     value, query_rank = sheet.number("attention.value_length_mla"), sheet.number("attention.q_lora_rank", 0)
     if query_rank:
@@ -128,51 +142,9 @@ def latent_attention(sheet: Sheet, layer: int) -> None:
     sheet.exact(f"{block}attn_kv_a_norm.weight", rank)
     sheet.matrix(f"{block}attn_k_b.weight", full_key - rope, rank, n_heads)
     sheet.matrix(f"{block}attn_v_b.weight", rank, value, n_heads)
+    if "wide_gate" in sheet.flags:
+        sheet.matrix(f"{block}attn_gate.weight", sheet.width, n_heads * value)
     sheet.matrix(f"{block}attn_output.weight", n_heads * value, sheet.width)
-
-
-def mamba(sheet: Sheet, layer: int) -> None:
-    """Mamba-2."""
-    block = f"blk.{layer}."
-    inner, n_heads = sheet.number("ssm.inner_size"), sheet.number("ssm.time_step_rank")
-    n_groups, kernel = sheet.number("ssm.group_count"), sheet.number("ssm.conv_kernel")
-    convolved = inner + 2 * n_groups * sheet.number("ssm.state_size")
-    sheet.matrix(f"{block}ssm_in.weight", sheet.width, inner + convolved + n_heads)
-    sheet.exact(f"{block}ssm_conv1d.weight", kernel, convolved)
-    sheet.exact(f"{block}ssm_conv1d.bias", convolved)
-    sheet.exact(f"{block}ssm_dt.bias", n_heads)
-    sheet.exact(f"{block}ssm_a", 1, n_heads)
-    sheet.exact(f"{block}ssm_d", 1, n_heads)
-    if "no_ssm_norm" not in sheet.flags:
-        sheet.exact(f"{block}ssm_norm.weight", inner // n_groups, n_groups)
-    sheet.matrix(f"{block}ssm_out.weight", inner, sheet.width)
-
-
-def gated_delta_net(sheet: Sheet, layer: int) -> None:
-    """Linear attention of Qwen3-Next and Qwen3.5; the latter stores the two gates apart."""
-    block = f"blk.{layer}."
-    state, n_value_heads = sheet.number("ssm.state_size"), sheet.number("ssm.time_step_rank")
-    keys, values = state * sheet.number("ssm.group_count"), state * n_value_heads
-    sheet.matrix(f"{block}attn_qkv.weight", sheet.width, 2 * keys + values)
-    sheet.matrix(f"{block}attn_gate.weight", sheet.width, values)
-    sheet.exact(f"{block}ssm_conv1d.weight", sheet.number("ssm.conv_kernel"), 2 * keys + values)
-    sheet.exact(f"{block}ssm_dt.bias", n_value_heads)
-    sheet.exact(f"{block}ssm_a", n_value_heads)
-    if sheet.architecture == "qwen3next":
-        sheet.matrix(f"{block}ssm_ba.weight", sheet.width, 2 * n_value_heads)
-    else:
-        sheet.matrix(f"{block}ssm_beta.weight", sheet.width, n_value_heads)
-        sheet.matrix(f"{block}ssm_alpha.weight", sheet.width, n_value_heads)
-    sheet.exact(f"{block}ssm_norm.weight", state)
-    sheet.matrix(f"{block}ssm_out.weight", values, sheet.width)
-
-
-def short_convolution(sheet: Sheet, layer: int) -> None:
-    """LFM2's."""
-    block = f"blk.{layer}.shortconv."
-    sheet.exact(f"{block}conv.weight", sheet.number("shortconv.l_cache"), sheet.width)
-    sheet.matrix(f"{block}in_proj.weight", sheet.width, 3 * sheet.width)
-    sheet.matrix(f"{block}out_proj.weight", sheet.width, sheet.width)
 
 
 def feed_forward(sheet: Sheet, layer: int) -> None:
@@ -197,6 +169,7 @@ def dense(sheet: Sheet, layer: int) -> None:
     sheet.matrix(f"{block}ffn_down.weight", inner, sheet.width)
     if "feed_forward_bias" in sheet.flags:
         sheet.exact(f"{block}ffn_up.bias", inner)
+    if sheet.flags & {"feed_forward_bias", "down_bias"}:
         sheet.exact(f"{block}ffn_down.bias", sheet.width)
 
 
@@ -204,19 +177,21 @@ def experts(sheet: Sheet, layer: int) -> None:
     """The router, the experts' matrices stacked, and the shared expert where there is one."""
     block, flags = f"blk.{layer}.", sheet.flags
     n_experts = sheet.number("expert_count")
+    n_routes = n_experts + sheet.number("expert_zero_count", 0)
     inner = sheet.number("expert_feed_forward_length", 0) or sheet.number("feed_forward_length")
+    width = _narrowed(sheet, block)
     # gpt-oss is published with its experts as MXFP4, and conversions keep them so.
     stored = "MXFP4" if sheet.architecture == "gpt-oss" else "BF16"
-    sheet.exact(f"{block}ffn_gate_inp.weight", sheet.width, n_experts)
+    sheet.exact(f"{block}ffn_gate_inp.weight", sheet.width, n_routes)
     if "fused_experts" in flags:
-        sheet.matrix(f"{block}ffn_gate_up_exps.weight", sheet.width, 2 * inner, n_experts)
+        sheet.matrix(f"{block}ffn_gate_up_exps.weight", width, 2 * inner, n_experts)
     else:
         if "ungated" not in flags:
-            sheet.matrix(f"{block}ffn_gate_exps.weight", sheet.width, inner, n_experts, type_name=stored)
-        sheet.matrix(f"{block}ffn_up_exps.weight", sheet.width, inner, n_experts, type_name=stored)
-    sheet.matrix(f"{block}ffn_down_exps.weight", inner, sheet.width, n_experts, type_name=stored)
+            sheet.matrix(f"{block}ffn_gate_exps.weight", width, inner, n_experts, type_name=stored)
+        sheet.matrix(f"{block}ffn_up_exps.weight", width, inner, n_experts, type_name=stored)
+    sheet.matrix(f"{block}ffn_down_exps.weight", inner, width, n_experts, type_name=stored)
     if "router_bias" in flags:
-        sheet.exact(f"{block}exp_probs_b.bias", n_experts)
+        sheet.exact(f"{block}exp_probs_b.bias", n_routes)
     if "expert_bias" in flags:
         sheet.exact(f"{block}ffn_gate_inp.bias", n_experts)
         sheet.exact(f"{block}ffn_gate_exps.bias", inner, n_experts)
@@ -225,6 +200,18 @@ def experts(sheet: Sheet, layer: int) -> None:
     shared = sheet.number("expert_shared_feed_forward_length", inner * sheet.number("expert_shared_count", 0))
     if shared:
         _shared_expert(sheet, layer, shared)
+
+
+def _narrowed(sheet: Sheet, block: str) -> int:
+    """The width that experts work in: the model's own, or a narrower one with a matrix down to it and one up."""
+    for key, name in (("moe_latent_size", "ffn_latent"), ("expert_latent_length", "ffn_routed")):
+        if narrow := sheet.number(key, 0):
+            sheet.matrix(f"{block}{name}_down.weight", sheet.width, narrow)
+            sheet.matrix(f"{block}{name}_up.weight", narrow, sheet.width)
+            if name == "ffn_routed":
+                sheet.exact(f"{block}{name}_norm.weight", narrow)
+            return narrow
+    return sheet.width
 
 
 def _shared_expert(sheet: Sheet, layer: int, inner: int) -> None:

@@ -21,9 +21,16 @@ KNOWN_ARCHITECTURES = frozenset(
         "llama llama4 qwen2 qwen2moe qwen3 qwen3moe qwen3next qwen35 qwen35moe gemma gemma2 gemma3 gemma3n gemma4 "
         "gpt-oss deepseek2 phi2 phi3 falcon-h1 granite granitemoe granitehybrid mamba mamba2 lfm2 command-r cohere2 "
         "glm4 glm4moe olmo2 starcoder2 smollm3 mistral3 nemotron stablelm falcon internlm2 minicpm exaone exaone4 "
-        "olmoe ernie4_5 hunyuan-dense seed_oss nemotron_h nemotron_h_moe ernie4_5-moe minimax-m2 lfm2moe"
+        "olmoe ernie4_5 hunyuan-dense seed_oss nemotron_h nemotron_h_moe ernie4_5-moe minimax-m2 lfm2moe "
+        "qwen2vl qwen3vl qwen3vlmoe hunyuan-moe dots1 bailingmoe2 deepseek deepseek32 glm-dsa mistral4 chatglm phimoe "
+        "exaone-moe hy-v3 kimi-linear kimi-k3 minimax-01 minimax-m3 mimo2 step35 laguna afmoe muse-glimmer olmo "
+        "cohere2moe apertus arcee bitnet deci gptneox bloom gpt2 starcoder opt bert nomic-bert jina-bert-v2 "
+        "gemma-embedding jamba longcat-flash mllama glm5-next qwen4exp"
     ).split()
 )
+
+# `create_memory` of src/llama-model.cpp gives these no cache: they see a whole text at once.
+ENCODERS = frozenset({"bert", "nomic-bert", "jina-bert-v2", "jina-bert-v3", "modern-bert", "gemma-embedding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,9 @@ def describe(
     latent = _latent(keys)
     layers = _layers(keys, kv_heads, head_width, value_head_width, latent)
     known = tuple(doubts)
-    if architecture not in KNOWN_ARCHITECTURES:
+    if architecture == "deepseek4":
+        known += ("its compressed cache is spread evenly over the tokens; the latest 128 take more, a few MiB in all",)
+    elif architecture not in KNOWN_ARCHITECTURES:
         known += (
             f"the architecture {architecture!r} is not known here: its cache is taken as full attention in every "
             "layer, an upper bound",
@@ -171,12 +180,15 @@ def _layers(
     keys: Keys, kv_heads: Sequence[int], head_width: int, value_head_width: int, latent: Latent | None
 ) -> tuple[Layer, ...]:
     n_layers = len(kv_heads)
+    if keys.architecture == "deepseek4":
+        return _compressed_layers(keys, n_layers)
     n_predictors = min(keys.count("nextn_predict_layers", 0), n_layers - 1)
     attends = _attending(keys, kv_heads)
     windows = _windows(keys, n_layers)
     owns = _owning(keys, n_layers)
     conv, recurrent = _state_widths(keys)
     keeps_state = _recurrent(keys, attends)
+    index_widths = _index_widths(keys, n_layers)
     # Gemma 4 has other head widths in its windowed layers (src/llama-model.cpp, LLM_KV_ATTENTION_KEY_LENGTH_SWA).
     windowed_head_width = keys.count("attention.key_length_swa", head_width)
     windowed_value_width = keys.count("attention.value_length_swa", value_head_width)
@@ -190,6 +202,7 @@ def _layers(
         if attends[i] and owns[i]:
             key_width = kv_heads[i] * (windowed_head_width if window else head_width)
             value_width = 0 if latent else kv_heads[i] * (windowed_value_width if window else value_head_width)
+            key_width += index_widths[i]
         layers.append(
             Layer(
                 key_width=key_width,
@@ -197,7 +210,6 @@ def _layers(
                 window_tokens=window,
                 conv_state_width=conv if keeps_state[i] else 0,
                 recurrent_state_width=recurrent if keeps_state[i] else 0,
-                n_kv_heads=kv_heads[i] if key_width and not latent else 0,
             )
         )
     return tuple(layers)
@@ -206,9 +218,11 @@ def _layers(
 def _attending(keys: Keys, kv_heads: Sequence[int]) -> tuple[bool, ...]:
     """Which layers have attention at all. Hybrids mark the others with 0 KV heads, list them, or go by a period."""
     n_layers = len(kv_heads)
-    if keys.architecture in ("mamba", "mamba2"):
+    if keys.architecture in ("mamba", "mamba2") or keys.architecture in ENCODERS:
         return (False,) * n_layers
-    if keys.architecture in ("qwen3next", "qwen35", "qwen35moe"):
+    if keys.architecture == "mllama":  # the others attend to the image's tokens
+        return tuple(i % 5 != 3 for i in range(n_layers))
+    if keys.architecture in ("qwen3next", "qwen35", "qwen35moe", "qwen4exp", "minimax-01"):
         listed = keys.flags("attention.recurrent_layers", n_layers)
         if listed is not None:
             return tuple(not is_recurrent for is_recurrent in listed)
@@ -218,7 +232,8 @@ def _attending(keys: Keys, kv_heads: Sequence[int]) -> tuple[bool, ...]:
 
 
 def _recurrent(keys: Keys, attends: Sequence[bool]) -> tuple[bool, ...]:
-    if not keys.count("ssm.inner_size", 0) and not keys.count("shortconv.l_cache", 0):
+    keeps_any = any(keys.count(key, 0) for key in ("ssm.inner_size", "shortconv.l_cache", "kda.head_dim"))
+    if not keeps_any and keys.architecture != "minimax-01":
         return (False,) * len(attends)
     if keys.architecture == "falcon-h1":  # attention and Mamba side by side in every layer
         return (True,) * len(attends)
@@ -233,6 +248,11 @@ def _state_widths(keys: Keys) -> tuple[int, int]:
     kernel = keys.count("shortconv.l_cache", 0)
     if kernel:
         return (kernel - 1) * keys.count("embedding_length"), 0
+    n_heads = keys.count("attention.head_count", 0)
+    if narrow := keys.count("kda.head_dim", 0):
+        return 3 * max(0, keys.count("ssm.conv_kernel", 4) - 1) * n_heads * narrow, narrow * narrow * n_heads
+    if keys.architecture == "minimax-01":
+        return 0, keys.count("attention.key_length") ** 2 * n_heads
     inner, state, groups = (keys.count(f"ssm.{key}", 0) for key in ("inner_size", "state_size", "group_count"))
     return max(0, keys.count("ssm.conv_kernel", 0) - 1) * (inner + 2 * groups * state), state * inner
 
@@ -261,3 +281,32 @@ def _owning(keys: Keys, n_layers: int) -> tuple[bool, ...]:
     elif keys.architecture == "gemma4":
         n_owning = n_layers - min(keys.count("attention.shared_kv_layers", 0), n_layers)
     return tuple(i < n_owning for i in range(n_layers))
+
+
+def _compressed_layers(keys: Keys, n_layers: int) -> tuple[Layer, ...]:
+    """DeepSeek V4's: one key that is the value too, of which older ones are kept once for 4 or 128 tokens."""
+    width, indexed = keys.count("attention.key_length"), keys.count("attention.indexer.key_length", 0)
+    window = keys.count("attention.sliding_window", 0) or None
+    made = []
+    for ratio in keys.per_layer("attention.compress_ratios", n_layers, 0):
+        if ratio:
+            made.append(Layer(key_width=(width + (indexed if ratio == OVERLAPPING_RATIO else 0)) // ratio))
+        else:
+            made.append(Layer(key_width=width, window_tokens=window))
+    return tuple(made)
+
+
+OVERLAPPING_RATIO = 4
+"""Layers that compress by so much have an indexer (src/models/deepseek4.cpp)."""
+
+
+def _index_widths(keys: Keys, n_layers: int) -> tuple[int, ...]:
+    """Elements per cell that an indexer remembers beside the keys (src/llama-kv-cache-dsa.cpp)."""
+    width = keys.count("attention.indexer.key_length", 0)
+    if not width or keys.architecture not in ("deepseek32", "glm-dsa", "glm5-next", "minimax-m3", "qwen4exp"):
+        return (0,) * n_layers
+    if keys.architecture == "minimax-m3":
+        n_dense = keys.count("leading_dense_block_count", 0)
+        return tuple(width if i >= n_dense else 0 for i in range(n_layers))
+    owns = keys.flags("attention.indexer.types", n_layers) or (True,) * n_layers
+    return tuple(width if is_owner else 0 for is_owner in owns)
