@@ -19,7 +19,7 @@ from estimator.mixture_rules import (
     role_of,
     rules_for,
 )
-from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Model, Tensor
+from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
 from estimator.quant import BLOCKS
 
 __all__ = [
@@ -176,7 +176,7 @@ def _ruled_types(
 
 def mixture_shape(model: Model) -> MixtureShape:
     """What the rules ask of this model."""
-    first = model.layers[0]
+    first = model.layers[0] if model.layers else Layer()
     # The hybrids below give one number of KV heads for all layers; others give none for a layer without attention.
     counts_every_layer = model.architecture in {"qwen3next", "qwen35", "qwen35moe"}
     has_attention = first.key_width > 0 or counts_every_layer

@@ -90,6 +90,8 @@ class Model:
     """What its tensors are stored as: ``gguf`` (catalogue names too), ``safetensors``, ``mlx``, ``exl``."""
     is_tied: bool = False
     """The embedding serves as the output matrix too."""
+    n_projector_parameters: int = 0
+    """Of an image or sound encoder that belongs to it and is not among ``tensors``: servers load it too."""
     file_bytes: int | None = None
     """Of all parts together; None for a model that is known by name only."""
     doubts: tuple[str, ...] = ()

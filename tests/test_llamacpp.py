@@ -300,3 +300,8 @@ def test_options_say_their_flag_and_their_help() -> None:
     for option in llamacpp.Options.__dataclass_fields__.values():
         assert option.metadata["help"]
         assert "flag" in option.metadata
+
+
+def test_what_is_no_language_model_is_refused() -> None:
+    with pytest.raises(Unjudgeable, match="no language model"):
+        estimate(read_model("whisper base"), Workload(context_tokens=512), Options(), [gpu(24 * GIB), ram()])

@@ -192,6 +192,8 @@ class _Load:
     """A model and what is asked of it, on places."""
 
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
+        if not model.layers:
+            raise Unjudgeable(f"llama.cpp does not run {model.name}: it is no language model")
         self.model, self.workload, self.options = model, workload, options
         self.devices, self.host = _split_places(places)
         if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):

@@ -1,13 +1,15 @@
-"""Models known by name: what their GGUF files would hold, without a file or a network.
+"""Models known by name: what their files would hold, without a file or a network.
 
-The data is ``estimator/catalogue/models.jsonl``, written by ``bench/import_models.py``.
+The data is ``estimator/catalogue/models.jsonl``, one model a line, and ``names.txt`` with the spellings of each on the
+line of the same number, so that a name is found without reading 380 models. Both are written by
+``bench/import_models.py``.
 """
 
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -15,17 +17,19 @@ from typing import Any
 from estimator.errors import AmbiguousModel, UnreadableModel
 from estimator.metadata import describe
 from estimator.mixture import parse_quant, requantised
-from estimator.model import Model
+from estimator.model import Model, Tensor
 from estimator.templates import tensors_of
 
-CATALOGUE = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue", "models.jsonl")
+_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue")
+CATALOGUE = os.path.join(_FOLDER, "models.jsonl")
+INDEX = os.path.join(_FOLDER, "names.txt")
 
 DEFAULT_QUANT = "Q4_K_M"
 MAX_CANDIDATES = 8
 
 # Words of a checkpoint's name that people leave out, or that a repository adds.
 _NOISE = frozenset({"instruct", "chat", "it", "hf", "gguf", "meta"})
-_WORDS = re.compile("[a-z0-9]+").findall
+_WORDS = re.compile(r"[a-z0-9]+(?:\.[0-9]+)*").findall
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,17 +41,22 @@ class Entry:
     checkpoint: str
     """On Hugging Face: ``Qwen/Qwen3-30B-A3B``."""
     aliases: tuple[str, ...]
+    """Further names: Ollama's, checkpoints of the same shape."""
     family: str
     kind: str
-    """``text`` or ``vision``; of the latter only the text part is described."""
+    """``text``, ``code``, ``reasoning``, ``vision``, ``embedding``, ``audio``, ``image`` or ``video``."""
     n_parameters: int
     """As the checkpoint states, a vision tower included, layers that predict further tokens not."""
     n_active_parameters: int | None
+    n_vision_parameters: int
+    """Of a vision tower, whose tensors are not listed; GGUF has a file of its own for it."""
     native_context_tokens: int
+    """0 where there is no context: audio, image and video."""
     released: str
     """Year and month."""
     licence: str
     architecture: str
+    """llama.cpp's name for it, or the family's where it has none."""
     default_quant: str
     source: str
     """The address that the shape and the count are published at."""
@@ -57,7 +66,9 @@ class Entry:
     notes: tuple[str, ...]
     """What someone who asks for this model by name should know."""
     keys: Mapping[str, Any]
-    """GGUF metadata without the architecture's prefix."""
+    """GGUF metadata without the architecture's prefix; empty for models that are known by their size alone."""
+    parts: Mapping[str, int]
+    """Parameters of the networks that such a model consists of, by name."""
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -67,15 +78,27 @@ class Entry:
             **{f"{self.architecture}.{key}": value for key, value in self.keys.items()},
         }
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """As a conversion has them before it is quantised; of models known by size alone, each network as one."""
+        return _whole_parts(self.parts) if self.parts else tensors_of(self.metadata, self.flags)
 
-@cache
+
 def entries() -> tuple[Entry, ...]:
     """All models, by family."""
-    with open(CATALOGUE, encoding="utf-8") as lines:
-        return tuple(_entry(json.loads(line)) for line in lines)
+    return tuple(_entry_at(number) for number in range(len(_lines())))
 
 
-def _entry(found: Mapping[str, Any]) -> Entry:
+@cache
+def _lines() -> list[str]:
+    with open(CATALOGUE, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+@cache
+def _entry_at(number: int) -> Entry:
+    found = json.loads(_lines()[number])
+    keys = found.get("keys", {})
     return Entry(
         name=found["name"],
         checkpoint=found["id"],
@@ -84,26 +107,42 @@ def _entry(found: Mapping[str, Any]) -> Entry:
         kind=found["kind"],
         n_parameters=found["parameters"],
         n_active_parameters=found.get("active"),
-        native_context_tokens=found["keys"]["context_length"],
+        n_vision_parameters=found.get("vision", 0),
+        native_context_tokens=keys.get("context_length", 0),
         released=found["released"],
         licence=found["licence"],
-        architecture=found["architecture"],
-        default_quant=found.get("quant", DEFAULT_QUANT),
+        architecture=found.get("architecture", found["family"]),
+        default_quant=found.get("quant", DEFAULT_QUANT if keys else "BF16"),
         source=f"https://huggingface.co/{found['id']}",
         flags=frozenset(found.get("flags", ())),
         differences=MappingProxyType(found.get("differences", {})),
         notes=tuple(found.get("notes", ())),
-        keys=MappingProxyType(found["keys"]),
+        keys=MappingProxyType(keys),
+        parts=MappingProxyType(found.get("parts", {})),
     )
+
+
+_ROW_WIDTH = 256  # so that every format can pack it
+
+
+def _whole_parts(parts: Mapping[str, int]) -> tuple[Tensor, ...]:
+    """One matrix for each network, and a vector for the rest that makes no row; named as blocks, which formats pack."""
+    made = []
+    for number, (name, n_parameters) in enumerate(parts.items()):
+        n_rows, rest = divmod(n_parameters, _ROW_WIDTH)
+        made.append(Tensor(f"blk.{number}.{name}.weight", (_ROW_WIDTH, n_rows), "BF16"))
+        if rest:
+            made.append(Tensor(f"blk.{number}.{name}.bias", (rest,), "F32"))
+    return tuple(made)
 
 
 def search(text: str) -> list[Entry]:
     """The models that all words of the text are part of, in the catalogue's order."""
-    words = [_key(word) for word in text.split()]
+    words = [_undotted(_key(word)) for word in text.split()]
     return [
-        names.entry
+        _entry_at(names.number)
         for names in _names()
-        if any(all(word in name for word in words) for name in names.own | names.further)
+        if any(all(word in name for word in words) for name in names.undotted)
     ]
 
 
@@ -114,13 +153,25 @@ def find(text: str) -> Entry:
         AmbiguousModel: several do.
         UnreadableModel: none does; the message lists the nearest.
     """
-    wanted = frozenset({_key(text), _key(text.rpartition("/")[2])}) - {""}
-    for goes_by in (_own_name, _further_name, _beginning_of_own_name, _beginning_of_further_name):
-        found = [names.entry for names in _names() if goes_by(names, wanted)]
+    spelt = (text, text.rpartition("/")[2])
+    exact = frozenset(_whole_key(name) for name in spelt) - {""}
+    wanted = frozenset(_key(name) for name in spelt) - {""}
+    undotted = frozenset(_undotted(key) for key in wanted)
+    tiers: tuple[Callable[[_Names], bool], ...] = (
+        lambda names: not names.exact.isdisjoint(exact),
+        lambda names: not names.own.isdisjoint(wanted),
+        lambda names: not names.further.isdisjoint(wanted),
+        lambda names: not names.undotted.isdisjoint(undotted),
+        lambda names: any(name.startswith(word) for word in wanted for name in names.starts),
+        lambda names: any(name.startswith(word) for word in wanted for name in names.further),
+        lambda names: any(name.startswith(word) for word in undotted for name in names.undotted),
+    )
+    for goes_by in tiers:
+        found = [names.number for names in _names() if goes_by(names)]
         if len(found) == 1:
-            return found[0]
+            return _entry_at(found[0])
         if found:
-            raise _ambiguous(text, found)
+            raise _ambiguous(text, [_entry_at(number).name for number in found])
     nearest = _nearest(_key(text))
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
     raise UnreadableModel(f"no model is called {text!r}{hint}")
@@ -150,57 +201,99 @@ def read(source: str, quant: str | None = None) -> Model:
         UnknownQuant: no quant is called that.
     """
     entry = find(source)
-    mixture = parse_quant(quant or entry.default_quant)
-    tensors = tensors_of(entry.metadata, entry.flags)
+    return requantised(_plain(entry), parse_quant(quant or entry.default_quant))
+
+
+def _plain(entry: Entry) -> Model:
+    """Before it is quantised."""
+    if entry.parts:
+        return _known_by_size(entry)
     plain = describe(
-        entry.metadata, tensors, name=entry.name, source="catalogue", quant="BF16", file_bytes=None, doubts=entry.notes
+        entry.metadata, entry.tensors, name=entry.name, source="catalogue", quant="BF16", doubts=entry.notes
     )
-    return requantised(plain, mixture)
+    return replace(
+        plain,
+        kind=entry.kind,
+        is_tied=not entry.flags.isdisjoint({"tied", "copied_head"}),
+        n_projector_parameters=entry.n_vision_parameters,
+    )
+
+
+def _known_by_size(entry: Entry) -> Model:
+    """Speech recognition, images, video: no layers that a language model's engine could place."""
+    return Model(
+        name=entry.name,
+        architecture=entry.architecture,
+        source="catalogue",
+        quant="BF16",
+        native_context_tokens=0,
+        embedding_width=0,
+        feed_forward_width=0,
+        n_heads=0,
+        n_kv_heads=0,
+        head_width=0,
+        value_head_width=0,
+        vocabulary_size=0,
+        layers=(),
+        tensors=entry.tensors,
+        kind=entry.kind,
+        doubts=entry.notes,
+    )
+
+
+def _whole_key(text: str) -> str:
+    """A spelling without what people write otherwise: case, spaces, hyphens. ``Qwen3-8B-Instruct``: qwen38binstruct."""
+    return "".join(_WORDS(text.casefold()))
 
 
 def _key(text: str) -> str:
+    """The same without the words that people leave out."""
     return "".join([word for word in _WORDS(text.casefold()) if word not in _NOISE])
+
+
+def _undotted(key: str) -> str:
+    """Some write 2.5 as 25, or as 2_5."""
+    return key.replace(".", "")
 
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    entry: Entry
+    number: int
+    """Of the line."""
+    exact: frozenset[str]
+    """Every word of the name, of the checkpoint with and without its owner, and of further names."""
+    starts: tuple[str, ...]
+    """What a beginning may be of: the name, and the checkpoint's without its owner, who makes many models."""
     own: frozenset[str]
     further: frozenset[str]
+    undotted: frozenset[str]
+    """All of these, without dots."""
 
 
 @cache
 def _names() -> tuple[_Names, ...]:
-    return tuple(
-        _Names(entry, _spellings(entry.name, entry.checkpoint), _spellings(*entry.aliases)) for entry in entries()
+    with open(INDEX, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    made = []
+    for number, line in enumerate(lines):
+        exact, own, further = (part.split() for part in line.split("|"))
+        undotted = frozenset(_undotted(" ".join((*own, *further))).split())
+        made.append(_Names(number, frozenset(exact), tuple(own[:2]), frozenset(own), frozenset(further), undotted))
+    return tuple(made)
+
+
+def index_line(record: Mapping[str, Any]) -> str:
+    """The index's line for a line of the catalogue: spellings in full, the shorter ones, those of further names."""
+    own = (record["name"], record["id"].rpartition("/")[2], record["id"])
+    aliases = record.get("aliases", ())
+    further = (*aliases, *(name.rpartition("/")[2] for name in aliases if "/" in name))
+    exact = sorted({_whole_key(name) for name in (*own, *further)})
+    return "|".join(
+        (" ".join(exact), " ".join(map(_key, own)), " ".join(sorted({key for name in further if (key := _key(name))})))
     )
 
 
-def _spellings(*names: str) -> frozenset[str]:
-    """With and without the owner of the repository."""
-    last_parts = [name.rpartition("/")[2] for name in names if "/" in name]
-    return frozenset(map(_key, (*names, *last_parts)))
-
-
-def _own_name(names: _Names, wanted: frozenset[str]) -> bool:
-    return not names.own.isdisjoint(wanted)
-
-
-def _further_name(names: _Names, wanted: frozenset[str]) -> bool:
-    return not names.further.isdisjoint(wanted)
-
-
-def _beginning_of_own_name(names: _Names, wanted: frozenset[str]) -> bool:
-    own = (_key(names.entry.name), _key(names.entry.checkpoint.rpartition("/")[2]))  # owners make many models
-    return any(name.startswith(word) for word in wanted for name in own)
-
-
-def _beginning_of_further_name(names: _Names, wanted: frozenset[str]) -> bool:
-    return any(name.startswith(word) for word in wanted for name in names.further)
-
-
-def _ambiguous(text: str, found: list[Entry]) -> AmbiguousModel:
-    names = [entry.name for entry in found]
+def _ambiguous(text: str, names: list[str]) -> AmbiguousModel:
     more = f" and {len(names) - MAX_CANDIDATES} more" if len(names) > MAX_CANDIDATES else ""
     listed = ", ".join(names[:MAX_CANDIDATES])
     return AmbiguousModel(f"{text!r} may be {listed}{more}; name one of them", names[:MAX_CANDIDATES])
@@ -209,6 +302,6 @@ def _ambiguous(text: str, found: list[Entry]) -> AmbiguousModel:
 def _nearest(wanted: str) -> list[str]:
     from difflib import get_close_matches  # noqa: PLC0415  # 2 ms, for a typing error only
 
-    by_spelling = {name: names.entry.name for names in _names() for name in names.own | names.further}
+    by_spelling = {name: names.number for names in _names() for name in names.own | names.further}
     close = get_close_matches(wanted, by_spelling, n=6, cutoff=0.6)
-    return list(dict.fromkeys(by_spelling[name] for name in close))[:3]
+    return list(dict.fromkeys(_entry_at(by_spelling[name]).name for name in close))[:3]
