@@ -1,0 +1,404 @@
+"""Hugging Face Transformers on PyTorch, with accelerate's ``device_map="auto"``, as of its release 5.24.0.
+
+Weights lie as their format stores them (GGUF's packed types are dequantised while loading), the cache grows with every
+token (estimator/dynamic_cache.py), and a prompt is read in one pass, whose activations (estimator/prompt_pass.py) are
+often the largest part after the weights. The terms without ``Kind.RUNTIME`` add up to what
+``torch.cuda.max_memory_allocated`` reports; with them, to what the driver does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from estimator.device_map import DISK as ON_DISK
+from estimator.device_map import (
+    HOST,
+    HOST_RATIO,
+    QUANTISER_RATIO,
+    DeviceMap,
+    auto_device_map,
+    balanced_limits,
+)
+from estimator.dynamic_cache import CacheRun
+from estimator.errors import Unjudgeable
+from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
+from estimator.model import Layer, Model
+from estimator.modules import has_gguf_types, has_tied_output, modules_of
+from estimator.needs import load_answers, torch_needs
+from estimator.prompt_pass import prompt_pass
+from estimator.runtime import runtime_term
+from estimator.shell import quoted
+from estimator.torch_process import process_term, slack_term, workspace_term
+from estimator.torch_terms import RELEASE, Computation, derived
+
+NAME = "Transformers"
+KV_TYPES = ("f16", "f32", "int8", "int4")
+KV_STEPS = ("f16", "int8", "int4")
+QUANTS = ("BF16", "FP8", "bnb-8bit", "GPTQ-Int8", "bnb-4bit", "AWQ", "GPTQ-Int4")
+
+ELEMENT_BYTES = {"f16": 2.0, "bf16": 2.0, "f32": 4.0, "int8": 1.0625, "int4": 0.5625}
+"""Quantised caches keep a scale and a zero of 16 bits per 64 elements: 4 / 64 bytes (`QuantizedLayer`, group 64)."""
+
+UNSPLIT_RATIO = 1.0125
+"""Up to 1 MiB is lost where a cached block is not split (`should_split`, c10/cuda/CUDACachingAllocator.cpp): 1.2 % of
+Qwen3 30B-A3B under FP8, whose matrices of 1.5 MiB do not fill segments of 20; 0.5 % and less of dense models."""
+
+GIB = 1 << 30
+
+
+def _option(flag: str, text: str, choices: Sequence[str] = (), *, minimum: int = 0) -> dict[str, object]:
+    return {"flag": flag, "help": text, "choices": tuple(choices), "minimum": minimum}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What moves memory, by the names of ``from_pretrained`` and ``generate``."""
+
+    dtype: str = field(
+        default="auto",
+        metadata=_option("--dtype", "of unquantised weights; auto: as stored", ("auto", "bfloat16", "float32")),
+    )
+    device_map: str = field(
+        default="auto", metadata=_option("--device-map", "how layers are placed", ("auto", "sequential"))
+    )
+    max_memory: tuple[float, ...] | None = field(
+        default=None, metadata=_option("--max-memory", "GiB of weights on each device; the rest goes to RAM and disk")
+    )
+    attn_implementation: str = field(
+        default="sdpa",
+        metadata=_option(
+            "--attn-implementation", "eager holds all scores at once", ("sdpa", "flash_attention_2", "eager")
+        ),
+    )
+    cache_implementation: str = field(
+        default="dynamic",
+        metadata=_option(
+            "--cache-implementation",
+            "static is allocated whole, offloaded lies in RAM",
+            ("dynamic", "static", "offloaded"),
+        ),
+    )
+    max_new_tokens: int = field(
+        # The pipeline's own default (transformers/pipelines/text_generation.py, 5.24.0).
+        default=256,
+        metadata=_option(
+            "--max-new-tokens", "of the context, tokens that are generated; the rest is prompt", minimum=1
+        ),
+    )
+    prefill_chunk_size: int | None = field(
+        default=None,
+        metadata=_option("--prefill-chunk-size", "tokens of the prompt per pass; all at once if not given", minimum=1),
+    )
+
+
+DEFAULTS = Options()
+_QUANTISERS = {
+    "bnb-8bit": "dict(quant_method='bitsandbytes', load_in_8bit=True)",
+    "bnb-nf4": "dict(quant_method='bitsandbytes', load_in_4bit=True, bnb_4bit_quant_type='nf4')",
+    "bnb-4bit": "dict(quant_method='bitsandbytes', load_in_4bit=True, bnb_4bit_quant_type='nf4', "
+    "bnb_4bit_use_double_quant=True)",
+}
+
+
+def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
+    """What it would allocate at its peak, everything on the devices unless ``max_memory`` says otherwise.
+
+    Raises:
+        Unjudgeable: no host, no tensors, or a KV type that it does not know.
+    """
+    load = _Load(model, workload, options, places)
+    if options.max_memory is not None:
+        return load.estimate(load.limited_map(load.given_limits()))
+    limits: list[int | None] = list(load.shares())
+    if limits:
+        limits[-1] = None
+    return load.estimate(auto_device_map(load.modules, limits, load.host_limit()))
+
+
+def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
+    """What ``device_map="auto"`` would do by free memory alone: weights that have no room go to RAM, then to disk."""
+    if options.max_memory is not None:
+        return None
+    load = _Load(model, workload, options, places)
+    if not load.devices:
+        return None
+    mapped = load.limited_map(load.shares())
+    if all(at >= 0 for at in mapped.devices):
+        return None
+    made = load.estimate(mapped)
+    return None if made.refusal else made
+
+
+def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
+    """The same with so little of the weights on each device that cache and activations have room beside them."""
+    load = _Load(model, workload, replace(options, max_memory=None), places)
+    if not load.devices or load.has_room(estimate(model, workload, load.options, places)):
+        return None
+    free = [place.free_bytes for place in load.devices]
+    for percent in range(90, 4, -5):
+        limits = tuple(max(0, n * percent // 100) for n in free)
+        trial = load.estimate(load.limited_map(limits))
+        if load.has_room(trial):
+            shown = tuple(int(n / GIB * 10) / 10 for n in limits)
+            return replace(options, max_memory=shown)
+    return None
+
+
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
+    """The arguments of ``from_pretrained``, and those of ``generate`` after a semicolon."""
+    loading = [f"device_map={options.device_map!r}", f"dtype={options.dtype!r}"]
+    if options.max_memory is not None:
+        limits = ", ".join(f"{number}: '{share:g}GiB'" for number, share in enumerate(options.max_memory))
+        loading.append(f"max_memory={{{limits}, 'cpu': '{_host_gib(made)}GiB'}}")
+    if model.quant in ("bnb-4bit", "bnb-nf4", "bnb-8bit") and model.file_bytes is None:
+        loading.append(f"quantization_config={_QUANTISERS[model.quant]}")
+    if options.attn_implementation != DEFAULTS.attn_implementation:
+        loading.append(f"attn_implementation={options.attn_implementation!r}")
+    generating = [f"max_new_tokens={options.max_new_tokens}"]
+    if workload.kv_type in ("int8", "int4"):
+        bits = workload.kv_type.removeprefix("int")
+        generating.append(f"cache_implementation='quantized', cache_config={{'backend': 'hqq', 'nbits': {bits}}}")
+    elif options.cache_implementation != DEFAULTS.cache_implementation:
+        generating.append(f"cache_implementation={options.cache_implementation!r}")
+    if options.prefill_chunk_size is not None:
+        generating.append(f"prefill_chunk_size={options.prefill_chunk_size}")
+    return f"{', '.join(loading)}; {', '.join(generating)}"
+
+
+def command(model: Model, arguments: str) -> str:
+    """A line of Python that loads the model and answers a prompt; a model known by name only stands as ``MODEL``."""
+    loading, _, generating = arguments.partition("; ")
+    name = model.source if model.file_bytes is not None else "MODEL"
+    script = (
+        "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
+        f"n = {name!r}; t = T.from_pretrained(n); m = M.from_pretrained(n, {loading}); "
+        f"x = t('PROMPT', return_tensors='pt').to(m.device); print(t.decode(m.generate(**x, {generating})[0]))"
+    )
+    return f"python -c {quoted(script)}"
+
+
+def _host_gib(made: Estimate) -> int:
+    return -(-made.n_bytes(kind=Kind.WEIGHTS) // GIB)
+
+
+class _Load:
+    """A model and what is asked of it, on places."""
+
+    def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
+        self.model, self.workload, self.options = model, workload, options
+        host = next((place for place in places if place.kind == "host"), None)
+        if host is None:
+            raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+        self.host = host
+        self.devices = tuple(place for place in places if place.kind != "host")
+        if workload.kv_type not in ELEMENT_BYTES:
+            raise Unjudgeable(f"{NAME} knows no KV cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")
+        if options.max_memory is not None and len(options.max_memory) > len(self.devices):
+            raise Unjudgeable(f"{len(options.max_memory)} limits do not go with {len(self.devices)} device(s)")
+        self.float_bytes = {"auto": None, "bfloat16": 2, "float32": 4}[options.dtype]
+        self.modules = modules_of(model, self._stored_float_bytes(), dequantises_gguf=True)
+        self.using = Computation(
+            model=model,
+            run=_run(workload, options),
+            kv_type=workload.kv_type,
+            compute_bytes=self.float_bytes or 2,
+            attention=options.attn_implementation,
+            chunk_tokens=options.prefill_chunk_size,
+        )
+        self.layers = model.layers[: model.n_layers - model.n_predictor_layers]
+
+    def _stored_float_bytes(self) -> int | None:
+        """With ``auto``, a catalogue's floats are the checkpoint's 16 bits, and a file's are its own."""
+        if self.float_bytes is None and self.model.file_bytes is None:
+            return 2
+        return self.float_bytes
+
+    @property
+    def is_quantised_while_loading(self) -> bool:
+        """bitsandbytes: its quantizers ask for a further tenth."""
+        return self.model.quant.casefold().startswith("bnb")
+
+    def shares(self) -> tuple[int, ...]:
+        """What each device may hold by ``auto``, or by ``sequential``."""
+        free = [place.free_bytes for place in self.devices]
+        if not free:
+            return ()
+        limits = tuple(free) if self.options.device_map == "sequential" else balanced_limits(self.modules, free)
+        ratio = QUANTISER_RATIO if self.is_quantised_while_loading else 1.0
+        return tuple(int(limit * ratio) for limit in limits)
+
+    def given_limits(self) -> tuple[int, ...]:
+        """By ``max_memory``; a device that is not named gets nothing."""
+        given = tuple(int(gib * GIB) for gib in self.options.max_memory or ())
+        return given + (0,) * (len(self.devices) - len(given))
+
+    def host_limit(self) -> int:
+        """Of available RAM; where it is a device's own memory, what that leaves."""
+        return int(self.host.free_bytes * HOST_RATIO)
+
+    def limited_map(self, limits: Sequence[int]) -> DeviceMap:
+        """Where each piece goes by these limits."""
+        return auto_device_map(self.modules, limits, self.host_limit())
+
+    def has_room(self, made: Estimate) -> bool:
+        """Whether every device and RAM have it."""
+        return all(made.n_bytes([place.name]) <= place.free_bytes for place in (*self.devices, self.host))
+
+    def place_at(self, device: int) -> Place:
+        """The device of that number, or the host."""
+        return self.devices[device] if device >= 0 else self.host
+
+    def estimate(self, mapped: DeviceMap) -> Estimate:
+        """The ledger of this map."""
+        moving = {device: self.moving_terms(mapped, device) for device in range(len(self.devices))}
+        host_moving = self.moving_terms(mapped, HOST)
+        terms: list[Term] = [*self._weight_terms(mapped)]
+        for device, place in enumerate(self.devices):
+            terms += moving[device]
+            n_moving = sum(term.n_bytes for term in moving[device])
+            extras = (workspace_term(place), slack_term(place, n_moving), runtime_term(place))
+            terms += [term for term in extras if term is not None]
+        terms += [*host_moving, process_term(self.host)]
+        n_blocks = self.model.n_layers - self.model.n_predictor_layers
+        n_on_devices = sum(mapped.n_blocks(device) for device in range(len(self.devices)))
+        return Estimate(
+            engine=NAME,
+            terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
+            n_layers=n_blocks + 1,
+            n_gpu_layers=n_on_devices + (1 if self.devices and mapped.devices[-1] >= 0 else 0),
+            summary=self._summary(mapped),
+            doubts=(*self.model.doubts, *self._doubts()),
+            answers=self._answers(mapped),
+            refusal=self._refusal(mapped),
+        )
+
+    def _weight_terms(self, mapped: DeviceMap) -> list[Term]:
+        basis = Basis.EXACT if self.model.file_bytes is not None and self.float_bytes is None else Basis.DERIVED
+        terms = []
+        for device in (*range(len(self.devices)), HOST):
+            n_bytes = mapped.n_bytes(device)
+            if n_bytes:
+                terms.append(
+                    Term(
+                        kind=Kind.WEIGHTS,
+                        label="weights",
+                        place=self.place_at(device).name,
+                        n_bytes=n_bytes,
+                        low_bytes=n_bytes,
+                        high_bytes=int(n_bytes * UNSPLIT_RATIO) if device >= 0 else n_bytes,
+                        basis=basis,
+                        source=f"tensors of {self.model.source}; placed by infer_auto_device_map, {RELEASE}",
+                        formula=f"{self.model.quant}, {mapped.n_blocks(device)} of {len(self.layers)} blocks",
+                        read_bytes=mapped.read_bytes(device),
+                    )
+                )
+        copied = self._untied_bytes()
+        if copied:
+            place = self.place_at(max(mapped.devices[-1], HOST))
+            made = derived(Kind.WEIGHTS, "output matrix, untied", place.name, copied, "")
+            source = (
+                "Qwen3 0.6B, 1.7B and 4B under FP8 hold their embedding twice: github.com/QwenLM/Qwen3, "
+                "speed_benchmark.md (Transformers 4.51.3)"
+            )
+            terms.append(replace(made, basis=Basis.CALIBRATED, low_bytes=0, source=source))
+        if mapped.largest_offloaded_bytes and self.devices:
+            streamed = mapped.largest_offloaded_bytes
+            place = self.devices[0]
+            made = derived(Kind.COMPUTE, "offloaded piece, copied in", place.name, streamed, "AlignDevicesHook")
+            terms.append(replace(made, formula="the largest piece that is not on a device"))
+        return terms
+
+    def _untied_bytes(self) -> int:
+        """An output matrix of its own, which FP8's loader makes of a tied one."""
+        if not (has_tied_output(self.model) and self.model.quant.startswith("FP8")):
+            return 0
+        return self.model.vocabulary_size * self.model.embedding_width * self.using.compute_bytes
+
+    def _layers_at(self, mapped: DeviceMap, device: int) -> list[Layer]:
+        """Blocks whose cache lies there: where they are computed, which for offloaded ones is the first device."""
+        computed_at = {at: (0 if at < 0 and self.devices else at) for at in mapped.devices}
+        computed_at = {at: HOST if to == ON_DISK else to for at, to in computed_at.items()}
+        return [
+            self.layers[module.block]
+            for module, at in zip(mapped.modules, mapped.devices, strict=True)
+            if module.block is not None and computed_at[at] == device
+        ]
+
+    def moving_terms(self, mapped: DeviceMap, device: int) -> list[Term]:
+        """Cache, states and activations of the layers that are computed on this device, or on the host."""
+        layers = self._layers_at(mapped, device)
+        if not layers:
+            return []
+        place, using = self.place_at(device), self.using
+        terms = [using.cache_term(place, layers)]
+        if self.options.cache_implementation == "offloaded" and device >= 0:
+            terms = [using.cache_term(self.host, layers), using.two_layers_term(place, layers)]
+        state = using.state_term(place, layers)
+        return [*terms, *([state] if state else []), using.activation_term(place, layers)]
+
+    def _summary(self, mapped: DeviceMap) -> str:
+        if not self.devices:
+            return ""
+        n_all = len(self.layers)
+        n_host, n_disk = mapped.n_blocks(HOST), mapped.n_blocks(ON_DISK)
+        parts = [f"{n_host} of {n_all} layers to the CPU"] if n_host else []
+        parts += [f"{n_disk} of {n_all} layers to disk"] if n_disk else []
+        if not parts and any(at < 0 for at in mapped.devices):
+            parts.append("the output layer to the CPU")
+        return " and ".join(parts)
+
+    def _doubts(self) -> list[str]:
+        native, asked = self.model.native_context_tokens, self.using.run.n_tokens
+        doubts = []
+        if has_gguf_types(self.model):
+            doubts.append(f"{NAME} dequantises {self.model.quant} while loading: its weights take 16 bits each")
+        if prompt_pass(self.model).recurrence:
+            doubts.append("how much the recurrent layers hold depends on whether their kernels are installed")
+        if 0 < native < asked:
+            doubts.append(f"{asked} tokens are beyond the {native} that the model was trained on")
+        return doubts
+
+    def _refusal(self, mapped: DeviceMap) -> str:
+        offloads = self.devices and any(at < 0 for at in mapped.devices)
+        if offloads and self.is_quantised_while_loading:
+            return "bitsandbytes refuses to load where some layers would go to the CPU or the disk"
+        return ""
+
+    def _answers(self, mapped: DeviceMap) -> tuple[Answer, ...]:
+        source = f"infer_auto_device_map, {RELEASE}"
+        found = []
+        for device, place in enumerate(self.devices):
+            if len(self.devices) > 1 or mapped.largest_offloaded_bytes:
+                found.append(
+                    Answer(
+                        key=f"blocks_on_device_{device}",
+                        label=f"blocks on {place.name}",
+                        value=mapped.n_blocks(device),
+                        unit="blocks",
+                        source=source,
+                    )
+                )
+        if mapped.n_bytes(ON_DISK):
+            found.append(
+                Answer(
+                    key="offloaded_to_disk_bytes",
+                    label="offloaded to disk",
+                    value=mapped.n_bytes(ON_DISK),
+                    unit="bytes",
+                    source=source,
+                )
+            )
+        return (*found, *load_answers(torch_needs(self.model, self.modules)))
+
+
+def _run(workload: Workload, options: Options) -> CacheRun:
+    n_sequences = max(1, workload.n_sequences)
+    n_tokens = max(1, workload.context_tokens // n_sequences)
+    n_new = min(options.max_new_tokens, n_tokens)
+    is_wide = options.dtype == "float32" and workload.kv_type == "f16"
+    return CacheRun(
+        n_sequences=n_sequences,
+        n_prompt_tokens=n_tokens - n_new,
+        n_new_tokens=n_new,
+        element_bytes=4.0 if is_wide else ELEMENT_BYTES[workload.kv_type],
+        is_static=options.cache_implementation == "static",
+    )

@@ -1,0 +1,132 @@
+"""What a load needs beside the memory it ends up in: room on disk for the files, and RAM while they are read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from estimator.ledger import Answer, Basis
+from estimator.model import Model
+from estimator.modules import GGUF_PACKED, Module
+from estimator.quant import stored_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """Of one load, before anything is computed."""
+
+    disk_bytes: int
+    """Of the model's files."""
+    disk_basis: Basis
+    ram_bytes: int
+    """At the peak while loading, beside the process itself, of memory that can't be given back under pressure."""
+    cached_bytes: int
+    """What the system's page cache would like to keep of the files; it gives it back."""
+    reason: str
+    source: str
+
+
+def file_bytes(model: Model) -> tuple[int, Basis]:
+    """Of its files: as they are, or as their format would store the tensors."""
+    if model.file_bytes is not None:
+        return model.file_bytes, Basis.EXACT
+    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors), Basis.DERIVED
+
+
+def mapped_needs(model: Model, *, resident_bytes: int) -> Needs:
+    """llama.cpp and what runs it: files are mapped, so that only what stays on the host is held there.
+
+    ``resident_bytes``: the weights that stay on the host; they are the file's own pages.
+    """
+    n_bytes, basis = file_bytes(model)
+    return Needs(
+        disk_bytes=n_bytes,
+        disk_basis=basis,
+        ram_bytes=resident_bytes,
+        cached_bytes=max(0, n_bytes - resident_bytes),
+        reason="the file is mapped: what goes to devices passes through the page cache, which gives it back",
+        source="llama.cpp, src/llama-mmap.cpp and load_all_data of src/llama-model-loader.cpp",
+    )
+
+
+def unmapped_needs(model: Model) -> Needs:
+    """Where mapping is off (``--no-mmap``): the tensors of the host are read into memory of their own."""
+    n_bytes, basis = file_bytes(model)
+    return Needs(
+        disk_bytes=n_bytes,
+        disk_basis=basis,
+        ram_bytes=n_bytes,
+        cached_bytes=0,
+        reason="without mapping, all that stays on the host is read into memory",
+        source="llama.cpp, load_all_data of src/llama-model-loader.cpp",
+    )
+
+
+def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
+    """Transformers, vLLM and others that read safetensors: tensor by tensor from a mapped file.
+
+    What is quantised while loading (bitsandbytes) has to be there unquantised first: on disk all of it, in RAM the
+    largest piece at a time. GGUF's packed types are dequantised in RAM, all of them, before anything moves.
+    """
+    n_bytes, basis = file_bytes(model)
+    largest = max((module.n_bytes for module in modules), default=0)
+    if any(tensor.type in GGUF_PACKED for tensor in model.tensors):
+        return Needs(
+            disk_bytes=n_bytes,
+            disk_basis=basis,
+            ram_bytes=sum(module.n_bytes for module in modules),
+            cached_bytes=n_bytes,
+            reason="a GGUF file is dequantised in RAM as a whole",
+            source="transformers/modeling_gguf_pytorch_utils.py, load_gguf_checkpoint, 5.24.0",
+        )
+    if model.quant.casefold().startswith("bnb") and model.file_bytes is None:
+        whole = unquantised_bytes(model)
+        return Needs(
+            disk_bytes=whole,
+            disk_basis=Basis.DERIVED,
+            ram_bytes=unquantised_share(model, largest),
+            cached_bytes=whole,
+            reason="bitsandbytes quantises while loading: the files are those of the unquantised model",
+            source="transformers/quantizers/quantizer_bnb_4bit.py, 5.24.0",
+        )
+    return Needs(
+        disk_bytes=n_bytes,
+        disk_basis=basis,
+        ram_bytes=largest,
+        cached_bytes=n_bytes,
+        reason="safetensors are mapped and copied piece by piece",
+        source="safetensors `safe_open`; transformers/core_model_loading.py, 5.24.0",
+    )
+
+
+def unquantised_bytes(model: Model) -> int:
+    """Of the 16-bit files that a quantiser starts from."""
+    return 2 * model.n_parameters
+
+
+def unquantised_share(model: Model, n_bytes: int) -> int:
+    """What so many loaded bytes were before they were quantised."""
+    total = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors)
+    return n_bytes * unquantised_bytes(model) // max(1, total)
+
+
+def load_answers(needs: Needs) -> tuple[Answer, ...]:
+    """The same as figures beside an estimate."""
+    return (
+        Answer(
+            key="disk_bytes",
+            label="files on disk",
+            value=needs.disk_bytes,
+            unit="bytes",
+            basis=needs.disk_basis,
+            source=needs.source,
+        ),
+        Answer(
+            key="load_ram_bytes",
+            label="RAM while loading",
+            value=needs.ram_bytes,
+            low=float(needs.ram_bytes),
+            high=float(needs.ram_bytes + needs.cached_bytes),
+            unit="bytes",
+            basis=Basis.DERIVED,
+            source=f"{needs.reason} ({needs.source})",
+        ),
+    )

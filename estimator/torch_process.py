@@ -1,0 +1,71 @@
+"""What PyTorch takes beside the tensors that a program asks for."""
+
+from estimator.ledger import Basis, Kind, Place, Term
+
+MIB = 1 << 20
+
+HOPPER = (9, 0)
+HOPPER_WORKSPACE_BYTES = 32 * MIB
+WORKSPACE_BYTES = 4096 * 2 * 1024 + 16 * 8 * 1024
+"""cuBLAS' workspace, taken from the same pool as tensors (aten/src/ATen/cuda/CublasHandlePool.cpp,
+`parseChosenWorkspaceSize`). Runs on H20 leave 33 to 48 MiB beside weights and cache, whatever the length
+(github.com/QwenLM/Qwen3, speed_benchmark.md)."""
+SPLIT_LIMIT_BYTES = 1 * MIB
+"""A cached block is handed out whole where less than this would be left of it (c10/cuda/CUDACachingAllocator.cpp,
+`should_split`)."""
+SLACK_RATIOS = (0.0, 0.05, 0.2)
+"""(low, expected, high): reserved beyond allocated, of what comes and goes; 5 to 20 % is usual. It is given back before
+an allocation fails (`release_cached_blocks`)."""
+PYTHON_BYTES = (347 * MIB, 800 * MIB, 1800 * MIB)
+"""(low, expected, high) of the process. torch 2.13.0 without CUDA and transformers 5.24.0, a tiny model generating,
+take 347 MiB of resident memory (measured 2026-11); CUDA's libraries come on top: our allowance."""
+
+
+def workspace_term(place: Place) -> Term | None:
+    """CuBLAS' workspace on a CUDA device, or None elsewhere."""
+    if place.kind not in ("cuda", "rocm"):
+        return None
+    capability = place.compute_capability
+    expected = WORKSPACE_BYTES if capability is None or capability < HOPPER else HOPPER_WORKSPACE_BYTES
+    return Term(
+        kind=Kind.COMPUTE,
+        label="cuBLAS workspace",
+        place=place.name,
+        n_bytes=expected,
+        low_bytes=0,
+        high_bytes=expected + HOPPER_WORKSPACE_BYTES,  # one more for each further stream or cuBLASLt
+        basis=Basis.DERIVED,
+        source="aten/src/ATen/cuda/CublasHandlePool.cpp, parseChosenWorkspaceSize",
+    )
+
+
+def slack_term(place: Place, moving_bytes: int) -> Term | None:
+    """What the allocator keeps reserved and unused of ``moving_bytes``; None on the host."""
+    if place.kind == "host" or not moving_bytes:
+        return None
+    low, expected, high = (int(moving_bytes * ratio) for ratio in SLACK_RATIOS)
+    return Term(
+        kind=Kind.RUNTIME,
+        label="allocator's slack",
+        place=place.name,
+        n_bytes=expected,
+        low_bytes=low,
+        high_bytes=high,
+        basis=Basis.ASSUMED,
+        source="c10/cuda/CUDACachingAllocator.cpp keeps freed blocks; how many depends on the order of requests",
+    )
+
+
+def process_term(host: Place) -> Term:
+    """Python, PyTorch and the driver's host side."""
+    low, expected, high = PYTHON_BYTES
+    return Term(
+        kind=Kind.RUNTIME,
+        label="process",
+        place=host.name,
+        n_bytes=expected,
+        low_bytes=low,
+        high_bytes=high,
+        basis=Basis.ASSUMED,
+        source="torch 2.13.0 and transformers 5.24.0 measured without CUDA; the rest is our allowance",
+    )
