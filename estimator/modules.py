@@ -43,6 +43,8 @@ def modules_of(model: Model, float_bytes: int | None = None, *, dequantises_gguf
     used = model.experts.n_used / model.experts.n_experts if model.experts and model.experts.n_experts else 1.0
     last_loaded = model.n_layers - model.n_predictor_layers
     for tensor in model.tensors:
+        if model.is_tied and tensor.name.startswith("output."):
+            continue  # some files carry the embedding twice; it is loaded once
         key = _piece(tensor.name)
         block = _block(key)
         if block is not None and block >= last_loaded:

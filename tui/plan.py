@@ -107,7 +107,8 @@ def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
             lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
         return _assess_on(plan, chosen + host)
-    if len(devices) > 1 and not plan.options.tensor_split:
+    is_split_by_hand = bool(getattr(plan.options, "tensor_split", None))  # not every engine has shares
+    if len(devices) > 1 and not is_split_by_hand:
         for place in sorted(devices, key=lambda place: -place.total_bytes):
             if _fits_alone(plan, place, host):
                 return _assess_on(plan, (place, *host))
