@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from estimator.buffers import Spread, buffers
 from estimator.builds import build_of
 from estimator.errors import Unjudgeable
-from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
+from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Layer, Model
@@ -194,13 +194,14 @@ class _Load:
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
         if not model.layers:
             raise Unjudgeable(f"llama.cpp does not run {model.name}: it is no language model")
-        self.model, self.workload, self.options = model, workload, options
+        self.workload, self.options = workload, options
         self.devices, self.host = _split_places(places)
         if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
             raise Unjudgeable(
                 f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
             )
         self.shape = _cache_shape(workload, options)
+        self.model = as_cached(model, self.shape.build)
         self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
         stored = STORED_TYPES[workload.kv_type]
         self.step = Step(
