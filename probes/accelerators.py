@@ -46,6 +46,8 @@ class Accelerator:
     reported_mib: int | None = None
     """What the driver reports as the total, where that was seen."""
     bandwidth_gb_s: float | None = None
+    half_tflops: float | None = None
+    """Dense float16 operations, 10^12 a second; float32 ones where float16 has no units of its own."""
     cuda_cc: str | None = None
     unified: bool = False
     budget: Literal["metal", "gtt"] | None = None

@@ -112,4 +112,5 @@ def _device_place(device: Device, snapshot: Snapshot, host: Pool | None, swap_fr
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
+        usable_bytes=None if pool.reserved_bytes is None else max(0, total - pool.reserved_bytes),
     )
