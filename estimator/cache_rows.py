@@ -47,7 +47,6 @@ SAME_AS_MODEL = frozenset({"auto", "f16", "bf16"})
 INDEXER_ROW_BYTES = 132
 """Of sparse latent attention's index: 128 values of 8 bits and a float (v1/attention/backends/mla/indexer.py). A log of
 GLM-5 at 8 devices shows 100170 bytes per token: 78 x (1152 + 132) is 100152."""
-INDEXED_ARCHITECTURES = frozenset({"deepseek32", "deepseek_v32", "glm-dsa", "glm_moe_dsa", "glm5"})
 
 FLOAT32_STATES = frozenset({"qwen35", "qwen35moe", "nemotron_h", "nemotron_h_moe"})
 """Architectures whose recurrent states are float32 unless asked otherwise: Qwen3.5's configuration says so
@@ -74,8 +73,11 @@ def token_bytes(layer: Layer, model: Model, tensor: int, stored: RowType, elemen
     each = stored.element_bytes or element_bytes
     n_heads = layer.n_kv_heads
     if not n_heads:  # latent attention: one row for all heads, whole on every device
-        row = stored.latent_row_bytes or ceil((layer.key_width + layer.value_width) * each)
-        return row + (INDEXER_ROW_BYTES if model.architecture in INDEXED_ARCHITECTURES else 0)
+        width, index_bytes = layer.key_width + layer.value_width, 0
+        if model.latent is not None:
+            latent_width = model.latent.key_value_rank + model.latent.rope_width
+            width, index_bytes = latent_width, INDEXER_ROW_BYTES if width > latent_width else 0
+        return (stored.latent_row_bytes or ceil(width * each)) + index_bytes
     width = (layer.key_width + layer.value_width) // n_heads
     n_scales = 2 if layer.value_width else 1
     return n_rank_heads(n_heads, tensor) * (ceil(width * each) + n_scales * stored.head_bytes)
