@@ -27,16 +27,24 @@ class Span:
 
 
 def layer_bytes(model: Model, n_tokens: int, tensor: int, *, is_compiled: bool = True, element_bytes: int = 2) -> int:
-    """The widest layer of a step of so many tokens, on one of ``tensor`` devices that slice it."""
+    """The widest dense layer of a step of so many tokens, on one of ``tensor`` devices that slice it."""
     inner, outer = DENSE_WIDTHS if is_compiled else EAGER_DENSE_WIDTHS
-    width = model.embedding_width
-    values = inner * model.feed_forward_width // tensor + outer * width
-    if model.experts:
-        experts = model.experts
-        sliced = experts.feed_forward_width // tensor
-        # Every token's copies for its experts (cache 1 and 3 of fused_moe.py share one buffer), and the product.
-        values = max(values, experts.n_used * (max(2 * sliced, width) + sliced) + outer * width)
-    return element_bytes * n_tokens * values
+    is_dense = model.experts is None or model.experts.n_leading_dense_layers
+    width = model.feed_forward_width // tensor if is_dense else 0
+    return element_bytes * n_tokens * (inner * width + outer * model.embedding_width)
+
+
+def workspace_bytes(model: Model, n_tokens: int, tensor: int, element_bytes: int = 2) -> int:
+    """What experts compute in: a copy of every token for each expert that it uses, and their products.
+
+    The first and the last of three buffers share one (fused_moe/fused_moe.py: cache13, vLLM 0.33.0).
+    """
+    experts = model.experts
+    if experts is None:
+        return 0
+    sliced = experts.feed_forward_width // tensor
+    widest = max(2 * sliced, model.embedding_width)
+    return element_bytes * n_tokens * experts.n_used * (widest + sliced)
 
 
 def sampler_bytes(model: Model, n_sequences: int, bytes_per_logit: float) -> int:

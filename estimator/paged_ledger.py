@@ -57,7 +57,7 @@ def rank_terms(budget: Budget, rank: Rank, engine: str) -> list[Term]:
             "libraries",
             place,
             Basis.CALIBRATED,
-            source="logs, named in estimator/engines/vllm.py",
+            source="logs, named in estimator/releases.py",
             is_in_share=is_shared,
         ),
     ]

@@ -54,6 +54,15 @@ def host_of(places: Sequence[Place]) -> Place | None:
     return next((place for place in places if place.kind == "host"), None)
 
 
+LINKED = ("h100", "h200", "h20", "h800", "gh200", "b100", "b200", "b300", "gb200", "gb300")
+
+
+def is_linked(place: Place) -> bool:
+    """Whether it is a device for data centres of Hopper's class or later, by its name."""
+    words = place.product.casefold().replace("-", " ").split()
+    return any(word.startswith(name) for word in words for name in LINKED)
+
+
 def usual_tensor(model: Model, n_devices: int) -> int:
     """The most devices that can slice every layer: heads have to go round evenly."""
     return next((n for n in range(n_devices, 1, -1) if slices_evenly(model, n)), 1)

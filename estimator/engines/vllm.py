@@ -7,7 +7,7 @@ releases did otherwise is in estimator/releases.py.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from estimator.activations import Span, layer_bytes, peak, sampler_bytes
+from estimator.activations import Span, layer_bytes, peak, sampler_bytes, workspace_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
 from estimator.ledger import Estimate, Kind, Place, Workload
@@ -18,6 +18,7 @@ from estimator.paged_ledger import cache_answers, rank_terms
 from estimator.ranks import (
     gpus_of,
     host_of,
+    is_linked,
     process_terms,
     ranks_of,
     rounded_up,
@@ -36,9 +37,8 @@ QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
 MIB, GIB = 1 << 20, 1 << 30
 
 NOTHING = Span(n_bytes=0, low_bytes=0, high_bytes=0)
-NON_TORCH_BYTES = ((40 * MIB, 95 * MIB, 480 * MIB), (100 * MIB, 330 * MIB, 1500 * MIB))
-"""(low, expected, high) on one device, and on several with NCCL between them. Logged: 0.05 to 0.12 GiB and 0.35 on one
-(0.46 with ROCm); 0.13 to 0.25, 0.74 and 1.38 on two and four."""
+LARGE_BYTES, LARGEST_BYTES = 70 * GIB, 160 * GIB
+"""Cards from which larger batches are usual."""
 LONG_TOKENS = 32768
 """Beyond it, the engine before V1 fed prompts in pieces of 2048."""
 BLOCK_TOKENS = 16
@@ -212,7 +212,7 @@ class _Load:
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
         self.model, self.workload, self.options = model, workload, options
         self.gpus, self.host = gpus_of(places, NAME), host_of(places)
-        self.rules = release(options.version)
+        self.rules = rules_for(options, self.gpus[0])
         self.length = max(1, workload.context_tokens // max(1, workload.n_sequences))
         n_others = options.pipeline_parallel_size * options.data_parallel_size
         self.split = Split(
@@ -224,14 +224,13 @@ class _Load:
         self.element_bytes = 4 if options.dtype == "float32" else 2
         self.n_sequences, self.n_tokens = batch(options, self.rules, self.gpus[0], self.length)
         ranks = ranks_of(model, self.gpus, self.split, self.element_bytes)
-        low, expected, high = NON_TORCH_BYTES[0 if self.split.n_devices == 1 else 1]
         self.budget = Budget(
             model=model,
             ranks=ranks,
             cache=self._cache(),
             length_tokens=self.length,
             share_ratio=options.gpu_memory_utilization or self.rules.utilization_ratio,
-            non_torch=Span(n_bytes=expected, low_bytes=low, high_bytes=high),
+            non_torch=self._libraries(),
             activations=self._activations(),
             graphs=NOTHING if options.is_eager else self.rules.graphs,
             has_graphs_in_share=self.rules.has_graphs_in_budget,
@@ -256,17 +255,29 @@ class _Load:
             n_state_blocks=self.rules.n_state_blocks,
         )
 
-    def _activations(self) -> Span:
-        layer = layer_bytes(
-            self.model,
-            self.n_tokens,
-            self.split.tensor,
-            is_compiled=self.rules.is_compiled,
-            element_bytes=self.element_bytes,
+    def _libraries(self) -> Span:
+        rules = self.rules
+        if self.split.n_devices == 1:
+            found = rules.libraries
+        else:
+            found = rules.linked_collectives if is_linked(self.gpus[0]) else rules.collectives
+        if not rules.has_workspaces:
+            return found
+        experts = workspace_bytes(self.model, self.n_tokens, self.split.tensor, self.element_bytes)
+        return Span(
+            n_bytes=found.n_bytes + experts,
+            low_bytes=found.low_bytes + experts // 2,
+            high_bytes=found.high_bytes + experts * 5 // 4,
         )
-        if not self.rules.is_compiled and self.length > LONG_TOKENS:
-            return peak(self.model, layer, 0)  # prompts come in pieces, and none is at its end while it is measured
-        low, expected, high = (sampler_bytes(self.model, self.n_sequences, each) for each in self.rules.logit_bytes)
+
+    def _activations(self) -> Span:
+        rules, tensor, width = self.rules, self.split.tensor, self.element_bytes
+        layer = layer_bytes(self.model, self.n_tokens, tensor, is_compiled=rules.is_compiled, element_bytes=width)
+        if not rules.has_workspaces:
+            layer += workspace_bytes(self.model, self.n_tokens, tensor, width)
+        low, expected, high = (sampler_bytes(self.model, self.n_sequences, each) for each in rules.logit_bytes)
+        if not rules.is_compiled and self.length > LONG_TOKENS:
+            low = 0  # prompts in pieces: two of seven logs show no sampler in the peak
         found = peak(self.model, layer, expected)
         return replace(
             found,
@@ -357,18 +368,25 @@ class _Load:
         return n_blocks // max(1, len(cache.groups)) * cache.block_tokens
 
 
+def rules_for(options: Options, device: Place) -> Release:
+    """The rules of a version on this kind of device."""
+    capability = device.compute_capability
+    return release(options.version, is_old_card=capability is not None and capability < (8, 0))
+
+
 def batch(options: Options, rules: Release, device: Place, length: int) -> tuple[int, int]:
     """(sequences, tokens) of one step (`EngineArgs.get_batch_defaults`, engine/arg_utils.py)."""
-    product = device.product.casefold()
+    product, memory_bytes = device.product.casefold(), device.offered_bytes
     is_slow = "a100" in product or "gb10" in product or device.compute_capability == (12, 1)
-    if device.offered_bytes >= 160 * GIB:
-        n_sequences, n_tokens = 1024, 16384
-    elif device.offered_bytes >= 70 * GIB and not is_slow:
-        n_sequences, n_tokens = 1024, 8192
-    else:
-        n_sequences, n_tokens = 256, 2048
-    if not rules.is_compiled:  # whole prompts, but for long contexts (arg_utils.py of 0.6 and 0.7)
+    is_large = "h100" in product or "h200" in product
+    if rules.large_cards != "name":
+        is_large = memory_bytes >= LARGE_BYTES and not is_slow
+    if not rules.is_compiled:  # whole prompts, but for long contexts (config.py of 0.7.3)
         n_sequences, n_tokens = 256, (2048 if length > LONG_TOKENS else max(length, 2048))
+    elif rules.large_cards == "two tiers" and memory_bytes >= LARGEST_BYTES:
+        n_sequences, n_tokens = 1024, 16384
+    else:
+        n_sequences, n_tokens = (1024, 8192) if is_large else (256, 2048)
     n_tokens = options.max_num_batched_tokens or n_tokens
     n_sequences = min(options.max_num_seqs or n_sequences, n_tokens)
     if options.max_num_batched_tokens is None:
