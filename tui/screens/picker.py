@@ -15,7 +15,7 @@ from tui.humanize import parameters, plain, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import Plan, assess, default_plan
 from tui.screens.browser import Browser
-from tui.screens.steps import as_usual_with
+from tui.stored import near_size_for
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
@@ -137,7 +137,7 @@ class Picker(Browser):
             tokens = min(tokens, model.native_context_tokens)
         if before.engine_name != plan.engine_name and model.file_bytes is not None:
             return plan  # a file of another kind than the last: with its usual engine
-        model = as_usual_with(before.engine, model)
+        model = near_size_for(before.engine, model)
         return replace(before, model=model, workload=replace(before.workload, context_tokens=tokens))
 
     def choose(self, index: int) -> None:
