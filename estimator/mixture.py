@@ -8,8 +8,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from estimator.errors import UnknownQuant
+from estimator.handmade import HANDMADE, parse_handmade
 from estimator.mixture_rules import (
     DEFAULT_TYPES,
+    IMATRIX_SENSITIVE,
     LOW_BITS,
     MixtureShape,
     Role,
@@ -20,7 +22,7 @@ from estimator.mixture_rules import (
     rules_for,
 )
 from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
-from estimator.quant import BLOCKS
+from estimator.quant import BLOCKS, stored_bytes
 
 __all__ = [
     "DEFAULT_TYPES",
@@ -31,6 +33,7 @@ __all__ = [
     "parse_quant",
     "quant_label",
     "requantised",
+    "total_bytes",
 ]
 
 QUANTS = (
@@ -68,7 +71,7 @@ def parse_quant(text: str) -> str:
         UnknownQuant: neither is called that; the message lists near ones.
     """
     wanted = "".join(c for c in text.upper() if c.isalnum())
-    found = _SPELLINGS.get(wanted)
+    found = _SPELLINGS.get(wanted) or parse_handmade(text) or _repacked(wanted)
     if found is None:
         from estimator.formats import parse_format  # noqa: PLC0415  # 3 ms, for names that no mixture has
 
@@ -83,6 +86,11 @@ def parse_quant(text: str) -> str:
         listed = ", ".join(dict.fromkeys(near or QUANTS))
         raise UnknownQuant(f"no quant is called {text!r}; near ones: {listed}")
     return found
+
+
+def _repacked(wanted: str) -> str | None:
+    """ik_llama.cpp's files whose rows are interleaved: the same bytes in another order."""
+    return next((_SPELLINGS.get(wanted.removesuffix(end)) for end in ("R4", "R8", "R16") if wanted.endswith(end)), None)
 
 
 def quant_label(quant: str) -> str:
@@ -198,18 +206,38 @@ def requantised(model: Model, quant: str) -> Model:
     Q4_K_M is 10.81 GiB, with its experts quantised anew it would be 14.71).
     """
     plain = unquantised(model)
-    if quant in DEFAULT_TYPES:
+    band = (1.0, 1.0)
+    if quant in DEFAULT_TYPES or quant in HANDMADE:
         language = [_converted(tensor) for tensor in plain if not tensor.name.startswith(PROJECTOR_PREFIXES)]
-        tensors = mixture(quant, language, mixture_shape(model), has_imatrix=_is_made_with_imatrix(quant))
+        tensors, band = _mixed(quant, language, mixture_shape(model))
     else:
         from estimator.formats import format_named, stored  # noqa: PLC0415  # as above
 
         tensors = stored(plain, format_named(quant))
-    return replace(model, quant=quant_label(quant), tensors=tensors, file_bytes=None)
+    return replace(model, quant=quant_label(quant), tensors=tensors, file_bytes=None, size_band_ratio=band)
+
+
+def _mixed(quant: str, plain: Sequence[Tensor], shape: MixtureShape) -> tuple[tuple[Tensor, ...], tuple[float, float]]:
+    """The tensors, and the least and the most that such a file may have of their bytes."""
+    own = HANDMADE.get(quant)
+    if own is not None:
+        base = mixture(own.base, plain, shape, has_imatrix=_is_made_with_imatrix(own.base))
+        return own.changed(base, shape.n_layers), (own.low_ratio, own.high_ratio)
+    has_imatrix = _is_made_with_imatrix(quant)
+    tensors = mixture(quant, plain, shape, has_imatrix=has_imatrix)
+    if quant not in IMATRIX_SENSITIVE:
+        return tensors, (1.0, 1.0)
+    other = total_bytes(mixture(quant, plain, shape, has_imatrix=not has_imatrix)) / total_bytes(tensors)
+    return tensors, (min(1.0, other), max(1.0, other))
+
+
+def total_bytes(tensors: Sequence[Tensor]) -> int:
+    """As stored, without what a device rounds up."""
+    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in tensors)
 
 
 def _is_made_with_imatrix(quant: str) -> bool:
-    """The quantizer demands an importance matrix for the smallest IQ quants; files of all of them are made with one.
+    """The quantizer demands an importance matrix for the smallest IQ quants; most files of all are made with one.
 
     Mistral Small 3.2 24B as IQ3_XXS is published with 8.6 GiB: 8.64 with a matrix, 9.03 without; as IQ4_XS with 11.9
     GiB: 11.88 and 12.00 (bartowski, menloresearch/model-catalog, model_catalog.json).

@@ -14,7 +14,10 @@ from estimator.model import Tensor
 from estimator.quant import BLOCKS
 
 DEFAULT_TYPES = MappingProxyType(
-    {quant: quant for quant in ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_0", "Q2_K", "Q6_K")}
+    {
+        quant: quant
+        for quant in ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q1_0", "Q2_0", "Q2_K", "Q6_K")
+    }
     | {quant: quant for quant in ("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ3_S", "IQ4_NL", "IQ4_XS")}
     | {"Q2_K_S": "Q2_K", "Q3_K_S": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_L": "Q3_K", "Q4_K_S": "Q4_K", "Q4_K_M": "Q4_K"}
     | {"Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "IQ2_S": "IQ2_XS", "IQ2_M": "IQ2_S", "IQ3_XS": "IQ3_S", "IQ3_M": "IQ3_S"}
@@ -257,6 +260,9 @@ _FALCON_ATTENTION_OUTPUT: Mapping[str, Rule] = {
     **{quant: rule for quant, rule in _ATTENTION_OUTPUT.items() if quant.startswith(("IQ1", "IQ2"))},
     "Q3_K_L": _always("Q4_K"),
 }
+
+IMATRIX_SENSITIVE = frozenset({"Q4_0", "Q5_0", "IQ3_XXS", "IQ4_NL", "IQ4_XS"})
+"""Mixtures whose rules ask whether an importance matrix was given; uploaders differ in that."""
 
 LOW_BITS = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"})
 _FIVE_BIT_OUTPUT = LOW_BITS | {"IQ3_XXS"}

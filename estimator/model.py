@@ -90,6 +90,8 @@ class Model:
     """What its tensors are stored as: ``gguf`` (catalogue names too), ``safetensors``, ``mlx``, ``exl``."""
     is_tied: bool = False
     """The embedding serves as the output matrix too."""
+    size_band_ratio: tuple[float, float] = (1.0, 1.0)
+    """The least and the most that a file of this mixture has of the bytes of ``tensors``; 1 where these are known."""
     n_projector_parameters: int = 0
     """Of an image or sound encoder that belongs to it and is not among ``tensors``: servers load it too."""
     file_bytes: int | None = None
