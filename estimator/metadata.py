@@ -210,7 +210,6 @@ def _layers(
                 window_tokens=window,
                 conv_state_width=conv if keeps_state[i] else 0,
                 recurrent_state_width=recurrent if keeps_state[i] else 0,
-                n_kv_heads=kv_heads[i] if key_width and not latent else 0,
             )
         )
     return tuple(layers)

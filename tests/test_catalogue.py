@@ -297,3 +297,37 @@ def test_the_base_model_and_its_tuned_one_are_told_apart_by_their_full_names() -
 )
 def test_a_model_says_what_it_is_for(name: str, kind: str) -> None:
     assert catalogue.read(name).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("bartowski/openai_gpt-oss-20b-GGUF-MXFP4", "gpt-oss 20B"),
+        ("unsloth/Qwen3-8B-128K-GGUF", "Qwen3 8B"),
+        ("unsloth_DeepSeek R1 BF16", "DeepSeek R1 671B-A37B"),
+        ("gemma-2-9b-it-abliterated-GGUF", "Gemma 2 9B"),
+    ],
+)
+def test_words_that_a_repository_adds_are_passed_over(typed: str, name: str) -> None:
+    assert catalogue.find(typed).name == name
+
+
+@pytest.mark.parametrize(
+    ("description", "n_parameters", "name"),
+    [
+        ("qwen3moe 30B.A3B", 30_530_000_000, "Qwen3 30B-A3B"),
+        ("llama 8B", 8_030_000_000, "Llama 3 8B"),
+        ("llama ?B", 8_030_000_000, "Llama 3 8B"),
+        ("qwen3 0.6B", 751_630_000, "Qwen3 0.6B"),
+    ],
+)
+def test_a_description_of_llama_bench_leads_to_a_model_of_that_size(
+    description: str, n_parameters: int, name: str
+) -> None:
+    assert catalogue.find_described(description, n_parameters).name == name
+
+
+@pytest.mark.parametrize("description", ["", "qwen3moe", "qwen3moe 30B.A3B", "\0 1B"])
+def test_a_description_of_nothing_known_is_refused(description: str) -> None:
+    with pytest.raises(UnreadableModel):
+        catalogue.find_described(description, 29_000_000_000)

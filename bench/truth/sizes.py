@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from estimator.errors import AmbiguousModel, EstimatorError
+from estimator.handmade import parse_handmade
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model
 from estimator.quant import stored_bytes
@@ -25,7 +26,7 @@ def replay(rows: Iterable[Row]) -> Replay:
         made.sources[name] = row["source"]
         try:
             _expect_plain(row)
-            model = model_of(row["model"], row["quant"])
+            model = model_of(row["model"], row["quant"], row.get("params"))
             _expect_parameters(model, row)
         except NotReplayable as reason:
             made.skip(str(reason))
@@ -41,8 +42,8 @@ def replay(rows: Iterable[Row]) -> Replay:
                 part="file size",
                 measured=size,
                 expected=expected,
-                low=expected,
-                high=expected,
+                low=expected * model.size_band_ratio[0],
+                high=expected * model.size_band_ratio[1],
                 unit="GiB",
                 rounding=printed_rounding(size),
                 cause=f"{row['model']} {row['quant']} as {model.name} {model.quant}",
@@ -53,8 +54,10 @@ def replay(rows: Iterable[Row]) -> Replay:
 
 def _expect_plain(row: Row) -> None:
     """Some uploaders choose types by hand and leave the label of the nearest mixture."""
+    if row.get("quant_label_unreliable"):
+        raise NotReplayable("the label is not what is in the file")
     named = f"{row.get('file') or ''} {row['source']} {row['model']}".upper()
-    if any(mark in named for mark in OWN_MIXTURES):
+    if parse_handmade(row["quant"]) is None and any(mark in named for mark in OWN_MIXTURES):
         raise NotReplayable("a mixture of the uploader's own")
 
 
@@ -65,7 +68,12 @@ def printed_rounding(size: float) -> float:
 
 
 @cache
-def _plain(name: str) -> Model:
+def _plain(name: str, n_parameters: int | None) -> Model:
+    if n_parameters:
+        try:
+            return catalogue.read(catalogue.find_described(name, n_parameters).checkpoint, "BF16")
+        except EstimatorError:
+            pass  # no description of llama-bench's, but a name
     spellings = [name, re.sub(r"[-_ ](gguf|bf16|f16|fp16)$", "", name, flags=re.IGNORECASE)]
     spellings += [spelling.rpartition("/")[2] for spelling in spellings]
     for spelling in dict.fromkeys(spellings):
@@ -79,13 +87,13 @@ def _plain(name: str) -> Model:
 
 
 @cache
-def model_of(name: str, quant: str) -> Model:
+def model_of(name: str, quant: str, n_parameters: int | None = None) -> Model:
     """The catalogue's.
 
     Raises:
         NotReplayable: no such model, or no such mixture.
     """
-    plain = _plain(name)
+    plain = _plain(name, n_parameters)
     try:
         return requantised(plain, parse_quant(quant))
     except EstimatorError as error:

@@ -29,6 +29,12 @@ MAX_CANDIDATES = 8
 
 # Words of a checkpoint's name that people leave out, or that a repository adds.
 _NOISE = frozenset({"instruct", "chat", "it", "hf", "gguf", "meta"})
+# Words that say how a repository packs a model, not which it is.
+_PACKAGING = re.compile(
+    r"[-_ ]?\b(128k|bf16|f16|fp16|mxfp4|experimental|safetensors|qat|abliterated|uncensored|moe)\b", re.IGNORECASE
+)
+# As llama-bench calls a model: the architecture, and its size by llama.cpp's own names ("qwen3moe 30B.A3B").
+_DESCRIPTION = re.compile(r"([a-z][a-z0-9_-]*) ([0-9.]+|\?)([BMT])(?:\.A([0-9.]+)B)?", re.IGNORECASE)
 _WORDS = re.compile(r"[a-z0-9]+(?:\.[0-9]+)*").findall
 
 
@@ -172,9 +178,37 @@ def find(text: str) -> Entry:
             return _entry_at(found[0])
         if found:
             raise _ambiguous(text, [_entry_at(number).name for number in found])
+    unpacked = _PACKAGING.sub("", text)
+    owner, _, model = text.rpartition("/")[2].partition("_")
+    if unpacked != text:
+        return find(unpacked)
+    if owner and model:  # as bartowski names repositories: openai_gpt-oss-20b
+        try:
+            return find(model)
+        except UnreadableModel:
+            pass  # the message shall name what was typed
     nearest = _nearest(_key(text))
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
     raise UnreadableModel(f"no model is called {text!r}{hint}")
+
+
+def find_described(description: str, n_parameters: int) -> Entry:
+    """The model that llama-bench describes: ``qwen3moe 30B.A3B``, and how many parameters it counts, to three digits.
+
+    Several may be of that size, mostly of one shape; it is the first of them.
+
+    Raises:
+        UnreadableModel: none has that architecture and so many parameters.
+    """
+    said = _DESCRIPTION.fullmatch(description.strip())
+    if said is None:
+        raise UnreadableModel(f"{description!r} is no architecture and size as llama-bench prints them")
+    rounding = max(0.0006 * n_parameters, 5e6)  # "8.03 B", "596.05 M"
+    for entry in entries():
+        n_stored = entry.n_parameters + sum(entry.differences.values())
+        if entry.architecture == said[1].casefold() and abs(n_stored - n_parameters) <= rounding:
+            return entry
+    raise UnreadableModel(f"no {said[1]} of {n_parameters / 1e9:.2f} billion parameters is known here")
 
 
 def recognises(source: str) -> bool:
