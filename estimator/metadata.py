@@ -85,8 +85,19 @@ def describe(
     quant: str,
     file_bytes: int | None = None,
     doubts: Sequence[str] = (),
+    is_known: bool = False,
 ) -> Model:
     """The model that metadata and tensors tell of.
+
+    Args:
+        metadata: GGUF's keys.
+        tensors: of the model; their names are GGUF's.
+        name: as people say it.
+        source: where it is from.
+        quant: what its mixture is called.
+        file_bytes: of all parts together.
+        doubts: what had to be assumed so far.
+        is_known: the metadata says of each layer what it attends to, whatever the architecture.
 
     Raises:
         UnreadableModel: a number that every model has is missing or absurd.
@@ -111,7 +122,7 @@ def describe(
     known = tuple(doubts)
     if architecture == "deepseek4":
         known += ("its compressed cache is spread evenly over the tokens; the latest 128 take more, a few MiB in all",)
-    elif architecture not in KNOWN_ARCHITECTURES:
+    elif architecture not in KNOWN_ARCHITECTURES and not is_known:
         known += (
             f"the architecture {architecture!r} is not known here: its cache is taken as full attention in every "
             "layer, an upper bound",
@@ -210,6 +221,7 @@ def _layers(
                 window_tokens=window,
                 conv_state_width=conv if keeps_state[i] else 0,
                 recurrent_state_width=recurrent if keeps_state[i] else 0,
+                n_kv_heads=kv_heads[i] if key_width and not latent else 0,
             )
         )
     return tuple(layers)

@@ -1,0 +1,65 @@
+"""The image encoder of a model that is known by its ``config.json`` alone, reckoned from its widths.
+
+A vision transformer: attention and a network per layer, a patch embedding, positions, and a projector into the text
+model's width. Checkpoints of the same widths differ from it by norms, biases and their projector's details.
+"""
+
+from estimator.hub_config import Fields, HubConfig
+from estimator.model import Tensor
+
+DOUBT = "its image encoder is reckoned from the widths in config.json, to within some 5 % of the encoder"
+N_COLOURS = 3
+MAX_TOWER_LAYERS = 512
+
+# Networks with a gate (transformers 5.24, models/*/modeling_*.py: three matrices in the vision layers' MLP).
+_GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "ministral3", "gemma4", "exaone4_5"})
+
+
+def tower_tensors(config: HubConfig, text_width: int) -> tuple[Tensor, ...]:
+    """The encoder's tensors under the names that they have in GGUF's mmproj files; none without an encoder."""
+    vision = config.vision
+    if vision is None:
+        return ()
+    width = vision.number("embed_dim", "hidden_size", "width", default=0)
+    n_layers = min(MAX_TOWER_LAYERS, vision.number("depth", "num_hidden_layers", "num_layers", "layers", default=0))
+    if not width or not n_layers:
+        return ()
+    inner = vision.number("intermediate_size", default=0) or int(vision.ratio("mlp_ratio", 4.0) * width)
+    is_gated = config.model_type in _GATED or vision.word("model_type") in _GATED
+    tensors = [_matrix("v.patch_embd.weight", _patch_width(vision), width)]
+    if n_positions := _positions(vision):
+        tensors.append(_matrix("v.position_embd.weight", width, n_positions))
+    for i in range(n_layers):
+        tensors += [
+            _matrix(f"v.blk.{i}.attn_qkv.weight", width, 3 * width),
+            _matrix(f"v.blk.{i}.attn_out.weight", width, width),
+            _matrix(f"v.blk.{i}.ffn_up.weight", width, inner),
+            _matrix(f"v.blk.{i}.ffn_down.weight", inner, width),
+        ]
+        if is_gated:
+            tensors.append(_matrix(f"v.blk.{i}.ffn_gate.weight", width, inner))
+    merged = width * vision.number("spatial_merge_size", default=1) ** 2
+    middle = merged if "spatial_merge_size" in vision.values else text_width
+    tensors += [_matrix("mm.0.weight", merged, middle), _matrix("mm.2.weight", middle, text_width)]
+    return tuple(tensors)
+
+
+def _matrix(name: str, n_inputs: int, n_outputs: int) -> Tensor:
+    return Tensor(name, (n_inputs, n_outputs), "BF16")
+
+
+def _side(vision: Fields, name: str) -> int:
+    """Pixels along one side; some files give both."""
+    listed = vision.numbers(name)
+    return listed[0] if listed else vision.number(name, default=0)
+
+
+def _patch_width(vision: Fields) -> int:
+    side = _side(vision, "patch_size") or 14
+    return N_COLOURS * side * side * vision.number("temporal_patch_size", default=1)
+
+
+def _positions(vision: Fields) -> int:
+    stated = vision.number("num_position_embeddings", "position_embedding_size", default=0)
+    image, patch = _side(vision, "image_size"), _side(vision, "patch_size")
+    return stated or ((image // patch) ** 2 if image and patch else 0)
