@@ -28,6 +28,8 @@ class Packing:
     method: str = ""
     bits: int = 0
     """Of a packed weight; 0 where the method does not say or needs not to."""
+    group: int = 0
+    """Weights that share a scale, where MLX says it."""
     ignored: tuple[str, ...] = ()
     """Modules that stay as they were: names, beginnings of names, or patterns with stars."""
 
@@ -153,7 +155,7 @@ def _mlx(fields: Fields) -> Packing:
     label = f"MLX-{mode}" if mode in ("mxfp4", "nvfp4", "mxfp8") else f"MLX-{bits}bit"
     if label.endswith("bit") and group != MLX_GROUP:
         label += f"-g{group}"
-    return Packing(label=label, method="mlx", bits=bits)
+    return Packing(label=label, method="mlx", bits=bits, group=group)
 
 
 def _exl(version: str) -> Callable[[Fields], tuple[str, int]]:

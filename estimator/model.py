@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-COMPANION_PARTS = frozenset({"scales", "zeros", "group_index", "nested_scales", "input_scales"})
+COMPANION_PARTS = frozenset(
+    (
+        "scales zeros group_index nested_scales input_scales quant_map nested_quant_map quant_state packed_shape "
+        "row_signs column_signs codebook cache_scales"
+    ).split()
+)
 """Last parts of the names of tensors that only say how another one is packed (``blk.0.attn_q.scales``)."""
 
 PROJECTOR_PREFIXES = ("v.", "a.", "mm.")
