@@ -67,7 +67,8 @@ def _indexed(directory: str, index: str) -> tuple[str, ...]:
     if not isinstance(weights, dict) or not weights:
         raise UnreadableModel(f"{shown(index)}: lists no weights; download it again")
     names = sorted({str(name) for name in weights.values()})
-    if len(names) > MAX_SHARDS or any(os.path.basename(name) != name or name.startswith(".") for name in names):
+    is_beside = all(os.path.basename(name) == name and name.endswith(SUFFIX) and name[0] != "." for name in names)
+    if len(names) > MAX_SHARDS or not is_beside:
         raise UnreadableModel(f"{shown(index)}: names files that are not beside it; download it again")
     return _present(directory, names, index)
 

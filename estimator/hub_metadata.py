@@ -36,10 +36,16 @@ ARCHITECTURES: Mapping[str, str] = MappingProxyType(
         "apertus": "apertus", "dots1": "dots1", "bailing_moe": "bailingmoe2", "bailing_moe_v2": "bailingmoe2",
         "afmoe": "afmoe", "bitnet": "bitnet", "deepseek": "deepseek", "deepseek_v2": "deepseek2",
         "deepseek_v3": "deepseek2", "kimi_k2": "deepseek2", "glm4_moe_lite": "deepseek2", "kimi_linear": "kimi-linear",
-        "mimo_v2_flash": "mimo2", "step3p5": "step35", "glm": "chatglm", "minicpmv": "qwen2",
+        "mimo_v2_flash": "mimo2", "step3p5": "step35", "step3p7": "step35",
+        "glm": "chatglm", "minicpmv": "qwen2", "deepseek_v32": "deepseek32", "glm_moe_dsa": "glm-dsa",
+        "kimi_k25": "deepseek2", "opt": "opt", "gpt_bigcode": "starcoder", "bert": "bert", "xlm-roberta": "bert",
+        "nomic_bert": "nomic-bert", "laguna": "laguna", "hy_v3": "hy-v3", "muse_glimmer": "muse-glimmer",
     }
 )  # fmt: skip
 """``model_type`` -> GGUF's name: the classes that llama.cpp's converter registers (conversion/*.py)."""
+
+LATENT = frozenset({"deepseek2", "deepseek32", "glm-dsa", "kimi-linear", "minicpm3"})
+"""Of these, what has latent attention by nature."""
 
 Keys = dict[str, object]
 
@@ -86,6 +92,8 @@ def hub_metadata(config: HubConfig) -> HubMetadata:
         keys["attention.sliding_window"] = window
         keys["attention.sliding_window_pattern"] = [kind == WINDOWED for kind in kinds]
     architecture = ARCHITECTURES.get(config.model_type, config.model_type)
+    if "attention.kv_lora_rank" in keys and architecture not in LATENT:
+        architecture = "deepseek2"  # Mistral Large 3, and whoever builds on DeepSeek next
     special = SPECIALS.get(config.model_type)
     if special is not None:
         keys |= special(config, keys, kinds)
@@ -143,9 +151,9 @@ def _attention(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
     text = config.text
     n_heads = text.number("num_attention_heads", "n_head", "n_heads", default=0)
     if not n_heads or all(kind == NONE for kind in kinds):
-        return {"attention.head_count": 0}
+        return {"attention.head_count": 0, "attention.head_count_kv": 0}
     if rank := text.number("kv_lora_rank", default=0):
-        return _latent(text, n_heads, rank)
+        return _latent(text, n_heads, rank, kinds)
     width = keys["embedding_length"]
     assert isinstance(width, int)
     n_kv_heads = text.number(
@@ -167,11 +175,11 @@ def _attention(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
     return found
 
 
-def _latent(text: Fields, n_heads: int, rank: int) -> Keys:
+def _latent(text: Fields, n_heads: int, rank: int, kinds: tuple[str, ...]) -> Keys:
     rope = text.number("qk_rope_head_dim")
     keys: Keys = {
         "attention.head_count": n_heads,
-        "attention.head_count_kv": 1,
+        "attention.head_count_kv": [int(kind != NONE) for kind in kinds] if NONE in kinds else 1,
         "attention.kv_lora_rank": rank,
         "attention.key_length": rank + rope,
         "attention.value_length": rank,
@@ -181,6 +189,9 @@ def _latent(text: Fields, n_heads: int, rank: int) -> Keys:
     }
     if query_rank := text.number("q_lora_rank", default=0):
         keys["attention.q_lora_rank"] = query_rank
+    if n_indexers := text.number("index_n_heads", default=0):
+        keys["attention.indexer.head_count"] = n_indexers
+        keys["attention.indexer.key_length"] = text.number("index_head_dim", default=128)
     return keys
 
 
@@ -298,7 +309,9 @@ def _mamba1(config: HubConfig, keys: Keys, _: tuple[str, ...]) -> Keys:
         "ssm.time_step_rank": text.number("mamba_dt_rank", "time_step_rank", "dt_rank", default=ceil(width / 16)),
         "ssm.group_count": 0,
     }
-    if config.model_type != "jamba":
+    if config.model_type == "jamba":
+        found["interleave_moe_layer_step"] = text.number("expert_layer_period", default=2)
+    else:
         found |= {"feed_forward_length": 0, "context_length": keys["context_length"] or 1 << 20}
     return found
 
@@ -386,6 +399,55 @@ def _llama4(config: HubConfig, keys: Keys, _: tuple[str, ...]) -> Keys:
     return found
 
 
+def _mllama(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
+    """Layers that attend to the image keep nothing of the text; the embedding has rows for the image's tokens."""
+    listed = config.text.numbers("cross_attention_layers") or (3, 8, 13, 18, 23, 28, 33, 38)
+    return {"attention.cross_attention_layers": list(listed), "vocab_extra_rows": 8}
+
+
+def _kimi_linear(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
+    linear = config.text.part(("linear_attn_config",)) or config.text
+    return {
+        "kda.head_dim": linear.number("head_dim", "linear_head_dim"),
+        "ssm.conv_kernel": linear.number("short_conv_kernel_size", "linear_conv_kernel_dim", default=4),
+    }
+
+
+def _mimo(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
+    """Windowed layers have other numbers of heads."""
+    text = config.text
+    n_heads = keys["attention.head_count"]
+    n_windowed_heads = text.number("swa_num_attention_heads", default=text.number("num_attention_heads"))
+    n_kv_heads = keys["attention.head_count_kv"]
+    n_windowed_kv_heads = text.number("swa_num_key_value_heads", default=text.number("num_key_value_heads"))
+    return {
+        "attention.head_count": [n_windowed_heads if kind == WINDOWED else n_heads for kind in kinds],
+        "attention.head_count_kv": [n_windowed_kv_heads if kind == WINDOWED else n_kv_heads for kind in kinds],
+    }
+
+
+def _step(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
+    """Windowed layers have other numbers of heads."""
+    other = config.text.part(("attention_other_setting",))
+    if other is None:
+        return {}
+    n_heads, n_kv_heads = keys["attention.head_count"], keys["attention.head_count_kv"]
+    n_windowed_heads, n_windowed_kv_heads = other.number("num_attention_heads"), other.number("num_attention_groups")
+    return {
+        "attention.head_count": [n_windowed_heads if kind == WINDOWED else n_heads for kind in kinds],
+        "attention.head_count_kv": [n_windowed_kv_heads if kind == WINDOWED else n_kv_heads for kind in kinds],
+    }
+
+
+def _laguna(config: HubConfig, keys: Keys, _: tuple[str, ...]) -> Keys:
+    listed = config.text.numbers("num_attention_heads_per_layer")
+    return {"attention.head_count": list(listed)} if listed and len(listed) == keys["block_count"] else {}
+
+
+def _bert(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
+    return {"attention.causal": False, "token_type_count": config.text.number("type_vocab_size", default=2)}
+
+
 def _glm4_moe(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
     return {"leading_dense_block_count": config.text.number("first_k_dense_replace", default=1)}
 
@@ -410,24 +472,52 @@ SPECIALS: Mapping[str, Callable[[HubConfig, Keys, tuple[str, ...]], Keys]] = Map
         "gemma4_unified": _gemma4,
         "llama4": _llama4,
         "glm4_moe": _glm4_moe,
+        "mllama": _mllama,
+        "kimi_linear": _kimi_linear,
+        "mimo_v2_flash": _mimo,
+        "step3p5": _step,
+        "step3p7": _step,
+        "laguna": _laguna,
+        "bert": _bert,
+        "xlm-roberta": _bert,
     }
 )
 """What a model type has beyond the common fields."""
 
-_NORMED_HEADS = frozenset({"qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe", "gemma3", "lfm2", "lfm2_moe"})
+_NORMED_HEADS = frozenset(
+    {
+        "qwen3",
+        "qwen3_moe",
+        "qwen3_vl",
+        "qwen3_vl_moe",
+        "gemma3",
+        "lfm2",
+        "lfm2_moe",
+        "exaone_moe",
+        "afmoe",
+        "laguna",
+        "hy_v3",
+        "step3p5",
+        "step3p7",
+    }
+)
 _ROUTER_BIASED = frozenset(
     {"deepseek_v3", "kimi_k2", "glm4_moe", "glm4v_moe", "glm4_moe_lite", "minimax_m2", "lfm2_moe", "ernie4_5_moe",
-     "nemotron_h", "dots1"}
+     "nemotron_h", "dots1", "deepseek_v32", "glm_moe_dsa", "kimi_k25", "kimi_linear", "mimo_v2_flash", "step3p5",
+     "step3p7", "afmoe", "exaone_moe", "laguna", "hy_v3"}
 )  # fmt: skip
 """Routers with a correction for each expert (``e_score_correction_bias``)."""
 
 
 def _flags(config: HubConfig, architecture: str) -> frozenset[str]:
     text, model_type = config.text, config.model_type
+    classes = config.whole.words("architectures")
     said = {
-        "tied": config.is_tied,
+        # Embedding models have no output matrix at all.
+        "tied": config.is_tied or (architecture == "llama" and (classes or ("",))[0].endswith("Model")),
         "qkv_bias": text.is_set("attention_bias", default=model_type in ("qwen2", "qwen2_moe", "mimo"))
-        or text.is_set("qkv_bias"),
+        or text.is_set("qkv_bias")
+        or model_type in ("opt", "gpt2", "gpt_bigcode", "bert", "xlm-roberta", "phimoe", "glm"),
         "qk_norm": model_type in _NORMED_HEADS or (model_type == "glm4_moe" and text.is_set("use_qk_norm")),
         "per_head_qk_norm": architecture == "command-r" and text.is_set("use_qk_norm"),
         "values_are_keys": text.is_set("attention_k_eq_v"),

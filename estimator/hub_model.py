@@ -17,9 +17,6 @@ from estimator.templates import RECIPES, tensors_of
 MAX_WEIGHTS = 1 << 47
 """Elements of one tensor; a hundred times the largest model."""
 
-# Language models of several kinds of input that are built as another family is.
-_BUILT_AS = {"qwen2vl": "qwen2", "qwen3vl": "qwen3", "qwen3vlmoe": "qwen3moe", "cohere2moe": "cohere2"}
-
 
 def model_of_config(config: HubConfig, *, name: str, source: str) -> Model:
     """The model that a configuration alone tells of.
@@ -82,11 +79,11 @@ def _windowed(layers: Sequence[Layer], windows: Sequence[int | None]) -> tuple[L
 def plain_tensors(config: HubConfig, told: HubMetadata) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
     """(tensors before any packing, what had to be assumed for them)."""
     own = told.architecture
-    built_as = own if own in RECIPES else _BUILT_AS.get(own, "llama")
+    built_as = own if own in RECIPES else "llama"
     metadata = {key.replace(f"{own}.", f"{built_as}.", 1): value for key, value in told.metadata.items()}
     metadata["general.architecture"] = built_as
     doubts = []
-    if own not in RECIPES and own not in _BUILT_AS:
+    if own not in RECIPES:
         doubts.append(f"the tensors of the architecture {own!r} are not known here: they are taken as a Llama's")
     tensors = tensors_of(metadata, told.flags)
     if any(not 0 < prod(tensor.shape) < MAX_WEIGHTS for tensor in tensors):

@@ -116,6 +116,15 @@ def _kimi_linear(config: HubConfig, layer: int) -> str:
     return FULL if full is None or layer + 1 in full else NONE
 
 
+def _mimo(config: HubConfig, layer: int) -> str:
+    marks = config.text.numbers("hybrid_layer_pattern") or ()
+    return WINDOWED if layer < len(marks) and marks[layer] else FULL
+
+
+def _first_of_four(_: HubConfig, layer: int) -> str:
+    return FULL if layer % 4 == 0 else WINDOWED
+
+
 def _never(_: HubConfig, __: int) -> str:
     return NONE
 
@@ -129,6 +138,10 @@ _RULES: dict[str, Callable[[HubConfig, int], str]] = {
     "cohere2": _period(4),
     "olmo3": _period(4),
     "exaone4": _period(4),
+    "exaone_moe": _period(4),
+    "afmoe": _period(4, "global_attn_every_n_layers"),
+    "mimo_v2_flash": _mimo,
+    "cohere2_moe": _first_of_four,
     "qwen2": _upper_layers,
     "qwen3": _upper_layers,
     "qwen2_moe": _upper_layers,

@@ -1,4 +1,9 @@
-"""Reads a model from whatever names one: a file, a directory, or a name."""
+"""Reads a model from whatever names one: a file, a directory, or a name.
+
+What was typed is taken for, in this order: a file or directory that exists; a name in Ollama's store, Hugging Face's
+cache or LM Studio's folder; a name in the catalogue, the whole of one before the beginning of one. Where it may be
+several, the message lists them, those on this machine first.
+"""
 
 import os
 import re
@@ -6,17 +11,26 @@ import stat
 from collections.abc import Iterable
 from dataclasses import replace
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from estimator.errors import AmbiguousModel, UnreadableModel
 from estimator.magic import HEAD_BYTES, explain
 from estimator.mixture import parse_quant, quant_label, requantised
 from estimator.model import Model
 
-READERS = ("gguf", "catalogue")
+if TYPE_CHECKING:
+    from estimator.local_models import LocalModel
+
+READERS = ("gguf", "safetensors", "hf_config", "catalogue")
 """Modules of ``estimator.readers``, in the order they are asked; each is imported when its turn comes."""
 
 MAX_LISTED = 8
+
+SUFFIXES = (".gguf", ".safetensors", ".json")
+"""What the names of files end in, and no model's."""
+
+CHECKPOINT_FILES = frozenset({"config.json", "adapter_config.json", "model_index.json"})
+"""What shows that a directory is a checkpoint's, though it may be refused."""
 
 # As llama-gguf-split names the parts of a model.
 _PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
@@ -39,7 +53,7 @@ class Reader(Protocol):
 
 
 def read_model(source: str, quant: str | None = None) -> Model:
-    """The model of a GGUF file, of a directory with one in it, or of a name.
+    """The model of a file (GGUF, safetensors, config.json), of a directory with one in it, or of a name.
 
     Args:
         source: a path, or a name in any usual spelling.
@@ -51,7 +65,7 @@ def read_model(source: str, quant: str | None = None) -> Model:
         UnknownQuant: no quant is called that.
     """
     mixture = None if quant is None else parse_quant(quant)
-    model = _read(_resolved(source))
+    model = _model_of(source)
     if mixture is None or quant_label(mixture) == model.quant:
         return model
     other = requantised(model, mixture)
@@ -77,26 +91,57 @@ def _read(source: str) -> Model:
     return reader.read(source)  # the last one knows names, and the nearest to a misspelt one
 
 
-def _resolved(source: str) -> str:
-    """The file that is meant, or the name as it was typed."""
+def _model_of(source: str) -> Model:
+    path = _existing(source)
+    if path is not None:
+        return _read(path)
+    local = None if _is_surely_path(source) else _local(source)
+    if local is not None:
+        path = _in_directory(local.path, local.quant) if os.path.isdir(local.path) else local.path
+        model = _read(path or local.path)
+        return replace(model, doubts=(*model.doubts, *local.doubts)) if local.doubts else model
+    if _looks_like_path(source):
+        raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
+    try:
+        return _read(source)
+    except UnreadableModel as error:
+        raise _with_local_names(error, source) from error
+
+
+def _existing(source: str) -> str | None:
+    """The file or directory with a model that is meant; None where there is nothing of that name."""
     looks_like_path = _looks_like_path(source)
     path = os.path.expanduser(source) if looks_like_path else source
     try:
         if os.path.isdir(path):
-            return _file_in(path, must_have_one=looks_like_path) or source
+            return _in_directory(path, must_have_one=looks_like_path)
         mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            raise UnreadableModel(f"{source}: a pipe or a device, not a file; give a .gguf file")
     except FileNotFoundError:
-        exists = False
+        return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UnreadableModel(f"{source}: {reason}; check the path") from error
-    else:
-        exists = True
-    if looks_like_path and not exists:
-        raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
-    return path if exists else source
+    if not stat.S_ISREG(mode):
+        raise UnreadableModel(f"{source}: a pipe or a device, not a file; give a .gguf file")
+    return path
+
+
+def _local(source: str) -> "LocalModel | None":
+    from estimator.local_models import find_local  # noqa: PLC0415  # 3 ms, for names only
+
+    return find_local(source, os.environ)
+
+
+def _with_local_names(error: UnreadableModel, source: str) -> UnreadableModel:
+    """The error, with what is on this machine by a name like that."""
+    from estimator.local_models import local_names_with  # noqa: PLC0415  # as above
+
+    here = local_names_with(source, os.environ)[:MAX_LISTED]
+    if not here:
+        return error
+    others = error.candidates if isinstance(error, AmbiguousModel) else ()
+    listed = ", ".join((*here, *others)[:MAX_LISTED])
+    return AmbiguousModel(f"{source!r} may be {listed}; name one of them", (*here, *others))
 
 
 def _is_file(path: str) -> bool:
@@ -106,30 +151,39 @@ def _is_file(path: str) -> bool:
         return False
 
 
+def _is_surely_path(source: str) -> bool:
+    """Whether no name looks so."""
+    return source.casefold().endswith(SUFFIXES) or source.startswith((".", "/", "~")) or "\\" in source
+
+
 def _looks_like_path(source: str) -> bool:
     """A name may have one slash, between the owner and the model."""
-    return (
-        source.casefold().endswith(".gguf")
-        or source.startswith((".", "/", "~"))
-        or "\\" in source
-        or source.count("/") > 1
-        or source.endswith("/")
-    )
+    return _is_surely_path(source) or source.count("/") > 1 or source.endswith("/")
 
 
-def _file_in(directory: str, *, must_have_one: bool) -> str | None:
-    """The one model in a directory, whole or in parts; image parts (mmproj) don't count."""
-    found = (name for name in os.listdir(directory) if name.casefold().endswith(".gguf"))
+def _in_directory(directory: str, quant: str = "", *, must_have_one: bool = False) -> str | None:
+    """The one GGUF model in a directory, whole or in parts, or the directory where it is a checkpoint.
+
+    Image parts (mmproj) don't count.
+    """
+    everything = os.listdir(directory)
+    found = (name for name in everything if name.casefold().endswith(".gguf"))
     names = _first_parts(name for name in found if "mmproj" not in name.casefold())
+    if quant:
+        names = [name for name in names if quant.casefold() in name.casefold()] or names
     if len(names) > 1:
         more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
         raise AmbiguousModel(
             f"{directory} has several models: {', '.join(names[:MAX_LISTED])}{more}; name one of them",
             [os.path.join(directory, name) for name in names[:MAX_LISTED]],
         )
-    if not names and must_have_one:
-        raise UnreadableModel(f"{directory} has no .gguf file in it; name a file or a model")
-    return os.path.join(directory, names[0]) if names else None
+    if names:
+        return os.path.join(directory, names[0])
+    if any(name.endswith(".safetensors") or name in CHECKPOINT_FILES for name in everything):
+        return directory
+    if must_have_one:
+        raise UnreadableModel(f"{directory} has no .gguf or .safetensors file in it; name a file or a model")
+    return None
 
 
 def _first_parts(names: Iterable[str]) -> list[str]:

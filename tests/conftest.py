@@ -1,11 +1,16 @@
 """What all tests share."""
 
+import os
+
 import pytest
 import textual._wait
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=40, deadline=None)
 settings.load_profile("quick")
+
+# What this machine has downloaded must not decide what a name means.
+os.environ |= {"OLLAMA_MODELS": os.devnull, "HF_HUB_CACHE": os.devnull}
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -112,7 +112,7 @@ def test_a_directory_with_several_models_lists_them(tmp_path: Path) -> None:
 
 
 def test_a_directory_without_a_model_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableModel, match=r"no \.gguf file"):
+    with pytest.raises(UnreadableModel, match=r"no \.gguf or \.safetensors file"):
         read_model(str(tmp_path))
 
 

@@ -177,7 +177,7 @@ def _head_counts(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
     """Rows of the query and key matrices, by heads as wide as their norm says, or 128."""
     queries, keys = (shapes.get(f"blk.0.attn_{name}.weight", (0, 0))[-1] for name in "qk")
     norm = shapes.get("blk.0.attn_q_norm.weight", (128,))[0]
-    width = gcd(queries, keys, norm if queries % norm == 0 else 64)
+    width = gcd(queries, keys, norm if norm and queries % norm == 0 else 64)
     if not width:
         return {"head_count": 0, "head_count_kv": 0}
     return {

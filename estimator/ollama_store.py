@@ -1,0 +1,150 @@
+"""Ollama's store: from ``llama3.1:8b``, as people type it, to the file with the weights.
+
+Layout and names as of Ollama 0.12 (types/model/name.go, server/manifest.go): a manifest per name and tag lists layers
+by digest, and each layer is a file among the blobs.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from estimator.errors import UnreadableModel
+from estimator.file_cursor import shown
+from estimator.json_file import read_json_object
+
+REGISTRY, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
+"""What a name leaves out."""
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_NAMES = 2000
+"""Listed of one store."""
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile("sha256[:-]([0-9a-f]{64})")
+_LAYER = "application/vnd.ollama.image."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OllamaModel:
+    """One name of the store, and its files."""
+
+    name: str
+    """As Ollama lists it: ``llama3.1:8b``."""
+    path: str
+    """The GGUF file."""
+    projectors: tuple[str, ...]
+    """Image or sound parts that are loaded with it."""
+    adapters: tuple[str, ...]
+
+
+def store_roots(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Where stores are that exist: the one that is set, or a person's own and the service's."""
+    stated = environment.get("OLLAMA_MODELS")
+    places = (stated,) if stated else ("~/.ollama/models", "/usr/share/ollama/.ollama/models")
+    return tuple(
+        root for place in places if os.path.isdir(os.path.join(root := os.path.expanduser(place), "manifests"))
+    )
+
+
+def find_in_store(text: str, roots: Sequence[str]) -> OllamaModel | None:
+    """The model of that name; None where no store has it.
+
+    Raises:
+        UnreadableModel: it is there, and its manifest is damaged or its weights are missing.
+    """
+    parts = _parts(text)
+    if parts is None:
+        return None
+    for root in roots:
+        path = _manifest_path(root, parts)
+        if path is not None:
+            return _read_manifest(path, root)
+    return None
+
+
+def _parts(text: str) -> tuple[str, str, str, str] | None:
+    """(host, namespace, model, tag); None for what can't be a name."""
+    before, slash, last = text.rpartition("/")
+    model, colon, tag = last.partition(":")
+    named = [*before.split("/"), model] if slash else [model]
+    parts = [REGISTRY, NAMESPACE][: max(0, 3 - len(named))] + named + [tag if colon else TAG]
+    if len(parts) != 4 or not all(_PART.fullmatch(part) for part in parts) or ".." in text:
+        return None
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _manifest_path(root: str, parts: Sequence[str]) -> str | None:
+    """In the spelling that is stored; names don't differ by case alone."""
+    path = os.path.join(root, "manifests")
+    for part in parts:
+        exact = os.path.join(path, part)
+        if not os.path.exists(exact):
+            alike = [name for name in _listed(path) if name.casefold() == part.casefold()]
+            if not alike:
+                return None
+            exact = os.path.join(path, alike[0])
+        path = exact
+    return path if os.path.isfile(path) else None
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return sorted(name for name in os.listdir(directory) if _PART.fullmatch(name))[:MAX_NAMES]
+    except OSError:  # a store that others may not read
+        return []
+
+
+def _read_manifest(path: str, root: str) -> OllamaModel:
+    name = _shown_name(path, root)
+    layers = read_json_object(path, MAX_MANIFEST_BYTES).get("layers")
+    if not isinstance(layers, list):
+        raise UnreadableModel(f"Ollama's manifest of {name} lists no layers; pull the model again")
+    blobs: dict[str, list[str]] = {"model": [], "projector": [], "adapter": [], "tensor": []}
+    for layer in layers:
+        if isinstance(layer, dict) and isinstance(kind := layer.get("mediaType"), str):
+            kind = kind.removeprefix(_LAYER)
+            if kind in blobs:
+                blobs[kind].append(_blob_path(root, layer.get("digest"), name))
+    if not blobs["model"]:
+        what = "is stored tensor by tensor" if blobs["tensor"] else "has no weights in this store"
+        raise UnreadableModel(f"Ollama's {name} {what}; give a file of the model instead")
+    return OllamaModel(
+        name=name,
+        path=blobs["model"][0],
+        projectors=(*blobs["model"][1:], *blobs["projector"]),
+        adapters=tuple(blobs["adapter"]),
+    )
+
+
+def _blob_path(root: str, digest: object, name: str) -> str:
+    found = _DIGEST.fullmatch(digest) if isinstance(digest, str) else None
+    if found is None:
+        raise UnreadableModel(
+            f"Ollama's manifest of {name} is damaged (a layer's digest is none); pull the model again"
+        )
+    path = os.path.join(root, "blobs", f"sha256-{found[1]}")
+    if not os.path.isfile(path):
+        raise UnreadableModel(f"Ollama's {name} is not all there: {shown(path)} is missing; pull the model again")
+    return path
+
+
+def _shown_name(path: str, root: str) -> str:
+    """As ``ollama list`` writes it, without what may be left out."""
+    host, namespace, model, tag = os.path.relpath(path, os.path.join(root, "manifests")).split(os.sep)
+    before = "" if (host, namespace) == (REGISTRY, NAMESPACE) else f"{namespace}/"
+    return shown(f"{'' if host == REGISTRY else f'{host}/'}{before}{model}:{tag}")
+
+
+def names_in_store(roots: Sequence[str]) -> Iterator[str]:
+    """Every name and tag, as Ollama lists them."""
+    n = 0
+    for root in roots:
+        manifests = os.path.join(root, "manifests")
+        for host in _listed(manifests):
+            for namespace in _listed(os.path.join(manifests, host)):
+                for model in _listed(os.path.join(manifests, host, namespace)):
+                    for tag in _listed(os.path.join(manifests, host, namespace, model)):
+                        n += 1
+                        if n > MAX_NAMES:
+                            return
+                        yield _shown_name(os.path.join(manifests, host, namespace, model, tag), root)
