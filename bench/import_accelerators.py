@@ -3,7 +3,8 @@
     python bench/import_accelerators.py PATH
 
 PATH holds one JSON object a line: name, vendor, memory_gib_nominal, memory_options_gib, memory_mib_reported_nvml,
-nvml_verified, bandwidth_gb_s, cuda_cc, unified, form, source, notes. The same input gives the same bytes.
+nvml_verified, bandwidth_gb_s, fp16_tflops, fp32_tflops, cuda_cc, unified, form, source, notes. The same input gives
+the same bytes.
 """
 
 import argparse
@@ -66,6 +67,12 @@ def budget(row: dict[str, Any]) -> str | None:
     return {"mac": "metal", "apu": "gtt"}.get(row["form"]) if row["unified"] else None
 
 
+def half_tflops(row: dict[str, Any], n_devices: int) -> float | None:
+    """Of one device; where float16 has no units of its own (before Volta), engines compute in float32."""
+    rate: float | None = row["fp16_tflops"] or row["fp32_tflops"]
+    return rate / n_devices if rate else None
+
+
 def entry(row: dict[str, Any]) -> dict[str, Any]:
     name, n_devices = row["name"], 1
     if name.endswith(PER_DIE):
@@ -81,6 +88,7 @@ def entry(row: dict[str, Any]) -> dict[str, Any]:
         "options_gib": row.get("memory_options_gib"),
         "reported_mib": reported_mib,
         "bandwidth_gb_s": row["bandwidth_gb_s"] / n_devices if n_devices > 1 else row["bandwidth_gb_s"],
+        "half_tflops": half_tflops(row, n_devices),
         "cuda_cc": row["cuda_cc"],
         "unified": row["unified"] or None,
         "budget": budget(row),

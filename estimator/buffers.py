@@ -5,11 +5,12 @@ several devices or on the host (ggml/src/ggml-backend.cpp, `ggml_backend_sched_s
 it may be off.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from estimator.kv_cache import cell_bytes
 from estimator.model import Model
-from estimator.placement import HOST, weight_table
+from estimator.placement import HOST
 from estimator.rounding import ROUNDINGS
 from estimator.scratch import (
     F32_BYTES,
@@ -24,6 +25,7 @@ from estimator.scratch import (
     mask_bytes,
     query_width,
 )
+from estimator.weights import weight_table
 
 N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
@@ -37,6 +39,7 @@ class Buffer:
     low_bytes: int
     high_bytes: int
     formula: str
+    method: str = "closed form"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,23 @@ class Spread:
     def is_pipelined(self) -> bool:
         """Several devices with all the layers overlap their steps (`llama_context`, pipeline_parallel)."""
         return self.n_devices > 1 and self.is_cache_offloaded and not self.has_host_work
+
+
+def simulated_buffers(model: Model, step: Step, n_bytes: Sequence[int]) -> tuple[Buffer, ...]:
+    """Simulated bytes, and what is left to doubt.
+
+    Builds from mid-October 2026 on take embeddings beside tokens as input: up to one more of them on a device, and two
+    more and their indices on the host.
+    """
+    hidden = F32_BYTES * step.shape.n_step_tokens * model.embedding_width
+    formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
+    made = [
+        Buffer(n_bytes=n, low_bytes=n, high_bytes=n + hidden if n else n, formula=formula, method="simulation")
+        for n in n_bytes[:-1]
+    ]
+    host, later = n_bytes[-1], 2 * hidden + 12 * step.shape.n_step_tokens
+    made.append(Buffer(n_bytes=host, low_bytes=host, high_bytes=host + later, formula=formula, method="simulation"))
+    return tuple(made)
 
 
 def buffers(model: Model, step: Step, spread: Spread) -> tuple[Buffer, ...]:

@@ -1,4 +1,4 @@
-"""What changed in llama.cpp's memory from build to build, and where ik_llama.cpp, forked in mid-2024, goes its own way.
+"""What changed in llama.cpp's memory from build to build, what ik_llama.cpp kept of it, and which build Ollama carries.
 
 Each rule holds from a date on, with the change that made it. Dates are those of the merge, to a few days.
 """
@@ -19,6 +19,10 @@ FORKED = date(2024, 8, 1)
 1a4cfbcc5)."""
 
 
+FORK_SKIPS_PREDICTORS = date(2025, 10, 20)
+"""github.com/ikawrakow/ik_llama.cpp/pull/843."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
     """The rules of one build; the defaults are those of the newest one that was measured."""
@@ -36,6 +40,10 @@ class Build:
     """A window's cells are cut to the context before they are rounded up, not after."""
     has_latent_cache: bool = True
     """Files converted for latent attention are cached as their latents."""
+    drops_latent_values: bool = True
+    """A latent is cached once; before, its value half a second time."""
+    skips_predictor_cache: bool = True
+    """Layers that only predict further tokens keep nothing; before, cells like any other."""
     has_streams: bool = True
     """Sequences may own cells of their own; before, all shared one set."""
     counts_output_layer: bool = True
@@ -94,6 +102,7 @@ CHANGES = (
     Change(date(2025, 11, 7), "plain_cell_multiple", f"{PULL}/16812 and 17046", before=32, after=256),
     Change(date(2025, 11, 7), "is_window_padded_last", f"{PULL}/16812 and 17046", before=False, after=True),
     Change(date(2025, 12, 10), "mask_row_multiple", f"{PULL}/17910", before=64, after=1),
+    Change(date(2026, 1, 25), "drops_latent_values", f"{PULL}/19067", before=False, after=True),
     # Not yet in ec98e2002 of 2025-12-16, but in a5bb8ba4c of 2026-01-27, which Ollama carried (its Makefile.sync).
     Change(
         date(2026, 1, 1),
@@ -120,18 +129,35 @@ NUMBERED = (
     (1, date(2023, 3, 10)), (1619, date(2023, 12, 7)), (1795, date(2024, 1, 8)), (2833, date(2024, 5, 9)),
     (3571, date(2024, 8, 12)), (4553, date(2025, 1, 25)), (5269, date(2025, 5, 3)), (6040, date(2025, 7, 31)),
     (6646, date(2025, 10, 1)), (7108, date(2025, 11, 20)), (7847, date(2026, 1, 27)), (8193, date(2026, 3, 3)),
-    (8672, date(2026, 4, 6)), (9093, date(2026, 5, 11)), (9272, date(2026, 5, 22)), (9637, date(2026, 6, 14)),
-    (10488, date(2026, 8, 17)), (11549, date(2026, 10, 16)),
+    (8672, date(2026, 4, 6)), (9093, date(2026, 5, 11)), (9272, date(2026, 5, 22)), (9409, date(2026, 5, 29)),
+    (9509, date(2026, 6, 4)), (9637, date(2026, 6, 14)),
+    (9888, date(2026, 7, 4)), (10069, date(2026, 7, 19)), (10488, date(2026, 8, 17)), (11549, date(2026, 10, 16)),
 )  # fmt: skip
 """Numbers of builds and the days they are from: its own releases, as logs, issues and PyPI's xllamacpp name them."""
 
+OLLAMA = (
+    ((0, 1, 40), date(2024, 5, 30)), ((0, 1, 45), date(2024, 6, 17)), ((0, 2, 0), date(2024, 7, 7)),
+    ((0, 3, 1), date(2024, 7, 29)), ((0, 3, 4), date(2024, 8, 6)), ((0, 3, 10), date(2024, 9, 3)),
+    ((0, 5, 2), date(2024, 12, 10)), ((0, 5, 5), date(2025, 1, 8)), ((0, 5, 13), date(2025, 2, 26)),
+    ((0, 6, 6), date(2025, 4, 16)), ((0, 6, 7), date(2025, 4, 25)), ((0, 6, 8), date(2025, 5, 1)),
+    ((0, 7, 0), date(2025, 5, 12)), ((0, 11, 5), date(2025, 8, 14)), ((0, 12, 4), date(2025, 10, 1)),
+    ((0, 12, 6), date(2025, 10, 10)), ((0, 12, 11), date(2025, 10, 24)), ((0, 13, 2), date(2025, 11, 20)),
+    ((0, 13, 3), date(2025, 12, 9)), ((0, 13, 5), date(2025, 12, 16)), ((0, 30, 0), date(2026, 5, 29)),
+    ((0, 30, 5), date(2026, 6, 4)), ((0, 30, 9), date(2026, 6, 13)), ((0, 30, 11), date(2026, 6, 24)),
+    ((0, 31, 0), date(2026, 6, 29)), ((0, 32, 2), date(2026, 7, 20)), ((0, 32, 6), date(2026, 8, 4)),
+    ((0, 32, 15), date(2026, 8, 17)),
+)  # fmt: skip
+"""Ollama's versions that came with another llama.cpp, and the day of that: the commits that changed its Makefile.sync,
+its submodule or, from 0.30 on, its LLAMA_CPP_VERSION (github.com/ollama/ollama, tags of 2026-08)."""
+
+_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:-\w+)?")
 _DATED = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?")
 _NUMBERED = re.compile(r"b?(\d{1,5})")
 
 
 @cache
 def build_of(text: str = "") -> Build:
-    """The build meant: ``2025-06``, ``2025-06-12``, ``b5269``; ``ik`` before it for ik_llama.cpp; empty for the newest.
+    """The build meant: ``2025-06``, ``2025-06-12``, ``b5269``; ``ik-2025-06``, ``ollama-0.12.6``; empty for the newest.
 
     Raises:
         EstimatorError: neither a date nor a number.
@@ -139,6 +165,8 @@ def build_of(text: str = "") -> Build:
     wanted = text.strip().casefold()
     if wanted in ("", "latest", "newest"):
         return Build()
+    if wanted.startswith("ollama"):
+        return _carried(wanted.removeprefix("ollama").lstrip("-_ "), text)
     is_fork = wanted.startswith("ik")
     day = MEASURED if wanted == "ik" else _day(wanted.removeprefix("ik").lstrip("-_ "), text)
     if is_fork:
@@ -146,6 +174,17 @@ def build_of(text: str = "") -> Build:
     if day >= MEASURED and not _after(day, "has_mixed_input"):
         return Build()
     return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **_fields(day))  # type: ignore[arg-type]
+
+
+def _carried(version: str, text: str) -> Build:
+    """What an Ollama carries; those up to 0.29 said themselves which blocks go where, and the output layer last."""
+    found = _VERSION.fullmatch(version)
+    if found is None:
+        raise EstimatorError(f"no build is called {text!r}; an Ollama's is ollama-0.12.6")
+    numbers = (int(found[1]), int(found[2]), int(found[3] or 0))
+    at = bisect_right([first for first, _ in OLLAMA], numbers)
+    day = OLLAMA[max(0, at - 1)][1]
+    return Build(name=f"llama.cpp of {day.isoformat()} in Ollama {version}", is_measured=False, **_fields(day))  # type: ignore[arg-type]
 
 
 def _day(wanted: str, text: str) -> date:
@@ -187,5 +226,6 @@ def _after(day: date, field: str) -> bool:
 
 def _forked(day: date) -> Build:
     """ik_llama.cpp: as its main line was when it forked, but for latents, which it has had since early 2025."""
-    rules = _fields(min(day, FORKED)) | {"has_latent_cache": True}
+    rules = _fields(min(day, FORKED)) | {"has_latent_cache": True, "drops_latent_values": True}
+    rules["skips_predictor_cache"] = day >= FORK_SKIPS_PREDICTORS
     return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)  # type: ignore[arg-type]

@@ -2,23 +2,24 @@
 
 Layers repeat, so that a few of them show what all of them need: a run of equal layers is cut to its first ones, and the
 cut is taken where the allocator came to a layer in the same state twice, so that all further ones would go the same
-way. What was simulated once is remembered by all that it depends on; with every weight on a device that is not the
-quant.
+way. What was simulated once is remembered by all that it depends on: with every weight on a device that is not the
+quant, and one layer more or less on a device is often the same stack.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from estimator.allocator import Allocator, Mark
 from estimator.graph import Draft, Graph
-from estimator.graphs.families import FAMILIES, Family
+from estimator.graphs.families import FAMILIES
 from estimator.model import Model
-from estimator.placement import HOST, Layout, weight_device
+from estimator.placement import EXPERTS, HOST, Layout, overrides_of, weight_device
 from estimator.repeats import Run, runs_of
 from estimator.rounding import Rounding
 from estimator.scheduler import Scheduler
 from estimator.scratch import Step
+from estimator.weights import block_tensors
 
 N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
@@ -52,55 +53,37 @@ class Machine:
         )
 
 
-def compute_bytes(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
-    """The compute buffer of each device, the host's last; None for an architecture without a builder."""
-    if model.architecture not in FAMILIES:
-        return None
-    subject = _skeleton(model) if _types_matter(layout, machine) is False else _Typed(model)
-    return _remembered(subject, step, layout, machine)
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A run of layers that was cut short."""
+
+    end: int
+    """In the stack, the first layer after it."""
+    period: int
+    is_long: bool
+    """So many repeats were kept that two states in turn would show."""
+    is_even: bool
+    """An even number of repeats was left out."""
+
+    def is_settled(self, marks: Sequence[Mark]) -> bool:
+        """Whether it ended in a state it had been in, from where what was left out would go the same way."""
+        if marks[self.end] == marks[self.end - self.period]:
+            return True
+        return self.is_long and self.is_even and marks[self.end] == marks[self.end - 2 * self.period]
 
 
-def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> Graph:
-    """All layers, none left out: for those who want to look."""
-    return _graph(model, step, layout, machine, None)
-
-
-def _types_matter(layout: Layout, machine: Machine) -> bool:
-    """Whether stored weights are copied into a buffer, so that their types count."""
-    is_all_there = HOST not in layout.layer_devices and not layout.n_cpu_moe_layers and not layout.overrides
-    return machine.n_devices > 0 and not is_all_there
-
-
-class _Typed:
-    """A model as a key, its types among what counts."""
-
-    __slots__ = ("model",)
-
-    def __init__(self, model: Model) -> None:
-        self.model = model
-
-    def __hash__(self) -> int:
-        return hash(id(self.model))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Typed) and other.model is self.model
-
-
-class _Skeleton(_Typed):
+class Skeleton:
     """A model as a key without its types: equal for all quants of a model, which one graph serves."""
 
     __slots__ = ("_content", "_hash")
 
     def __init__(self, model: Model) -> None:
-        super().__init__(model)
         self._content = (
             model.architecture,
-            model.layers,
             model.n_heads,
             model.head_width,
             model.experts,
             model.latent,
-            model.n_predictor_layers,
             tuple((tensor.name, tensor.shape) for tensor in model.tensors),
         )
         self._hash = hash(self._content)
@@ -109,84 +92,159 @@ class _Skeleton(_Typed):
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Skeleton) and (self is other or self._content == other._content)
+        return isinstance(other, Skeleton) and (self is other or self._content == other._content)
 
 
-@lru_cache(maxsize=48)
-def _skeleton(model: Model) -> _Skeleton:
-    return _Skeleton(model)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """The layers of a load as far as the simulation tells them apart; equal ones are simulated once."""
+
+    skeleton: Skeleton
+    signatures: tuple[Hashable, ...]
+    """Of each layer."""
+    cuts: tuple[Cut, ...]
+    ends: Hashable
+    """Where what belongs to no layer lies, and of what type it is where that counts."""
+    is_pipelined: bool
+    layers: tuple[int, ...] = field(compare=False)
+    """Their numbers in the model."""
+    model: Model = field(compare=False)
+    layout: Layout = field(compare=False)
 
 
-@lru_cache(maxsize=4096)
-def _remembered(subject: _Typed, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
-    model = subject.model
-    family = FAMILIES[model.architecture]
-    n_layers = model.n_layers - model.n_predictor_layers
-    signatures = [_signature(model, family, layer, layout, machine) for layer in range(n_layers - 1)]
-    runs = [*runs_of(signatures), Run(n_layers - 1, 1, 1)]  # the last layer works on the output rows only
+def compute_bytes(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
+    """The compute buffer of each device, the host's last; None for an architecture without a builder."""
+    if model.architecture not in FAMILIES:
+        return None
+    return _by_layout(model, step, layout, machine)
+
+
+def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    """The same with every layer simulated and nothing remembered."""
+    return _run(model, step, layout, machine, None)[0]
+
+
+def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> Graph:
+    """All layers, none left out: for those who want to look."""
+    return _graph(model, step, layout, machine, None)
+
+
+@lru_cache(maxsize=1024)
+def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    last = model.n_layers - model.n_predictor_layers - 1
+    signatures = [_signature(model, layer, layout, machine) for layer in range(last + 1)]
+    runs = [*runs_of(signatures[:last]), Run(last, 1, 1)]  # the last layer works on the output rows only
     for n_tried in REPEATS_TRIED:
-        kept = [_n_kept(run, n_tried) for run in runs]
-        layers = [run.start + layer for run, n in zip(runs, kept, strict=True) for layer in range(run.period * n)]
-        if len(layers) > 0.8 * n_layers:
-            break
-        found, marks = _simulated(model, step, layout, machine, layers)
-        if _is_settled(runs, kept, marks):
+        found = _by_stack(step, _stack(model, layout, machine, signatures, runs, n_tried), machine)
+        if found is not None:
             return found
     return simulated(model, step, layout, machine)
 
 
-def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
-    """The same as ``compute_bytes`` with every layer simulated and nothing remembered."""
-    return _simulated(model, step, layout, machine, None)[0]
+def _stack(
+    model: Model, layout: Layout, machine: Machine, signatures: Sequence[Hashable], runs: Sequence[Run], n_tried: int
+) -> Stack:
+    """The layers with every run cut to about ``n_tried`` repeats."""
+    layers: list[int] = []
+    cuts: list[Cut] = []
+    for run in runs:
+        n_kept = min(run.n_repeats, n_tried)
+        if n_tried > REPEATS_TRIED[0] and n_kept < run.n_repeats:
+            n_kept += (run.n_repeats - n_kept) % 2  # states may alternate
+        layers.extend(range(run.start, run.start + n_kept * run.period))
+        n_left = run.n_repeats - n_kept
+        if n_left:
+            cuts.append(Cut(len(layers), run.period, n_tried > REPEATS_TRIED[0], n_left % 2 == 0))
+    return Stack(
+        skeleton=_skeleton(model),
+        signatures=tuple(signatures[layer] for layer in layers),
+        cuts=tuple(cuts),
+        ends=_ends(model, layout, machine),
+        is_pipelined=machine.is_pipelined(layout),
+        layers=tuple(layers),
+        model=model,
+        layout=layout,
+    )
 
 
-def _n_kept(run: Run, n_tried: int) -> int:
-    """So many repeats, or one less where that leaves an even number out: states may alternate."""
-    if run.n_repeats <= n_tried:
-        return run.n_repeats
-    return n_tried if n_tried <= REPEATS_TRIED[0] or (run.n_repeats - n_tried) % 2 == 0 else n_tried + 1
-
-
-def _is_settled(runs: Sequence[Run], kept: Sequence[int], marks: Sequence[Mark]) -> bool:
-    """Whether every run that was cut ended in a state it had been in, from where the rest would go the same way."""
-    position = 0
-    for run, n in zip(runs, kept, strict=True):
-        if n < run.n_repeats:
-            end = position + n * run.period
-            n_left = run.n_repeats - n
-            is_same = marks[end] == marks[end - run.period]
-            is_alternating = n > 2 and n_left % 2 == 0 and marks[end] == marks[end - 2 * run.period]
-            if not (is_same or is_alternating):
-                return False
-        position += n * run.period
-    return True
-
-
-def _signature(model: Model, family: Family, layer: int, layout: Layout, machine: Machine) -> Hashable:
-    """What makes two layers the same to the simulation."""
-    device = layout.layer_devices[layer]
-    tensors = _layer_tensors(model)[layer]
-    if not _types_matter(layout, machine):
-        held: Hashable = tuple((suffix, shape) for suffix, shape, _ in tensors)
-    else:
-        homes = [weight_device(f"blk.{layer}.{suffix}", layout) for suffix, _, _ in tensors]
-        held = tuple(
-            (suffix, shape, home, type_name if home != device or home == HOST else "")
-            for (suffix, shape, type_name), home in zip(tensors, homes, strict=True)
-        )
-    return device, model.layers[layer], held, family.variant(model, layer)
+@lru_cache(maxsize=4096)
+def _by_stack(step: Step, stack: Stack, machine: Machine) -> tuple[int, ...] | None:
+    """The buffers; None where a run that was cut had not settled."""
+    found, marks = _run(stack.model, step, stack.layout, machine, stack.layers)
+    return found if all(cut.is_settled(marks) for cut in stack.cuts) else None
 
 
 @lru_cache(maxsize=48)
-def _layer_tensors(model: Model) -> tuple[tuple[tuple[str, tuple[int, ...], str], ...], ...]:
-    """Per layer: (name without the block, shape, type) of its tensors."""
-    layers: list[list[tuple[str, tuple[int, ...], str]]] = [[] for _ in range(model.n_layers)]
-    for tensor in model.tensors:
-        if tensor.name.startswith("blk."):
-            _, number, suffix = tensor.name.split(".", 2)
-            if int(number) < model.n_layers:
-                layers[int(number)].append((suffix, tensor.shape, tensor.type))
-    return tuple(tuple(layer) for layer in layers)
+def _skeleton(model: Model) -> Skeleton:
+    return Skeleton(model)
+
+
+def _signature(model: Model, layer: int, layout: Layout, machine: Machine) -> Hashable:
+    """What makes two layers the same to the simulation."""
+    return _layer_signature(
+        model,
+        layer,
+        layout.layer_devices[layer],
+        overrides_of(layout.overrides, layer),
+        layer < layout.n_cpu_moe_layers,
+        machine.n_devices > 0,
+    )
+
+
+@lru_cache(maxsize=16384)
+def _layer_signature(  # parts of a key
+    model: Model,
+    layer: int,
+    device: int,
+    overrides: tuple[object, ...],
+    is_moe_on_host: bool,  # noqa: FBT001
+    has_devices: bool,  # noqa: FBT001
+) -> Hashable:
+    """Shapes, homes, and the types of what a device would fetch from elsewhere."""
+    lone = Layout(
+        layer_devices=(device,) * (model.n_layers + 1),
+        n_cpu_moe_layers=model.n_layers if is_moe_on_host else 0,
+        n_gpu_layers=0,
+        overrides=overrides,  # type: ignore[arg-type]
+    )
+    held: list[tuple[str, tuple[int, ...], int, str]] = []
+    for tensor in block_tensors(model)[layer]:
+        home = device
+        if overrides or (is_moe_on_host and EXPERTS.search(tensor.name)):
+            home = weight_device(tensor.name, lone)
+        is_fetched = has_devices and (home == HOST or home != device)
+        suffix = tensor.name.split(".", 2)[2]
+        held.append((suffix, tensor.shape, home, tensor.type if is_fetched else ""))
+    variant = FAMILIES[model.architecture].variant(model, layer)
+    return _interned((device, model.layers[layer], tuple(held), variant))
+
+
+class _Interned:
+    """A signature that compares quickly: equal ones are the same object."""
+
+    __slots__ = ("content",)
+
+    def __init__(self, content: Hashable) -> None:
+        self.content = content
+
+
+@lru_cache(maxsize=16384)
+def _interned(content: Hashable) -> _Interned:
+    return _Interned(content)
+
+
+def _ends(model: Model, layout: Layout, machine: Machine) -> Hashable:
+    output = layout.layer_devices[-1]
+    loose = [tensor for tensor in _loose_tensors(model) if not tensor[0].startswith("rope_")]
+    homes = tuple(weight_device(name, layout) for name, _ in loose)
+    is_fetched = machine.n_devices > 0 and (output == HOST or any(home != output for home in homes[1:]))
+    return output, homes, tuple(type_name for _, type_name in loose) if is_fetched else ()
+
+
+@lru_cache(maxsize=48)
+def _loose_tensors(model: Model) -> tuple[tuple[str, str], ...]:
+    """(name, type) of what belongs to no block."""
+    return tuple((tensor.name, tensor.type) for tensor in model.tensors if not tensor.name.startswith("blk."))
 
 
 @lru_cache(maxsize=48)
@@ -208,7 +266,7 @@ def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: S
     return draft.finish()
 
 
-def _simulated(
+def _run(
     model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None
 ) -> tuple[tuple[int, ...], list[Mark]]:
     """(bytes per buffer, the allocator's state at each layer's start) with only these layers, all where None."""

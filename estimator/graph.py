@@ -134,6 +134,10 @@ class Draft:
     """A graph being written: the model it is of, and the operations to write it with.
 
     A builder calls ``begin_layer`` at the start of each of ``layers`` and ``finish`` at the end.
+
+    Nodes are executed in the order in which they are written, unless the builder has said ``defer``: then a node waits
+    until one that needs it is expanded, as llama.cpp builds its graphs (`ggml_build_forward_expand`). Models with
+    recurrent layers read a layer's state before they finish the layer in front of it, which only that order shows.
     """
 
     def __init__(
@@ -162,6 +166,7 @@ class Draft:
         self.layers = tuple(range(model.n_layers - model.n_predictor_layers)) if layers is None else tuple(layers)
         self.is_cache_offloaded, self.has_mixed_input = is_cache_offloaded, has_mixed_input
         self.n_tokens, self.n_streams = step.shape.n_step_tokens, step.shape.n_streams
+        self.n_sequences = step.shape.n_sequences
         self.n_outputs = step.n_outputs
         self.nodes: list[Node] = []
         self.layer_starts: list[int] = []
@@ -171,6 +176,7 @@ class Draft:
         self.output_rows = self.input("inp_out_ids", "I32", self.n_outputs)
         self.caches = {window: CacheInputs(model, step, window) for window in window_kinds(model)}
         self._weights: dict[tuple[str, int | None], Node] = {}
+        self._waiting: set[int] | None = None
 
     @property
     def last_layer(self) -> int:
@@ -185,6 +191,26 @@ class Draft:
     def begin_layer(self) -> None:
         """Mark that the next node is a layer's first."""
         self.layer_starts.append(len(self.nodes))
+
+    def defer(self) -> None:
+        """From here on nodes wait until they are expanded."""
+        self._waiting = set()
+
+    def expand(self, node: Node) -> None:
+        """Have this node executed next, with all that it needs before it; nothing where nodes don't wait."""
+        if self._waiting is None or id(node) not in self._waiting:
+            return
+        self._waiting.discard(id(node))
+        for source in node.sources:
+            self.expand(source)
+        self.nodes.append(node)
+
+    def _add(self, node: Node) -> Node:
+        if self._waiting is None:
+            self.nodes.append(node)
+        else:
+            self._waiting.add(id(node))
+        return node
 
     def has(self, name: str) -> bool:
         """Whether the model has a tensor of that name."""
@@ -210,9 +236,7 @@ class Draft:
 
     def operation(self, name: str, op: str, shape: Sequence[int], *sources: Node, type_name: str = "F32") -> Node:
         """The result of an operation, float32 unless said otherwise."""
-        node = Node(name, op, type_name, shape, sources)
-        self.nodes.append(node)
-        return node
+        return self._add(Node(name, op, type_name, shape, sources))
 
     def view(
         self,
@@ -226,16 +250,14 @@ class Draft:
         is_contiguous: bool = True,
     ) -> Node:
         """The same memory in another shape; ``n_bytes`` is what it spans where that is not the shape's size."""
-        node = Node(
-            name, op, type_name or of.type, shape, (of,), base=of, n_bytes=n_bytes, is_contiguous=is_contiguous
-        )  # fmt: skip
-        self.nodes.append(node)
-        return node
+        return self._add(
+            Node(name, op, type_name or of.type, shape, (of,), base=of, n_bytes=n_bytes, is_contiguous=is_contiguous)
+        )
 
     def write(self, name: str, op: str, into: Node, *sources: Node) -> Node:
         """An operation whose result goes into memory that is there already."""
-        node = Node(name, op, into.type, into.shape, sources, base=into, n_bytes=into.n_bytes)
-        self.nodes.append(node)
+        node = self._add(Node(name, op, into.type, into.shape, sources, base=into, n_bytes=into.n_bytes))
+        self.expand(node)
         return node
 
     def matrix(self, name: str, weight: str, x: Node, *, device: int | None = None) -> Node:

@@ -4,11 +4,12 @@ The rules are llama.cpp's (src/llama-context.cpp, src/llama-kv-cache.cpp, src/ll
 src/llama-memory-recurrent.cpp, as of 2026-10).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from estimator.builds import Build
 from estimator.ledger import Workload
-from estimator.model import Layer
+from estimator.model import Layer, Model
 from estimator.rounding import Rounding
 
 CELL_MULTIPLE = 256
@@ -121,6 +122,19 @@ def state_bytes(layer: Layer, n_sequences: int, rounding: Rounding) -> int:
         for width in (layer.conv_state_width, layer.recurrent_state_width)
         if width
     )
+
+
+@lru_cache(maxsize=16)
+def as_cached(model: Model, build: Build) -> Model:
+    """The model with what its layers kept under that build; the model itself where that makes no difference."""
+    layers = list(model.layers)
+    n_main = model.n_layers - model.n_predictor_layers
+    if not build.skips_predictor_cache:
+        layers[n_main:] = [layers[n_main - 1]] * model.n_predictor_layers
+    if model.latent and not build.drops_latent_values:
+        rank = model.latent.key_value_rank
+        layers = [replace(layer, value_width=rank) if layer.key_width else layer for layer in layers]
+    return model if tuple(layers) == model.layers else replace(model, layers=tuple(layers))
 
 
 def _pad(n: int, multiple: int) -> int:

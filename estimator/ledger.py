@@ -76,8 +76,17 @@ class Place:
     """CUDA's, (9, 0) for an H100."""
     bandwidth_bytes_per_second: float | None = None
     """Of its memory, as the maker states it."""
+    is_bandwidth_assumed: bool = False
+    """Nobody stated it: the kind of machine was all there was to go by."""
     half_flops: float | None = None
     """Dense float16 operations per second, as the maker states them."""
+    usable_bytes: int | None = None
+    """Of the total, what programs are offered: the driver keeps the rest to itself. None: not known."""
+
+    @property
+    def offered_bytes(self) -> int:
+        """What CUDA calls the total, which engines take their share of."""
+        return self.total_bytes if self.usable_bytes is None else self.usable_bytes
 
     @property
     def line_bytes(self) -> int:
@@ -104,6 +113,9 @@ class Term:
     read_bytes: int = 0
     """Of these, what is read for every token that one sequence generates, its context full: experts that are not used
     and rows that are not looked up are left out."""
+    is_in_share: bool = False
+    """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
+    a sum over all kinds has no doubt about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +155,8 @@ class Estimate:
     answers: tuple[Answer, ...] = ()
     refusal: str = ""
     """Why the engine would not start, in a sentence, where that is its own rule and not a lack of room for a term."""
+    risk: str = ""
+    """Why it may not start, in a sentence, where only the band reaches over such a rule."""
 
     def n_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """Expected bytes in these places (all where None), of this kind (all where None)."""
@@ -150,11 +164,15 @@ class Estimate:
 
     def low_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """The least that the band allows."""
-        return sum(term.low_bytes for term in self.select(places, kind))
+        return sum(
+            term.n_bytes if term.is_in_share and kind is None else term.low_bytes for term in self.select(places, kind)
+        )
 
     def high_bytes(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> int:
         """The most that the band allows."""
-        return sum(term.high_bytes for term in self.select(places, kind))
+        return sum(
+            term.n_bytes if term.is_in_share and kind is None else term.high_bytes for term in self.select(places, kind)
+        )
 
     def select(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> tuple[Term, ...]:
         """The terms in these places, of this kind."""

@@ -11,8 +11,9 @@ from itertools import accumulate
 from estimator.buffers import Spread, device_buffer
 from estimator.ledger import Place
 from estimator.model import Model
-from estimator.placement import HOST, Layout, counted_layout, weight_table
+from estimator.placement import HOST, Layout, counted_layout
 from estimator.scratch import Step
+from estimator.weights import weight_table
 
 FIT_MARGIN_BYTES = 1024 << 20
 """What stays free on each device (--fit-target, common/common.h)."""

@@ -1,4 +1,4 @@
-"""Which device holds which layer, and the bytes of the weights there.
+"""Which device holds which layer, and which tensor.
 
 llama.cpp: `llama_model::load_tensors` in src/llama-model.cpp (as of 2026-10). Layers are counted with the output layer
 as one more; the last ones go to the devices.
@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.errors import Unjudgeable
-from estimator.model import Model
-from estimator.rounding import ROUNDINGS
 
 HOST = -1
 """In place of a device's number."""
 
-_INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
-_FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight"})
+INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
+FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight"})
 
 
 def place_layers(
@@ -65,6 +63,8 @@ class Override:
     """A regular expression, searched for in the tensor's name."""
     device: int
     """A device's number, or HOST."""
+    block: int | None = None
+    """Only tensors of this block; what --fit writes is about one block each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,18 +89,24 @@ class Layout:
 def weight_device(name: str, layout: Layout) -> int:
     """The device that holds this tensor, or HOST; the copies of RoPE's factors and of a tied head apart."""
     layers = layout.layer_devices
-    if name in _INPUT_TENSORS:
+    if name in INPUT_TENSORS:
         return HOST
     block = -1
     if name.startswith("blk."):
         block = int(name.split(".", 2)[1])
         device = layers[block]
     else:
-        device = layers[0] if name in _FIRST_LAYER_TENSORS else layers[-1]
-    for override in layout.overrides:
+        device = layers[0] if name in FIRST_LAYER_TENSORS else layers[-1]
+    for override in overrides_of(layout.overrides, block):
         if compiled(override.pattern).search(name):
             return override.device
     return HOST if 0 <= block < layout.n_cpu_moe_layers and EXPERTS.search(name) else device
+
+
+@lru_cache(maxsize=4096)
+def overrides_of(overrides: tuple[Override, ...], block: int) -> tuple[Override, ...]:
+    """Those that may concern tensors of this block; -1 for what belongs to none."""
+    return tuple(override for override in overrides if override.block is None or override.block == block)
 
 
 EXPERTS = re.compile(r"\.ffn_(up|down|gate_up|gate)_(ch|)exps")
@@ -127,78 +133,4 @@ def counted_layout(n_layers: int, n_cpu_moe_layers: int, counts: Sequence[int]) 
         layer_devices=(HOST,) * (n_layers + 1 - len(devices)) + devices,
         n_cpu_moe_layers=n_cpu_moe_layers,
         n_gpu_layers=len(devices),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WeightTable:
-    """The weights of a model as one kind of buffer rounds them, summed by where they belong."""
-
-    layer_bytes: tuple[int, ...]
-    """Per block, experts apart."""
-    expert_bytes: tuple[int, ...]
-    """Per block, only the matrices of the experts."""
-    input_bytes: int
-    """Embeddings that are looked up row by row: always on the host."""
-    output_bytes: int
-    """With the output layer: head, last norm and whatever belongs to no block."""
-    first_layer_bytes: int
-    """Tensors outside the blocks that are placed with the first one."""
-    rope_bytes: int
-    """A copy for each device that holds a block."""
-    tied_bytes: int
-    """The embedding that serves as the head as well; a second copy where the output layer is on a device."""
-    used_expert_ratio: float
-    """Of the experts' bytes, what one token reads."""
-    largest_bytes: dict[str, int]
-    """Per kind of matrix (``ffn_down``), the largest one of the blocks."""
-
-
-@lru_cache(maxsize=48)
-def weight_table(model: Model, kind: str) -> WeightTable:
-    """The table of a model for a kind of buffer, a key of ROUNDINGS; remembered, since it costs milliseconds."""
-    rounding = ROUNDINGS[kind]
-    n_blocks = model.n_layers
-    n_loaded = n_blocks - model.n_predictor_layers
-    layers, experts = [0] * n_blocks, [0] * n_blocks
-    sums = {"input": 0, "output": 0, "first": 0, "rope": 0}
-    tied_bytes = 0
-    largest: dict[str, int] = {}
-    has_head = False
-    for tensor in model.tensors:
-        name = tensor.name
-        n_bytes = rounding.tensor_bytes(tensor.type, tensor.shape)
-        if name.startswith("blk."):
-            _, number, rest = name.split(".", 2)
-            block = int(number)
-            if block >= n_loaded:
-                continue
-            if "_exps" in rest:
-                experts[block] += n_bytes
-            else:
-                layers[block] += n_bytes
-            if len(tensor.shape) > 1 and rest.endswith("weight") and "norm" not in rest:
-                matrix = rest.removesuffix(".weight")
-                largest[matrix] = max(largest.get(matrix, 0), n_bytes)
-        elif name in _INPUT_TENSORS:
-            sums["input"] += n_bytes
-            if name == "token_embd.weight":
-                tied_bytes = n_bytes
-        elif name.startswith("rope_"):
-            sums["rope"] += n_bytes
-        elif name in _FIRST_LAYER_TENSORS:
-            sums["first"] += n_bytes
-        else:
-            sums["output"] += n_bytes
-            has_head = has_head or name == "output.weight"
-    return WeightTable(
-        layer_bytes=tuple(layers),
-        expert_bytes=tuple(experts),
-        input_bytes=sums["input"],
-        output_bytes=sums["output"],
-        first_layer_bytes=sums["first"],
-        rope_bytes=sums["rope"],
-        tied_bytes=0 if has_head else tied_bytes,
-        used_expert_ratio=model.experts.n_used / model.experts.n_experts if model.experts else 1.0,
-        largest_bytes=largest,
     )

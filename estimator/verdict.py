@@ -78,7 +78,7 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         places: as they are now; every term's place is among them.
         fallback: what the engine would do by itself where the estimate does not fit.
 
-    An engine that would refuse by its own rule fails, however much room there is.
+    An engine that would refuse by its own rule fails, however much room there is, and is tight where it might.
     """
     margins = _sharing_overflow(tuple(_margin(estimate, place, places) for place in places))
     used = [margin for margin in margins if margin.load_bytes] or list(margins)
@@ -88,6 +88,8 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         level, reason = Level.FAILS, estimate.refusal
     elif level >= Level.SPILLS:
         level, reason = _overflow(worst, places, fallback)
+    elif estimate.risk:
+        level, reason = Level.TIGHT, estimate.risk
     elif fallback is not None and fallback.summary:
         reason = f"left to itself, {fallback.engine} would keep more room: {fallback.summary}"
     return Verdict(

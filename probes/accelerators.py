@@ -46,6 +46,8 @@ class Accelerator:
     reported_mib: int | None = None
     """What the driver reports as the total, where that was seen."""
     bandwidth_gb_s: float | None = None
+    half_tflops: float | None = None
+    """Dense float16 operations, 10^12 a second; float32 ones where float16 has no units of its own."""
     cuda_cc: str | None = None
     unified: bool = False
     budget: Literal["metal", "gtt"] | None = None
@@ -99,6 +101,31 @@ def find_accelerator(name: str, size_gib: float | None, known: tuple[Accelerator
     if len({one.total_bytes(size_gib) for one in meant}) > 1:
         raise _ambiguous(name, meant)
     return next((one for one in meant if "sxm" in f"{one.name} {one.also}".lower()), meant[0])
+
+
+def named_accelerator(
+    name: str, known: tuple[Accelerator, ...], *, n_cores: int | None = None, size_gib: float | None = None
+) -> Accelerator | None:
+    """The one that a driver names so, letter for letter; None where it is not known, or may be several.
+
+    What stands in parentheses is our own: "NVIDIA GB10 (DGX Spark)" is what the driver calls "NVIDIA GB10". Variants
+    are told apart by their GPU cores ("Apple M4 Max (40-core GPU)"), or else by their size.
+    """
+    wanted = _plain_name(name)
+    found = [one for one in known if wanted and _plain_name(one.name) == wanted]
+    if len(found) > 1 and n_cores is not None:
+        found = [one for one in found if f"({n_cores}-core" in one.name] or found
+    if len(found) > 1 and size_gib is not None:
+        found = [one for one in found if one.has_size(size_gib)] or found
+    if len({(one.bandwidth_gb_s, one.half_tflops) for one in found}) > 1:
+        return None
+    return found[0] if found else None
+
+
+def _plain_name(name: str) -> str:
+    """Without what stands in parentheses and without the maker."""
+    text = re.sub(r"\([^()]*\)", " ", name[:200].casefold())
+    return " ".join(word for word in text.split() if word not in ("nvidia", "amd", "apple", "intel"))
 
 
 _FILLER = frozenset(

@@ -41,6 +41,8 @@ class FakeGpu:
             "nvmlDeviceGetComputeRunningProcesses_v2": [],
             "nvmlDeviceGetCudaComputeCapability": (8, 9),
             "nvmlDeviceGetNumGpuCores": 16384,
+            "nvmlDeviceGetMaxClockInfo": 10501,
+            "nvmlDeviceGetMemoryBusWidth": 384,
             "nvmlDeviceGetAttributes": SimpleNamespace(multiprocessorCount=16),
         }
 

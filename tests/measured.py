@@ -19,7 +19,7 @@ from estimator.templates import tensors_of
 
 DATA = Path(__file__).parent / "data"
 HOST = "FAKE_Host"
-KNOWN_OPTIONS = {"repack", "ts", "kvo", "swafull", "ncmoe"}
+KNOWN_OPTIONS = {"repack", "ts", "kvo", "swafull", "ncmoe", "sm", "opo"}
 TIB = 1 << 40
 
 
@@ -75,6 +75,9 @@ def replay(
         is_full_window=options.get("swafull") == "1",
         n_cpu_moe_layers=int(options.get("ncmoe", 0)),
         tensor_split=tuple(map(float, options["ts"].split(","))) if "ts" in options else None,
+        split_mode=options.get("sm", "layer"),
+        offloads_operations=options.get("opo") != "0",
+        is_repacked=options.get("repack") != "0",
         n_outputs=point["n_outputs_max"] or min(point["batch"], point["n_ctx_req"]),
     )
     workload = Workload(context_tokens=point["n_ctx_req"], n_sequences=point["parallel"], kv_type=point["kv_type"])

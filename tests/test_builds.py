@@ -1,13 +1,16 @@
 """Rules by build: which hold when, and what they do to caches and layers."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
+from measured import measured_model
 
 from estimator.builds import CHANGES, Build, build_of, day_of_number
 from estimator.errors import EstimatorError
-from estimator.kv_cache import cache_shape
+from estimator.kv_cache import as_cached, cache_shape
 from estimator.ledger import Workload
+from estimator.model import Layer
 from estimator.placement import HOST, place_layers
 
 
@@ -37,13 +40,19 @@ def test_the_last_values_of_all_changes_are_the_newest_rules_but_for_mixed_input
         ("b11549", "has_mixed_input", True),
         ("ik-2026-05", "reserves_all_outputs", True),
         ("ik", "has_latent_cache", True),
+        ("ik-2025-09", "skips_predictor_cache", False),
+        ("ollama-0.12.6", "counts_output_layer", False),
+        ("ollama-0.29", "reserves_all_outputs", True),
+        ("ollama-0.32.15", "reserves_all_outputs", False),
     ],
 )
 def test_a_rule_holds_from_its_day_on(text: str, field: str, value: bool) -> None:
     assert getattr(build_of(text), field) is value
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2025-13", "2025-00-01", "b", "b999999", "ik-ik", "\0", "9" * 500])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2025-13", "2025-00-01", "b", "b999999", "ik-ik", "\0", "9" * 500, "ollama", "ollama-x"]
+)
 def test_what_names_no_build_is_refused_in_a_sentence(text: str) -> None:
     with pytest.raises(EstimatorError, match="no build is called"):
         build_of(text)
@@ -80,3 +89,16 @@ def test_before_streams_all_sequences_shared_one_set_of_cells() -> None:
 def test_before_2026_the_output_layer_was_the_last_to_go_to_a_device() -> None:
     assert place_layers(4, 2, [1.0], counts_output_layer=False) == (HOST, HOST, 0, 0, HOST)
     assert place_layers(4, 5, [1.0], counts_output_layer=False) == (0, 0, 0, 0, 0)
+
+
+def test_a_predictor_kept_cells_like_any_layer_in_the_fork_of_2025() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    with_predictor = replace(model, layers=(*model.layers[:-1], Layer()), n_predictor_layers=1)
+    assert as_cached(with_predictor, build_of("ik-2025-09")).layers[-1] == model.layers[0]
+
+
+def test_the_model_itself_is_kept_under_the_newest_rules() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    assert as_cached(model, Build()) is model

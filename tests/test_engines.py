@@ -8,10 +8,12 @@ from measured import measured_model
 from estimator.engine import ENGINES, load_engine, usual_engine
 from estimator.ledger import Answer, Place, Workload
 from estimator.model import Model
+from estimator.readers import catalogue
 from estimator.verdict import Level, judge
 from tui.humanize import answer_text
-from tui.plan import default_plan
+from tui.plan import default_plan, model_bytes
 from tui.screens.steps import with_engine
+from tui.stored import as_published_for, near_size_for
 
 GIB = 1 << 30
 PLACES = [
@@ -75,3 +77,24 @@ def test_another_engine_keeps_the_load_and_takes_its_own_defaults(name: str) -> 
     assert changed.workload.kv_type in changed.engine.KV_TYPES
     assert changed.options == changed.engine.Options()
     assert changed.model.quant in {*changed.engine.QUANTS, plan.model.quant}
+
+
+def test_a_name_alone_is_what_the_engine_would_load_by_it() -> None:
+    assert as_published_for(load_engine("vllm"), catalogue.read("Qwen3 8B")).quant == "BF16"
+    assert as_published_for(load_engine("llamacpp"), catalogue.read("Qwen3 8B")).quant == "Q4_K_M"
+
+
+def test_who_changes_the_engine_keeps_about_the_size() -> None:
+    four_bits = catalogue.read("Qwen3 8B")
+
+    other = near_size_for(load_engine("vllm"), four_bits)
+
+    assert other.quant in load_engine("vllm").QUANTS
+    assert 0.75 < model_bytes(other) / model_bytes(four_bits) < 1.34
+
+
+def test_a_file_stays_what_it_is_whatever_the_engine_is_usually_given() -> None:
+    file = replace(catalogue.read("Qwen3 8B"), file_bytes=5 * GIB)
+
+    assert as_published_for(load_engine("vllm"), file) is file
+    assert near_size_for(load_engine("vllm"), file) is file

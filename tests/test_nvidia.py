@@ -164,7 +164,15 @@ def test_what_never_changes_is_read_once(nvml: FakeNvml) -> None:
     probe = probe_of(nvml)
     for _ in range(3):
         probe.sample()
-    for name in ("HandleByIndex", "UUID", "Name", "EnforcedPowerLimit", "NumGpuCores", "CudaComputeCapability"):
+    for name in (
+        "HandleByIndex",
+        "UUID",
+        "Name",
+        "EnforcedPowerLimit",
+        "NumGpuCores",
+        "CudaComputeCapability",
+        "MaxClockInfo",
+    ):
         assert nvml.n_calls(f"nvmlDeviceGet{name}") == 1
     assert nvml.n_calls("nvmlSystemGetDriverVersion") == 1
 
@@ -435,3 +443,14 @@ def test_gpu_without_driver_is_found_on_the_bus(
 
 def test_machine_without_pci_has_no_gpu(tmp_path: Path) -> None:
     assert not has_gpu(str(tmp_path))
+
+
+def test_the_bandwidth_is_clock_times_width(nvml: FakeNvml) -> None:
+    device = probe_of(nvml).sample().devices[0]
+    assert device.bandwidth_bytes_per_second == 10501e6 * 2 * 384 / 8
+    assert device.compute_capability == "8.9"
+
+
+def test_a_driver_that_does_not_tell_the_clock_gives_no_bandwidth(nvml: FakeNvml) -> None:
+    nvml.gpus[0].refusals["nvmlDeviceGetMaxClockInfo"] = 3
+    assert probe_of(nvml).sample().devices[0].bandwidth_bytes_per_second is None

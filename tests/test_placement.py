@@ -3,7 +3,8 @@ from dataclasses import replace
 from measured import measured_model
 
 from estimator.model import Model, Tensor
-from estimator.placement import HOST, place_layers, weight_table
+from estimator.placement import HOST, place_layers
+from estimator.weights import weight_table
 
 
 def model_of(name: str) -> Model:

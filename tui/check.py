@@ -83,10 +83,10 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
         exit_status=UNKNOWN,
     )
     try:
-        found = replace(found, plan=request.plan(model, chosen_devices(request.device, snapshot)))
-        assert found.plan is not None
-        assessment = assess(found.plan, places)
-        advice = advise(found.plan, places, snapshot)
+        plan = request.plan(model, chosen_devices(request.device, snapshot))
+        found = replace(found, plan=plan, model=plan.model)
+        assessment = assess(plan, places)
+        advice = advise(plan, places, snapshot)
     except Unjudgeable as error:
         return replace(found, reason=str(error))
     level = assessment.verdict.level

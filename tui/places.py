@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from estimator.ledger import Overflow, Place
+from probes.accelerators import Accelerator, known_accelerators, named_accelerator
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 
 GIB = 1 << 30
@@ -19,6 +21,12 @@ DEVICE_RESERVE_SHARE = 16
 HOST_RESERVE_BYTES = 1 * GIB
 """On Linux, as node-llama-cpp keeps it (at most a quarter of all, 1 GiB); more on a machine with much RAM."""
 HOST_RESERVE_SHARE = 25
+
+RAM_BYTES_PER_SECOND = 60e9
+"""ASSUMED where nobody states it: two channels of DDR4-3200 have 51 GB/s, of DDR5-5600 90; reading it takes root."""
+SERVER_RAM_BYTES_PER_SECOND = 150e9
+"""ASSUMED for EPYC, Xeon and Threadripper: eight channels of DDR4-2933 have 188 GB/s, four of DDR4-3200 102."""
+_SERVER_CPUS = ("epyc", "xeon", "threadripper")
 
 _KINDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal"}
 """By the vendor; any other is a ``gpu``."""
@@ -40,16 +48,17 @@ def device_label(device: Device, devices: Sequence[Device]) -> str:
     return label if len(parts) == len(alike) else f"{label} {device.vendor}"
 
 
-def places_of(snapshot: Snapshot) -> tuple[Place, ...]:
-    """Every device whose memory is known, then the RAM."""
+def places_of(snapshot: Snapshot, ram_bytes_per_second: float | None = None) -> tuple[Place, ...]:
+    """Every device whose memory is known, then the RAM; its bandwidth where somebody states it."""
     host = snapshot.pool(HOST_POOL)
     swap = snapshot.pool(SWAP_POOL)
     system = snapshot.machine.system if snapshot.machine else "linux"
     swap_free = swap.free_bytes if swap else 0
+    known = known_accelerators() if snapshot.devices else ()  # 1.5 ms, on machines without a GPU for nothing
     places = [
         place
         for device in snapshot.devices
-        if (place := _device_place(device, snapshot, host, swap_free, system)) is not None
+        if (place := _device_place(device, snapshot, host, swap_free, system, known)) is not None
     ]
     if host is not None:
         places.append(
@@ -61,9 +70,20 @@ def places_of(snapshot: Snapshot) -> tuple[Place, ...]:
                 reserve_bytes=_host_reserve_bytes(host.total_bytes),
                 overflow=Overflow.SWAPPED,
                 overflow_free_bytes=swap_free,
+                bandwidth_bytes_per_second=ram_bytes_per_second or _ram_bandwidth(snapshot, places),
+                is_bandwidth_assumed=ram_bytes_per_second is None,
             )
         )
     return tuple(places)
+
+
+def _ram_bandwidth(snapshot: Snapshot, devices: Sequence[Place]) -> float:
+    """Where memory is unified, the chip's own; else by the kind of CPU."""
+    shared = [place.bandwidth_bytes_per_second for place in devices if place.draws_on is not None]
+    if shared and shared[0] is not None:
+        return shared[0]
+    cpu = (snapshot.machine.cpu_name or "").casefold() if snapshot.machine else ""
+    return SERVER_RAM_BYTES_PER_SECOND if any(word in cpu for word in _SERVER_CPUS) else RAM_BYTES_PER_SECOND
 
 
 def _host_reserve_bytes(total_bytes: int) -> int:
@@ -85,7 +105,14 @@ def missing_places(snapshot: Snapshot) -> tuple[MissingPlace, ...]:
     return tuple(missing)
 
 
-def _device_place(device: Device, snapshot: Snapshot, host: Pool | None, swap_free: int, system: str) -> Place | None:
+def _device_place(
+    device: Device,
+    snapshot: Snapshot,
+    host: Pool | None,
+    swap_free: int,
+    system: str,
+    known: tuple[Accelerator, ...],
+) -> Place | None:
     pool = snapshot.pool(device.pool_key)
     if pool is None:
         return None
@@ -112,4 +139,31 @@ def _device_place(device: Device, snapshot: Snapshot, host: Pool | None, swap_fr
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
+        **_rates(device, total, known),
+        usable_bytes=None if pool.reserved_bytes is None else max(0, total - pool.reserved_bytes),
     )
+
+
+def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> dict[str, Any]:
+    """What the driver says of itself first, then what is known of the product of exactly this name."""
+    product = named_accelerator(
+        device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
+    )
+    bandwidth, half_flops, capability = device.bandwidth_bytes_per_second, None, device.compute_capability
+    if product is not None:
+        if bandwidth is None and product.bandwidth_gb_s is not None:
+            bandwidth = product.bandwidth_gb_s * 1e9
+        half_flops = product.half_tflops * 1e12 if product.half_tflops is not None else None
+        capability = capability or product.cuda_cc
+    return {
+        "bandwidth_bytes_per_second": bandwidth,
+        "half_flops": half_flops,
+        "compute_capability": _capability(capability),
+    }
+
+
+def _capability(text: str | None) -> tuple[int, int] | None:
+    """(8, 9) of ``8.9``; None of anything else."""
+    major, dot, minor = (text or "").partition(".")
+    is_one = dot and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()
+    return (int(major[:3]), int(minor[:3])) if is_one else None

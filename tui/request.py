@@ -11,6 +11,7 @@ from estimator.model import Model
 from probes.snapshot import HOST_POOL, Device, Snapshot
 from tui.places import device_label, missing_places
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan
+from tui.stored import as_published_for
 
 AUTO = "auto"
 ALL = "all"
@@ -49,12 +50,13 @@ class Request:
         usual = usual_engine(model)
         if not self.is_engine_given and usual != name:
             name, options = usual, load_engine(usual).Options()
+        engine = load_engine(name)
         return Plan(
-            model=model,
+            model=model if self.quant is not None else as_published_for(engine, model),
             workload=Workload(
                 context_tokens=self._context_tokens(model),
                 n_sequences=self.n_sequences,
-                kv_type=self.kv_type or load_engine(name).KV_TYPES[0],
+                kv_type=self.kv_type or engine.KV_TYPES[0],
             ),
             options=options,
             engine_name=name,

@@ -1,6 +1,7 @@
 """The model of a row: from the numbers that its log prints, or from the catalogue by name."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -53,7 +54,18 @@ KEYS = {
 
 FLAGS = ("rope_freqs", "tied", "qkv_bias", "qk_norm", "router_bias", "lean_predictor", "long_rope")
 """What a log does not print and the number of tensors tells."""
-UNQUANTISED = frozenset({"F32", "F16", "BF16"})
+FORK_SOURCES = re.compile(r"ik_llama-main|GGUF-Tool-Suite")
+
+
+def is_fork(row: Row) -> bool:
+    """Whether ik_llama.cpp printed it: by its name, by what only it prints, or by a source that runs nothing else."""
+    prints = any(row["run"].get(key) is not None for key in ("mla_attn", "fused_moe", "attn_max_b"))
+    return row["engine"] == "ik_llama.cpp" or prints or bool(FORK_SOURCES.search(row["source"]))
+
+
+def has_latents(row: Row) -> bool:
+    """ik_llama.cpp caches latents on demand (-mla), whatever the file was converted for."""
+    return is_fork(row) and (row["run"].get("mla_attn") or 0) > 0
 
 
 def metadata_of(row: Row) -> dict[str, object]:
@@ -81,15 +93,36 @@ def metadata_of(row: Row) -> dict[str, object]:
         made[f"{architecture}.attention.head_count"] = hparams["n_head_kv"] * hparams["n_gqa"]
     if f"{architecture}.attention.head_count" not in made:
         raise NotReplayable("the log does not print the model's numbers")
-    if architecture == "deepseek2" and not hparams.get("n_embd_head_k_mla"):
-        del_key_widths(made)
+    if architecture == "deepseek2":
+        _settle_latents(made, row)
+    if architecture == "gemma4" and isinstance(hparams.get("n_embd_k_gqa"), str):
+        _settle_gemma4(made, json.loads(hparams["n_embd_k_gqa"]))
     return made
 
 
-def del_key_widths(made: dict[str, object]) -> None:
-    """Old conversions have no widths of their own for latent attention; those of the heads are the full ones."""
-    for key in ("key_length_mla", "value_length_mla"):
-        made.pop(f"deepseek2.attention.{key}", None)
+def _settle_latents(made: dict[str, object], row: Row) -> None:
+    """Only conversions for latent attention cache latents: they have one KV head, as wide as the latent."""
+    hparams = row["model"]["hparams"]
+    if has_latents(row):
+        latent = hparams["kv_lora_rank"] + (hparams.get("n_rot") or 64)
+        made["deepseek2.attention.key_length_mla"] = hparams.get("n_embd_head_k_mla") or hparams["head_dim_k"]
+        made["deepseek2.attention.value_length_mla"] = hparams.get("n_embd_head_v_mla") or hparams["head_dim_v"]
+        made["deepseek2.attention.head_count_kv"] = 1
+        made["deepseek2.attention.key_length"] = latent
+    elif hparams.get("n_head_kv") != 1:
+        for key in ("key_length_mla", "value_length_mla"):
+            made.pop(f"deepseek2.attention.{key}", None)
+
+
+def _settle_gemma4(made: dict[str, object], widths: list[int]) -> None:
+    """The log prints the heads' width of the first layer, which has a window; the others' are wider."""
+    heads = made["gemma4.attention.head_count_kv"]
+    heads = heads if isinstance(heads, list) else [heads] * len(widths)
+    per_head = [width // n for width, n in zip(widths, heads, strict=True)]
+    if max(per_head) > min(per_head):
+        made["gemma4.attention.key_length"] = made["gemma4.attention.value_length"] = max(per_head)
+        made["gemma4.attention.key_length_swa"] = made["gemma4.attention.value_length_swa"] = min(per_head)
+        made["gemma4.attention.sliding_window_pattern"] = [int(width == min(per_head)) for width in per_head]
 
 
 def counted(tensors: tuple[Tensor, ...]) -> Counter[str]:

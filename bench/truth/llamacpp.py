@@ -8,15 +8,17 @@ then no evidence and are left out.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import date
 from typing import Any
 
+from estimator.builds import day_of_number
 from estimator.engine import load_engine
 from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.verdict import judge
-from truth.description import model_of
+from truth.description import is_fork, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
 MIB = 1 << 20
@@ -26,10 +28,11 @@ HOST = "host"
 ENGINES = ("llama.cpp", "ik_llama.cpp", "koboldcpp", "ollama", "llamafile", "LM Studio")
 PARTS = {
     "weights": (Kind.WEIGHTS,),
-    "KV": (Kind.KV_CACHE, Kind.STATE),
+    "KV": (Kind.KV_CACHE,),
+    "state": (Kind.STATE,),
     "compute": (Kind.COMPUTE,),
 }
-ROLES = {"model": "weights", "kv": "KV", "rs": "KV", "compute": "compute"}
+ROLES = {"model": "weights", "kv": "KV", "rs": "state", "compute": "compute"}
 HOST_DEVICES = re.compile(r"^(CPU|AMX|Host)|_Host$|^CPU_")
 KINDS = {"CUDA": "cuda", "ROCm": "rocm", "Metal": "metal", "MTL": "metal"}
 ODD_BACKENDS = ("Hexagon", "OpenCL")
@@ -108,6 +111,7 @@ def setting_of(row: Row) -> Setting:
     measured = measured_by_place(row)
     names = sorted((name for name in measured if name != HOST), key=_by_number)
     n_gpu_layers = _n_gpu_layers(row, model, names)
+    _expect_plain_load(row, model, n_gpu_layers, len(names))
     places, has_free = _places(row, names)
     split, is_split_known = _split(row, model, measured, names, n_gpu_layers, has_free=has_free)
     key_type, value_type = run.get("type_k") or "f16", run.get("type_v") or "f16"
@@ -120,7 +124,7 @@ def setting_of(row: Row) -> Setting:
         "n_ubatch_tokens": run.get("n_ubatch") or min(512, run.get("n_batch") or 512),
         "is_kv_unified": str(run.get("kv_unified")).lower() == "true",
         "is_kv_offloaded": not (names and "KV" in measured[HOST] and not any(measured[n].get("KV") for n in names)),
-        "n_cpu_moe_layers": _n_cpu_moe_layers(row),
+        "n_cpu_moe_layers": _n_cpu_moe_layers(row, model),
         "tensor_split": split,
     }
     known = {option.name for option in fields(load_engine("llama.cpp").Options)}
@@ -141,11 +145,18 @@ def setting_of(row: Row) -> Setting:
 
 def build_of(row: Row) -> str:
     """The engine's build as ``--build`` takes it: by its own number where the log has one, else by the row's date."""
-    engine = "ik" if row["engine"] == "ik_llama.cpp" else ""
-    number = re.search(r"(?:^|\bb)(\d{4,5})\b", row.get("engine_version") or "")
-    if number and not engine and row["engine"] == "llama.cpp":
-        return f"b{number[1]}"
-    return f"{engine}-{row['date'][:7]}".lstrip("-") if row.get("date") else engine
+    version, month = row.get("engine_version") or "", (row.get("date") or "")[:7]
+    if row["engine"] == "ollama" and version:
+        return f"ollama-{version}"
+    if is_fork(row):
+        return f"ik-{month}" if month else "ik"
+    number = re.match(r"b?(\d{4,5})\b", version)
+    if number and row["engine"] == "llama.cpp":
+        day = day_of_number(int(number[1]))
+        # Forks and shallow clones count their own way; a post may be some months younger than the build.
+        if not month or -45 <= (date.fromisoformat(f"{month}-15") - day).days <= 200:
+            return f"b{number[1]}"
+    return month
 
 
 def _cause(row: Row, are_types_known: bool) -> str:
@@ -158,6 +169,15 @@ def _cause(row: Row, are_types_known: bool) -> str:
 def _by_number(name: str) -> tuple[str, int]:
     digits = re.search(r"\d+$", name)
     return (name.rstrip("0123456789"), int(digits[0]) if digits else 0)
+
+
+def _expect_plain_load(row: Row, model: Model, n_gpu_layers: int, n_devices: int) -> None:
+    """With every layer on devices the graph has a split for each, and one for the host; more tell of something else."""
+    splits = re.match(r"\d+", str(row["run"].get("graph_splits") or ""))
+    run = row["run"]
+    is_stated = run.get("override_tensor") or run.get("n_cpu_moe") or "moe" in (run.get("command") or "")
+    if splits and n_devices and n_gpu_layers > model.n_layers and not is_stated and int(splits[0]) > 3 * n_devices + 2:
+        raise NotReplayable("its splits tell of tensors on the host that no stated setting puts there")
 
 
 def _n_gpu_layers(row: Row, model: Model, names: Sequence[str]) -> int:
@@ -174,12 +194,14 @@ def _n_gpu_layers(row: Row, model: Model, names: Sequence[str]) -> int:
     raise NotReplayable("how many layers are on devices is not stated")
 
 
-def _n_cpu_moe_layers(row: Row) -> int:
+def _n_cpu_moe_layers(row: Row, model: Model) -> int:
     """Only the plain way to keep all experts in RAM; tensors moved one by one need the list of names."""
     moved = row["run"].get("override_tensor")
     if not moved:
+        if isinstance(row["run"].get("n_cpu_moe"), int):
+            return min(int(row["run"]["n_cpu_moe"]), model.n_layers)
         match = re.search(r"--?n(?:-)?cpu-moe[ =](\d+)|-ncmoe[ =](\d+)", row["run"].get("command") or "")
-        return int(match[1] or match[2]) if match else 0
+        return min(int(match[1] or match[2]), model.n_layers) if match else 0
     raise NotReplayable("tensors are moved by name (-ot)")
 
 
@@ -240,27 +262,45 @@ def _compare(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> No
     measured = measured_by_place(row)
     if not any(measured.values()):
         made.skip("no buffers are listed")
-    in_total = {"KV": 0.0}
+    cache_kinds = (*PARTS["KV"], *PARTS["state"]) if is_fork(row) else PARTS["KV"]  # the fork lists both as one
+    kinds_by_part = {**PARTS, "KV": cache_kinds}
+    kv_mib = 0.0
     for place in setting.places:
         parts = dict(measured.get(place.name, {}))
-        in_total["KV"] += parts.get("KV", 0.0)
-        if not setting.are_types_known and parts.pop("weights", None) is not None:
-            made.skip("weights: the types of the tensors are not known one by one")
-        if place.name == HOST and "weights" in parts and _is_mapped(row):
-            made.skip("weights on the host: mapped, and printed as a range of the file")
-            del parts["weights"]
-        if not setting.is_split_known:
-            parts.pop("KV", None)
+        kv_mib += parts.get("KV", 0.0)
+        _leave_out(row, setting, place, parts, made)
         for part, mib in parts.items():
-            made.figures.append(_figure(row, setting, estimate, (place.name,), part, PARTS[part], mib))
+            made.figures.append(_figure(row, setting, estimate, (place.name,), part, kinds_by_part[part], mib))
+        has_state = "state" in parts or cache_kinds != PARTS["KV"]
+        if estimate.n_bytes([place.name], Kind.STATE) and not has_state:
+            made.skip("total: the states are not listed")
+            continue
         has_all = {"weights", "compute"} <= set(parts) and ("KV" in parts or not setting.is_split_known)
         if has_all and place.name != HOST:
             kinds = tuple(kind for group in PARTS.values() for kind in group)
             total = sum(measured[place.name].values())
             made.figures.append(_figure(row, setting, estimate, (place.name,), "total", kinds, total))
-    if not setting.is_split_known and in_total["KV"]:
+    if not setting.is_split_known and kv_mib:
         names = tuple(place.name for place in setting.places)
-        made.figures.append(_figure(row, setting, estimate, names, "KV", PARTS["KV"], in_total["KV"]))
+        made.figures.append(_figure(row, setting, estimate, names, "KV", cache_kinds, kv_mib))
+
+
+def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float], made: Replay) -> None:
+    """Takes out what the row's figures are no evidence for."""
+    if not setting.are_types_known and parts.pop("weights", None) is not None:
+        made.skip("weights: the types of the tensors are not known one by one")
+    if place.name == HOST and "weights" in parts and _is_mapped(row):
+        made.skip("weights on the host: mapped, and printed as a range of the file")
+        del parts["weights"]
+    if place.kind == "metal" and "weights" in parts and "layers_offloaded" in row["run"]:
+        n, _, n_all = str(row["run"]["layers_offloaded"]).partition("/")
+        if n != n_all:
+            made.skip("weights on the GPU: mapped, and printed as a range of the file")
+            del parts["weights"]
+    if not setting.is_split_known:
+        parts.pop("KV", None)
+    if row.get("kv_check") == "mismatch" and parts.pop("KV", None) is not None:
+        made.skip("KV: the row's own settings do not give it")
 
 
 def _is_mapped(row: Row) -> bool:
@@ -297,6 +337,8 @@ def _figure(
 
 def _dated(row: Row) -> str:
     """The engine, and for llama.cpp whether its build is of the last 12 months (from 2025-11 on)."""
+    if is_fork(row):
+        return "ik_llama.cpp"
     if row["engine"] != "llama.cpp":
         return str(row["engine"])
     return f"llama.cpp {'2025-11 on' if (row.get('date') or '') >= '2025-11' else 'before 2025-11'}"
@@ -307,7 +349,12 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
     if not devices or any(place.free_bytes >= TIB for place in devices):
         made.skip("verdict: what was free is not stated")
         return
-    verdict = judge(estimate, setting.places)
+    if "8060S" in devices[0].product or "890M" in devices[0].product:
+        made.skip("verdict: a device in the processor, which takes from RAM what it has no room for")
+        return
+    # What llama.cpp logs as free it read when its context on the device was there already.
+    without_contexts = replace(estimate, terms=tuple(term for term in estimate.terms if term.kind is not Kind.RUNTIME))
+    verdict = judge(estimate if row["engine"] == "ollama" else without_contexts, setting.places)
     outcome = row["observed"]["outcome"]
     if outcome == "crash":
         return

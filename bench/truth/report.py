@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from estimator.verdict import Level
 from truth.figure import Figure, Happening, Replay
 
-PARTS = ("weights", "KV", "compute", "total")
+PARTS = ("weights", "KV", "state", "compute", "total")
 
 
 def share(numbers: Sequence[float], quantile: float) -> float:

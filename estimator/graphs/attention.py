@@ -126,6 +126,8 @@ def attend(draft: Draft, layer: int, query: Node, key: Node, value: Node, *, cap
     """Write keys and values into the layer's cache, and attend to all of it."""
     kept, inputs, step = draft.model.layers[layer], cache_inputs(draft, layer), draft.step
     n_cells, n_streams = inputs.n_cells, draft.n_streams
+    for part in (query, key, value) if draft.has_windows else (query, value, key):
+        draft.expand(part)
     keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.key_width, n_cells, n_streams)
     values = draft.cache(f"cache_v_l{layer}", layer, step.value_type, kept.value_width, n_cells, n_streams)
     new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key)
@@ -168,6 +170,7 @@ def _flash_attention(
     )  # fmt: skip
     width = n_heads * value_width
     found = draft.view("kqv_out", "RESHAPE", (width, draft.n_tokens), found)
+    draft.expand(found)
     if inputs.value_rotation is not None:
         found = rotated(draft, found, inputs.value_rotation)
     return found
@@ -209,4 +212,6 @@ def _plain_attention(
     )  # fmt: skip
     found = draft.operation("kqv", "MUL_MAT", (value_width, per_stream, n_heads, n_streams), v, shares)
     found = draft.view("kqv", "PERMUTE", (value_width, n_heads, per_stream, n_streams), found, is_contiguous=False)
-    return draft.operation("kqv_out", "CONT", (n_heads * value_width, draft.n_tokens), found)
+    found = draft.operation("kqv_out", "CONT", (n_heads * value_width, draft.n_tokens), found)
+    draft.expand(found)
+    return found

@@ -6,7 +6,9 @@ from types import MappingProxyType
 
 from estimator.graph import Draft
 from estimator.graphs.attention import AttentionTraits
+from estimator.graphs.delta_net import DeltaNetStack
 from estimator.graphs.feed_forward import RouterTraits
+from estimator.graphs.hybrid import HybridStack, build_falcon_h1
 from estimator.graphs.transformer import Transformer
 from estimator.model import Model
 
@@ -36,6 +38,18 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "qwen3moe": Family(build=PLAIN.build),
         "deepseek2": Family(build=PLAIN.build),
         "phi3": Family(build=Transformer(adds_residual_first=True).build),
+        "qwen3next": Family(build=DeltaNetStack().build),
+        "qwen35": Family(build=DeltaNetStack(n_positions=4).build),
+        "qwen35moe": Family(build=DeltaNetStack(n_positions=4).build),
+        "mamba2": Family(build=HybridStack().build),
+        "granitehybrid": Family(build=HybridStack(is_scaled=True).build),
+        "falcon-h1": Family(build=build_falcon_h1),
+        "lfm2": Family(build=HybridStack(adds_residual_first=True, output_norm="token_embd_norm.weight").build),
+        "lfm2moe": Family(
+            build=HybridStack(
+                router=RouterTraits(is_sigmoid=True), adds_residual_first=True, output_norm="token_embd_norm.weight"
+            ).build
+        ),
         "gemma2": Family(
             build=Transformer(
                 attention=AttentionTraits(scales_query=True, caps_scores=True),

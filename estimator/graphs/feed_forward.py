@@ -44,8 +44,18 @@ def experts(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
     found = _routed(draft, layer, x, traits)
     if draft.has(f"blk.{layer}.ffn_up_shexp.weight"):
         shared = feed_forward(draft, layer, x, suffix="_shexp", name="ffn_shexp")
+        if draft.has(f"blk.{layer}.ffn_gate_inp_shexp.weight"):
+            shared = _gated_share(draft, layer, x, shared)
         found = draft.operation("ffn_out", "ADD", found.shape, found, shared)
     return found
+
+
+def _gated_share(draft: Draft, layer: int, x: Node, shared: Node) -> Node:
+    """How much of the shared experts' result each token takes (Qwen2-MoE and its successors)."""
+    gate = f"blk.{layer}.ffn_gate_inp_shexp.weight"
+    share = draft.operation("shared_expert_gate", "MUL_MAT", (1, x.shape[1]), draft.weight(gate), x)
+    share = draft.operation("shared_expert_gate_sigmoid", "UNARY", share.shape, share)
+    return draft.operation("ffn_shexp_gated", "MUL", shared.shape, shared, share)
 
 
 def _routed(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
@@ -54,6 +64,7 @@ def _routed(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
         raise ValueError("the model has no experts")
     block, n_used, (width, n_rows) = f"blk.{layer}.", shape.n_used, x.shape
     chosen, weights = _router(draft, layer, x, traits)
+    draft.expand(weights)
     each = draft.view("ffn_moe_in", "RESHAPE", (width, 1, n_rows), x)
 
     def through(part: str, inputs: Node) -> Node:
@@ -71,15 +82,19 @@ def _routed(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
     inner = draft.operation("ffn_moe_glu", "GLU", up.shape, gate, up)
     down = through("down", inner)
     weighted = draft.operation("ffn_moe_weighted", "MUL", down.shape, down, weights)
+    draft.expand(weighted)
     spanned = 4 * ((n_rows - 1) * n_used + 1) * width
     parts = [
         draft.view("ffn_moe_part", "VIEW", (width, n_rows), weighted, n_bytes=spanned, is_contiguous=False)
         for _ in range(n_used)
     ]
+    for part in parts:
+        draft.expand(part)
     total = parts[0]
     for number, part in enumerate(parts[1:], start=2):
         name = "ffn_moe_out" if number == n_used else "ffn_moe_sum"
         total = draft.operation(name, "ADD", (width, n_rows), total, part)
+    draft.expand(total)
     return total
 
 

@@ -98,16 +98,39 @@ def output_rows(draft: Draft, found: Node, residual: Node) -> tuple[Node, Node]:
     return chosen, draft.operation("residual_rows", "GET_ROWS", shape, residual, draft.output_rows)
 
 
-def logits(draft: Draft, x: Node, *, is_capped: bool = False, norm: str = "output_norm.weight") -> None:
-    """The last norm and the head; a tied embedding serves as the head on the output layer's device."""
+def logits(
+    draft: Draft,
+    x: Node,
+    *,
+    is_capped: bool = False,
+    is_scaled: bool = False,
+    norm: str = "output_norm.weight",
+    selects_rows: bool = False,
+) -> None:
+    """The last norm and the head; a tied embedding serves as the head on the output layer's device.
+
+    Args:
+        draft: the graph.
+        x: the last layer's result.
+        is_capped: logits go through a scaled tanh.
+        is_scaled: logits are scaled.
+        norm: the last norm's weight.
+        selects_rows: all tokens are normed and handed out, and the output rows chosen after that.
+    """
     normed = draft.norm(x, norm)
     normed.is_output = True
+    if selects_rows:
+        normed = draft.operation("result_norm", "GET_ROWS", (x.shape[0], draft.n_outputs), normed, draft.output_rows)
+        normed.is_output = True
     output_device = draft.layout.layer_devices[-1]
     if draft.has("output.weight"):
         found = draft.matrix("result_output", "output.weight", normed)
     else:
         found = draft.matrix("result_output", "token_embd.weight", normed, device=output_device)
+    if is_scaled:
+        found = draft.operation("logits_scaled", "SCALE", found.shape, found)
     if is_capped:
         for name, op in (("logits_scaled_1", "SCALE"), ("logits_tanh", "UNARY"), ("logits_scaled_2", "SCALE")):
             found = draft.operation(name, op, found.shape, found)
     found.is_output = True
+    draft.expand(found)

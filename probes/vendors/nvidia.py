@@ -38,6 +38,11 @@ _MOST_BYTES = 1 << 45
 _MEMORY_V2 = 0x02000028
 """nvmlMemory_v2: the size of the struct (40) and its version."""
 _TEMPERATURE_GPU = 0
+_CLOCK_MEMORY = 2
+"""NVML_CLOCK_MEM of nvmlClockType_t."""
+_TRANSFERS_PER_CLOCK = 2
+"""NVML's clock of the memory is half of its transfers: 10 501 MHz x 2 x 384 bits are the RTX 4090's 1 008 GB/s, 2 619
+MHz x 2 x 5 120 bits the H100's 3 352, and 14 001 MHz x 2 x 512 bits the RTX 5090's 1 792."""
 
 _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.fromkeys(
     (50, 52, 53, 61, 62, 86, 87, 89, 90, 100, 101, 103, 110, 120, 121), 128
@@ -167,7 +172,19 @@ class NvidiaProbe:
 def _steps(cards: Iterable["_Card"]) -> Iterator[Callable[[], None]]:
     """What a user misses most comes first, and each kind for all GPUs before the next kind."""
     cards = tuple(cards)
-    for kind in ("name", "split", "compute", "graphics", "utilization", "temperature", "power", "limit", "cores"):
+    for kind in (
+        "name",
+        "split",
+        "compute",
+        "graphics",
+        "utilization",
+        "temperature",
+        "power",
+        "limit",
+        "capability",
+        "cores",
+        "bandwidth",
+    ):
         for card in cards:
             yield partial(card.read, kind)
 
@@ -316,7 +333,7 @@ class _Part:
         self.handle = None
         self._memory = None
         self.memory_code = None
-        self._values = {kind: value for kind, value in self._values.items() if kind in ("name", "cores")}
+        self._values = {kind: value for kind, value in self._values.items() if kind in _STATIC}
         self._unsupported = {}
 
     # --- asking
@@ -365,6 +382,8 @@ class _Part:
             self._refresh("graphics", lambda: self._ask_processes("Graphics"))
         elif kind == "cores":
             self._once("cores", self._ask_multiprocessors)
+        elif kind == "capability":
+            self._once("capability", self._ask_capability)
         elif self._chip is None:
             self._read_of_chip(kind)
 
@@ -376,6 +395,8 @@ class _Part:
             self._refresh("power", lambda: self._nvml.call("nvmlDeviceGetPowerUsage", self.handle))
         elif kind == "limit":
             self._once("limit", lambda: self._nvml.call("nvmlDeviceGetEnforcedPowerLimit", self.handle))
+        elif kind == "bandwidth":
+            self._once("bandwidth", self._ask_bandwidth)
 
     def read_temperature(self) -> None:
         self._refresh("temperature", self._ask_temperature)
@@ -420,12 +441,23 @@ class _Part:
             listed = self._nvml.call(f"{function}_v2", self.handle)
         return [(process.pid, process.usedGpuMemory) for process in listed]
 
+    def _ask_capability(self) -> str:
+        chip = self._chip or self
+        major, minor = self._nvml.call("nvmlDeviceGetCudaComputeCapability", chip.handle)
+        return f"{major}.{minor}"
+
+    def _ask_bandwidth(self) -> float | None:
+        """Bytes per second, at the highest clock."""
+        clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_MEMORY)
+        width_bits: int = self._nvml.call("nvmlDeviceGetMemoryBusWidth", self.handle)
+        return clock_mhz * 1e6 * _TRANSFERS_PER_CLOCK * width_bits / 8 or None
+
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
             count: int = self._nvml.call("nvmlDeviceGetAttributes", self.handle).multiprocessorCount
             return count
-        major, minor = self._nvml.call("nvmlDeviceGetCudaComputeCapability", self.handle)
-        cores_each = _CORES_PER_MULTIPROCESSOR.get(10 * major + minor)
+        capability: str | None = self._value("capability")
+        cores_each = _CORES_PER_MULTIPROCESSOR.get(int(capability.replace(".", ""))) if capability else None
         if cores_each is None:
             return None
         n_cores: int = self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle)
@@ -464,6 +496,8 @@ class _Part:
             power_watts=None if power_milliwatts is None else power_milliwatts / 1000,
             power_limit_watts=None if limit_milliwatts is None else limit_milliwatts / 1000,
             n_multiprocessors=self._value("cores"),
+            bandwidth_bytes_per_second=self._value("bandwidth"),
+            compute_capability=self._value("capability"),
             late_seconds=max(
                 (now_seconds - self._read_seconds(kind) for kind in _LIVE if kind in self._values), default=0
             ),
@@ -501,6 +535,8 @@ class _Part:
         return float("-inf") if read is None else read[0]
 
 
+_STATIC = frozenset({"name", "cores", "capability", "bandwidth"})
+"""Kinds that stay true of a GPU that was lost."""
 _LIVE = ("compute", "graphics", "utilization", "temperature", "power")
 """Kinds that change all the time: the oldest of them says how late a device's figures are."""
 _SPLIT_INTO_NOTHING = (

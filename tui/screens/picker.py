@@ -15,7 +15,7 @@ from tui.humanize import parameters, plain, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import Plan, assess, default_plan
 from tui.screens.browser import Browser
-from tui.screens.steps import as_usual_with
+from tui.stored import near_size_for
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
@@ -34,7 +34,7 @@ _NOTICEABLE_BYTES = 256 << 20
 class Picker(Browser):
     TITLE_TEXT = "Models"
     HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "pick"), ("esc", "back"))
-    PROMPT = "type a name, or the path of a .gguf file"
+    PROMPT = "type a name, or the path of a model"
     IS_TYPED_AT_ONCE = True
 
     def __init__(self) -> None:
@@ -61,6 +61,8 @@ class Picker(Browser):
         found: list[Entry | str] = [*sorted(newest, key=lambda entry: _distance(entry.name, text))]
         if _is_path(text):
             found = [text]
+        elif text and (not found or not {":", "/"}.isdisjoint(text)):
+            found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
         self._shown = found
         if self._error:
             self.listing.entitle(subtitle=self._error)
@@ -68,7 +70,7 @@ class Picker(Browser):
             self.listing.entitle(subtitle=f"reading {self._path_being_read} …" if self._path_being_read else "")
         name_width = max(16, min(40, self.size.width - 54))
         head = f"{'model':<{name_width}} {'params':>7} {'quant':<8} {'size':>9}  {'context':>7}  verdict here now"
-        empty = (("no model of that name is known here; a .gguf file can be given by its path", "dim"),)
+        empty = (("no model of that name is known here; a file or a directory can be given by its path", "dim"),)
         self.listing.show([self._row(item, name_width) for item in found], head=((head, "dim"),), empty=empty)
         self._start_judging()
 
@@ -79,7 +81,8 @@ class Picker(Browser):
 
     def _row(self, item: Entry | str, name_width: int) -> Line:
         if isinstance(item, str):
-            return (("read the file ", "text"), (plain(item, 300), "strong"))
+            what = "read the file " if _is_path(item) else "look on this machine for "
+            return ((what, "text"), (plain(item, 300), "strong"))
         judged = self._judged.get(item.checkpoint)
         verdict: Line = (("…", "dim"),)
         n_bytes: int | None = None
@@ -134,15 +137,17 @@ class Picker(Browser):
             tokens = min(tokens, model.native_context_tokens)
         if before.engine_name != plan.engine_name and model.file_bytes is not None:
             return plan  # a file of another kind than the last: with its usual engine
-        model = as_usual_with(before.engine, model)
+        model = near_size_for(before.engine, model)
         return replace(before, model=model, workload=replace(before.workload, context_tokens=tokens))
 
     def choose(self, index: int) -> None:
         item = self._shown[index]
         self._error = ""
-        path = item if isinstance(item, str) else item.checkpoint
-        self._path_being_read = plain(path, 80)
-        reading = Aside(lambda: read_model(str(Path(path).expanduser()) if isinstance(item, str) else path))
+        source = item if isinstance(item, str) else item.checkpoint
+        self._path_being_read = plain(source, 80)
+        reading = Aside(
+            lambda: read_model(str(Path(item).expanduser()) if isinstance(item, str) and _is_path(item) else source)
+        )
         reading.then(lambda found: self.post_message(AsideDone(lambda: self._take(found))))
         self.fill()
 

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from estimator.engine import Engine, load_engine
+from estimator.engine import load_engine
 from estimator.model import Model
-from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, model_bytes, quants_offered, with_quant
+from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, quants_offered, with_quant
+from tui.stored import near_size_for
 
 _MOST_CONTEXT_TOKENS = 1 << 20
 
@@ -70,14 +71,6 @@ def with_kv_step(plan: Plan) -> Plan:
     return replace(plan, workload=replace(plan.workload, kv_type=kv_type))
 
 
-def as_usual_with(engine: Engine, model: Model) -> Model:
-    """The model under a quant that this engine is given, of about the same size; a file's stays what it is."""
-    if model.file_bytes is not None or model.quant in engine.QUANTS:
-        return model
-    others = [with_quant(model, quant) for quant in engine.QUANTS]
-    return min(others, key=lambda other: abs(model_bytes(other) - model_bytes(model)), default=model)
-
-
 def with_engine(plan: Plan, name: str) -> Plan:
     """The same load run by another engine, with its defaults; by a quant that it is usually given, of about that size.
 
@@ -89,7 +82,7 @@ def with_engine(plan: Plan, name: str) -> Plan:
     kv_type = plan.workload.kv_type if plan.workload.kv_type in engine.KV_TYPES else engine.KV_TYPES[0]
     return replace(
         plan,
-        model=as_usual_with(engine, plan.model),
+        model=near_size_for(engine, plan.model),
         engine_name=name,
         options=engine.Options(),
         workload=replace(plan.workload, kv_type=kv_type),

@@ -1,0 +1,243 @@
+"""A model as llama.cpp would load it: what is asked for, checked, and what the layers put where.
+
+Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and those that run it for their users.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
+from estimator.builds import build_of
+from estimator.compute import Machine, compute_bytes
+from estimator.errors import Unjudgeable
+from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
+from estimator.ledger import Place, Workload
+from estimator.llama_options import Options
+from estimator.model import Layer, Model
+from estimator.packing import Burden
+from estimator.placement import HOST, Layout, Override, compiled, place_layers
+from estimator.quant import BLOCKS
+from estimator.rounding import ROUNDINGS
+from estimator.scratch import Step, widest_value
+from estimator.weights import Held, held_weights
+
+MAX_SEQUENCES = 256
+"""LLAMA_MAX_SEQ, src/llama-cparams.h."""
+MAX_OVERRIDES_LENGTH = 1 << 16
+SIMULATED_KINDS = frozenset({"cuda", "rocm"})
+"""Devices that follow the rules which the simulation was checked with; ROCm is built from CUDA's files."""
+_HOST_BUFFER = re.compile(r"(?i)cpu|host|.*_host")
+_DEVICE_BUFFER = re.compile(r"[A-Za-z_ ]*?(\d+)")
+
+
+class Load:
+    """A model and what is asked of it, on places."""
+
+    def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
+        """Check what is asked for.
+
+        Raises:
+            Unjudgeable: no place to put it, or something that the engine would refuse.
+        """
+        if not model.layers:
+            raise Unjudgeable(f"llama.cpp does not run {model.name}: it is no language model")
+        self.workload, self.options = workload, options
+        self.devices, self.host = _split_places(places, options)
+        if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
+            raise Unjudgeable(
+                f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
+            )
+        self.shape = _cache_shape(workload, options)
+        self.model = as_cached(model, self.shape.build)
+        self.overrides = _overrides(options.tensor_overrides or "", len(self.devices))
+        self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
+        n_step = min(self.shape.n_ubatch_tokens, self.shape.n_context_tokens)
+        self.step = Step(
+            shape=self.shape,
+            n_outputs=min(n_step, _n_outputs(self.shape, options)),
+            is_flash_attention=options.is_flash_attention,
+            key_type=STORED_TYPES[workload.kv_type],
+            value_type=STORED_TYPES[options.value_type or workload.kv_type],
+        )
+        self.machine = Machine(
+            n_devices=len(self.devices),
+            rounding=ROUNDINGS[self.device_kind],
+            host_alignment_bytes=ROUNDINGS["host" if self.devices else "cpu"].alignment_bytes,
+            is_cache_offloaded=options.is_kv_offloaded,
+            offloads_operations=options.offloads_operations,
+            has_mixed_input=self.shape.build.has_mixed_input,
+        )
+
+    @property
+    def n_all_layers(self) -> int:
+        """Blocks and the output layer."""
+        return self.model.n_layers + 1
+
+    @property
+    def device_kind(self) -> str:
+        """Of the devices, which are of one kind."""
+        return self.devices[0].kind if self.devices else "cpu"
+
+    @property
+    def n_cpu_moe_layers(self) -> int:
+        """Blocks whose experts shall stay on the host."""
+        return self.model.n_layers if self.options.is_cpu_moe else self.options.n_cpu_moe_layers
+
+    def with_context(self, context_tokens: int) -> "Load":
+        """The same with another context."""
+        return Load(
+            self.model, replace(self.workload, context_tokens=context_tokens), self.options, (*self.devices, self.host)
+        )
+
+    def default_layout(self, n_gpu_layers: int, n_cpu_moe_layers: int) -> Layout:
+        """Layers by the shares asked for, or else by free memory."""
+        shares = self.options.tensor_split or tuple(float(place.free_bytes) for place in self.devices)
+        return self.layout(n_gpu_layers, shares, n_cpu_moe_layers=n_cpu_moe_layers)
+
+    def layout(
+        self,
+        n_gpu_layers: int,
+        shares: Sequence[float],
+        *,
+        n_cpu_moe_layers: int = 0,
+        overrides: tuple[Override, ...] = (),
+    ) -> Layout:
+        """So many layers, the last ones, on the devices by these shares."""
+        wanted = n_gpu_layers if n_gpu_layers >= 0 else self.n_all_layers
+        return Layout(
+            layer_devices=place_layers(
+                self.model.n_layers,
+                wanted,
+                shares if self.devices else (),
+                counts_output_layer=self.shape.build.counts_output_layer,
+            ),
+            n_cpu_moe_layers=n_cpu_moe_layers,
+            n_gpu_layers=min(wanted, self.n_all_layers) if self.devices else 0,
+            overrides=(*self.overrides, *overrides),
+        )
+
+    def burden(self) -> Burden:
+        """What the layers put on the devices, by closed forms."""
+        kind, is_offloaded = self.device_kind, self.options.is_kv_offloaded
+        kept = [sum(self.kept(layer, kind)) if is_offloaded else 0 for layer in self.model.layers]
+        return Burden(self.model, self.step, kind, kept, is_cache_offloaded=is_offloaded)
+
+    def cached_value_width(self, layer: Layer) -> int:
+        """Without flash attention values are stored transposed, as wide as in the widest layer (`v_trans`)."""
+        is_padded = layer.value_width > 0 and not self.options.is_flash_attention
+        return widest_value(self.model) if is_padded else layer.value_width
+
+    def kept(self, layer: Layer, kind: str) -> tuple[int, int]:
+        """(cells, states) in bytes of a layer; most layers are alike, and are reckoned once."""
+        if (layer, kind) not in self._kept:
+            rounding = ROUNDINGS[kind]
+            cached = replace(layer, value_width=self.cached_value_width(layer))
+            self._kept[layer, kind] = (
+                cell_bytes(cached, self.shape, self.step.key_type, self.step.value_type, rounding),
+                state_bytes(layer, self.shape.n_sequences, rounding),
+            )
+        return self._kept[layer, kind]
+
+    def place_of(self, device: int) -> Place:
+        """The device of that number, or the host."""
+        return self.host if device == HOST else self.devices[device]
+
+    def rounding_kind(self, place: Place) -> str:
+        """How the buffers there are rounded."""
+        return "cpu" if place.kind == "host" and not self.devices else place.kind
+
+    def weights(self, layout: Layout) -> dict[int, Held]:
+        """By device, the host among them."""
+        numbers = (*range(len(self.devices)), HOST)
+        return held_weights(
+            self.model, layout, {number: self.rounding_kind(self.place_of(number)) for number in numbers}
+        )
+
+    def buffers(self, layout: Layout, *, is_simulated: bool = True) -> tuple[Buffer, ...]:
+        """The compute buffer of each device, the host's last: simulated where it can be, else by closed forms."""
+        build = self.shape.build
+        is_known = build.is_measured or build.has_mixed_input  # older ones laid out other graphs
+        if is_simulated and is_known and all(place.kind in SIMULATED_KINDS for place in self.devices):
+            found = compute_bytes(self.model, self.step, layout, self.machine)
+            if found is not None:
+                return simulated_buffers(self.model, self.step, found)
+        spread = Spread(
+            layer_devices=layout.layer_devices,
+            n_devices=len(self.devices),
+            n_cpu_moe_layers=self.model.n_layers if layout.overrides else layout.n_cpu_moe_layers,
+            is_cache_offloaded=self.options.is_kv_offloaded,
+            is_measured=all(place.kind == "cuda" for place in self.devices),
+        )
+        return buffers(self.model, self.step, spread)
+
+    def device_bytes(self, layout: Layout) -> list[int]:
+        """Weights, caches, states and compute buffer of each device: what --fit goes by."""
+        weights = self.weights(layout)
+        total = [
+            weights[number].n_bytes + buffer.n_bytes
+            for number, buffer in zip(range(len(self.devices)), self.buffers(layout), strict=False)
+        ]
+        if self.options.is_kv_offloaded:
+            for layer, device in zip(self.model.layers, layout.layer_devices, strict=False):
+                if device != HOST:
+                    total[device] += sum(self.kept(layer, self.device_kind))
+        return total
+
+
+def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:
+    host = next((place for place in places if place.kind == "host"), None)
+    if host is None:
+        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    devices = tuple(place for place in places if place.kind != "host")
+    if options.split_mode == "none" and devices:
+        if options.main_device >= len(devices):
+            raise Unjudgeable(f"there is no device {options.main_device} for --main-gpu; {len(devices)} are there")
+        devices = (devices[options.main_device],)
+    return devices, host
+
+
+def _cache_shape(workload: Workload, options: Options) -> CacheShape:
+    for kv_type in (workload.kv_type, options.value_type or workload.kv_type):
+        if kv_type not in STORED_TYPES:
+            raise Unjudgeable(f"llama.cpp knows no KV cache of type {kv_type!r}; {', '.join(STORED_TYPES)} are")
+        if BLOCKS[STORED_TYPES[kv_type]].n_weights > 1 and not options.is_flash_attention:
+            raise Unjudgeable("llama.cpp refuses a quantised KV cache without flash attention")
+    if workload.n_sequences > MAX_SEQUENCES:
+        raise Unjudgeable(f"llama.cpp takes up to {MAX_SEQUENCES} sequences, not {workload.n_sequences}")
+    return cache_shape(
+        workload,
+        n_batch_tokens=options.n_batch_tokens,
+        n_ubatch_tokens=options.n_ubatch_tokens,
+        is_unified=options.is_kv_unified,
+        is_full_window=options.is_full_window,
+        is_flash_attention=options.is_flash_attention,
+        build=build_of(options.build),
+    )
+
+
+def _n_outputs(shape: CacheShape, options: Options) -> int:
+    if shape.build.reserves_all_outputs:
+        return shape.n_step_tokens
+    return options.n_outputs or shape.n_sequences
+
+
+def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
+    """As `parse_tensor_buffer_overrides` in common/arg.cpp reads them: ``pattern=buffer``, commas between."""
+    if len(text) > MAX_OVERRIDES_LENGTH:
+        raise Unjudgeable("the list of tensor overrides is longer than any that makes sense")
+    found: list[Override] = []
+    for part in filter(None, text.split(",")):
+        pattern, equals, buffer = part.rpartition("=")
+        if not equals or not pattern:
+            raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
+        compiled(pattern)
+        if _HOST_BUFFER.fullmatch(buffer):
+            found.append(Override(pattern=pattern, device=HOST))
+            continue
+        named = _DEVICE_BUFFER.fullmatch(buffer)
+        if named is None or len(named[1]) > 3 or int(named[1]) >= n_devices:
+            known = ["CPU", *(f"CUDA{number}" for number in range(n_devices))]
+            raise Unjudgeable(f"there is no buffer {buffer!r} for a tensor override; {', '.join(known)} are there")
+        found.append(Override(pattern=pattern, device=int(named[1])))
+    return tuple(found)

@@ -1,0 +1,84 @@
+"""What moves memory in llama.cpp, by its own flags; engines that run llama.cpp for their users share it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from estimator.kv_cache import STORED_TYPES
+
+SPLIT_MODES = ("layer", "none", "row", "tensor")
+
+
+def option(flag: str, text: str, choices: Sequence[str] = (), *, minimum: int = 0) -> dict[str, object]:
+    """What a field says of itself."""
+    return {"flag": flag, "help": text, "choices": tuple(choices), "minimum": minimum}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Everything that moves memory, by the engine's own flags."""
+
+    n_gpu_layers: int | None = field(
+        default=None,
+        metadata=option("--gpu-layers", "layers on the GPU, the output layer counted; as many as fit if not given"),
+    )
+    is_flash_attention: bool = field(
+        default=True, metadata=option("--flash-attn", "attention without a matrix of all scores; on where supported")
+    )
+    n_batch_tokens: int = field(default=2048, metadata=option("--batch-size", "tokens of one logical batch", minimum=1))
+    n_ubatch_tokens: int = field(
+        default=512, metadata=option("--ubatch-size", "tokens computed in one step", minimum=1)
+    )
+    is_kv_unified: bool = field(default=False, metadata=option("--kv-unified", "all sequences share one set of cells"))
+    is_kv_offloaded: bool = field(
+        default=True, metadata=option("--kv-offload", "the KV cache lies with its layer, not all of it in RAM")
+    )
+    value_type: str | None = field(
+        default=None,
+        metadata=option(
+            "--cache-type-v", "stored type of the values alone; as the keys if not given", (*STORED_TYPES,)
+        ),
+    )
+    is_full_window: bool = field(
+        default=False, metadata=option("--swa-full", "sliding-window layers keep the whole context")
+    )
+    n_cpu_moe_layers: int = field(
+        default=0, metadata=option("--n-cpu-moe", "the experts of so many layers stay in RAM")
+    )
+    is_cpu_moe: bool = field(default=False, metadata=option("--cpu-moe", "all experts stay in RAM"))
+    tensor_overrides: str | None = field(
+        default=None,
+        metadata=option("--override-tensor", "tensors that go elsewhere: pattern=CPU, pattern=CUDA1, commas between"),
+    )
+    tensor_split: tuple[float, ...] | None = field(
+        default=None, metadata=option("--tensor-split", "share of each device; by free memory if not given")
+    )
+    split_mode: str = field(
+        default="layer", metadata=option("--split-mode", "how several devices share the model", SPLIT_MODES)
+    )
+    main_device: int = field(default=0, metadata=option("--main-gpu", "the device that holds all with split mode none"))
+    offloads_operations: bool = field(
+        default=True, metadata=option("--op-offload", "the GPU computes large steps with weights that lie in RAM")
+    )
+    is_mapped: bool = field(
+        default=True, metadata=option("--mmap", "weights in RAM are the file's own pages, not a copy")
+    )
+    is_repacked: bool = field(
+        default=True, metadata=option("--repack", "without a GPU, weights are rearranged for the CPU's kernels")
+    )
+    prompt_cache_mib: int | None = field(
+        default=None,
+        metadata=option("--cache-ram", "MiB of RAM that llama-server may fill with past prompts; counted where given"),
+    )
+    n_checkpoints: int | None = field(
+        default=None,
+        metadata=option("--ctx-checkpoints", "states of past prompts kept per sequence; counted where given"),
+    )
+    build: str = field(
+        default="", metadata=option("--build", "which build: 2025-06, b5269, ik-2025-06; the newest if not given")
+    )
+    n_outputs: int | None = field(
+        default=None, metadata=option("", "tokens whose logits are computed at once; one per sequence if not given")
+    )
+
+
+DEFAULTS = Options()

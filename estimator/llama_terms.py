@@ -1,0 +1,226 @@
+"""The ledger of a load of llama.cpp: one term for what each place holds of each kind."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from estimator.kv_cache import CacheShape
+from estimator.ledger import Basis, Estimate, Kind, Place, Term
+from estimator.llama_load import Load
+from estimator.model import Layer, Model
+from estimator.placement import EXPERTS, HOST, Layout
+from estimator.runtime import host_runtime, runtime_term
+
+BUILD = "llama.cpp 0c1e57098, 2026-10-01"
+MIB = 1 << 20
+
+
+def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bool = True) -> Estimate:
+    """The ledger of this layout. ``is_simulated``: compute buffers to the byte where they can be, in milliseconds."""
+    terms = [
+        *weight_terms(load, layout),
+        *cache_terms(load, layout),
+        *compute_terms(load, layout, is_simulated=is_simulated),
+        *server_terms(load),
+        *(term for place in load.devices if (term := runtime_term(place)) is not None),
+        host_runtime(load.host),
+    ]
+    return Estimate(
+        engine=engine,
+        terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
+        n_layers=load.n_all_layers,
+        n_gpu_layers=layout.n_gpu_layers,
+        summary=summary(load.model, load.devices, layout),
+        doubts=(*load.model.doubts, *_doubts(load)),
+    )
+
+
+def _doubts(load: Load) -> list[str]:
+    doubts: list[str] = []
+    native, asked = load.model.native_context_tokens, load.workload.context_tokens
+    if 0 < native < asked:
+        doubts.append(f"{asked} tokens are beyond the {native} that the model was trained on")
+    if load.options.split_mode in ("row", "tensor") and len(load.devices) > 1:
+        doubts.append(f"split mode {load.options.split_mode} is not modelled; the layers are placed as whole ones")
+    return doubts
+
+
+def summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
+    """What stays off the devices, in words."""
+    if not devices:
+        return ""
+    if layout.n_host_layers:
+        return f"{layout.n_host_layers} of {model.n_layers + 1} layers to the CPU"
+    n_moved = layout.n_cpu_moe_layers or len(
+        {override.block for override in layout.overrides if override.block is not None and override.device == HOST}
+    )
+    if n_moved:
+        return f"the experts of {n_moved} of {model.n_layers} layers in RAM"
+    return ""
+
+
+def derived(kind: Kind, label: str, place: str, n_bytes: int, source: str, formula: str) -> Term:
+    """A term whose rule leaves no doubt."""
+    return Term(
+        kind=kind,
+        label=label,
+        place=place,
+        n_bytes=n_bytes,
+        low_bytes=n_bytes,
+        high_bytes=n_bytes,
+        basis=Basis.DERIVED,
+        source=f"{source}, {BUILD}",
+        formula=formula,
+    )
+
+
+SPLIT_DOUBT = 0.25
+"""Split modes row and tensor share out matrices, not layers: how evenly was not measured, our allowance."""
+
+
+def weight_terms(load: Load, layout: Layout) -> list[Term]:
+    """The tensors, where they lie."""
+    model, output = load.model, layout.layer_devices[-1]
+    is_cut = load.options.split_mode in ("row", "tensor") and len(load.devices) > 1
+    low, high = model.size_band_ratio
+    exact = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED if low == high else Basis.ASSUMED
+    terms: list[Term] = []
+    for device, held in load.weights(layout).items():
+        doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
+        formula = f"{model.quant}, {held.n_blocks} of {model.n_layers} blocks"
+        formula += " and the output layer" if device == output else ""
+        formula += " and the embedding" if device == HOST else ""
+        terms.append(
+            Term(
+                kind=Kind.WEIGHTS,
+                label="weights",
+                place=load.place_of(device).name,
+                n_bytes=held.n_bytes,
+                low_bytes=int(low * held.n_bytes) - doubt,
+                high_bytes=int(high * held.n_bytes) + doubt,
+                basis=Basis.ASSUMED if doubt else exact,
+                source=f"tensor table of {model.source}; placed as load_tensors does, {BUILD}",
+                formula=formula,
+                read_bytes=held.read_bytes,
+            )
+        )
+    return terms
+
+
+def cache_terms(load: Load, layout: Layout) -> list[Term]:
+    """Keys, values and states, where their layers lie, or all on the host."""
+    shape = load.shape
+    cells: dict[str, int] = {}
+    cells_read: dict[str, int] = {}
+    states: dict[str, int] = {}
+    alike: dict[tuple[str, Layer], int] = {}
+    for layer, device in zip(load.model.layers, layout.layer_devices[:-1], strict=True):
+        place = load.place_of(device if load.options.is_kv_offloaded else HOST)
+        n_cell_bytes, n_state_bytes = load.kept(layer, load.rounding_kind(place))
+        if n_cell_bytes:
+            cells[place.name] = cells.get(place.name, 0) + n_cell_bytes
+            n_read = round(n_cell_bytes * shape.attended_ratio(layer.window_tokens))
+            cells_read[place.name] = cells_read.get(place.name, 0) + n_read
+            alike[place.name, layer] = alike.get((place.name, layer), 0) + 1
+        if n_state_bytes:
+            states[place.name] = states.get(place.name, 0) + n_state_bytes
+    kv_type, value_type = load.workload.kv_type, load.options.value_type or load.workload.kv_type
+    type_names = kv_type if kv_type == value_type else f"{kv_type} and {value_type}"
+    formulas = {
+        name: " + ".join(
+            _cells_formula(load, shape, layer, n, type_names)
+            for (held_at, layer), n in alike.items()
+            if held_at == name
+        )
+        for name in cells
+    }
+    per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
+    return [
+        *(
+            replace(
+                derived(Kind.KV_CACHE, "KV cache", name, n_bytes, "src/llama-kv-cache.cpp", formulas[name]),
+                read_bytes=cells_read[name],
+            )
+            for name, n_bytes in cells.items()
+        ),
+        *(
+            replace(
+                derived(Kind.STATE, "recurrent state", name, n_bytes, "src/llama-memory-recurrent.cpp", per_sequence),
+                read_bytes=2 * n_bytes // shape.n_sequences,  # and written back
+            )
+            for name, n_bytes in states.items()
+        ),
+    ]
+
+
+def _cells_formula(load: Load, shape: CacheShape, layer: Layer, n_layers: int, type_names: str) -> str:
+    n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
+    return f"{n_layers} layers x {n_cells} cells x ({layer.key_width} + {load.cached_value_width(layer)}) {type_names}"
+
+
+def compute_terms(load: Load, layout: Layout, *, is_simulated: bool = True) -> list[Term]:
+    """Compute buffers, and the logits."""
+    made = load.buffers(layout, is_simulated=is_simulated)
+    terms = [
+        Term(
+            kind=Kind.COMPUTE,
+            label="compute buffer",
+            place=place.name,
+            n_bytes=buffer.n_bytes,
+            low_bytes=buffer.low_bytes,
+            high_bytes=buffer.high_bytes,
+            basis=Basis.DERIVED,
+            source=f"{buffer.method} of graph_reserve, src/llama-context.cpp, {BUILD}",
+            formula=buffer.formula,
+        )
+        for place, buffer in zip((*load.devices, load.host), made, strict=True)
+    ]
+    n_sequences, vocabulary = load.shape.n_sequences, load.model.vocabulary_size
+    logits = derived(
+        Kind.OUTPUT,
+        "logits",
+        load.host.name,
+        4 * vocabulary * n_sequences,
+        "output_reserve, src/llama-context.cpp",
+        f"{vocabulary} tokens x float32 x {n_sequences} sequence(s)",
+    )
+    return [*terms, replace(logits, high_bytes=4 * vocabulary * max(load.step.n_outputs, n_sequences))]
+
+
+def server_terms(load: Load) -> list[Term]:
+    """What llama-server may keep in RAM of past prompts; it grows with use, from nothing."""
+    terms: list[Term] = []
+    if load.options.prompt_cache_mib:
+        terms.append(
+            _growing(load.host, "prompt cache", load.options.prompt_cache_mib * MIB, "--cache-ram, common/arg.cpp")
+        )
+    if load.options.n_checkpoints:
+        kind = load.rounding_kind(load.host)
+        one = sum(
+            n_cells * bool(layer.window_tokens) + n_states
+            for layer in load.model.layers
+            for n_cells, n_states in [load.kept(layer, kind)]
+        )
+        # A checkpoint holds the windows and states of one sequence, so all sequences together hold those of all.
+        n_bytes = load.options.n_checkpoints * one
+        if n_bytes:
+            terms.append(_growing(load.host, "checkpoints", n_bytes, "--ctx-checkpoints, common/arg.cpp"))
+    return terms
+
+
+def _growing(host: Place, label: str, limit_bytes: int, source: str) -> Term:
+    return Term(
+        kind=Kind.KV_CACHE,
+        label=label,
+        place=host.name,
+        n_bytes=0,
+        low_bytes=0,
+        high_bytes=limit_bytes,
+        basis=Basis.ASSUMED,
+        source=source,
+        formula="from nothing up to its limit, as prompts come",
+    )
+
+
+def has_movable_experts(model: Model) -> bool:
+    """Whether there are experts that could stay in RAM."""
+    return any(EXPERTS.search(tensor.name) for tensor in model.tensors)

@@ -1,0 +1,160 @@
+"""The devices of a server: which part of the model each of them holds, and what a process takes beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from estimator.errors import Unjudgeable
+from estimator.ledger import Basis, Kind, Place, Term
+from estimator.model import Model
+from estimator.sharding import Split, Stage, padded, stages
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+LOADED_SHARE = 0.006
+LOADED_BYTES = 64 * MIB
+"""How far what a server logs as loaded lies from the sum of its tensors: it is the change of the device's free memory,
+in blocks of the allocator. Logged against summed: Llama 3.1 8B 14.989 and 14.989 GiB, Llama 3.2 1B 2.3185 and 2.3175,
+Qwen2.5 7B 14.27 and 14.22, Qwen3 8B 15.268 and 15.266."""
+PROCESS_BYTES = (1 * GIB, 5 * GIB // 2, 6 * GIB)
+"""(low, expected, high) of host memory per device's process: Python, PyTorch, CUDA's host side, pinned buffers. Our
+allowance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """One process and its device."""
+
+    place: Place
+    stage: Stage
+    element_bytes: int
+    rope_bytes: int
+    """Cosines and sines for every position, made once."""
+
+    @property
+    def weight_bytes(self) -> int:
+        """What loading takes."""
+        return self.stage.n_bytes + self.rope_bytes
+
+
+def gpus_of(places: Sequence[Place], engine: str) -> tuple[Place, ...]:
+    """The devices that a server can use.
+
+    Raises:
+        Unjudgeable: there is none.
+    """
+    found = tuple(place for place in places if place.kind not in ("host", "metal"))
+    if not found:
+        raise Unjudgeable(f"{engine} needs a GPU of NVIDIA, AMD or Intel, and none is among the places")
+    return found
+
+
+def host_of(places: Sequence[Place]) -> Place | None:
+    """The host, where its memory is known."""
+    return next((place for place in places if place.kind == "host"), None)
+
+
+LINKED = ("h100", "h200", "h20", "h800", "gh200", "b100", "b200", "b300", "gb200", "gb300")
+
+
+def is_linked(place: Place) -> bool:
+    """Whether it is a device for data centres of Hopper's class or later, by its name."""
+    words = place.product.casefold().replace("-", " ").split()
+    return any(word.startswith(name) for word in words for name in LINKED)
+
+
+def usual_tensor(model: Model, n_devices: int) -> int:
+    """The most devices that can slice every layer: heads have to go round evenly."""
+    return next((n for n in range(n_devices, 1, -1) if slices_evenly(model, n)), 1)
+
+
+def slices_evenly(model: Model, n: int) -> bool:
+    """Whether so many devices can share the heads."""
+    heads, kv_heads = model.n_heads, model.n_kv_heads
+    if heads % n:
+        return False
+    return model.latent is not None or not kv_heads or kv_heads % n == 0 or n % kv_heads == 0
+
+
+def ranks_of(model: Model, gpus: Sequence[Place], split: Split, element_bytes: int) -> tuple[Rank, ...]:
+    """Every process in order; where there are too few devices they are shared, which a caller has to refuse."""
+    parts = stages(model, split, element_bytes)
+    rope_bytes = rope_table_bytes(model, element_bytes)
+    return tuple(
+        Rank(
+            place=gpus[number % len(gpus)],
+            stage=parts[number // split.tensor % split.pipeline],
+            element_bytes=element_bytes,
+            rope_bytes=rope_bytes,
+        )
+        for number in range(split.n_devices)
+    )
+
+
+def rope_table_bytes(model: Model, element_bytes: int) -> int:
+    """cos_sin_cache, vllm/model_executor/layers/rotary_embedding/base.py: one for all layers alike.
+
+    Llama 3.1 8B's 131072 positions of 128 values take the 32 MiB that logs show beyond its weights.
+    """
+    width = model.latent.rope_width if model.latent else model.head_width
+    return model.native_context_tokens * width * element_bytes if model.n_heads else 0
+
+
+def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0, *, is_in_share: bool = False) -> Term:
+    """What the device holds of the weights, ``off_bytes`` of them left to the host."""
+    n_bytes = rank.weight_bytes - off_bytes
+    low = n_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
+    layers = rank.stage.layers
+    return Term(
+        kind=Kind.WEIGHTS,
+        label="weights",
+        place=rank.place.name,
+        n_bytes=n_bytes,
+        low_bytes=low,
+        high_bytes=n_bytes + int(n_bytes * LOADED_SHARE) + LOADED_BYTES,
+        basis=Basis.EXACT if model.file_bytes is not None else Basis.DERIVED,
+        source=f"tensor table of {model.source}; sliced as {engine} does",
+        formula=f"{model.quant}, layers {layers.start} to {layers.stop - 1}, {rank.rope_bytes / MIB:.0f} MiB of "
+        "rotary tables",
+        read_bytes=rank.stage.read_bytes,
+        is_in_share=is_in_share,
+    )
+
+
+def process_terms(host: Place | None, n_ranks: int, off_bytes: int = 0) -> list[Term]:
+    """What the processes take of the host, and weights that were left to it."""
+    if host is None:
+        return []
+    low, expected, high = (n * n_ranks for n in PROCESS_BYTES)
+    terms = [
+        Term(
+            kind=Kind.RUNTIME,
+            label="processes",
+            place=host.name,
+            n_bytes=expected,
+            low_bytes=low,
+            high_bytes=high,
+            basis=Basis.ASSUMED,
+            source="our allowance for Python, PyTorch and pinned buffers, per device",
+        )
+    ]
+    if off_bytes:
+        terms.append(
+            Term(
+                kind=Kind.WEIGHTS,
+                label="offloaded weights",
+                place=host.name,
+                n_bytes=off_bytes * n_ranks,
+                low_bytes=off_bytes * n_ranks,
+                high_bytes=off_bytes * n_ranks,
+                basis=Basis.DERIVED,
+                source="model_executor/offloader/uva.py, vLLM 0.33.0",
+                read_bytes=off_bytes * n_ranks,
+            )
+        )
+    return terms
+
+
+def rounded_up(ratio: float) -> float:
+    """To the next hundredth, as people type it."""
+    return padded(round(ratio * 10000), 100) / 10000

@@ -1,0 +1,246 @@
+"""Which part of a model each device holds where servers split it: by width, by layers, by experts.
+
+The rules are vLLM's layers (`vllm/model_executor/layers/linear.py`, `vocab_parallel_embedding.py`,
+`fused_moe/layer.py` and `distributed/utils.py: get_pp_indices`, all of 0.33.0); SGLang took them over (0.5.23,
+`sglang/srt/layers/`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+from math import prod
+
+from estimator.model import Model, Tensor
+from estimator.quant import stored_bytes
+
+VOCABULARY_MULTIPLE = 64
+"""DEFAULT_VOCAB_PADDING_SIZE, vocab_parallel_embedding.py: rows of the embedding and the head are padded to it."""
+MXFP4_WIDTH_MULTIPLE = 256
+MXFP4_INNER_MULTIPLE = 128
+"""What Marlin's and TensorRT-LLM's kernels pad experts of MXFP4 to: mxfp4_round_up_hidden_size_and_intermediate_size,
+vllm/model_executor/layers/fused_moe/oracle/mxfp4.py. Others pad less: gpt-oss 120B was loaded as 65.97 GiB by Marlin
+(this rule: 65.9) and as 64.38 GiB by Triton (logs of 2025-08 and 2026-01)."""
+
+FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """Over how many devices, and how."""
+
+    tensor: int = 1
+    """Each holds a slice of every layer."""
+    pipeline: int = 1
+    """Each holds some of the layers."""
+    data: int = 1
+    """Each holds all of it, but for experts that are parallel."""
+    is_expert_parallel: bool = False
+    """Experts are dealt out whole over tensor x data, not sliced over tensor."""
+
+    @property
+    def n_devices(self) -> int:
+        """All of them."""
+        return self.tensor * self.pipeline * self.data
+
+    @property
+    def n_expert_shares(self) -> int:
+        """Over how many devices of one stage the experts are spread."""
+        return self.tensor * (self.data if self.is_expert_parallel else 1)
+
+
+class Role(Enum):
+    """How a tensor is split."""
+
+    EMBEDDING = "embedding"
+    OUTPUT = "output"
+    SLICED = "sliced"
+    KEY_VALUE = "keys and values"
+    """By heads, and no further than there are heads."""
+    EXPERT = "expert"
+    WHOLE = "whole"
+    """Every device has all of it."""
+
+
+_LAYER = re.compile(r"(?:^|\.)(?:blk|layers|h|blocks)\.(\d{1,6})\.")
+_TOWER = re.compile(r"^(?:v|a|mm)\.|(?:^|\.)(?:visual|vision_tower|vision_model|audio_tower|multi_modal_projector)\.")
+_WHOLE = (
+    "norm", "ffn_gate_inp", "mlp.gate.", "block_sparse_moe.gate.", "router", "shared_expert_gate", "exp_probs_b",
+    "e_score_correction", "attn_q_a.", "attn_kv_a_mqa.", "q_a_proj", "kv_a_proj", "rope_", "layer_output_scale",
+)  # fmt: skip
+
+
+def role_of(name: str) -> Role:
+    """By its name in a GGUF file or in a checkpoint of Hugging Face."""
+    if _TOWER.search(name):
+        return Role.SLICED
+    if (
+        name.startswith(("token_embd.", "per_layer_token_embd."))
+        or "embed_tokens" in name
+        or name.endswith("wte.weight")
+    ):
+        return Role.EMBEDDING
+    if name.startswith("output.") or "lm_head." in name:
+        return Role.OUTPUT
+    if any(word in name for word in _WHOLE):
+        return Role.WHOLE
+    if "_exps." in name or (".experts." in name and "shared_experts" not in name):
+        return Role.EXPERT
+    if "attn_k." in name or "attn_v." in name or "k_proj." in name or "v_proj." in name:
+        return Role.KEY_VALUE
+    return Role.SLICED
+
+
+def layer_of(name: str) -> int | None:
+    """The block that a tensor belongs to; None for those of none, and of towers for images and sound."""
+    found = None if _TOWER.search(name) else _LAYER.search(name)
+    return int(found.group(1)) if found else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What each device of one pipeline stage holds of the weights."""
+
+    layers: range
+    n_bytes: int
+    read_bytes: int
+    """Of these, for every token of one sequence: the experts that are used, no rows that are looked up."""
+    padded_bytes: int = 0
+    """Of these, what fills up experts of MXFP4 for kernels that want other widths; some kernels want less."""
+
+
+def stage_layers(n_layers: int, n_stages: int) -> tuple[range, ...]:
+    """Layers by stage, as even as they go; a rest goes to the last but one and those before it (`get_pp_indices`)."""
+    each, rest = divmod(n_layers, n_stages)
+    counts = [each] * n_stages
+    for i in range(rest):
+        counts[-(i + 2) if n_stages > 1 else -1] += 1
+    starts = [sum(counts[:i]) for i in range(n_stages)]
+    return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
+
+
+@lru_cache(maxsize=64)
+def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
+    """What each stage's devices hold; all devices of a stage hold as much.
+
+    Args:
+        model: its last ``n_predictor_layers`` are not loaded.
+        split: how it is spread.
+        element_bytes: of what isn't quantised: 2, or 4 with ``--dtype float32``.
+    """
+    table = _table(model, element_bytes)
+    n_layers = model.n_layers - model.n_predictor_layers
+    found = []
+    parts = stage_layers(n_layers, split.pipeline)
+    for number, layers in enumerate(parts):
+        is_last = number == len(parts) - 1
+        n_bytes, read_bytes, padded_bytes = 0, 0, 0
+        for layer in layers:
+            held = table.layers.get(layer, {})
+            for role, amount in held.items():
+                rank_bytes = _rank_bytes(role, amount, model, split)
+                n_bytes += rank_bytes
+                read_bytes += _used(rank_bytes, model) if role is Role.EXPERT else rank_bytes
+            padding = _rank_bytes(Role.EXPERT, table.padding.get(layer, 0), model, split)
+            n_bytes, padded_bytes = n_bytes + padding, padded_bytes + padding
+        if number == 0 or (is_last and not table.output_bytes):
+            n_bytes += table.embedding_bytes // split.tensor
+        if number == 0:
+            n_bytes += table.other_bytes // split.tensor
+        if is_last:
+            n_bytes += table.output_bytes // split.tensor
+            read_bytes += (table.output_bytes or table.embedding_bytes) // split.tensor
+        found.append(Stage(layers=layers, n_bytes=n_bytes, read_bytes=read_bytes, padded_bytes=padded_bytes))
+    return tuple(found)
+
+
+def n_rank_heads(n_kv_heads: int, tensor: int) -> int:
+    """KV heads on each device: at least one, so that they repeat where there are fewer than devices."""
+    return max(1, n_kv_heads // tensor)
+
+
+def _rank_bytes(role: Role, n_bytes: int, model: Model, split: Split) -> int:
+    if role is Role.WHOLE:
+        return n_bytes
+    if role is Role.EXPERT:
+        return n_bytes // split.n_expert_shares
+    if role is Role.KEY_VALUE and model.n_kv_heads:
+        return n_bytes * n_rank_heads(model.n_kv_heads, split.tensor) // model.n_kv_heads
+    return n_bytes // split.tensor
+
+
+def _used(n_bytes: int, model: Model) -> int:
+    experts = model.experts
+    return n_bytes * experts.n_used // experts.n_experts if experts and experts.n_experts else n_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Table:
+    layers: Mapping[int, Mapping[Role, int]]
+    padding: Mapping[int, int]
+    embedding_bytes: int
+    output_bytes: int
+    other_bytes: int
+
+
+@lru_cache(maxsize=64)
+def _table(model: Model, element_bytes: int) -> _Table:
+    """Bytes of one whole copy, by layer and role: reckoned once for a model."""
+    layers: dict[int, dict[Role, int]] = {}
+    padding: dict[int, int] = {}
+    whole = {Role.EMBEDDING: 0, Role.OUTPUT: 0, Role.SLICED: 0}
+    for tensor in model.tensors:
+        role, layer = role_of(tensor.name), layer_of(tensor.name)
+        n_bytes = loaded_bytes(tensor, element_bytes)
+        if role in (Role.EMBEDDING, Role.OUTPUT):
+            whole[role] += _vocabulary_padded(n_bytes, tensor.shape)
+        elif layer is None:
+            whole[Role.SLICED] += n_bytes
+        else:
+            held = layers.setdefault(layer, {})
+            held[role] = held.get(role, 0) + n_bytes
+            if model.latent and _is_latent_decoder(tensor):
+                held[Role.SLICED] = held.get(Role.SLICED, 0) + prod(tensor.shape) * element_bytes
+            if role is Role.EXPERT and tensor.type == "MXFP4":
+                padding[layer] = padding.get(layer, 0) + _mxfp4_padding(tensor, n_bytes)
+    return _Table(
+        layers=layers,
+        padding=padding,
+        embedding_bytes=whole[Role.EMBEDDING],
+        output_bytes=whole[Role.OUTPUT],
+        other_bytes=whole[Role.SLICED],
+    )
+
+
+def loaded_bytes(tensor: Tensor, element_bytes: int) -> int:
+    """As the server holds it: what isn't quantised has the model's one type, norms and routers too."""
+    if tensor.type in FLOATS:
+        return prod(tensor.shape) * element_bytes
+    return stored_bytes(tensor.type, tensor.shape)
+
+
+def _is_latent_decoder(tensor: Tensor) -> bool:
+    """What multiplies latents up is kept a second time, unquantised, for decoding (`split_kv_b_proj`)."""
+    is_decoder = any(word in tensor.name for word in ("attn_k_b.", "attn_v_b.", "kv_b_proj.weight"))
+    return is_decoder and tensor.type not in FLOATS
+
+
+def _vocabulary_padded(n_bytes: int, shape: Sequence[int]) -> int:
+    n_rows = shape[1] if len(shape) > 1 else 0
+    return n_bytes * padded(n_rows, VOCABULARY_MULTIPLE) // n_rows if n_rows else n_bytes
+
+
+def _mxfp4_padding(tensor: Tensor, n_bytes: int) -> int:
+    multiples = (MXFP4_WIDTH_MULTIPLE, MXFP4_INNER_MULTIPLE)
+    grown = 1.0
+    for width, multiple in zip(
+        tensor.shape[:2], reversed(multiples) if "down" in tensor.name else multiples, strict=True
+    ):
+        grown *= padded(width, multiple) / width
+    return int(n_bytes * (grown - 1))
+
+
+def padded(n: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-n // multiple) * multiple

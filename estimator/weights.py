@@ -1,0 +1,214 @@
+"""The bytes of a model's weights on each device and on the host, for a way to place them (estimator/placement.py)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from estimator.model import Model, Tensor
+from estimator.placement import (
+    FIRST_LAYER_TENSORS,
+    HOST,
+    INPUT_TENSORS,
+    Layout,
+    Override,
+    overrides_of,
+    weight_device,
+)
+from estimator.rounding import ROUNDINGS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Weights in one place."""
+
+    n_bytes: int = 0
+    read_bytes: int = 0
+    """What one token reads of them."""
+    n_blocks: int = 0
+    """Whose layer is there, wherever some of its tensors are."""
+
+    def __add__(self, other: "Held") -> "Held":
+        return Held(
+            n_bytes=self.n_bytes + other.n_bytes,
+            read_bytes=self.read_bytes + other.read_bytes,
+            n_blocks=self.n_blocks + other.n_blocks,
+        )
+
+
+def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
+    """The weights on each device and on the host.
+
+    Args:
+        model: whose.
+        layout: who holds what.
+        kinds: by device, HOST among them: a key of ROUNDINGS.
+    """
+    held = dict.fromkeys(kinds, Held())
+
+    def put(device: int, n_bytes: int, read_ratio: float = 1.0, n_blocks: int = 0) -> None:
+        held[device] += Held(n_bytes=n_bytes, read_bytes=round(n_bytes * read_ratio), n_blocks=n_blocks)
+
+    tables = {device: weight_table(model, kind) for device, kind in kinds.items()}
+    put(HOST, tables[HOST].input_bytes, read_ratio=0.0)  # one row of it
+    for block, device in enumerate(layout.layer_devices[:-1]):
+        table = tables[device]
+        ratio = table.used_expert_ratio
+        overrides = overrides_of(layout.overrides, block)
+        if overrides:
+            put(device, 0, n_blocks=1)
+            dense, experts = _scattered(model, block, device, layout, kinds)
+            for home, n_bytes in dense:
+                put(home, n_bytes)
+            for home, n_bytes in experts:
+                put(home, n_bytes, ratio)
+        else:
+            put(device, table.layer_bytes[block], n_blocks=1)
+            home = HOST if block < layout.n_cpu_moe_layers else device
+            put(home, tables[home].expert_bytes[block], ratio)
+    for device in set(layout.layer_devices[:-1]):
+        put(device, tables[device].rope_bytes)
+    first, output = layout.layer_devices[0], layout.layer_devices[-1]
+    put(first, tables[first].first_layer_bytes)
+    put(output, tables[output].output_bytes)
+    for tensor, home in _moved_outputs(model, layout):
+        put(output, -ROUNDINGS[kinds[output]].tensor_bytes(tensor.type, tensor.shape))
+        put(home, ROUNDINGS[kinds[home]].tensor_bytes(tensor.type, tensor.shape))
+    if output != HOST or model.architecture == "gemma3n":  # src/models/gemma3n.cpp copies it always
+        put(output, tables[output].tied_bytes)
+        if kinds[output] == "metal":  # both copies are the same pages of the mapped file; CUDA copies
+            put(HOST, -tables[HOST].tied_bytes, read_ratio=0.0)
+    else:
+        held[HOST] += Held(read_bytes=tables[HOST].tied_bytes)
+    return held
+
+
+def _moved_outputs(model: Model, layout: Layout) -> list[tuple[Tensor, int]]:
+    """What belongs to the output layer and lies elsewhere, with its place."""
+    if not overrides_of(layout.overrides, -1):
+        return []
+    elsewhere = INPUT_TENSORS | FIRST_LAYER_TENSORS
+    loose = [t for t in model.tensors if not t.name.startswith(("blk.", "rope_")) and t.name not in elsewhere]
+    placed = [(tensor, weight_device(tensor.name, layout)) for tensor in loose]
+    return [(tensor, home) for tensor, home in placed if home != layout.layer_devices[-1]]
+
+
+Sums = tuple[tuple[int, int], ...]
+
+
+def _scattered(model: Model, block: int, device: int, layout: Layout, kinds: Mapping[int, str]) -> tuple[Sums, Sums]:
+    """(dense, experts): bytes by device of a block, some of whose tensors are elsewhere."""
+    is_moe_on_host = block < layout.n_cpu_moe_layers
+    overrides = overrides_of(layout.overrides, block)
+    return _scattered_block(model, block, device, overrides, is_moe_on_host, tuple(sorted(kinds.items())))
+
+
+@lru_cache(maxsize=4096)
+def _scattered_block(
+    model: Model,
+    block: int,
+    device: int,
+    overrides: tuple[Override, ...],
+    is_moe_on_host: bool,  # noqa: FBT001  # a part of the key
+    kinds: tuple[tuple[int, str], ...],
+) -> tuple[Sums, Sums]:
+    roundings = {number: ROUNDINGS[kind] for number, kind in kinds}
+    lone = Layout(
+        layer_devices=(device,) * (model.n_layers + 1),
+        n_cpu_moe_layers=model.n_layers if is_moe_on_host else 0,
+        n_gpu_layers=0,
+        overrides=overrides,
+    )
+    dense: dict[int, int] = {}
+    experts: dict[int, int] = {}
+    if block < model.n_layers - model.n_predictor_layers:
+        for tensor in block_tensors(model)[block]:
+            home = weight_device(tensor.name, lone)
+            held = experts if "_exps" in tensor.name else dense
+            held[home] = held.get(home, 0) + roundings[home].tensor_bytes(tensor.type, tensor.shape)
+    return tuple(dense.items()), tuple(experts.items())
+
+
+@lru_cache(maxsize=48)
+def block_tensors(model: Model) -> tuple[tuple[Tensor, ...], ...]:
+    """The tensors of each block."""
+    blocks: list[list[Tensor]] = [[] for _ in range(model.n_layers)]
+    for tensor in model.tensors:
+        if tensor.name.startswith("blk."):
+            number = int(tensor.name.split(".", 2)[1])
+            if number < model.n_layers:
+                blocks[number].append(tensor)
+    return tuple(tuple(block) for block in blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightTable:
+    """The weights of a model as one kind of buffer rounds them, summed by where they belong."""
+
+    layer_bytes: tuple[int, ...]
+    """Per block, experts apart."""
+    expert_bytes: tuple[int, ...]
+    """Per block, only the matrices of the experts."""
+    input_bytes: int
+    """Embeddings that are looked up row by row: always on the host."""
+    output_bytes: int
+    """With the output layer: head, last norm and whatever belongs to no block."""
+    first_layer_bytes: int
+    """Tensors outside the blocks that are placed with the first one."""
+    rope_bytes: int
+    """A copy for each device that holds a block."""
+    tied_bytes: int
+    """The embedding that serves as the head as well; a second copy where the output layer is on a device."""
+    used_expert_ratio: float
+    """Of the experts' bytes, what one token reads."""
+    largest_bytes: dict[str, int]
+    """Per kind of matrix (``ffn_down``), the largest one of the blocks."""
+
+
+@lru_cache(maxsize=48)
+def weight_table(model: Model, kind: str) -> WeightTable:
+    """The table of a model for a kind of buffer, a key of ROUNDINGS; remembered, since it costs milliseconds."""
+    rounding = ROUNDINGS[kind]
+    n_blocks = model.n_layers
+    n_loaded = n_blocks - model.n_predictor_layers
+    layers, experts = [0] * n_blocks, [0] * n_blocks
+    sums = {"input": 0, "output": 0, "first": 0, "rope": 0}
+    tied_bytes = 0
+    largest: dict[str, int] = {}
+    has_head = False
+    for tensor in model.tensors:
+        name = tensor.name
+        n_bytes = rounding.tensor_bytes(tensor.type, tensor.shape)
+        if name.startswith("blk."):
+            _, number, rest = name.split(".", 2)
+            block = int(number)
+            if block >= n_loaded:
+                continue
+            if "_exps" in rest:
+                experts[block] += n_bytes
+            else:
+                layers[block] += n_bytes
+            if len(tensor.shape) > 1 and rest.endswith("weight") and "norm" not in rest:
+                matrix = rest.removesuffix(".weight")
+                largest[matrix] = max(largest.get(matrix, 0), n_bytes)
+        elif name in INPUT_TENSORS:
+            sums["input"] += n_bytes
+            if name == "token_embd.weight":
+                tied_bytes = n_bytes
+        elif name.startswith("rope_"):
+            sums["rope"] += n_bytes
+        elif name in FIRST_LAYER_TENSORS:
+            sums["first"] += n_bytes
+        else:
+            sums["output"] += n_bytes
+            has_head = has_head or name == "output.weight"
+    return WeightTable(
+        layer_bytes=tuple(layers),
+        expert_bytes=tuple(experts),
+        input_bytes=sums["input"],
+        output_bytes=sums["output"],
+        first_layer_bytes=sums["first"],
+        rope_bytes=sums["rope"],
+        tied_bytes=0 if has_head else tied_bytes,
+        used_expert_ratio=model.experts.n_used / model.experts.n_experts if model.experts else 1.0,
+        largest_bytes=largest,
+    )

@@ -1,0 +1,106 @@
+"""Graphs of further architectures, against what llama.cpp reserved for them.
+
+Each line of data/llamacpp_graphs.jsonl is a run of llama.cpp 0c1e57098 (2026-10-01) on a header-only file of a model of
+the catalogue, on devices with CUDA's rules: the compute buffer of each device, the host's last.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from estimator.compute import Machine, compute_bytes, simulated
+from estimator.graph import Draft
+from estimator.kv_cache import STORED_TYPES, cache_shape
+from estimator.ledger import Workload
+from estimator.model import Model
+from estimator.placement import Layout, place_layers
+from estimator.readers.catalogue import read
+from estimator.rounding import ROUNDINGS
+from estimator.scratch import Step
+
+Case = tuple[Model, Step, Layout, Machine]
+with (Path(__file__).parent / "data" / "llamacpp_graphs.jsonl").open() as lines:
+    ROWS: list[dict[str, Any]] = [json.loads(line) for line in lines]
+
+
+def name_of(row: dict[str, Any]) -> str:
+    way = "flash" if row["flash"] else "plain"
+    return f"{row['model']}-{row['devices']}-{way}-{row['kv_type']}"
+
+
+def case(row: dict[str, Any]) -> Case:
+    model = read(row["model"])
+    workload = Workload(context_tokens=row["context_tokens"], n_sequences=row["sequences"])
+    shape = cache_shape(workload, n_batch_tokens=2048, n_ubatch_tokens=512, is_unified=False)
+    kv_type = STORED_TYPES[row["kv_type"]]
+    step = Step(
+        shape=shape,
+        n_outputs=row["outputs"] or shape.n_step_tokens,
+        is_flash_attention=row["flash"],
+        key_type=kv_type,
+        value_type=kv_type,
+    )
+    n_devices = row["devices"]
+    n_gpu_layers = min(row["gpu_layers"], model.n_layers + 1) if n_devices else 0
+    layout = Layout(
+        layer_devices=place_layers(model.n_layers, n_gpu_layers, (1.0,) * n_devices),
+        n_cpu_moe_layers=0,
+        n_gpu_layers=n_gpu_layers,
+    )
+    machine = Machine(
+        n_devices=n_devices, rounding=ROUNDINGS["cuda"], host_alignment_bytes=64 if n_devices else 32
+    )  # fmt: skip
+    return model, step, layout, machine
+
+
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_buffers_are_what_the_engine_reserved(row: dict[str, Any]) -> None:
+    assert compute_bytes(*case(row)) == tuple(row["compute"])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["devices"] == 1 and not row["flash"]], ids=name_of)
+def test_a_shortened_stack_is_as_large_as_the_whole(row: dict[str, Any]) -> None:
+    found = case(row)
+
+    assert compute_bytes(*found) == simulated(*found)
+
+
+def draft() -> Draft:
+    return Draft(*_nothing())
+
+
+def _nothing() -> tuple[Model, dict[str, tuple[str, tuple[int, ...]]], Step, Layout]:
+    model, step, layout, _ = case(ROWS[0])
+    return model, {}, step, layout
+
+
+def test_nodes_are_executed_as_they_are_written() -> None:
+    written = draft()
+    first = written.operation("first", "SCALE", (4,), written.tokens)
+    second = written.operation("second", "SCALE", (4,), first)
+
+    assert written.nodes == [first, second]
+
+
+def test_nodes_that_wait_are_executed_with_what_they_need_when_expanded() -> None:
+    waiting = draft()
+    waiting.defer()
+    late = waiting.operation("late", "SCALE", (4,), waiting.tokens)
+    needed = waiting.operation("needed", "SCALE", (4,), waiting.tokens)
+    asked = waiting.operation("asked", "SCALE", (4,), needed)
+    waiting.expand(asked)
+    waiting.expand(late)
+
+    assert waiting.nodes == [needed, asked, late]
+
+
+def test_what_is_written_to_a_cache_does_not_wait() -> None:
+    waiting = draft()
+    waiting.defer()
+    cache = waiting.cache("cache", 0, "F32", 4)
+    new = waiting.operation("new", "SCALE", (4,), waiting.tokens)
+    stored = waiting.write("stored", "CPY", cache, new, cache)
+
+    assert waiting.nodes == [new, stored]

@@ -1,0 +1,188 @@
+"""vLLM: its share of the card, its cache, what it refuses, and the answers people ask it for."""
+
+from dataclasses import replace
+
+import pytest
+from measured import measured_model
+
+from estimator.engines import vllm
+from estimator.errors import Unjudgeable
+from estimator.ledger import Answer, Estimate, Kind, Place, Workload
+from estimator.model import Model
+from estimator.reader import read_model
+from estimator.verdict import Level, judge
+
+GIB = 1 << 30
+RAM = Place(name="RAM", kind="host", total_bytes=256 * GIB, free_bytes=200 * GIB)
+
+
+def card(gib: float, number: int = 0, *, free_gib: float | None = None, product: str = "") -> Place:
+    free = gib - 0.1 if free_gib is None else free_gib
+    return Place(
+        name=f"GPU {number}",
+        kind="cuda",
+        total_bytes=int(gib * GIB),
+        free_bytes=int(free * GIB),
+        product=product,
+    )
+
+
+def llama() -> Model:
+    """Llama 3.1 8B, unquantised."""
+    return read_model("Llama 3.1 8B", "BF16")
+
+
+def made(*cards: Place, tokens: int = 8192, kv_type: str = "auto", options: vllm.Options = vllm.DEFAULTS) -> Estimate:
+    return vllm.estimate(llama(), Workload(context_tokens=tokens, kv_type=kv_type), options, [*cards, RAM])
+
+
+def answer(estimate: Estimate, key: str) -> Answer:
+    return next(found for found in estimate.answers if found.key == key)
+
+
+def test_llama_loads_as_many_bytes_as_its_log_prints() -> None:
+    assert made(card(79.25)).n_bytes(["GPU 0"], Kind.WEIGHTS) / GIB == pytest.approx(14.9889, abs=0.001)
+
+
+def test_it_takes_its_share_whatever_the_model_needs() -> None:
+    estimate = made(card(79.25))
+    held = sum(term.n_bytes for term in estimate.select(["GPU 0"]) if term.label != "CUDA context")
+    assert held == pytest.approx(0.92 * 79.25 * GIB, rel=0.001)
+
+
+def test_the_share_is_of_what_the_driver_offers() -> None:
+    offered = replace(card(80), usable_bytes=int(79.15 * GIB))
+    assert answer(made(offered), "share_bytes").value == pytest.approx(0.92 * 79.15 * GIB, rel=1e-6)
+
+
+def test_an_h100_keeps_the_tokens_that_its_log_prints() -> None:
+    tokens = answer(made(card(79.25), tokens=131072), "kv_tokens")
+    assert tokens.value == pytest.approx(460496, rel=0.02)
+    assert tokens.low is not None
+    assert tokens.high is not None
+    assert tokens.low < 460496 < tokens.high
+
+
+def test_before_v1_a_prompt_was_computed_in_one_go() -> None:
+    old = vllm.Options(version="0.6.3", gpu_memory_utilization=0.9)
+    estimate = made(card(23.58), tokens=29000, options=old)
+    activations = sum(term.n_bytes for term in estimate.terms if term.label == "activations")
+    assert activations / GIB == pytest.approx(2.99, rel=0.01)
+
+
+def test_a_doubt_about_activations_is_counted_once() -> None:
+    estimate = made(card(79.25))
+    assert estimate.high_bytes(["GPU 0"]) < estimate.n_bytes(["GPU 0"]) + GIB
+
+
+def test_a_length_that_its_cache_does_not_hold_is_refused_with_one_that_it_does() -> None:
+    estimate = made(card(23.58), tokens=131072)
+    assert "one sequence of 131072 tokens needs 16.00 GiB" in estimate.refusal
+    longest = int(estimate.refusal.split("--max-model-len ")[1].split()[0])
+    assert not made(card(23.58), tokens=longest).refusal
+
+
+def test_a_card_that_others_use_is_refused_though_the_model_would_fit() -> None:
+    refusal = made(card(79.25, free_gib=60)).refusal
+    assert "is less than --gpu-memory-utilization 0.92 takes" in refusal
+
+
+def test_a_smaller_share_than_it_needs_leaves_no_cache() -> None:
+    assert "no memory is left" in made(card(23.58), options=vllm.Options(gpu_memory_utilization=0.6)).refusal
+
+
+def test_a_refusal_fails_and_a_risk_is_tight() -> None:
+    share = answer(made(card(23.58)), "smallest_utilization_ratio")
+    places = [card(23.58), RAM]
+    assert share.high is not None
+    for ratio, level in ((share.high + 0.001, Level.FITS), (float(share.value), Level.TIGHT), (0.64, Level.FAILS)):
+        estimate = made(card(23.58), options=vllm.Options(gpu_memory_utilization=ratio))
+        assert judge(estimate, places).level is level
+
+
+def test_two_cards_slice_the_weights_and_the_cache() -> None:
+    one, two = made(card(79.25)), made(card(79.25), card(79.25, 1))
+    assert two.n_bytes(["GPU 1"], Kind.WEIGHTS) / one.n_bytes(["GPU 0"], Kind.WEIGHTS) == pytest.approx(0.5, rel=0.01)
+    assert answer(two, "kv_tokens").value > 2 * float(answer(one, "kv_tokens").value)
+
+
+def test_more_cards_than_there_are_is_refused() -> None:
+    assert made(card(79.25), options=vllm.Options(tensor_parallel_size=2)).refusal == (
+        "2 devices are asked for, and 1 are there"
+    )
+
+
+def test_heads_have_to_go_round_evenly() -> None:
+    cards = [card(79.25, number) for number in range(3)]
+    assert "can't be shared evenly" in made(*cards, options=vllm.Options(tensor_parallel_size=3)).refusal
+
+
+def test_an_8_bit_cache_holds_twice_as_many_tokens() -> None:
+    full, half = (answer(made(card(79.25), kv_type=kind), "gpu_blocks").value for kind in ("auto", "fp8"))
+    assert int(half) in (2 * int(full), 2 * int(full) + 1)
+
+
+def test_an_unknown_cache_type_can_not_be_judged() -> None:
+    with pytest.raises(Unjudgeable, match="stores no KV cache as 'q4_0'"):
+        made(card(79.25), kv_type="q4_0")
+
+
+def test_without_a_gpu_it_can_not_be_judged() -> None:
+    with pytest.raises(Unjudgeable, match="needs a GPU"):
+        made()
+
+
+def test_what_is_no_version_can_not_be_judged() -> None:
+    with pytest.raises(Unjudgeable, match="no version of vLLM"):
+        made(card(79.25), options=vllm.Options(version="newest"))
+
+
+@pytest.mark.parametrize(
+    ("gib", "product", "sequences", "tokens"),
+    [
+        (23.6, "NVIDIA GeForce RTX 4090", 256, 2048),
+        (79.2, "NVIDIA A100-SXM4-80GB", 256, 2048),
+        (79.2, "NVIDIA H100 80GB HBM3", 1024, 8192),
+        (178.0, "NVIDIA B200", 1024, 16384),
+        (121.6, "NVIDIA GB10", 256, 2048),
+    ],
+)
+def test_its_batches_go_by_the_card(gib: float, product: str, sequences: int, tokens: int) -> None:
+    found = vllm.batch(vllm.DEFAULTS, vllm.release("0.33"), card(gib, product=product), 131072)
+    assert found == (sequences, tokens)
+
+
+def test_eager_has_no_graphs() -> None:
+    estimate = made(card(79.25), options=vllm.Options(is_eager=True))
+    assert not [term for term in estimate.terms if "graphs" in term.label]
+
+
+def test_offloaded_weights_are_in_ram() -> None:
+    estimate = made(card(23.58), options=vllm.Options(cpu_offload_gb=4))
+    assert estimate.n_bytes(["RAM"], Kind.WEIGHTS) == 4 * GIB
+
+
+def test_what_is_relieved_starts() -> None:
+    places = [card(23.58), RAM]
+    workload = Workload(context_tokens=45000)
+    found = vllm.relieved(llama(), workload, vllm.DEFAULTS, places)
+    assert found is not None
+    assert judge(vllm.estimate(llama(), workload, found, places), places).level <= Level.TIGHT
+
+
+def test_what_starts_is_not_relieved() -> None:
+    assert vllm.relieved(llama(), Workload(context_tokens=8192), vllm.DEFAULTS, [card(79.25), RAM]) is None
+
+
+def test_flags_spell_out_the_share_and_the_split() -> None:
+    estimate = made(card(79.25), card(79.25, 1))
+    assert vllm.flags(llama(), Workload(context_tokens=16384, n_sequences=2), vllm.DEFAULTS, estimate) == (
+        "--max-model-len 8192 --gpu-memory-utilization 0.92 --tensor-parallel-size 2"
+    )
+
+
+def test_a_file_of_llama_cpp_is_an_experiment() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    found = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(79.25), RAM])
+    assert any("GGUF" in doubt for doubt in found.doubts)

@@ -1,0 +1,28 @@
+"""What a model that is known by name would be stored as for an engine; what is in a file stays what it is."""
+
+from estimator.engine import Engine
+from estimator.model import Model
+from tui.plan import model_bytes, with_quant
+
+PUBLISHED = "BF16"
+"""What checkpoints are published in; gpt-oss apart, which its own quant stands for."""
+
+
+def has_usual_quant(engine: Engine, model: Model) -> bool:
+    """Whether the engine is usually given it as it is."""
+    return model.file_bytes is not None or model.quant in engine.QUANTS or not engine.QUANTS
+
+
+def as_published_for(engine: Engine, model: Model) -> Model:
+    """As the engine would load it by its name alone: the checkpoint, or the nearest in size to it that it takes."""
+    if has_usual_quant(engine, model):
+        return model
+    return with_quant(model, PUBLISHED) if PUBLISHED in engine.QUANTS else near_size_for(engine, model)
+
+
+def near_size_for(engine: Engine, model: Model) -> Model:
+    """The quant of about the same size that this engine is given: for who compares engines."""
+    if has_usual_quant(engine, model):
+        return model
+    others = [with_quant(model, quant) for quant in engine.QUANTS]
+    return min(others, key=lambda other: abs(model_bytes(other) - model_bytes(model)))
