@@ -48,6 +48,11 @@ LATENT_LAYERS = 0.5
 MATRICES_PER_LAYER = 7
 """Of a plain layer: query, key, value, output, gate, up, down. Models with more of them launch more kernels."""
 
+EXPERTS_PROMPT_RATIO = 0.45
+"""Of a dense model's rate, what a mixture of experts reads a prompt at: each expert sees few of the tokens. Qwen3
+30B-A3B 0.35 on Strix Halo and 0.4 on a GB10, gpt-oss 20B 0.63 and 0.67 (kyuz0/amd-strix-halo-toolboxes,
+docs/results.json, 2026-05-18; llama.cpp, benches/dgx-spark.md)."""
+
 CPU = Pace(
     bandwidth_ratio=0.62,
     layer_seconds=100e-6,

@@ -34,6 +34,7 @@ class Work:
     """Kernels to launch, in plain layers."""
     n_layers: int
     """That are loaded."""
+    has_experts: bool
 
 
 @lru_cache(maxsize=48)
@@ -57,6 +58,7 @@ def work_of(model: Model) -> Work:
         read_ratio=active / total if total else 1.0,
         layer_units=units,
         n_layers=n_loaded,
+        has_experts=model.experts is not None,
     )
 
 

@@ -12,6 +12,7 @@ from estimator.model import Model
 from estimator.pace import (
     CACHE_RATIO,
     DEVICE_HOP_SECONDS,
+    EXPERTS_PROMPT_RATIO,
     HANDOVER_SECONDS,
     Discipline,
     Pace,
@@ -226,7 +227,8 @@ def _prompt_speed(run: _Run, named: dict[str, Place]) -> float | None:
             return None
         seconds.append(2 * run.work.active_parameters * (reads.weight_bytes / weights if weights else 0.0) / rate)
     taken = run.together(seconds)
-    return 1 / taken if taken else None
+    ratio = EXPERTS_PROMPT_RATIO if run.work.has_experts else 1.0
+    return ratio / taken if taken else None
 
 
 def _compute_rate(run: _Run, place: Place) -> float | None:

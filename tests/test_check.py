@@ -143,6 +143,35 @@ class VerifyOf1(Strict):
     places: list[ComparedOf1]
 
 
+class BatchOf1(Strict):
+    sequences: int
+    tokens_per_second: float
+
+
+class StageOf1(Strict):
+    place: str
+    weight_bytes: int
+    cache_bytes: int
+    seconds: float
+    cache_seconds: float
+    bandwidth_bytes_per_second: float
+    basis: Literal["exact", "derived", "calibrated", "assumed"]
+    source: str
+
+
+class SpeedOf1(Strict):
+    tokens_per_second: float
+    low_tokens_per_second: float
+    high_tokens_per_second: float
+    full_context_tokens_per_second: float
+    prompt_tokens_per_second: float | None
+    slowdown: float | None
+    is_fallback: bool
+    basis: Literal["exact", "derived", "calibrated", "assumed"]
+    batch: BatchOf1 | None
+    stages: list[StageOf1]
+
+
 class Schema1(Strict):
     """What ``plimsoll check --json`` promises. A change here is a change of the schema."""
 
@@ -153,6 +182,7 @@ class Schema1(Strict):
     places: list[PlaceOf1]
     verdict: VerdictOf1
     estimate: EstimateOf1 | None
+    speed: SpeedOf1 | None
     advice: AdviceOf1 | None
     faults: list[FaultOf1]
     doubts: list[str]

@@ -71,7 +71,7 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
     Raises:
         UnknownDevice: a device was named that is not there.
     """
-    places = places_of(snapshot)
+    places = places_of(snapshot, request.ram_bytes_per_second)
     found = Finding(
         request=request,
         model=model,

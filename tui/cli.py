@@ -253,6 +253,7 @@ def _request(given: argparse.Namespace, engine: Engine) -> Request | None:
         context_tokens=given.context,
         n_sequences=given.sequences,
         kv_type=given.kv_type,
+        ram_bytes_per_second=None if given.ram_bandwidth is None else given.ram_bandwidth * 1e9,
         engine_name=given.engine or DEFAULT_ENGINE,
         is_engine_given=given.engine is not None or bool(chosen),
         options=engine.Options(**chosen),

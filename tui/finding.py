@@ -8,6 +8,7 @@ from estimator.ledger import Place
 from estimator.model import Model
 from probes.snapshot import Device, Snapshot
 from tui.humanize import plain
+from tui.pace import Pacing, pacing_of
 from tui.places import device_label
 from tui.plan import Advice, Assessment, Change, Plan
 from tui.request import Request
@@ -71,6 +72,11 @@ class Finding:
     exit_status: int
     verification: Verification | None = None
     """None where it was not asked for."""
+
+    @property
+    def pacing(self) -> Pacing | None:
+        """How fast it would run; None where that is not known, or where it would not run."""
+        return None if self.assessment is None else pacing_of(self.assessment)
 
     @property
     def doubts(self) -> tuple[str, ...]:

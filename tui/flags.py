@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL_SECONDS = 1.0
 INTERVAL_SECONDS = (0.1, 3600.0)
+BANDWIDTH_GIGABYTES = (1.0, 10_000.0)
 MOST_CONTEXT_TOKENS = 1 << 30
 MOST_SEQUENCES = 1 << 16
 MOST_COUNT = 1 << 30
@@ -158,6 +159,12 @@ def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
         help=f"{engine.KV_TYPES[0]} (default), {', '.join(engine.KV_TYPES[1:])}",
     )
     load.add_argument(
+        "--ram-bandwidth",
+        type=_bandwidth,
+        metavar="GB/s",
+        help="of the RAM, for the speed of what lies there (assumed if not given): channels x 8 x MT/s / 1000",
+    )
+    load.add_argument(
         "--device",
         default="auto",
         metavar="DEVICES",
@@ -267,6 +274,17 @@ def _sequences(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_SEQUENCES:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no number of sequences; say 1 or more")
+
+
+def _bandwidth(text: str) -> float:
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = 0.0
+    least, most = BANDWIDTH_GIGABYTES
+    if least <= gigabytes <= most:
+        return gigabytes
+    raise argparse.ArgumentTypeError(f"{text!r} is no bandwidth; say GB per second from {least:g} to {most:g}")
 
 
 def _interval(text: str) -> float:

@@ -70,6 +70,16 @@ def parameters(number: int) -> str:
     return str(number)
 
 
+def rate(number: float) -> str:
+    """Per second, with two digits that mean something: ``0.31``, ``4.7``, ``42``, ``120``, ``4 500``."""
+    if number < 10:
+        return f"{number:.2f}" if number < 0.995 else f"{number:.1f}"
+    step = 1.0
+    while number / step >= 99.5:
+        step *= 10
+    return count(int(round(number / step) * step))
+
+
 def percent(ratio: float | None) -> str:
     """``97 %``."""
     return UNKNOWN if ratio is None else f"{ratio * 100:.0f} %"

@@ -6,6 +6,7 @@ from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
 from tui.finding import Finding, Verification, change_flags, launch_command
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
+from tui.pace import Pacing, pace_line, stage_text
 from tui.places import HOST_NAME, missing_places
 from tui.plan import Advice, Assessment, Plan
 
@@ -35,6 +36,8 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
     yield from _wrapped(_load_line(finding), "  ")
     if made is not None:
         yield from _wrapped(_sum_line(made), "  ")
+        if (pacing := finding.pacing) is not None:
+            yield from _wrapped(pace_line(pacing), "  ")
         yield ""
         yield from _place_lines(finding, made)
         yield from _answer_lines(made.estimate)
@@ -55,6 +58,9 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
     if is_explained and made is not None:
         yield ""
         yield from _ledger_lines(made.estimate)
+        if (pacing := finding.pacing) is not None:
+            yield ""
+            yield from _stage_lines(pacing)
 
 
 _COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS: "31"}
@@ -200,6 +206,15 @@ def _ledger_lines(estimate: Estimate) -> Iterator[str]:
         if term.formula:
             yield from _wrapped(f"= {plain(term.formula, 600)}", indent, indent + "  ")
         yield from _wrapped(plain(term.source, 400), indent)
+
+
+def _stage_lines(pacing: Pacing) -> Iterator[str]:
+    """What each place does for a token, and where its pace is from."""
+    width = max(len(stage.place) for stage in pacing.speed.stages)
+    indent = " " * (width + 4)
+    for stage in pacing.speed.stages:
+        yield from _wrapped(f"{stage.place:<{width}}  {stage_text(stage)}, {stage.basis.value}", "  ", indent)
+        yield from _wrapped(plain(stage.source, 400), indent)
 
 
 def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:

@@ -41,6 +41,8 @@ class Request:
     """False: the engine may be another where this one does not run such models."""
     options: Any
     """The engine's own ``Options``."""
+    ram_bytes_per_second: float | None = None
+    """The bandwidth of the RAM, where somebody states it."""
     device: str = AUTO
     """``auto``, ``all``, ``cpu``, or names and numbers between commas."""
 

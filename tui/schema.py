@@ -11,6 +11,7 @@ from estimator.ledger import Answer, Estimate, Place
 from estimator.model import Model
 from estimator.verdict import Level
 from tui.finding import Figures, Finding, Verification, change_flags, engine_flags, launch_environment
+from tui.pace import Pacing
 from tui.plan import Advice, Assessment, Plan
 
 SCHEMA = 1
@@ -27,6 +28,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "places": [_place_json(place, made) for place in finding.places],
         "verdict": _verdict_json(finding),
         "estimate": None if made is None else _estimate_json(made.estimate),
+        "speed": None if (pacing := finding.pacing) is None else _speed_json(pacing),
         "advice": None if made is None or finding.advice is None else _advice_json(finding.advice, made.plan),
         "faults": [
             {"probe": fault.probe, "device": fault.device_key, "message": fault.message}
@@ -55,6 +57,44 @@ def _verification_json(made: Verification) -> dict[str, Any]:
 
 def _figures_json(figures: Figures) -> dict[str, int]:
     return {field.name: getattr(figures, field.name) for field in fields(figures)}
+
+
+def _speed_json(pacing: Pacing) -> dict[str, Any]:
+    speed = pacing.speed
+    return {
+        "tokens_per_second": _figure(speed.tokens_per_second),
+        "low_tokens_per_second": _figure(speed.low_tokens_per_second),
+        "high_tokens_per_second": _figure(speed.high_tokens_per_second),
+        "full_context_tokens_per_second": _figure(speed.full_tokens_per_second),
+        "prompt_tokens_per_second": _figure(speed.prompt_tokens_per_second),
+        "slowdown": _figure(speed.slowdown),
+        "is_fallback": pacing.is_fallback,
+        "basis": speed.basis.value,
+        "batch": None
+        if speed.batch is None
+        else {
+            "sequences": speed.batch.n_sequences,
+            "tokens_per_second": _figure(speed.batch.tokens_per_second),
+        },
+        "stages": [
+            {
+                "place": stage.place,
+                "weight_bytes": stage.weight_bytes,
+                "cache_bytes": stage.cache_bytes,
+                "seconds": stage.seconds,
+                "cache_seconds": stage.cache_seconds,
+                "bandwidth_bytes_per_second": stage.bandwidth_bytes_per_second,
+                "basis": stage.basis.value,
+                "source": stage.source,
+            }
+            for stage in speed.stages
+        ],
+    }
+
+
+def _figure(number: float | None) -> float | None:
+    """More digits than four would only look as if they were known."""
+    return None if number is None else float(f"{number:.4g}")
 
 
 def _model_json(model: Model) -> dict[str, Any]:
