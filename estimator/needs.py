@@ -97,6 +97,19 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
     )
 
 
+def mlx_needs(model: Model) -> Needs:
+    """MLX: tensors are read lazily into the memory that they end up in, which is the GPU's too."""
+    n_bytes, basis = file_bytes(model)
+    return Needs(
+        disk_bytes=n_bytes,
+        disk_basis=basis,
+        ram_bytes=0,
+        cached_bytes=n_bytes,
+        reason="arrays are read straight into unified memory; the page cache of the file can be given back",
+        source="mlx/io/safetensors.cpp, load_safetensors",
+    )
+
+
 def unquantised_bytes(model: Model) -> int:
     """Of the 16-bit files that a quantiser starts from."""
     return 2 * model.n_parameters
