@@ -76,6 +76,11 @@ class Format:
     bits_per_weight: Fraction | None = None
     """A mean over matrices of whole numbers of bits each (EXL); None: ``type`` everywhere."""
 
+    @property
+    def files(self) -> str:
+        """As ``Model.format``: which engines' files these are."""
+        return {"MLX": "mlx", "EXL": "exl"}.get(self.name[:3], "safetensors")
+
 
 def parse_format(text: str) -> Format | None:
     """The format meant, in any usual spelling; None where no format is called that.

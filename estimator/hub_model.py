@@ -54,7 +54,19 @@ def build(
         doubts=(*told.doubts, *doubts),
         is_known=told.is_known,
     )
-    return replace(model, layers=_windowed(model.layers, told.windows), kind=kind_of(config), is_tied=config.is_tied)
+    return replace(
+        model,
+        layers=_windowed(model.layers, told.windows),
+        kind=kind_of(config),
+        format=files_of(quant),
+        is_tied=config.is_tied,
+    )
+
+
+def files_of(quant: str) -> str:
+    """As ``Model.format``: whose files a checkpoint's are."""
+    stored_as = parse_format(quant)
+    return stored_as.files if stored_as is not None else "safetensors"
 
 
 def kind_of(config: HubConfig) -> str:

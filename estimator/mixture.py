@@ -207,14 +207,22 @@ def requantised(model: Model, quant: str) -> Model:
     """
     plain = unquantised(model)
     band = (1.0, 1.0)
-    if quant in DEFAULT_TYPES or quant in HANDMADE:
+    files = "gguf"
+    if quant in UNQUANTISED and model.format != "gguf":  # a checkpoint that a packer started from
+        files = "safetensors"
+        tensors = tuple(Tensor(t.name, t.shape, quant) if t.type in UNQUANTISED else t for t in plain)
+    elif quant in DEFAULT_TYPES or quant in HANDMADE:
         language = [_converted(tensor) for tensor in plain if not tensor.name.startswith(PROJECTOR_PREFIXES)]
         tensors, band = _mixed(quant, language, mixture_shape(model))
     else:
         from estimator.formats import format_named, stored  # noqa: PLC0415  # as above
 
-        tensors = stored(plain, format_named(quant))
-    return replace(model, quant=quant_label(quant), tensors=tensors, file_bytes=None, size_band_ratio=band)
+        stored_as = format_named(quant)
+        files = stored_as.files
+        tensors = stored(plain, stored_as)
+    return replace(
+        model, quant=quant_label(quant), tensors=tensors, file_bytes=None, size_band_ratio=band, format=files
+    )
 
 
 def _mixed(quant: str, plain: Sequence[Tensor], shape: MixtureShape) -> tuple[tuple[Tensor, ...], tuple[float, float]]:

@@ -390,3 +390,15 @@ def test_a_pointer_of_git_lfs_is_told_apart(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableModel, match="git lfs pull"):
         safetensors.read(str(path))
+
+
+def test_a_checkpoint_is_offered_to_the_engines_that_read_it(checkpoint: Path) -> None:
+    model = safetensors.read(str(checkpoint))
+
+    assert model.format == "safetensors"
+    assert [requantised(model, quant).format for quant in ("AWQ", "MLX-4bit", "BF16", "Q4_K_M")] == [
+        "safetensors",
+        "mlx",
+        "safetensors",
+        "gguf",
+    ]

@@ -160,7 +160,7 @@ def _without_config(source: str, headers: Sequence[SafetensorsHeader]) -> Model:
         "unknown.feed_forward_length": by_name.get("blk.0.ffn_up.weight", (0, 0))[-1],
         **{f"unknown.attention.{key}": value for key, value in heads.items()},
     }
-    return describe(
+    made = describe(
         metadata,
         tensors,
         name=checkpoint_name(source),
