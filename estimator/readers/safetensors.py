@@ -6,6 +6,7 @@ Beside them a ``config.json`` says what each layer does. Without one the tensors
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from math import gcd, prod
 
 from estimator.checkpoint_files import SUFFIX, checkpoint_name, weight_files
@@ -171,6 +172,7 @@ def _without_config(source: str, headers: Sequence[SafetensorsHeader]) -> Model:
             "no config.json lies beside the weights: number and width of heads are taken from the tensors' shapes",
         ),
     )
+    return replace(made, format="safetensors")
 
 
 def _head_counts(shapes: dict[str, tuple[int, ...]]) -> dict[str, int]:
