@@ -55,6 +55,8 @@ class Verdict:
     reason: str
     """What would happen, in words; empty where it fits."""
     margins: tuple[Margin, ...]
+    is_refused: bool = False
+    """The engine would not start by its own rule, which ``reason`` says; there may be room for all of it."""
 
     @property
     def short_places(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         spill_bytes=sum(margin.missing_bytes for margin in _short(margins, worst.place.name)),
         reason=reason,
         margins=margins,
+        is_refused=bool(estimate.refusal),
     )
 
 

@@ -14,6 +14,7 @@ from tui.humanize import answer_text
 from tui.plan import default_plan, model_bytes
 from tui.screens.steps import with_engine
 from tui.stored import as_published_for, near_size_for
+from tui.widgets.verdict import said
 
 GIB = 1 << 30
 PLACES = [
@@ -98,3 +99,12 @@ def test_a_file_stays_what_it_is_whatever_the_engine_is_usually_given() -> None:
 
     assert as_published_for(load_engine("vllm"), file) is file
     assert near_size_for(load_engine("vllm"), file) is file
+
+
+def test_a_refusal_is_told_as_one_and_not_as_missing_bytes() -> None:
+    engine = load_engine("llamacpp")
+    made = engine.estimate(model_of("llama-3.1-8b"), Workload(context_tokens=4096), engine.Options(), PLACES)
+
+    verdict = judge(replace(made, refusal="it wants more than is free"), PLACES)
+
+    assert said(verdict) == ": the engine would not start"

@@ -233,6 +233,8 @@ def headline(made: Assessment) -> str:
     """The verdict in one line, in the words of the screen: ``FITS on GPU 0, 0.7 GiB under the line``."""
     verdict, names = made.verdict, _loaded_names(made)
     there = "" if names == (verdict.place,) else f" of {verdict.place}"
+    if verdict.is_refused:
+        return f"FAILS: {made.estimate.engine} would not start"
     if verdict.level is Level.FITS:
         return f"FITS {_where(names)}, {size(verdict.headroom_bytes)} under the line{there}"
     if verdict.level is Level.TIGHT:

@@ -6,6 +6,8 @@ from tui.plan import model_bytes, with_quant
 
 PUBLISHED = "BF16"
 """What checkpoints are published in; gpt-oss apart, which its own quant stands for."""
+ALIKE_RATIO = 0.1
+"""Sizes that differ by less are alike: then the quant that is named first is taken, as the one most people use."""
 
 
 def has_usual_quant(engine: Engine, model: Model) -> bool:
@@ -21,8 +23,10 @@ def as_published_for(engine: Engine, model: Model) -> Model:
 
 
 def near_size_for(engine: Engine, model: Model) -> Model:
-    """The quant of about the same size that this engine is given: for who compares engines."""
+    """The quant of about the same size that this engine is given, for who compares engines."""
     if has_usual_quant(engine, model):
         return model
     others = [with_quant(model, quant) for quant in engine.QUANTS]
-    return min(others, key=lambda other: abs(model_bytes(other) - model_bytes(model)))
+    differences = [abs(model_bytes(other) / max(1, model_bytes(model)) - 1) for other in others]
+    alike = min(differences) + ALIKE_RATIO
+    return next(other for other, difference in zip(others, differences, strict=True) if difference <= alike)

@@ -10,6 +10,7 @@ _KEYS = (
     ("[ ]", "quant", "step_quant(-1)", 2),
     ("- +", "context", "step_context(1)", 2),
     ("d", "devices", "step_devices", 5),
+    ("e", "engine", "choose_engine", 5),
     ("o", "options", "show('options')", 4),
     ("p", "processes", "show('processes')", 6),
     ("h", "history", "show('timeline')", 7),

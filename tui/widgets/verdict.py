@@ -100,6 +100,8 @@ def said(verdict: Verdict) -> str:
     names = loaded or [_HOST]
     where = counted(names)
     there = "" if names == [verdict.place] else f" {'in' if verdict.place == _HOST else 'on'} {verdict.place}"
+    if verdict.is_refused:
+        return ": the engine would not start"
     if verdict.level == 0:
         used = [margin for margin in verdict.margins if margin.place.name in names]
         closest = min(used, key=lambda margin: margin.headroom_bytes)
