@@ -30,6 +30,8 @@ class Build:
     name: str = "llama.cpp 0c1e57098, 2026-10-01"
     is_measured: bool = True
     """Compute buffers were measured with these rules."""
+    has_known_graph: bool = True
+    """Its graph is the newest one's but for the rules below."""
     plain_cell_multiple: int = 256
     """Cells come in multiples of it where there is no flash attention."""
     flash_cell_multiple: int = 256
@@ -56,6 +58,16 @@ class Build:
     """Rows of a mask are rounded up to it."""
     has_cell_indices: bool = True
     """Cells are addressed by index, which are inputs of the step; before, they were written in one piece."""
+    has_embedding_input: bool = True
+    """Room for embeddings as input stands beside that for tokens, though a step uses one of the two."""
+    computes_values_first: bool = True
+    """Of a step's values and keys, where no layer has a window."""
+    selects_rows_last: bool = True
+    """gpt-oss: the rows whose logits are wanted are chosen after the last layer; before, within it."""
+    has_gated_unit: bool = True
+    """A gate and what it multiplies are one operation, whose result is a third matrix; before, two in place."""
+    keeps_fused_alive: bool = True
+    """What CUDA fuses, routers and the sum of experts, is kept until it is done."""
     rotates_quantised_cache: bool = True
     reserves_expanded_cache: bool = True
     """The float16 copy of a quantised cache that CUDA's flash attention needs lies in the compute buffer; before, in a
@@ -77,6 +89,8 @@ class Change:
 
 
 CHANGES = (
+    # The oldest tree that was compared with the newest, step by step, is PyPI's llama-cpp-python 0.2.77 of 2024-06.
+    Change(date(2024, 5, 1), "has_known_graph", "src/llama-graph.cpp", before=False, after=True),
     Change(
         date(2024, 3, 22), "plain_cell_multiple", "fb99743da in the history: n_ctx padded to 32", before=1, after=32
     ),
@@ -97,11 +111,15 @@ CHANGES = (
     ),
     Change(date(2025, 4, 15), "has_latent_cache", f"{PULL}/12801", before=False, after=True),
     Change(date(2025, 5, 20), "has_window_caches", f"{PULL}/13194", before=False, after=True),
+    Change(date(2025, 6, 30), "has_gated_unit", f"{PULL}/14158", before=False, after=True),
     Change(date(2025, 7, 16), "has_streams", f"{PULL}/14363", before=False, after=True),
     Change(date(2025, 8, 2), "has_cell_indices", f"{PULL}/14959: LLAMA_SET_ROWS by default", before=False, after=True),
     Change(date(2025, 11, 7), "plain_cell_multiple", f"{PULL}/16812 and 17046", before=32, after=256),
     Change(date(2025, 11, 7), "is_window_padded_last", f"{PULL}/16812 and 17046", before=False, after=True),
+    # q, k, v in the tree of 2025-08 that PyPI's llama-cpp-python 0.3.16 carries, q, v, k in that of its 0.3.17.
+    Change(date(2025, 11, 13), "computes_values_first", f"{PULL}/16884", before=False, after=True),
     Change(date(2025, 12, 10), "mask_row_multiple", f"{PULL}/17910", before=64, after=1),
+    Change(date(2026, 1, 23), "has_embedding_input", f"{PULL}/18898", before=False, after=True),
     Change(date(2026, 1, 25), "drops_latent_values", f"{PULL}/19067", before=False, after=True),
     # Not yet in ec98e2002 of 2025-12-16, but in a5bb8ba4c of 2026-01-27, which Ollama carried (its Makefile.sync).
     Change(
@@ -115,6 +133,9 @@ CHANGES = (
     Change(date(2026, 5, 28), "is_mask_halved", f"{PULL}/23764", before=False, after=True),
     Change(date(2026, 5, 31), "reserves_all_outputs", f"{PULL}/23861", before=True, after=False),
     Change(date(2026, 6, 3), "reserves_expanded_cache", f"{PULL}/23907", before=False, after=True),
+    # Not yet in the tree that PyPI's llama-cpp-python 0.3.30 carries, from summer 2026.
+    Change(date(2026, 8, 1), "selects_rows_last", "src/models/openai-moe.cpp", before=False, after=True),
+    Change(date(2026, 8, 20), "keeps_fused_alive", f"{PULL}/25952", before=False, after=True),
     # Not in 0c1e57098 of 2026-10-01, but in b11549, whose ten measured buffers it explains.
     Change(
         date(2026, 10, 10),
@@ -227,5 +248,6 @@ def _after(day: date, field: str) -> bool:
 def _forked(day: date) -> Build:
     """ik_llama.cpp: as its main line was when it forked, but for latents, which it has had since early 2025."""
     rules = _fields(min(day, FORKED)) | {"has_latent_cache": True, "drops_latent_values": True}
+    rules["has_known_graph"] = False
     rules["skips_predictor_cache"] = day >= FORK_SKIPS_PREDICTORS
     return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)  # type: ignore[arg-type]

@@ -39,6 +39,8 @@ class Machine:
     offloads_operations: bool = True
     is_fused: bool = True
     """The devices keep what CUDA fuses alive."""
+    expands_cache: bool = True
+    """The copy of a quantised cache that flash attention needs lies behind its result."""
     has_mixed_input: bool = False
     """Of builds from mid-October 2026 on."""
 
@@ -273,7 +275,11 @@ def _run(
     graph = _graph(model, step, layout, machine, layers)
     n_copies = N_PIPELINE_COPIES if machine.is_pipelined(layout) else 1
     scheduler = Scheduler(
-        machine.n_devices, machine.rounding, offloads_operations=machine.offloads_operations, n_copies=n_copies
+        machine.n_devices,
+        machine.rounding,
+        offloads_operations=machine.offloads_operations,
+        expands_cache=machine.expands_cache,
+        n_copies=n_copies,
     )
     splits = scheduler.schedule(graph)
     alignments = [machine.rounding.alignment_bytes] * machine.n_devices + [machine.host_alignment_bytes]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
+from estimator.errors import Unjudgeable
 from estimator.model import Model
 from estimator.placement import HOST, Layout, weight_device
 from estimator.quant import BLOCKS
@@ -100,19 +101,26 @@ class Graph:
 class CacheInputs:
     """The inputs that belong to one kind of cache: mask, cells to write to, and rotations of a quantised one."""
 
-    __slots__ = ("key_index", "key_rotation", "mask", "n_cells", "value_index", "value_rotation")
+    __slots__ = (
+        "converted_mask", "key_index", "key_rotation", "mask", "n_cells", "value_index", "value_rotation",
+    )  # fmt: skip
 
     def __init__(self, model: Model, step: Step, window_tokens: int | None) -> None:
         shape, tag = step.shape, "_swa" if window_tokens else ""
         self.n_cells = shape.layer_cells(window_tokens)
         n_tokens, n_streams = shape.n_step_tokens, shape.n_streams
         n_indexed = 1 if step.is_flash_attention else max((layer.value_width for layer in model.layers), default=1)
-        mask_type = "F16" if step.is_flash_attention else "F32"
-        mask_shape = (self.n_cells, n_tokens // n_streams, 1, n_streams)
+        build = shape.build
+        mask_type = "F16" if step.is_flash_attention and build.is_mask_halved else "F32"
+        n_rows = -(-(n_tokens // n_streams) // build.mask_row_multiple) * build.mask_row_multiple
+        mask_shape = (self.n_cells, n_rows, 1, n_streams)
         self.mask = Node(f"self_kq_mask{tag}", "NONE", mask_type, mask_shape, is_input=True)
+        self.converted_mask: Node | None = None
         self.key_index = Node(f"k_idxs{tag}", "NONE", "I64", (n_tokens,), is_input=True)
         self.value_index = Node(f"v_idxs{tag}", "NONE", "I64", (n_tokens * max(1, n_indexed),), is_input=True)
         self.key_rotation = self.value_rotation = None
+        if not build.rotates_quantised_cache:
+            return
         if not model.latent and model.head_width % ROTATION_WIDTH == 0 and model.head_width:
             if BLOCKS[step.key_type].n_weights > 1:
                 largest = model.head_width & -model.head_width
@@ -165,6 +173,7 @@ class Draft:
         self.model, self.tensors, self.step, self.layout = model, tensors, step, layout
         self.layers = tuple(range(model.n_layers - model.n_predictor_layers)) if layers is None else tuple(layers)
         self.is_cache_offloaded, self.has_mixed_input = is_cache_offloaded, has_mixed_input
+        self.build = step.shape.build
         self.n_tokens, self.n_streams = step.shape.n_step_tokens, step.shape.n_streams
         self.n_sequences = step.shape.n_sequences
         self.n_outputs = step.n_outputs
@@ -224,6 +233,10 @@ class Draft:
         """A stored tensor, where the layout puts it, or its copy on ``device``."""
         found = self._weights.get((name, device))
         if found is None:
+            if name not in self.tensors:
+                raise Unjudgeable(
+                    f"the model has no tensor {name!r}, which llama.cpp would ask for; the file is damaged"
+                )
             type_name, shape = self.tensors[name]
             home = weight_device(name, self.layout) if device is None else device
             found = self._weights[name, device] = Node(name, "WEIGHT", type_name, shape, home=home)
@@ -260,6 +273,21 @@ class Draft:
         self.expand(node)
         return node
 
+    def mask(self, inputs: CacheInputs) -> Node:
+        """The mask as attention reads it: as it is, or converted once, before the first attention."""
+        if not self.step.is_flash_attention or inputs.mask.type == "F16":
+            return inputs.mask
+        if inputs.converted_mask is None:
+            shape = inputs.mask.shape
+            inputs.converted_mask = self.operation("kq_mask_cnv", "CPY", shape, inputs.mask, type_name="F16")
+        return inputs.converted_mask
+
+    def store(self, name: str, cache: Node, new: Node, index: Node) -> Node:
+        """New cells into a cache: each where its index says, or in one piece by older builds."""
+        if self.build.has_cell_indices:
+            return self.write(name, "SET_ROWS", cache, new, index, cache)
+        return self.write(name, "CPY", cache, new, cache)
+
     def matrix(self, name: str, weight: str, x: Node, *, device: int | None = None) -> Node:
         """Tokens by a weight matrix of two dimensions."""
         stored_weight = self.weight(weight, device=device)
@@ -276,7 +304,7 @@ class Draft:
 
     def finish(self) -> Graph:
         """The graph, with the inputs that its nodes read, in the order in which they first do."""
-        inputs = [self.tokens, self.embeddings]
+        inputs = [self.tokens, self.embeddings] if self.build.has_embedding_input else [self.tokens]
         seen = {id(node) for node in inputs}
         for node in self.nodes:
             for source in node.sources:

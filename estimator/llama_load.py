@@ -66,6 +66,8 @@ class Load:
             host_alignment_bytes=ROUNDINGS["host" if self.devices else "cpu"].alignment_bytes,
             is_cache_offloaded=options.is_kv_offloaded,
             offloads_operations=options.offloads_operations,
+            is_fused=self.shape.build.keeps_fused_alive,
+            expands_cache=self.shape.build.reserves_expanded_cache,
             has_mixed_input=self.shape.build.has_mixed_input,
         )
 
@@ -157,8 +159,7 @@ class Load:
     def buffers(self, layout: Layout, *, is_simulated: bool = True) -> tuple[Buffer, ...]:
         """The compute buffer of each device, the host's last: simulated where it can be, else by closed forms."""
         build = self.shape.build
-        is_known = build.is_measured or build.has_mixed_input  # older ones laid out other graphs
-        if is_simulated and is_known and all(place.kind in SIMULATED_KINDS for place in self.devices):
+        if is_simulated and build.has_known_graph and all(place.kind in SIMULATED_KINDS for place in self.devices):
             found = compute_bytes(self.model, self.step, layout, self.machine)
             if found is not None:
                 return simulated_buffers(self.model, self.step, found)

@@ -32,7 +32,13 @@ class Scheduler:
     """Devices and how they work together."""
 
     def __init__(
-        self, n_devices: int, rounding: Rounding, *, offloads_operations: bool = True, n_copies: int = 1
+        self,
+        n_devices: int,
+        rounding: Rounding,
+        *,
+        offloads_operations: bool = True,
+        expands_cache: bool = True,
+        n_copies: int = 1,
     ) -> None:
         """Describe the devices.
 
@@ -40,17 +46,19 @@ class Scheduler:
             n_devices: beside the host.
             rounding: of what is copied to a device.
             offloads_operations: the first device computes with weights of the host where a step is large.
+            expands_cache: a quantised cache's copy for flash attention lies behind its result.
             n_copies: of everything that devices hand over; more than 1 where their steps overlap.
         """
         self.n_devices, self.host = n_devices, n_devices
         self._rounding, self._offloads, self._n_copies = rounding, offloads_operations, n_copies
+        self._expands_cache = expands_cache
 
     def schedule(self, graph: Graph) -> list[Split]:
         """Assign every node to a device, and cut. Sources on other devices are replaced by copies."""
         self._assign(graph)
         splits = self._split(graph)
         for node in graph.nodes:
-            if node.op == "FLASH_ATTN_EXT":
+            if node.op == "FLASH_ATTN_EXT" and self._expands_cache:
                 node.scratch_bytes = _expanded_bytes(node, self._rounding)
         return splits
 

@@ -244,7 +244,8 @@ def host_bytes(model: Model, step: Step) -> int:
     """The host's part: the embedded tokens, twice, and every input of the graph."""
     rounding = ROUNDINGS["host"]
     n_tokens = step.shape.n_step_tokens
-    total = 2 * F32_BYTES * n_tokens * model.embedding_width + mask_bytes(model, step)
+    n_hidden = 2 if step.shape.build.has_embedding_input else 1
+    total = n_hidden * F32_BYTES * n_tokens * model.embedding_width + mask_bytes(model, step)
     total += rounding.pad(4 * n_tokens) + rounding.pad(4 * step.n_outputs) + index_bytes(model, step, rounding)
     if model.architecture == "gemma3n":  # the per-layer input of every layer
         total += F32_BYTES * n_tokens * 256 * model.n_layers

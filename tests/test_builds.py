@@ -7,9 +7,10 @@ import pytest
 from measured import measured_model
 
 from estimator.builds import CHANGES, Build, build_of, day_of_number
+from estimator.engines import llamacpp
 from estimator.errors import EstimatorError
 from estimator.kv_cache import as_cached, cache_shape
-from estimator.ledger import Workload
+from estimator.ledger import Kind, Place, Workload
 from estimator.model import Layer
 from estimator.placement import HOST, place_layers
 
@@ -102,3 +103,33 @@ def test_the_model_itself_is_kept_under_the_newest_rules() -> None:
     model = measured_model("llama-3.1-8b")
     assert model is not None
     assert as_cached(model, Build()) is model
+
+
+def buffers_of(build: str, *, kv_type: str = "f16") -> tuple[int, ...]:
+    """Device and host, of a model whose layers all lie on one device."""
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    places = [
+        Place(name="GPU", kind="cuda", total_bytes=1 << 40, free_bytes=1 << 40),
+        Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40),
+    ]
+    made = llamacpp.estimate(
+        model, Workload(context_tokens=8192, kv_type=kv_type), llamacpp.Options(build=build), places
+    )
+    return tuple(made.n_bytes([place.name], Kind.COMPUTE) for place in places)
+
+
+def test_until_mid_2026_room_for_the_logits_of_all_tokens_was_kept() -> None:
+    assert buffers_of("2026-05-01")[0] == 4 * 512 * (128256 + 4096)
+
+
+def test_a_mask_made_as_float32_takes_twice_the_room_on_the_host() -> None:
+    assert buffers_of("2026-05-27")[1] - buffers_of("2026-05-29")[1] == 2 * 8192 * 512
+
+
+def test_before_2026_the_host_kept_room_for_embedded_tokens_once() -> None:
+    assert buffers_of("2026-02-01")[1] - buffers_of("2026-01-20")[1] == 4 * 512 * 4096
+
+
+def test_the_copy_of_a_quantised_cache_was_not_in_the_buffer_before_june_2026() -> None:
+    assert buffers_of("2026-06-01", kv_type="q8_0")[0] < buffers_of("2026-06-10", kv_type="q8_0")[0]

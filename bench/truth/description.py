@@ -169,6 +169,7 @@ def _described(key: str) -> tuple[Model, bool]:
                 typed = mixture(quant, tensors, mixture_shape(model), has_imatrix=has_imatrix)
                 if stated and counted(typed) == stated:
                     return replace(model, tensors=typed, quant=quant), True
+    found = found or _candidates(full, 0)
     tensors = found[0] if found else _bare(metadata)
     try:
         model = describe(metadata, tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1)

@@ -80,7 +80,7 @@ def _projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> 
     # The order in which a graph is expanded is the order in which it is executed: a cache with windows asks for the
     # keys first (`build_attn` for llm_graph_input_attn_kv_iswa), the plain one for the values.
     query = query_of()
-    if draft.has_windows:
+    if draft.has_windows or not draft.build.computes_values_first:
         key = key_of()
         return query, key, value_of()
     value = value_of()
@@ -131,7 +131,7 @@ def attend(draft: Draft, layer: int, query: Node, key: Node, value: Node, *, cap
     keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.key_width, n_cells, n_streams)
     values = draft.cache(f"cache_v_l{layer}", layer, step.value_type, kept.value_width, n_cells, n_streams)
     new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key)
-    draft.write("cache_k", "SET_ROWS", keys, new_keys, inputs.key_index, keys)
+    draft.store("cache_k", keys, new_keys, inputs.key_index)
     new_values = draft.view("v_cur", "VIEW", (kept.value_width, draft.n_tokens), value, n_bytes=value.n_bytes)
     attend_cached = _flash_attention if step.is_flash_attention else _plain_attention
     return attend_cached(draft, layer, query, keys, values, new_values, caps_scores=caps_scores)
@@ -159,14 +159,14 @@ def _flash_attention(
     del caps_scores  # the kernel does it
     inputs = cache_inputs(draft, layer)
     n_heads, n_kv_heads, key_width, value_width = _heads(draft, layer)
-    draft.write("cache_v", "SET_ROWS", values, new_values, inputs.value_index, values)
+    draft.store("cache_v", values, new_values, inputs.value_index)
     q = by_stream(draft, query)
     k = cached(draft, keys, key_width, n_kv_heads, inputs.n_cells)
     v = cached(draft, values, value_width, n_kv_heads, inputs.n_cells)
     per_stream = draft.n_tokens // draft.n_streams
     found = draft.operation(
         "fattn", "FLASH_ATTN_EXT", (value_width, n_heads, per_stream, draft.n_streams),
-        q, k, v, inputs.mask, *_sinks(draft, layer),
+        q, k, v, draft.mask(inputs), *_sinks(draft, layer),
     )  # fmt: skip
     width = n_heads * value_width
     found = draft.view("kqv_out", "RESHAPE", (width, draft.n_tokens), found)
@@ -192,7 +192,7 @@ def _plain_attention(
     column = draft.view("v_cur", "RESHAPE", in_column, new_values, n_bytes=new_values.n_bytes)
     elements = (1, values.shape[0] * n_cells * n_streams)
     flat = draft.view("cache_v_flat", "RESHAPE", elements, values, n_bytes=values.n_bytes)
-    draft.write("cache_v", "SET_ROWS", flat, column, inputs.value_index, flat)
+    draft.store("cache_v", flat, column, inputs.value_index)
     v = draft.view(
         "cache_view", "VIEW", (n_cells, n_kv_heads, value_width, n_streams), values,
         n_bytes=values.n_bytes, is_contiguous=False,

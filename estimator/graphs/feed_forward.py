@@ -26,9 +26,12 @@ def feed_forward(draft: Draft, layer: int, x: Node, *, suffix: str = "", name: s
     up = f"{block}up{suffix}.weight"
     width = draft.tensors[f"{block}down{suffix}.weight"][1][0]
     if draft.has(f"{block}gate{suffix}.weight"):
-        gated = draft.matrix(f"{name}_gate", f"{block}gate{suffix}.weight", x)
-        wide = draft.matrix(f"{name}_up", up, x)
-        inner = draft.operation(f"{name}_glu", "GLU", wide.shape, gated, wide)
+        gate = f"{block}gate{suffix}.weight"
+        if draft.build.has_gated_unit:
+            gated, wide = draft.matrix(f"{name}_gate", gate, x), draft.matrix(f"{name}_up", up, x)
+        else:
+            wide, gated = draft.matrix(f"{name}_up", up, x), draft.matrix(f"{name}_gate", gate, x)
+        inner = gated_unit(draft, name, gated, wide)
     else:
         wide = draft.biased(draft.matrix(f"{name}_up", up, x), f"{block}up{suffix}.bias")
         if wide.shape[0] == 2 * width:
@@ -37,6 +40,14 @@ def feed_forward(draft: Draft, layer: int, x: Node, *, suffix: str = "", name: s
             inner = draft.operation(f"{name}_act", "UNARY", wide.shape, wide)
     found = draft.matrix(f"{name}_out", f"{block}down{suffix}.weight", inner)
     return draft.biased(found, f"{block}down{suffix}.bias")
+
+
+def gated_unit(draft: Draft, name: str, gate: Node, up: Node) -> Node:
+    """The gate's activation times the other half; older builds did it in two steps, each over what it read."""
+    if draft.build.has_gated_unit:
+        return draft.operation(f"{name}_glu", "GLU", up.shape, gate, up)
+    activated = draft.operation(f"{name}_act", "UNARY", gate.shape, gate)
+    return draft.operation(f"{name}_par", "MUL", up.shape, activated, up)
 
 
 def experts(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
@@ -79,7 +90,7 @@ def _routed(draft: Draft, layer: int, x: Node, traits: RouterTraits) -> Node:
 
     gate = through("gate", each)
     up = through("up", each)
-    inner = draft.operation("ffn_moe_glu", "GLU", up.shape, gate, up)
+    inner = gated_unit(draft, "ffn_moe", gate, up)
     down = through("down", inner)
     weighted = draft.operation("ffn_moe_weighted", "MUL", down.shape, down, weights)
     draft.expand(weighted)

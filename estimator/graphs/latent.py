@@ -27,7 +27,7 @@ def latent_attention(draft: Draft, layer: int, x: Node) -> Node:
 
     cache = draft.cache(f"cache_k_l{layer}", layer, step.key_type, key_width, inputs.n_cells, draft.n_streams)
     new = draft.view("k_cur", "VIEW", (key_width, n_tokens), key)
-    draft.write("cache_k", "SET_ROWS", cache, new, inputs.key_index, cache)
+    draft.store("cache_k", cache, new, inputs.key_index)
     attend_latent = _flash_latent if step.is_flash_attention else _plain_latent
     return attend_latent(draft, layer, query, cache, n_heads=n_heads)
 
@@ -85,7 +85,7 @@ def _flash_latent(draft: Draft, layer: int, query: Node, cache: Node, *, n_heads
     k = draft.view("k", "PERMUTE", turned, whole, n_bytes=cache.n_bytes, is_contiguous=False)
     v = _latent_values(draft, whole, n_cells)
     found = draft.operation(
-        "fattn", "FLASH_ATTN_EXT", (rank, n_heads, per_stream, n_streams), q, k, v, inputs.mask
+        "fattn", "FLASH_ATTN_EXT", (rank, n_heads, per_stream, n_streams), q, k, v, draft.mask(inputs)
     )  # fmt: skip
     found = draft.view("fattn_mla", "PERMUTE", (rank, per_stream, n_heads, n_streams), found, is_contiguous=False)
     weight = draft.weight(f"blk.{layer}.attn_v_b.weight")

@@ -39,7 +39,7 @@ class Transformer:
         for layer in draft.layers:
             draft.begin_layer()
             x = self._block(draft, layer, x)
-        if self.selects_after_stack:
+        if self._selects_late(draft):
             x.is_output = True  # kept as the hidden state that is handed out
             x = draft.operation("result_rows", "GET_ROWS", (x.shape[0], draft.n_outputs), x, draft.output_rows)
         logits(draft, x, is_capped=self.caps_logits)
@@ -53,7 +53,7 @@ class Transformer:
             found = attention(draft, layer, normed, self.attention)
         found = draft.matrix("attn_out", f"{block}attn_output.weight", found)
         found = draft.biased(found, f"{block}attn_output.bias")
-        if layer == draft.last_layer and not self.selects_after_stack:
+        if layer == draft.last_layer and not self._selects_late(draft):
             found, x = output_rows(draft, found, x)
         if self.has_post_norms:
             found = draft.norm(found, f"{block}post_attention_norm.weight")
@@ -67,6 +67,9 @@ class Transformer:
             found = draft.norm(found, f"{block}post_ffw_norm.weight")
         terms = (residual, found) if self.adds_residual_first else (found, residual)
         return draft.operation("l_out", "ADD", x.shape, *terms)
+
+    def _selects_late(self, draft: Draft) -> bool:
+        return self.selects_after_stack and draft.build.selects_rows_last
 
     def _router(self, draft: Draft, layer: int) -> RouterTraits:
         """DeepSeek's: with a correction of the probabilities they are sigmoids and normed (V3), else neither (V2)."""
