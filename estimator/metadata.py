@@ -121,7 +121,7 @@ def describe(
     layers = _layers(keys, kv_heads, head_width, value_head_width, latent)
     known = tuple(doubts)
     if architecture == "deepseek4":
-        known += ("its compressed cache is spread evenly over the tokens; the latest 128 take more, a few MiB in all",)
+        known += ("its compressed cache is reckoned by the token, in whole blocks: up to a fifth more than it takes",)
     elif architecture not in KNOWN_ARCHITECTURES and not is_known:
         known += (
             f"the architecture {architecture!r} is not known here: its cache is taken as full attention in every "
@@ -302,12 +302,15 @@ def _compressed_layers(keys: Keys, n_layers: int) -> tuple[Layer, ...]:
     made = []
     for ratio in keys.per_layer("attention.compress_ratios", n_layers, 0):
         if ratio:
-            made.append(Layer(key_width=(width + (indexed if ratio == OVERLAPPING_RATIO else 0)) // ratio))
+            spread = (width + (indexed if ratio == OVERLAPPING_RATIO else 0)) // ratio
+            made.append(Layer(key_width=-(-spread // BLOCK_WIDTH) * BLOCK_WIDTH))
         else:
             made.append(Layer(key_width=width, window_tokens=window))
     return tuple(made)
 
 
+BLOCK_WIDTH = 32
+"""Widths are whole blocks of a quantised cache."""
 OVERLAPPING_RATIO = 4
 """Layers that compress by so much have an indexer (src/models/deepseek4.cpp)."""
 
