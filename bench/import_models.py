@@ -15,7 +15,8 @@ from model_keys import architecture_of, metadata_of
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from estimator.readers.catalogue import CATALOGUE, INDEX, index_line
+from estimator.readers.catalogue import CATALOGUE, INDEX, entries, index_line, plain_model
+from estimator.sketch import SKETCHES, sketch_line
 
 CHOSEN = Path(__file__).parent / "models.txt"
 """Checkpoint | name as people say it | further names."""
@@ -253,7 +254,13 @@ def main(path: str) -> None:
         "".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) + "\n" for one in found), "utf-8"
     )
     index.write_text("".join(index_line(one) + "\n" for one in found), "utf-8")
-    print(f"{len(found)} models, {models.stat().st_size} bytes, and {index.stat().st_size} bytes of names")
+    languages = [known for known in entries() if not known.parts]
+    sketches = [sketch_line(plain_model(known), known.checkpoint, known.default_quant) for known in languages]
+    Path(SKETCHES).write_text("".join(f"{line}\n" for line in sketches), "utf-8")
+    print(
+        f"{len(found)} models, {models.stat().st_size} bytes, and {index.stat().st_size} bytes of names, "
+        f"{len(sketches)} sketches of {Path(SKETCHES).stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

@@ -79,6 +79,45 @@ def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
         print(f"  {name:32}{median:>8.0f}{fastest:>9.0f}")
 
 
+CATALOGUE_STEPS = """
+import time
+from estimator.ledger import Place
+from estimator.readers import catalogue
+from estimator.sketch import sketches
+from estimator.survey import survey
+places = [Place(name="GPU 0", kind="cuda", total_bytes=24 << 30, free_bytes=23 << 30, n_multiprocessors=128),
+          Place(name="RAM", kind="host", total_bytes=64 << 30, free_bytes=60 << 30)]
+steps = {
+    "find one model by name": lambda: catalogue.find("Qwen3 8B"),
+    "read it, with its tensors": lambda: catalogue.read("Qwen3 8B"),
+    "list all models": catalogue.entries,
+    "read all sketches": sketches,
+    "verdicts on all at one quant": lambda: survey(places, 8192, "Q4_K_M"),
+    "the same again": lambda: survey(places, 8192, "Q4_K_M"),
+}
+for name, step in steps.items():
+    start = time.perf_counter()
+    step()
+    print(f"{name}|{(time.perf_counter() - start) * 1e3}")
+"""
+"""Each for the first time in its process, as a person meets it."""
+
+
+def measure_catalogue(env: dict[str, str], n_runs: int) -> None:
+    taken: dict[str, list[float]] = {}
+    for _ in range(n_runs):
+        ended = subprocess.run(
+            [PYTHON, "-c", CATALOGUE_STEPS], env=env, cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        for line in ended.stdout.splitlines():
+            name, _, n_ms = line.partition("|")
+            taken.setdefault(name, []).append(float(n_ms))
+    print("\nThe catalogue, ms, in a process of its own each time, imports apart")
+    print(f"  {'':32}{'median':>8}{'fastest':>9}")
+    for name, times in taken.items():
+        print(f"  {name:32}{statistics.median(times):>8.1f}{min(times):>9.1f}")
+
+
 def measure_screens(
     env: dict[str, str], stand_in: tuple[Path, Path] | None, preset: str, n_runs: int, seconds: float
 ) -> None:
@@ -140,6 +179,7 @@ def main() -> None:
         scratch = Path(name)
         env = environment(scratch / "compiled")
         measure_commands(scratch, env, given.runs)
+        measure_catalogue(env, given.runs)
         stand_in = None
         if given.measure and given.fake_nvml:
             stand_in = (given.measure.resolve(), given.fake_nvml.resolve())

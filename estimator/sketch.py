@@ -1,0 +1,165 @@
+"""A model of the catalogue in a few dozen numbers: enough to say whether it fits, read in microseconds.
+
+The tensors of one model take milliseconds to list and to give types to; a verdict on all models at once can't wait for
+that. ``estimator/catalogue/sketches.jsonl`` has what comes of it: weights summed by where they belong under the quants
+that are offered, and layers that are alike as one. ``bench/import_models.py`` writes it; tests hold it to the whole.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+from estimator.mixture import QUANTS, requantised
+from estimator.model import Experts, Latent, Layer, Model, Tensor
+from estimator.quant import stored_bytes
+from estimator.weights import weight_table
+
+SKETCHES = os.path.join(os.path.dirname(__file__), "catalogue", "sketches.jsonl")
+SKETCHED_QUANTS = (*(quant for quant in QUANTS if quant not in ("F32", "F16")), "MXFP4_MOE")
+"""Under which the weights are kept. F16 weighs what BF16 does."""
+UNIT_BYTES = 1024
+"""Sums are kept in KiB: with five of them, at most 5 KiB are lost."""
+
+
+class Weights(NamedTuple):
+    """Bytes of the weights, by where llama.cpp puts them."""
+
+    input: int
+    """Embeddings that are looked up: always on the host."""
+    blocks: int
+    """All layers without experts."""
+    experts: int
+    head: int
+    """Output matrix and last norm."""
+    tied: int
+    """An embedding that serves as the head too, and is copied to the device that computes it."""
+
+    @property
+    def file_bytes(self) -> int:
+        """Each once."""
+        return self.input + self.blocks + self.experts + self.head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """One model."""
+
+    checkpoint: str
+    default_quant: str
+    n_layers: int
+    model: Model
+    """With the layers that differ only, and with those tensors only that closed forms look at."""
+    layer_counts: tuple[int, ...]
+    """How many there are of each of the model's layers."""
+    weights: Mapping[str, tuple[int, ...]]
+    """By quant, in units; see ``Weights``."""
+
+    def weights_under(self, quant: str) -> Weights | None:
+        """None where this quant was not sketched."""
+        found = self.weights.get("BF16" if quant == "F16" else quant)
+        return Weights(*(n * UNIT_BYTES for n in found)) if found else None
+
+
+@cache
+def sketches() -> tuple[Sketch, ...]:
+    """All language models, in the catalogue's order."""
+    with open(SKETCHES, encoding="utf-8") as file:
+        return tuple(_sketch(json.loads(line)) for line in file.read().splitlines())
+
+
+_WIDTHS = (
+    "native_context_tokens", "embedding_width", "feed_forward_width", "n_heads", "n_kv_heads", "head_width",
+    "value_head_width", "vocabulary_size", "n_predictor_layers",
+)  # fmt: skip
+_SHAPED = ("ssm_in.weight", "ssm_conv1d.weight", "ssm_out.weight")
+"""Tensors whose shapes the closed forms ask for (estimator/scratch.py)."""
+
+
+def _sketch(found: Mapping[str, Any]) -> Sketch:
+    groups = found["layers"]
+    experts, latent = found.get("experts"), found.get("latent")
+    model = Model(
+        name=found["name"],
+        architecture=found["arch"],
+        source="catalogue",
+        quant="",
+        layers=tuple(
+            Layer(
+                key_width=key,
+                value_width=value,
+                window_tokens=window,
+                conv_state_width=conv,
+                recurrent_state_width=recurrent,
+                n_kv_heads=heads,
+            )
+            for _, key, value, window, conv, recurrent, heads in groups
+        ),
+        tensors=tuple(Tensor(f"blk.0.{name}", tuple(shape), "F32") for name, shape in found.get("shapes", {}).items()),
+        experts=Experts(
+            n_experts=experts[0], n_used=experts[1], feed_forward_width=experts[2], n_leading_dense_layers=experts[3]
+        )
+        if experts
+        else None,
+        latent=Latent(
+            query_rank=latent[0],
+            key_value_rank=latent[1],
+            rope_width=latent[2],
+            nope_width=latent[3],
+            value_width=latent[4],
+        )
+        if latent
+        else None,
+        **dict(zip(_WIDTHS, found["widths"], strict=True)),
+    )
+    counts = tuple(group[0] for group in groups)
+    return Sketch(
+        checkpoint=found["id"],
+        default_quant=found["quant"],
+        n_layers=sum(counts),
+        model=model,
+        layer_counts=counts,
+        weights={quant: tuple(sums) for quant, sums in found["kib"].items()},
+    )
+
+
+def sketch_line(plain: Model, checkpoint: str, default_quant: str) -> str:
+    """The line of a model, from all its tensors before they are quantised."""
+    quants = {default_quant, *SKETCHED_QUANTS}
+    if plain.architecture != "gpt-oss":
+        quants.discard("MXFP4_MOE")
+    shapes = {name: tensor.shape for tensor in plain.tensors for name in _SHAPED if tensor.name.endswith(f".{name}")}
+    found = {
+        "id": checkpoint,
+        "name": plain.name,
+        "arch": plain.architecture,
+        "quant": default_quant,
+        "widths": [getattr(plain, name) for name in _WIDTHS],
+        "experts": astuple(plain.experts) if plain.experts else None,
+        "latent": astuple(plain.latent) if plain.latent else None,
+        "layers": [[n, *astuple(layer)] for layer, n in Counter(plain.layers).items()],
+        "shapes": shapes,
+        "kib": {
+            quant: [-(-n // UNIT_BYTES) for n in weights_of(requantised(plain, quant))] for quant in sorted(quants)
+        },
+    }
+    return json.dumps({key: value for key, value in found.items() if value}, separators=(",", ":"))
+
+
+def weights_of(model: Model) -> Weights:
+    """Of all its tensors, as CUDA's buffers round them."""
+    table = weight_table(model, "cuda")
+    return Weights(
+        input=sum(stored_bytes(t.type, t.shape) for t in model.tensors if t.name in INPUT_TENSORS),
+        blocks=sum(table.layer_bytes) + table.first_layer_bytes + table.rope_bytes,
+        experts=sum(table.expert_bytes),
+        head=table.output_bytes,
+        tied=table.tied_bytes,
+    )
+
+
+INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
+"""Looked up row by row, on the host (`llama_model::load_tensors`)."""
