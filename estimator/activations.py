@@ -1,6 +1,8 @@
 """What one step of a server computes beside weights and cache: its widest layer, its sampler, its CUDA graphs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import sqrt
 
 from estimator.model import Model
 from estimator.sharding import VOCABULARY_MULTIPLE, padded
@@ -24,6 +26,17 @@ class Span:
     low_bytes: int
     high_bytes: int
     formula: str = ""
+
+
+def total(parts: Iterable[Span]) -> Span:
+    """The sum; the doubts to either side as if they had nothing to do with each other."""
+    listed = list(parts)
+    expected = sum(part.n_bytes for part in listed)
+    return Span(
+        n_bytes=expected,
+        low_bytes=expected - int(sqrt(sum((part.n_bytes - part.low_bytes) ** 2 for part in listed))),
+        high_bytes=expected + int(sqrt(sum((part.high_bytes - part.n_bytes) ** 2 for part in listed))),
+    )
 
 
 def layer_bytes(model: Model, n_tokens: int, tensor: int, *, is_compiled: bool = True, element_bytes: int = 2) -> int:

@@ -4,11 +4,10 @@ As `determine_available_memory` (vllm/v1/worker/gpu_worker.py) and `get_kv_cache
 (vllm/v1/core/kv_cache_planning.py) of 0.33.0 reckon it.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import ceil
 
-from estimator.activations import Span
+from estimator.activations import Span, total
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.paged_cache import PagedCache
@@ -93,14 +92,3 @@ class Budget:
 
 def _millionths(n_bytes: int, whole: int) -> int:
     return -(-n_bytes * 1_000_000 // whole) if whole else 1_000_000
-
-
-def total(parts: Iterable[Span]) -> Span:
-    """The sum; the doubts to either side as if they had nothing to do with each other."""
-    listed = list(parts)
-    expected = sum(part.n_bytes for part in listed)
-    return Span(
-        n_bytes=expected,
-        low_bytes=expected - int(sqrt(sum((part.n_bytes - part.low_bytes) ** 2 for part in listed))),
-        high_bytes=expected + int(sqrt(sum((part.high_bytes - part.n_bytes) ** 2 for part in listed))),
-    )

@@ -100,10 +100,12 @@ def rope_table_bytes(model: Model, element_bytes: int) -> int:
     return model.native_context_tokens * width * element_bytes if model.n_heads else 0
 
 
-def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0, *, is_in_share: bool = False) -> Term:
-    """What the device holds of the weights, ``off_bytes`` of them left to the host."""
-    n_bytes = rank.weight_bytes - off_bytes
-    low = n_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
+def weight_term(
+    rank: Rank, model: Model, engine: str, off_bytes: int = 0, *, beside_bytes: int = 0, is_in_share: bool = False
+) -> Term:
+    """What the device holds of the weights, ``off_bytes`` of them left to the host, ``beside_bytes`` come with them."""
+    n_bytes = rank.weight_bytes - off_bytes + beside_bytes
+    low = n_bytes - beside_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
     layers = rank.stage.layers
     return Term(
         kind=Kind.WEIGHTS,
@@ -111,7 +113,7 @@ def weight_term(rank: Rank, model: Model, engine: str, off_bytes: int = 0, *, is
         place=rank.place.name,
         n_bytes=n_bytes,
         low_bytes=low,
-        high_bytes=n_bytes + int(n_bytes * LOADED_SHARE) + LOADED_BYTES,
+        high_bytes=n_bytes + beside_bytes + int(n_bytes * LOADED_SHARE) + LOADED_BYTES,
         basis=Basis.EXACT if model.file_bytes is not None else Basis.DERIVED,
         source=f"tensor table of {model.source}; sliced as {engine} does",
         formula=f"{model.quant}, layers {layers.start} to {layers.stop - 1}, {rank.rope_bytes / MIB:.0f} MiB of "

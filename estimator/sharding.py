@@ -192,6 +192,8 @@ def _table(model: Model, element_bytes: int) -> _Table:
     whole = {Role.EMBEDDING: 0, Role.OUTPUT: 0, Role.SLICED: 0}
     for tensor in model.tensors:
         role, layer = role_of(tensor.name), layer_of(tensor.name)
+        if role is Role.OUTPUT and model.is_tied:
+            continue  # some files carry the embedding twice; it is loaded once
         n_bytes = loaded_bytes(tensor, element_bytes)
         if role in (Role.EMBEDDING, Role.OUTPUT):
             whole[role] += _vocabulary_padded(n_bytes, tensor.shape)

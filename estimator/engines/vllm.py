@@ -11,6 +11,8 @@ from estimator.activations import Span, layer_bytes, peak, sampler_bytes, worksp
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
 from estimator.ledger import Estimate, Kind, Place, Workload
+from estimator.mixture import DEFAULT_TYPES as MIXTURES
+from estimator.mixture import UNQUANTISED
 from estimator.model import Model
 from estimator.option import option
 from estimator.paged_cache import PagedCache, grouped
@@ -354,7 +356,7 @@ class _Load:
         model, found = self.model, []
         if 0 < model.native_context_tokens < self.length:
             found.append(f"{self.length} tokens are beyond the {model.native_context_tokens} of the model: it refuses")
-        if model.format == "gguf" and model.quant not in ("BF16", "F16", "F32"):
+        if model.quant in MIXTURES and model.quant not in UNQUANTISED:
             found.append("vLLM runs GGUF files as an experiment; what it keeps beside their bytes is not known")
         if model.kind == "vision":
             found.append("what its images take while memory is profiled is not known; the band allows for 1 GiB")
