@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from scenes import desktop, model, server, workstation
 from test_app import app_on, text_of
+from textual.pilot import Pilot
 from textual.widgets import Input
 
 from probes.snapshot import Snapshot
+from tui.app import PlimsollApp
 from tui.messages import PlanChanged
 from tui.plan import default_plan
 from tui.screens.dashboard import Dashboard
@@ -163,3 +165,21 @@ async def test_no_engine_is_offered_before_there_is_a_model() -> None:
         await pilot.pause()
 
         assert isinstance(app.screen, Dashboard)
+
+
+async def settled(app: PlimsollApp, pilot: Pilot[None]) -> None:
+    """Until advice and matrix are there."""
+    for _ in range(200):
+        await pilot.pause(0.02)
+        if not app.is_busy:
+            return
+
+
+@pytest.mark.parametrize(("chosen", "said"), [("Qwen3 14B", "speed about"), ("Qwen3 32B", "times slower")])
+async def test_the_verdict_says_how_fast_it_would_run(chosen: str, said: str) -> None:
+    app = app_on(desktop(4.6))
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(PlanChanged(default_plan(model(chosen)), is_model_new=True))
+        await settled(app, pilot)
+
+        assert said in text_of(app)

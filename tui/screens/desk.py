@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from estimator.ledger import Place
     from estimator.model import Model
     from probes.snapshot import Snapshot
+    from tui.pace import Pacing
     from tui.plan import Assessment, Plan
     from tui.screens.study import Study
 
@@ -56,6 +57,7 @@ class Desk:
         self._snapshot: Snapshot | None = None
         self._places: tuple[Place, ...] = ()
         self._judged: tuple[Plan, tuple[Place, ...], Assessment | None, str] | None = None
+        self._paced: tuple[Assessment, Pacing | None] | None = None
         self._judge_again_seconds = 0.0
         """Only the memory has moved, and the last verdict took long: not before this."""
         self._study: Study | None = None
@@ -95,6 +97,7 @@ class Desk:
             places=self._places,
             plan=self.plan,
             assessment=assessment,
+            pacing=self._pacing(assessment),
             reason=reason,
             advice=found.advice if found and found.plan is self.plan and found.level == level else None,
             cells=found.cells if found else (),
@@ -128,6 +131,16 @@ class Desk:
         self._judge_again_seconds = self._clock() + rest_seconds - self.interval_seconds
         self._judged = (self.plan, self._places, assessment, reason)
         return assessment, reason
+
+    def _pacing(self, assessment: Assessment | None) -> Pacing | None:
+        """Of the verdict that is shown, once."""
+        if assessment is None:
+            return None
+        if self._paced is None or self._paced[0] is not assessment:
+            from tui.pace import pacing_of  # noqa: PLC0415
+
+            self._paced = (assessment, pacing_of(assessment))
+        return self._paced[1]
 
     def _unknown_devices(self) -> str:
         """Why no device can be chosen by itself now, where one may be there: the RAM alone is not what was asked."""

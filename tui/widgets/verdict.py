@@ -11,6 +11,7 @@ from tui.widgets.panel import Panel
 if TYPE_CHECKING:
     from estimator.ledger import Estimate
     from estimator.verdict import Verdict
+    from tui.pace import Pacing
     from tui.plan import Advice, Assessment
     from tui.widgets.view import View
 
@@ -39,11 +40,12 @@ class VerdictPanel(Panel):
         head = _headline(made, width)
         split = (("  ", "text"), *_split(made.estimate, _names(made), 3 if width >= 66 else 2))
         if made.verdict.level < 2:
-            lines = [head, split, *_best(view.advice, width, is_short=height < 4)]
+            lines = [head, split, *_best(view.advice, width, is_short=height < 5), *_speed(view.pacing, width)]
             if made.verdict.reason:
                 lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
             return lines + _answers(made.estimate, width)
-        reason = [(("  ", "text"), (text, "text")) for text in wrap(made.verdict.reason, width - 2)]
+        told = _slower(made.verdict.reason, view.pacing, is_short=height < 5)
+        reason = [(("  ", "text"), (text, "text")) for text in wrap(told, width - 2)]
         changes = self._changes(view.advice, width, 1 + len(reason))
         lines = [head, *reason, *changes]
         if len(lines) < height:
@@ -132,6 +134,25 @@ def _split(estimate: Estimate, names: tuple[str, ...], n_blanks: int) -> Line:
             continue
         parts += [(f"{kind} ", "dim"), (gib(n_bytes, 2) + " " * n_blanks, "text")]
     return (*parts[:-1], (parts[-1][0].rstrip(), "text")) if parts else ()
+
+
+def _speed(pacing: Pacing | None, width: int) -> list[Line]:
+    """``speed about 120 tokens/s (95 to 150)``; nothing where it is not known."""
+    if pacing is None:
+        return []
+    from tui.pace import short_pace  # noqa: PLC0415  # without a model nobody pays for the estimator
+
+    return [(("  speed ", "dim"), (cut_text(short_pace(pacing), max(8, width - 8)), "strong"))]
+
+
+def _slower(reason: str, pacing: Pacing | None, *, is_short: bool) -> str:
+    """What would happen, and what that costs: ``...: 6.1 times slower, 19 tok/s instead of 120``."""
+    if pacing is None:
+        return reason
+    from tui.pace import slowdown_text  # noqa: PLC0415  # likewise
+
+    text = slowdown_text(pacing)
+    return f"{reason}: {text.partition(',')[0] if is_short else text}"
 
 
 def _answers(estimate: Estimate, width: int) -> list[Line]:

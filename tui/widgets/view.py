@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
 
     from estimator.ledger import Place
     from probes.snapshot import Snapshot
+    from tui.pace import Pacing
     from tui.plan import Advice, Assessment, Cell, Plan
 
 
@@ -25,6 +26,8 @@ class View:
     places: tuple[Place, ...] = ()
     plan: Plan | None = None
     assessment: Assessment | None = None
+    pacing: Pacing | None = None
+    """How fast that would run, where it would and the bandwidths are known."""
     reason: str = ""
     """Why a plan could not be judged."""
     advice: Advice | None = None
