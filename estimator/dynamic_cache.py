@@ -8,8 +8,15 @@ from dataclasses import dataclass
 
 from estimator.model import Layer
 
-RESIDUAL_TOKENS = 128
-"""The newest tokens of a quantised cache, which stay as they are (`QuantizedLayer.residual_length`)."""
+SEGMENT_STEP_BYTES = 2 << 20
+SMALL_TENSOR_BYTES = 10 << 20
+"""Above 10 MiB a tensor gets a segment of its own, in steps of 2 MiB (c10/cuda/CUDACachingAllocator.cpp,
+`get_allocation_size`): a cache that grows by so much moves to new segments, and leaves the old ones reserved."""
+SMALL_TENSORS_RATIO = 9
+SMALL_TENSORS_TOKENS = 512
+"""Of smaller ones, blocks of every length that they had are left over: nvidia-smi shows 8.7 and 9.6 times the cache
+beside weights, cache and context for Llama 2 7B after 512 tokens, 7.3 and 10 times for Mistral 7B
+(github.com/premAI-io/benchmarks, README.md, 2024)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +70,22 @@ class CacheRun:
         """
         grouped = any(0 < layer.key_width < n_heads * head_width for layer in layers)
         return int(2 * 2 * self.n_sequences * self.n_tokens * n_heads * head_width) if grouped else 0
+
+    def left_bytes(self, layers: Iterable[Layer]) -> int:
+        """Blocks that grown caches left behind, and that the allocator keeps reserved."""
+        if self.is_static:
+            return 0
+        total = 0
+        for layer in layers:
+            for width in (layer.key_width, layer.value_width):
+                row = int(self.n_sequences * width * self.element_bytes)
+                n_bytes = row * self.n_tokens
+                if n_bytes > SMALL_TENSOR_BYTES:
+                    total += n_bytes * row * self.n_new_tokens // SEGMENT_STEP_BYTES
+                else:
+                    share = min(self.n_new_tokens, SMALL_TENSORS_TOKENS) / SMALL_TENSORS_TOKENS
+                    total += int(n_bytes * SMALL_TENSORS_RATIO * share)
+        return total
 
     def _keys_bytes(self, layer: Layer) -> int:
         n_tokens = min(self.n_tokens, layer.window_tokens) if layer.window_tokens else self.n_tokens

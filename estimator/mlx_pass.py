@@ -21,7 +21,7 @@ IN_FLIGHT_BYTES = 570 * MB
 760 for Gemma 4 26B-A4B and 31B at 2,048 (as above), once their windows' extra tokens are taken off."""
 FULL_CHUNK_TOKENS = 1536
 """From which on it grows no more: 320 to 470 MB at 512 to 1,024 tokens of Qwen3 1.7B on an M4."""
-SPREAD_BYTES = 250 * MB
+SPREAD_BYTES = 200 * MB
 """Of these figures, to either side; chips differ in how much they keep in flight."""
 CUDA_SPREAD_BYTES = 3000 * MB
 """MLX's CUDA backend holds 1.8 and 3.0 GB beside weights and cache of Qwen3 4B and 30B-A3B at 1,024 tokens

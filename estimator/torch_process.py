@@ -1,5 +1,7 @@
 """What PyTorch takes beside the tensors that a program asks for."""
 
+from collections.abc import Sequence
+
 from estimator.ledger import Basis, Kind, Place, Term
 
 MIB = 1 << 20
@@ -10,12 +12,6 @@ WORKSPACE_BYTES = 4096 * 2 * 1024 + 16 * 8 * 1024
 """cuBLAS' workspace, taken from the same pool as tensors (aten/src/ATen/cuda/CublasHandlePool.cpp,
 `parseChosenWorkspaceSize`). Runs on H20 leave 33 to 48 MiB beside weights and cache, whatever the length
 (github.com/QwenLM/Qwen3, speed_benchmark.md)."""
-SPLIT_LIMIT_BYTES = 1 * MIB
-"""A cached block is handed out whole where less than this would be left of it (c10/cuda/CUDACachingAllocator.cpp,
-`should_split`)."""
-SLACK_RATIOS = (0.0, 0.05, 0.2)
-"""(low, expected, high): reserved beyond allocated, of what comes and goes; 5 to 20 % is usual. It is given back before
-an allocation fails (`release_cached_blocks`)."""
 PYTHON_BYTES = (347 * MIB, 800 * MIB, 1800 * MIB)
 """(low, expected, high) of the process. torch 2.13.0 without CUDA and transformers 5.24.0, a tiny model generating,
 take 347 MiB of resident memory (measured 2026-11); CUDA's libraries come on top: our allowance."""
@@ -39,20 +35,30 @@ def workspace_term(place: Place) -> Term | None:
     )
 
 
-def slack_term(place: Place, moving_bytes: int) -> Term | None:
-    """What the allocator keeps reserved and unused of ``moving_bytes``; None on the host."""
-    if place.kind == "host" or not moving_bytes:
+def slack_term(place: Place, left_bytes: int, taken: Sequence[Term]) -> Term | None:
+    """What the allocator keeps reserved of blocks that grown caches left behind; None on the host.
+
+    It gives them back before an allocation fails (`release_cached_blocks`): they fill what is free and no more.
+
+    Args:
+        place: the device.
+        left_bytes: so much was left behind.
+        taken: all other terms there.
+    """
+    if place.kind == "host" or not left_bytes:
         return None
-    low, expected, high = (int(moving_bytes * ratio) for ratio in SLACK_RATIOS)
+    room = max(0, place.free_bytes - sum(term.n_bytes for term in taken))
+    safe = max(0, place.line_bytes - sum(term.high_bytes for term in taken))
+    expected = min(left_bytes, room, safe)
     return Term(
         kind=Kind.RUNTIME,
         label="allocator's slack",
         place=place.name,
         n_bytes=expected,
-        low_bytes=low,
-        high_bytes=high,
+        low_bytes=0,
+        high_bytes=max(expected, min(2 * left_bytes, safe)),
         basis=Basis.ASSUMED,
-        source="c10/cuda/CUDACachingAllocator.cpp keeps freed blocks; how many depends on the order of requests",
+        source="c10/cuda/CUDACachingAllocator.cpp keeps freed blocks until memory is short",
     )
 
 

@@ -40,3 +40,15 @@ def test_every_sequence_has_a_cache_and_a_state_of_its_own() -> None:
     assert replace(RUN, n_sequences=3).final_bytes(FULL) == 3 * RUN.final_bytes(FULL)
     recurrent = Layer(conv_state_width=10, recurrent_state_width=100)
     assert state_bytes(recurrent, 3) == 3 * (2 * 10 + 4 * 100)
+
+
+def test_a_cache_that_grows_past_2_mib_leaves_a_segment_behind() -> None:
+    # 4,352 tokens of 2 KiB: too small for a segment of its own; 16 times as many are not.
+    large = replace(RUN, n_prompt_tokens=16 * 4096, n_new_tokens=1024)
+    assert large.left_bytes([FULL]) == large.final_bytes(FULL)
+    assert replace(large, is_static=True).left_bytes([FULL]) == 0
+
+
+def test_short_caches_leave_several_times_their_size_behind() -> None:
+    short = replace(RUN, n_prompt_tokens=30, n_new_tokens=512)
+    assert short.left_bytes([FULL]) == 9 * short.final_bytes(FULL)

@@ -39,9 +39,16 @@ FLAGS = {
     "prefill_step_size": ("--prefill-step-size",),
     "batch": ("--batch-size", "--batch"),
     "prompt_tokens": ("--prompt-tokens", "--prompt"),
+    "generation_tokens": ("--max-new-tokens", "--max-tokens"),
+    "attn": ("--attn-implementation",),
+    "prompt_chunk": ("--prefill-chunk-size",),
     "build": ("--build", "--version", "--engine-version"),
 }
 """A row's fields, to the flags that they may have."""
+MEASURED_WHILE_GENERATING = re.compile(r"QwenLM/Qwen3\b.*speed_benchmark")
+"""Tables without the prompt's activations: at 30,720 tokens as at 1, Qwen3's peaks leave 33 to 48 MiB beside weights
+and cache, where a pass over the prompt holds from 780 MiB (0.6B) to 5.7 GiB (32B)."""
+ATTENTIONS = ("flash_attention_2", "eager", "sdpa")
 TYPES = {
     r"^(bf16|bfloat16)": "BF16",
     r"^(fp16|float16)": "F16",
@@ -108,21 +115,23 @@ def setting_of(row: Row) -> Setting:
     model = _model(row)
     engine = load_engine(name)
     run, other = row["run"], row["run"].get("other") or {}
-    stated = {**other, **{key: value for key, value in run.items() if value is not None}}
-    if row.get("engine_version"):
-        stated["build"] = row["engine_version"]
+    stated = _stated(row)
     asked: dict[str, Any] = {}
     for option in fields(engine.Options):
         for key, flags in FLAGS.items():
             if option.metadata.get("flag") in flags and stated.get(key) is not None:
                 asked[option.name] = stated[key]
-    context = run.get("max_model_len") or _total(other) or model.native_context_tokens or 4096
+    context = (
+        run.get("max_model_len") or _total(other) * (other.get("batch") or 1) or model.native_context_tokens or 4096
+    )
     workload = Workload(
         context_tokens=context,
         n_sequences=other.get("batch") or 1,
         kv_type=_kv_type(engine.KV_TYPES, run.get("kv_cache_dtype")),
     )
     n_devices = (run.get("tensor_parallel") or 1) * (run.get("pipeline_parallel") or 1)
+    if name == "transformers":  # layers on as many cards as there were, without a word
+        n_devices = _n_cards(run.get("gpu") or "")
     places = _places(row, n_devices)
     options = _options(engine.Options, asked)
     return Setting(
@@ -131,6 +140,25 @@ def setting_of(row: Row) -> Setting:
         n_devices=n_devices,
         cause=f"{row['engine_version']}, {row['model']['name']}, {row['model']['dtype_or_quant']}",
     )
+
+
+def _stated(row: Row) -> dict[str, Any]:
+    """What the row says of its settings, by the keys of ``FLAGS``."""
+    run, other = row["run"], row["run"].get("other") or {}
+    stated = {**other, **{key: value for key, value in run.items() if value is not None}}
+    if row.get("engine_version"):
+        stated["build"] = row["engine_version"]
+    if MEASURED_WHILE_GENERATING.search(row["source"]):
+        stated["prompt_chunk"] = 1
+    if other.get("attn"):
+        stated["attn"] = next((name for name in ATTENTIONS if name in other["attn"]), None)
+    return stated
+
+
+def _n_cards(text: str) -> int:
+    """Of "H20 96GB x2"."""
+    found = re.search(r"\bx(\d)\b", text)
+    return int(found[1]) if found else 1
 
 
 def _options(kind: Any, asked: dict[str, Any]) -> Any:

@@ -198,9 +198,9 @@ class _Load:
         self.modules = modules_of(model, self._stored_float_bytes(), dequantises_gguf=True)
         self.using = Computation(
             model=model,
-            run=_run(workload, options),
+            run=_run(workload, options, is_wide=self.is_wide),
             kv_type=workload.kv_type,
-            compute_bytes=self.float_bytes or 2,
+            compute_bytes=4 if self.is_wide else 2,
             attention=options.attn_implementation,
             chunk_tokens=options.prefill_chunk_size,
         )
@@ -209,8 +209,13 @@ class _Load:
     def _stored_float_bytes(self) -> int | None:
         """With ``auto``, a catalogue's floats are the checkpoint's 16 bits, and a file's are its own."""
         if self.float_bytes is None and self.model.file_bytes is None:
-            return 2
+            return 4 if self.is_wide else 2
         return self.float_bytes
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it computes in float32."""
+        return self.options.dtype == "float32" or (self.options.dtype == "auto" and self.model.quant == "F32")
 
     @property
     def is_quantised_while_loading(self) -> bool:
@@ -249,15 +254,13 @@ class _Load:
 
     def estimate(self, mapped: DeviceMap) -> Estimate:
         """The ledger of this map."""
-        moving = {device: self.moving_terms(mapped, device) for device in range(len(self.devices))}
-        host_moving = self.moving_terms(mapped, HOST)
-        terms: list[Term] = [*self._weight_terms(mapped)]
+        terms = [*self._weight_terms(mapped), *self.moving_terms(mapped, HOST), process_term(self.host)]
         for device, place in enumerate(self.devices):
-            terms += moving[device]
-            n_moving = sum(term.n_bytes for term in moving[device])
-            extras = (workspace_term(place), slack_term(place, n_moving), runtime_term(place))
-            terms += [term for term in extras if term is not None]
-        terms += [*host_moving, process_term(self.host)]
+            extras = (workspace_term(place), runtime_term(place))
+            terms += [*self.moving_terms(mapped, device), *(term for term in extras if term is not None)]
+            left = self.using.run.left_bytes(self._layers_at(mapped, device))
+            slack = slack_term(place, left, [term for term in terms if term.place == place.name])
+            terms += [slack] if slack else []
         n_blocks = self.model.n_layers - self.model.n_predictor_layers
         n_on_devices = sum(mapped.n_blocks(device) for device in range(len(self.devices)))
         return Estimate(
@@ -390,15 +393,14 @@ class _Load:
         return (*found, *load_answers(torch_needs(self.model, self.modules)))
 
 
-def _run(workload: Workload, options: Options) -> CacheRun:
+def _run(workload: Workload, options: Options, *, is_wide: bool) -> CacheRun:
     n_sequences = max(1, workload.n_sequences)
     n_tokens = max(1, workload.context_tokens // n_sequences)
     n_new = min(options.max_new_tokens, n_tokens)
-    is_wide = options.dtype == "float32" and workload.kv_type == "f16"
     return CacheRun(
         n_sequences=n_sequences,
         n_prompt_tokens=n_tokens - n_new,
         n_new_tokens=n_new,
-        element_bytes=4.0 if is_wide else ELEMENT_BYTES[workload.kv_type],
+        element_bytes=4.0 if is_wide and workload.kv_type == "f16" else ELEMENT_BYTES[workload.kv_type],
         is_static=options.cache_implementation == "static",
     )
