@@ -9,12 +9,12 @@ lists of what stays are those of the quantisers: vLLM 0.33 (model_executor/layer
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 
 from estimator.model import Tensor
+from estimator.quant import stored_bytes
 
 GROUP = 128
 """Weights per scale of AWQ, GPTQ and W4A16 where nothing else is said: the default of all their quantisers."""
@@ -73,8 +73,8 @@ class Format:
     router_bits: int | None = None
     """MLX packs routers, to more bits than the rest."""
     keeps_latent_attention: bool = False
-    bits_per_weight: Fraction | None = None
-    """A mean over matrices of whole numbers of bits each (EXL); None: ``type`` everywhere."""
+    bits_in_hundredths: int | None = None
+    """Per weight. A mean over matrices of whole numbers of bits each (EXL); None: ``type`` everywhere."""
 
     @property
     def files(self) -> str:
@@ -118,7 +118,7 @@ def stored(tensors: Sequence[Tensor], stored_as: Format) -> tuple[Tensor, ...]:
         tensors: unquantised ones, under GGUF's names; what is packed already stays.
         stored_as: the format.
     """
-    mean = _Mean(stored_as.bits_per_weight) if stored_as.bits_per_weight is not None else None
+    mean = _Mean(stored_as.bits_in_hundredths) if stored_as.bits_in_hundredths is not None else None
     made: list[Tensor] = []
     for tensor in tensors:
         type_name = _type_in(tensor, stored_as)
@@ -139,15 +139,16 @@ class _Mean:
     How exllamav3's converter allocates (conversion/allocation.py): it, too, cannot store a fraction of a bit.
     """
 
-    def __init__(self, bits: Fraction) -> None:
-        self._wanted = bits
-        self._owed = Fraction(0)
+    def __init__(self, hundredths: int) -> None:
+        self._hundredths = hundredths
+        self._owed = 0
+        """Hundredths of a bit."""
 
     def type_of(self, tensor: Tensor) -> str:
         n_weights = prod(tensor.shape)
-        self._owed += self._wanted * n_weights
-        bits = min(8, max(1, round(self._owed / n_weights)))
-        self._owed -= bits * n_weights
+        self._owed += self._hundredths * n_weights
+        bits = min(8, max(1, (self._owed + 50 * n_weights) // (100 * n_weights)))
+        self._owed -= 100 * bits * n_weights
         return _bits_type(bits)
 
 
@@ -162,6 +163,34 @@ def _type_in(tensor: Tensor, stored_as: Format) -> str | None:
     if stored_as.router_bits is not None and tensor.name.endswith("ffn_gate_inp.weight"):
         return _bits_type(stored_as.router_bits)
     return stored_as.type if is_linear(tensor.name) and not _is_kept_latent(tensor.name, stored_as) else None
+
+
+def stored_band(tensors: Sequence[Tensor], stored_as: Format) -> tuple[float, float]:
+    """The least and the most of ``stored``'s bytes that files of this format have.
+
+    Makers of 4-bit files of hybrids disagree whether layers with a state are packed or left as they were: of Qwen3.6
+    27B as NVFP4 are published 17.6 to 24.0 GiB.
+    """
+    if not stored_as.type.endswith("4"):
+        return 1.0, 1.0
+    stateful = {tensor.name.split(".")[1] for tensor in tensors if ".ssm_" in tensor.name}
+    kept = frozenset(
+        tensor.name
+        for tensor in tensors
+        if ".ssm_" in tensor.name or (tensor.name.endswith(_LINEAR_ATTENTION) and tensor.name.split(".")[1] in stateful)
+    )
+    if not kept:
+        return 1.0, 1.0
+    total = _n_bytes(stored(tensors, stored_as))
+    rest = stored([tensor for tensor in tensors if tensor.name not in kept], stored_as)
+    return 1.0, (_n_bytes(rest) + _n_bytes([tensor for tensor in tensors if tensor.name in kept])) / total
+
+
+_LINEAR_ATTENTION = (".attn_qkv.weight", ".attn_gate.weight")
+
+
+def _n_bytes(tensors: Sequence[Tensor]) -> int:
+    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in tensors)
 
 
 def is_linear(name: str) -> bool:
@@ -225,13 +254,12 @@ def _mlx_float(name: str, type_name: str, multiple: int) -> Format:
     )
 
 
-def _exl(version: str, bits: Fraction, head_bits: int) -> Format:
+def _exl(version: str, hundredths: int, head_bits: int) -> Format:
     """Rows are permuted or rotated: a half for every row and column."""
-    shown = f"{float(bits):.2f}".rstrip("0").rstrip(".")
-    shown = shown if "." in shown else f"{shown}.0"
+    shown = f"{hundredths / 100:.2f}".removesuffix("0")
     return Format(
         name=f"EXL{version}-{shown}bpw" + (f"-h{head_bits}" if head_bits != HEAD_BITS else ""),
-        type=_bits_type(max(1, int(bits))),
+        type=_bits_type(max(1, hundredths // 100)),
         companions=(
             Companion(part="scales", type="F16"),
             Companion(part="zeros", type="F16", row_group=1, column_group=None),
@@ -239,7 +267,7 @@ def _exl(version: str, bits: Fraction, head_bits: int) -> Format:
         row_multiple=32,
         plain_type="F16",
         output_type=_bits_type(head_bits),
-        bits_per_weight=bits,
+        bits_in_hundredths=hundredths,
     )
 
 
@@ -316,8 +344,8 @@ def _of_mlx(found: re.Match[str]) -> Format:
 
 
 def _of_exl(found: re.Match[str]) -> Format:
-    bits = min(Fraction(8), max(Fraction(1), Fraction(found["bits"])))
-    return _exl(found["version"] or "3", bits, int(found["head"] or HEAD_BITS))
+    hundredths = round(100 * float(found["bits"]))
+    return _exl(found["version"] or "3", min(800, max(100, hundredths)), int(found["head"] or HEAD_BITS))
 
 
 _PATTERNS = (

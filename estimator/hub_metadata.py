@@ -111,7 +111,9 @@ def _n_layers(config: HubConfig) -> int:
     text = config.text
     listed = text.words("layers_block_type") or ()
     pattern = text.word("hybrid_override_pattern")
-    n_layers = text.number("num_hidden_layers", "n_layer", "num_layers", "n_layers", default=len(listed or pattern))
+    n_layers = text.number(
+        "decoder_layers", "num_hidden_layers", "n_layer", "num_layers", "n_layers", default=len(listed or pattern)
+    )
     if not 0 < n_layers <= MAX_LAYERS:
         raise UnreadableModel(f"config.json's num_hidden_layers is {n_layers}, which no model has")
     return n_layers
@@ -124,8 +126,8 @@ def native_context_tokens(text: Fields) -> int:
     yarn's counts from the length before.
     """
     stated = text.number(
-        "max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "model_max_length", "seq_length",
-        "max_seq_len", default=0,
+        "max_position_embeddings", "max_target_positions", "n_positions", "n_ctx", "max_sequence_length",
+        "model_max_length", "seq_length", "max_seq_len", default=0,
     )  # fmt: skip
     scaling = text.part(("rope_scaling", "rope_parameters"))
     if scaling is None:
@@ -144,12 +146,14 @@ def _feed_forward(text: Fields, keys: Keys) -> object:
         return max(listed)
     width = keys["embedding_length"]
     assert isinstance(width, int)
-    return text.number("intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "ff_dim", default=4 * width)
+    return text.number(
+        "decoder_ffn_dim", "intermediate_size", "ffn_dim", "n_inner", "ffn_hidden_size", "ff_dim", default=4 * width
+    )
 
 
 def _attention(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
     text = config.text
-    n_heads = text.number("num_attention_heads", "n_head", "n_heads", default=0)
+    n_heads = text.number("decoder_attention_heads", "num_attention_heads", "n_head", "n_heads", default=0)
     if not n_heads or all(kind == NONE for kind in kinds):
         return {"attention.head_count": 0, "attention.head_count_kv": 0}
     if rank := text.number("kv_lora_rank", default=0):

@@ -73,7 +73,7 @@ def kind_of(config: HubConfig) -> str:
     """``vision``, ``audio``, ``embedding`` or ``text``."""
     if config.vision is not None:
         return "vision"
-    if config.audio is not None:
+    if config.audio is not None or config.model_type == "whisper":
         return "audio"
     classes = config.whole.words("architectures") or ()
     makes_text = any("For" in name or "LMHead" in name for name in classes)
@@ -105,8 +105,8 @@ def plain_tensors(config: HubConfig, told: HubMetadata) -> tuple[tuple[Tensor, .
     tower = tower_tensors(config, width)
     if tower:
         doubts.append(DOUBT)
-    if config.audio is not None:
-        doubts.append("its audio encoder is not counted")
+    if config.audio is not None or config.whole.is_set("is_encoder_decoder"):
+        doubts.append("its audio encoder, or what else it reads with, is not counted")
     return (*tensors, *tower), tuple(doubts)
 
 

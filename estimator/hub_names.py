@@ -14,7 +14,18 @@ _LAYER = re.compile(
 )
 _EXPERT = re.compile(r"(?P<before>.*\bexperts)\.(?P<expert>\d{1,5})\.(?P<rest>.+)")
 
-_VISION = ("vision_tower", "vision_model", "visual", "vision_encoder", "vit", "vpm", "embed_vision", "vision_embedder")
+_VISION = (
+    "vision_tower",
+    "vision_model",
+    "visual",
+    "vision_encoder",
+    "vit",
+    "vpm",
+    "embed_vision",
+    "vision_embedder",
+    "sam_model",
+    "embed_tokens_extend",
+)
 _AUDIO = ("audio_tower", "audio_encoder", "audio_model", "embed_audio", "sound_encoder")
 _PROJECTOR = ("multi_modal_projector", "mm_projector", "connector", "resampler", "aligner", "mlp1", "patch_merger")
 
@@ -145,6 +156,8 @@ def _module_and_part(name: str) -> tuple[str, str]:
 
 def _tower(module: str) -> str:
     words = module.split(".")[:4]
+    if words[:2] == ["model", "encoder"]:  # Whisper: what it hears with; its layers are the decoder's
+        return "a." + module.removeprefix("model.encoder.")
     for i, word in enumerate(words):
         rest = ".".join(module.split(".")[i + 1 :])
         if word in _PROJECTOR:

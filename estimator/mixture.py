@@ -215,11 +215,11 @@ def requantised(model: Model, quant: str) -> Model:
         language = [_converted(tensor) for tensor in plain if not tensor.name.startswith(PROJECTOR_PREFIXES)]
         tensors, band = _mixed(quant, language, mixture_shape(model))
     else:
-        from estimator.formats import format_named, stored  # noqa: PLC0415  # as above
+        from estimator.formats import format_named, stored, stored_band  # noqa: PLC0415  # as above
 
         stored_as = format_named(quant)
         files = stored_as.files
-        tensors = stored(plain, stored_as)
+        tensors, band = stored(plain, stored_as), stored_band(plain, stored_as)
     return replace(
         model, quant=quant_label(quant), tensors=tensors, file_bytes=None, size_band_ratio=band, format=files
     )

@@ -21,8 +21,11 @@ from estimator.model import Model
 if TYPE_CHECKING:
     from estimator.local_models import LocalModel
 
-READERS = ("gguf", "safetensors", "hf_config", "catalogue")
-"""Modules of ``estimator.readers``, in the order they are asked; each is imported when its turn comes."""
+FILE_READERS = ("gguf", "safetensors", "hf_config")
+"""Modules of ``estimator.readers`` for files and directories, in the order they are asked; each is imported when its
+turn comes."""
+NAME_READERS = ("catalogue",)
+READERS = (*FILE_READERS, *NAME_READERS)
 
 MAX_LISTED = 8
 
@@ -76,34 +79,40 @@ def read_model(source: str, quant: str | None = None) -> Model:
     )
 
 
-def _read(source: str) -> Model:
-    for name in READERS:
+def _read_file(path: str) -> Model:
+    for name in FILE_READERS:
+        reader: Reader = import_module(f"estimator.readers.{name}")
+        if reader.recognises(path):
+            return reader.read(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(HEAD_BYTES)
+    except OSError as error:
+        raise UnreadableModel(f"{path}: cannot be read ({error.strerror}); check the file") from error
+    raise explain(head, path)
+
+
+def _read_name(source: str) -> Model:
+    for name in NAME_READERS:
         reader: Reader = import_module(f"estimator.readers.{name}")
         if reader.recognises(source):
-            return reader.read(source)
-    if _is_file(source):
-        try:
-            with open(source, "rb") as file:
-                head = file.read(HEAD_BYTES)
-        except OSError as error:
-            raise UnreadableModel(f"{source}: cannot be read ({error.strerror}); check the file") from error
-        raise explain(head, source)
-    return reader.read(source)  # the last one knows names, and the nearest to a misspelt one
+            break
+    return reader.read(source)  # the last one knows the nearest to a misspelt name
 
 
 def _model_of(source: str) -> Model:
     path = _existing(source)
     if path is not None:
-        return _read(path)
+        return _read_file(path)
     local = None if _is_surely_path(source) else _local(source)
     if local is not None:
         path = _in_directory(local.path, local.quant) if os.path.isdir(local.path) else local.path
-        model = _read(path or local.path)
+        model = _read_file(path or local.path)
         return replace(model, doubts=(*model.doubts, *local.doubts)) if local.doubts else model
     if _looks_like_path(source):
         raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
     try:
-        return _read(source)
+        return _read_name(source)
     except UnreadableModel as error:
         raise _with_local_names(error, source) from error
 
@@ -142,13 +151,6 @@ def _with_local_names(error: UnreadableModel, source: str) -> UnreadableModel:
     others = error.candidates if isinstance(error, AmbiguousModel) else ()
     listed = ", ".join((*here, *others)[:MAX_LISTED])
     return AmbiguousModel(f"{source!r} may be {listed}; name one of them", (*here, *others))
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return os.path.isfile(path)
-    except ValueError:  # a NUL in it
-        return False
 
 
 def _is_surely_path(source: str) -> bool:

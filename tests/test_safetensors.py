@@ -161,6 +161,19 @@ def test_an_image_encoder_is_told_from_the_text_model() -> None:
     assert "blk.0.attn_q.weight" in names
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "model.encoder.layers.3.self_attn.q_proj.weight",
+        "model.sam_model.blocks.3.attn.qkv.weight",
+        "model.embed_tokens_extend.image_embed.img_processor.encoder.layers.3.mlp.fc1.weight",
+        "model.audio_tower.layers.3.fc1.weight",
+    ],
+)
+def test_the_layers_of_an_encoder_are_none_of_the_models(name: str) -> None:
+    assert not any(found.startswith("blk.") for found in placed([(name, "BF16", (64, 64))]))
+
+
 # A matrix of 256 inputs and 512 outputs, as each packer stores it, and what it is then.
 Q = "model.layers.0.self_attn.q_proj."
 PACKINGS = {
