@@ -11,7 +11,12 @@ from estimator.fusion import longer_lives
 from estimator.graph import Graph, Node
 from estimator.scheduler import Split
 
-IN_PLACE = frozenset({"SCALE", "ADD", "ADD_ID", "SUB", "MUL", "DIV", "UNARY", "ROPE", "RMS_NORM", "CLAMP", "SOFT_MAX"})
+IN_PLACE = frozenset(
+    {
+        "FILL", "SCALE", "ADD", "ADD_ID", "SUB", "MUL", "DIV", "SQR", "SQRT", "UNARY", "ROPE", "RMS_NORM", "CLAMP",
+        "SOFT_MAX",
+    }
+)  # fmt: skip
 """Operations that may write over what they read (`ggml_op_can_inplace`)."""
 _ENDLESS = 1 << 62
 Mark = tuple[object, ...]

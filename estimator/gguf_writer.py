@@ -28,6 +28,7 @@ _GRANITE = MappingProxyType(
     {"logit_scale": 8.0, "residual_scale": 0.22, "embedding_scale": 12.0, "attention.scale": 0.01}
 )
 _SECTIONS = MappingProxyType({"rope.dimension_sections": [11, 11, 10, 0], "rope.dimension_count": 64})
+_PICTURE_SECTIONS = MappingProxyType({"rope.dimension_sections": [16, 24, 24, 0]})
 _SIGMOID = MappingProxyType({"expert_gating_func": 2, "expert_weights_norm": True, "expert_weights_scale": 2.5})
 _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
@@ -41,6 +42,15 @@ _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType
         "granitemoe": _GRANITE,
         "lfm2moe": {"expert_gating_func": 2},
         "minimax-m2": {"expert_gating_func": 2},
+        "bailingmoe2": _SIGMOID,
+        "exaone-moe": _SIGMOID,
+        "dots1": _SIGMOID,
+        "kimi-linear": _SIGMOID,
+        "cohere2moe": {"logit_scale": 0.25, "expert_gating_func": 2},
+        "deepseek2": {},
+        "qwen2vl": _PICTURE_SECTIONS,
+        "qwen3vl": _PICTURE_SECTIONS,
+        "qwen3vlmoe": _PICTURE_SECTIONS,
         "qwen35": _SECTIONS,
         "qwen35moe": _SECTIONS,
     }
@@ -56,7 +66,7 @@ def write_header(file: BinaryIO, metadata: Mapping[str, object], tensors: Sequen
         metadata: GGUF's keys; a vocabulary is left out, its size has to be among them.
         tensors: in the order of their data.
     """
-    values = _loadable(metadata)
+    values = _loadable(metadata, tensors)
     parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(values))]
     parts += [_string(key) + _value(value) for key, value in values.items()]
     offset = 0
@@ -72,9 +82,11 @@ def write_header(file: BinaryIO, metadata: Mapping[str, object], tensors: Sequen
     return len(head) + offset
 
 
-def _loadable(metadata: Mapping[str, object]) -> dict[str, object]:
+def _loadable(metadata: Mapping[str, object], tensors: Sequence[Tensor]) -> dict[str, object]:
     architecture = str(metadata["general.architecture"])
     added = {**_REQUIRED, **_REQUIRED_BY_ARCHITECTURE.get(architecture, {})}
+    if any(tensor.name.endswith("exp_probs_b.bias") for tensor in tensors):
+        added = {**_SIGMOID, **added}
     if metadata.get(f"{architecture}.expert_count") and isinstance(
         metadata.get(f"{architecture}.feed_forward_length"), int
     ):

@@ -123,7 +123,7 @@ class CacheInputs:
             return
         if not model.latent and model.head_width % ROTATION_WIDTH == 0 and model.head_width:
             if BLOCKS[step.key_type].n_weights > 1:
-                largest = model.head_width & -model.head_width
+                largest = _largest_power(model, window_tokens)
                 self.key_rotation = Node(f"k_rot{tag}", "NONE", "F32", (largest, largest), is_input=True)
             if BLOCKS[step.value_type].n_weights > 1:
                 square = (ROTATION_WIDTH, ROTATION_WIDTH)
@@ -131,6 +131,19 @@ class CacheInputs:
 
     key_rotation: Node | None
     value_rotation: Node | None
+
+
+def _largest_power(model: Model, window_tokens: int | None) -> int:
+    """Of two, that divides a head's key in the layers with this cache."""
+    width = next(
+        (
+            layer.key_width // layer.n_kv_heads
+            for layer in model.layers
+            if layer.key_width and layer.n_kv_heads and layer.window_tokens == window_tokens
+        ),
+        model.head_width,
+    )
+    return width & -width
 
 
 ROTATION_WIDTH = 64
@@ -183,6 +196,8 @@ class Draft:
         self.embeddings = self.input("inp_embd", "F32", model.embedding_width, self.n_tokens)
         self.positions = self.input("inp_pos", "I32", self.n_tokens)
         self.output_rows = self.input("inp_out_ids", "I32", self.n_outputs)
+        self.attention_scales = self.input("attn_scale", "F32", 1, 1, self.n_tokens)
+        self.norm_operation = "RMS_NORM"
         self.caches = {window: CacheInputs(model, step, window) for window in window_kinds(model)}
         self._weights: dict[tuple[str, int | None], Node] = {}
         self._waiting: set[int] | None = None
@@ -294,9 +309,11 @@ class Draft:
         return self.operation(name, "MUL_MAT", (stored_weight.shape[1], *x.shape[1:]), stored_weight, x)
 
     def norm(self, x: Node, weight: str, shape: Sequence[int] | None = None) -> Node:
-        """RMS norm and its weight."""
-        normed = self.operation("norm", "RMS_NORM", shape or x.shape, x)
-        return self.operation(weight, "MUL", normed.shape, normed, self.weight(weight))
+        """A norm, RMS unless ``norm_operation`` says otherwise, its weight and its bias."""
+        normed = self.operation("norm", self.norm_operation, shape or x.shape, x)
+        if self.has(weight):
+            normed = self.operation(weight, "MUL", normed.shape, normed, self.weight(weight))
+        return self.biased(normed, f"{weight.removesuffix('.weight')}.bias")
 
     def biased(self, x: Node, bias: str) -> Node:
         """With the bias added where the model has one."""

@@ -29,6 +29,9 @@ KNOWN_ARCHITECTURES = frozenset(
     ).split()
 )
 
+SIGMOID_GATING = 2
+"""`LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID` (src/llama-hparams.h)."""
+
 # `create_memory` of src/llama-model.cpp gives these no cache: they see a whole text at once.
 ENCODERS = frozenset({"bert", "nomic-bert", "jina-bert-v2", "jina-bert-v3", "modern-bert", "gemma-embedding"})
 
@@ -67,6 +70,16 @@ class Keys:
                 raise UnreadableModel(f"the header's {self.architecture}.{key} does not say a number for each layer")
             return numbers[:n_layers]
         return (self.count(key, default),) * n_layers
+
+    def flag(self, key: str) -> bool | None:
+        """A truth value, or None where the header has none."""
+        found = self.values.get(f"{self.architecture}.{key}")
+        return found if isinstance(found, bool) else None
+
+    def number(self, key: str) -> float | None:
+        """A number that need not be whole, or None where the header has none."""
+        found = self.values.get(f"{self.architecture}.{key}")
+        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
     def flags(self, key: str, n_layers: int) -> tuple[bool, ...] | None:
         """One truth value per layer, where the header has such an array."""
@@ -176,6 +189,11 @@ def _experts(keys: Keys) -> Experts | None:
         n_used=keys.count("expert_used_count", 0),
         feed_forward_width=keys.count("expert_feed_forward_length", keys.count("feed_forward_length", 0)),
         n_leading_dense_layers=keys.count("leading_dense_block_count", 0),
+        is_sigmoid=None if (gating := keys.count("expert_gating_func", 0)) == 0 else gating == SIGMOID_GATING,
+        is_normalised=keys.flag("expert_weights_norm"),
+        is_scaled=None if (scale := keys.number("expert_weights_scale")) is None else scale not in (0.0, 1.0),
+        n_groups=max(1, keys.count("expert_group_count", 1)),
+        n_used_groups=max(1, keys.count("expert_group_used_count", 1)),
     )
 
 
@@ -209,7 +227,7 @@ def _layers(
             layers.append(Layer())
             continue
         key_width = value_width = 0
-        window = windows[i] if attends[i] and owns[i] else None
+        window = windows[i] if attends[i] else None
         if attends[i] and owns[i]:
             key_width = kv_heads[i] * (windowed_head_width if window else head_width)
             value_width = 0 if latent else kv_heads[i] * (windowed_value_width if window else value_head_width)

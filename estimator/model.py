@@ -62,6 +62,15 @@ class Experts:
     feed_forward_width: int
     """Of one expert."""
     n_leading_dense_layers: int = 0
+    is_sigmoid: bool | None = None
+    """Whether probabilities are sigmoids, not a softmax; None where the file leaves it to the architecture."""
+    is_normalised: bool | None = None
+    """Whether the chosen experts' weights are divided by their sum."""
+    is_scaled: bool | None = None
+    """Whether the weights are multiplied by a constant."""
+    n_groups: int = 1
+    """Experts are chosen among the best of so many groups; 1 where they stand for themselves."""
+    n_used_groups: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -60,7 +60,23 @@ def test_buffers_are_what_the_engine_reserved(row: dict[str, Any]) -> None:
     assert compute_bytes(*case(row)) == tuple(row["compute"])
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row["devices"] == 1 and not row["flash"]], ids=name_of)
+SHORTENED = {
+    "Qwen3.5 4B",
+    "Granite 4.0 H Micro 3B",
+    "LFM2 1.2B",
+    "Gemma 3n E4B",
+    "Gemma 4 E2B",
+    "SmolLM3 3B",
+    "Command-R7B",
+}
+"""One of each way in which layers differ."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    [row for row in ROWS if row["model"] in SHORTENED and row["devices"] == 1 and not row["flash"]],
+    ids=name_of,
+)
 def test_a_shortened_stack_is_as_large_as_the_whole(row: dict[str, Any]) -> None:
     found = case(row)
 

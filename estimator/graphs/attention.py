@@ -4,10 +4,18 @@ llama.cpp: `build_qkv`, `build_attn`, `build_attn_mha` in src/llama-graph.cpp an
 src/llama-kv-cache.cpp, as of 2026-10-01.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 
-from estimator.graph import CacheInputs, Draft, Node
+from estimator.graph import CacheInputs, Draft, Node, stored
+from estimator.model import Model
+
+
+def every_layer(model: Model, layer: int) -> bool:
+    """Layers are alike."""
+    del model, layer
+    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,12 +26,19 @@ class AttentionTraits:
     """The query is scaled by an operation of its own."""
     caps_scores: bool = False
     """Scores go through a scaled tanh (Gemma 2)."""
+    is_roped: Callable[[Model, int], bool] = every_layer
+    """Whether a layer's queries and keys are rotated by their place."""
+    norms_after_rope: bool = False
+    """Queries and keys are normed once they are rotated (Hunyuan)."""
+    norms_without_weight: bool = False
+    """Rotated queries and keys are normed by nothing but their length, and queries that are not are scaled by their
+    place (Llama 4)."""
 
 
 def attention(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> Node:
     """The attention's result before its output matrix, per token as wide as all heads."""
     if draft.has(f"blk.{layer}.attn_qkv.weight"):
-        query, key, value = _fused_projections(draft, layer, x)
+        query, key, value = _fused_projections(draft, layer, x, traits)
     else:
         query, key, value = _projections(draft, layer, x, traits)
     return attend(draft, layer, query, key, value, caps_scores=traits.caps_scores)
@@ -41,41 +56,43 @@ def rope_factors(draft: Draft, layer: int) -> tuple[Node, ...]:
     return (draft.weight("rope_freqs.weight", device=draft.layout.layer_devices[layer]),)
 
 
-def _heads(draft: Draft, layer: int) -> tuple[int, int, int, int]:
+def heads_of(draft: Draft, layer: int) -> tuple[int, int, int, int]:
     """(query heads, KV heads, key width, value width per head) of this layer."""
-    kept = draft.model.layers[layer]
-    key_width = draft.model.head_width
-    n_kv_heads = max(1, kept.key_width // key_width)
-    return draft.model.n_heads, n_kv_heads, key_width, kept.value_width // n_kv_heads
+    model, kept = draft.model, draft.model.layers[layer]
+    n_kv_heads = kept.n_kv_heads or max(1, kept.key_width // model.head_width)
+    key_width, value_width = kept.key_width // n_kv_heads, kept.value_width // n_kv_heads
+    query = draft.tensors.get(f"blk.{layer}.attn_q.weight")
+    output = draft.tensors.get(f"blk.{layer}.attn_output.weight")
+    if output is not None and value_width:
+        n_heads = output[1][0] // value_width
+    else:
+        n_heads = model.n_heads if query is None else query[1][1] // key_width
+    return n_heads, n_kv_heads, key_width, value_width
 
 
 def _projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> tuple[Node, Node, Node]:
-    n_heads, n_kv_heads, key_width, value_width = _heads(draft, layer)
+    n_heads, n_kv_heads, key_width, value_width = heads_of(draft, layer)
     inputs = cache_inputs(draft, layer)
 
-    def projected(part: str, n: int, width: int, *, is_roped: bool) -> Node:
+    def projected(part: str, n: int, width: int) -> Node:
         found = draft.matrix(f"{part}cur", f"blk.{layer}.attn_{part}.weight", x)
         found = draft.biased(found, f"blk.{layer}.attn_{part}.bias")
+        norm = f"blk.{layer}.attn_{part}_norm.weight"
+        is_normed_whole = n > 1 and draft.has(norm) and draft.tensors[norm][1] == (n * width,)
+        if is_normed_whole:  # all heads together (OLMo 2)
+            found = draft.norm(found, norm)
         found = draft.view(f"{part}cur", "RESHAPE", (width, n, draft.n_tokens), found)
-        if draft.has(f"blk.{layer}.attn_{part}_norm.weight"):
-            found = draft.norm(found, f"blk.{layer}.attn_{part}_norm.weight")
-        if is_roped:
-            found = draft.operation(
-                f"{part}cur", "ROPE", found.shape, found, draft.positions, *rope_factors(draft, layer)
-            )
-        return found
+        return _placed(draft, layer, part, found, traits, has_norm=not is_normed_whole and draft.has(norm))
 
     def query_of() -> Node:
-        found = projected("q", n_heads, key_width, is_roped=True)
-        if traits.scales_query:
-            found = draft.operation("Qcur_scaled", "SCALE", found.shape, found)
+        found = _scaled_query(draft, layer, projected("q", n_heads, key_width), traits)
         return rotated(draft, found, inputs.key_rotation)
 
     def key_of() -> Node:
-        return rotated(draft, projected("k", n_kv_heads, key_width, is_roped=True), inputs.key_rotation)
+        return rotated(draft, projected("k", n_kv_heads, key_width), inputs.key_rotation)
 
     def value_of() -> Node:
-        return rotated(draft, projected("v", n_kv_heads, value_width, is_roped=False), inputs.value_rotation)
+        return rotated(draft, projected("v", n_kv_heads, value_width), inputs.value_rotation)
 
     # The order in which a graph is expanded is the order in which it is executed: a cache with windows asks for the
     # keys first (`build_attn` for llm_graph_input_attn_kv_iswa), the plain one for the values.
@@ -87,28 +104,51 @@ def _projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> 
     return query, key_of(), value
 
 
-def _fused_projections(draft: Draft, layer: int, x: Node) -> tuple[Node, Node, Node]:
+def _placed(draft: Draft, layer: int, part: str, found: Node, traits: AttentionTraits, *, has_norm: bool) -> Node:
+    """Normed and rotated, in the architecture's order; values are not rotated."""
+    norm = f"blk.{layer}.attn_{part}_norm.weight"
+    if has_norm and not traits.norms_after_rope:
+        found = draft.norm(found, norm)
+    if part == "v":
+        return found
+    is_roped = traits.is_roped(draft.model, layer)
+    if is_roped:
+        found = draft.operation(f"{part}cur", "ROPE", found.shape, found, draft.positions, *rope_factors(draft, layer))
+    if traits.norms_without_weight and is_roped:
+        found = draft.operation(f"{part}cur_normed", "RMS_NORM", found.shape, found)
+    if has_norm and traits.norms_after_rope:
+        found = draft.norm(found, norm)
+    return found
+
+
+def _scaled_query(draft: Draft, layer: int, query: Node, traits: AttentionTraits) -> Node:
+    if traits.norms_without_weight and not traits.is_roped(draft.model, layer):
+        return draft.operation("Qcur_scaled", "MUL", query.shape, query, draft.attention_scales)
+    if traits.scales_query:
+        return draft.operation("Qcur_scaled", "SCALE", query.shape, query)
+    return query
+
+
+def _fused_projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> tuple[Node, Node, Node]:
     """One matrix for all three (Phi-3): its result stays alive while they are views into it."""
-    n_heads, n_kv_heads, key_width, value_width = _heads(draft, layer)
+    n_heads, n_kv_heads, key_width, value_width = heads_of(draft, layer)
     inputs = cache_inputs(draft, layer)
     fused = draft.matrix("wqkv", f"blk.{layer}.attn_qkv.weight", x)
+    fused = draft.biased(fused, f"blk.{layer}.attn_qkv.bias")
 
     def part(name: str, n: int, width: int) -> Node:
         spanned = 4 * ((draft.n_tokens - 1) * fused.shape[0] + n * width)
-        return draft.view(
-            name, "VIEW", (width, n, draft.n_tokens), fused, n_bytes=spanned, is_contiguous=False
-        )  # fmt: skip
+        found = draft.view(
+            f"{name}cur", "VIEW", (width, n, draft.n_tokens), fused, n_bytes=spanned, is_contiguous=False
+        )
+        return _placed(draft, layer, name, found, traits, has_norm=draft.has(f"blk.{layer}.attn_{name}_norm.weight"))
 
-    query = part("Qcur", n_heads, key_width)
-    query = draft.operation("Qcur", "ROPE", query.shape, query, draft.positions)
-    query = draft.operation("Qcur", "SCALE", query.shape, query)
+    query = _scaled_query(draft, layer, part("q", n_heads, key_width), traits)
     query = rotated(draft, query, inputs.key_rotation)
-    value = part("Vcur", n_kv_heads, value_width)
+    value = part("v", n_kv_heads, value_width)
     if inputs.value_rotation is not None:
         value = rotated(draft, draft.operation("Vcur_cont", "CONT", value.shape, value), inputs.value_rotation)
-    key = part("Kcur", n_kv_heads, key_width)
-    key = draft.operation("Kcur", "ROPE", key.shape, key, draft.positions)
-    return query, rotated(draft, key, inputs.key_rotation), value
+    return query, rotated(draft, part("k", n_kv_heads, key_width), inputs.key_rotation), value
 
 
 def rotated(draft: Draft, x: Node, rotation: Node | None) -> Node:
@@ -124,17 +164,42 @@ def rotated(draft: Draft, x: Node, rotation: Node | None) -> Node:
 
 def attend(draft: Draft, layer: int, query: Node, key: Node, value: Node, *, caps_scores: bool = False) -> Node:
     """Write keys and values into the layer's cache, and attend to all of it."""
-    kept, inputs, step = draft.model.layers[layer], cache_inputs(draft, layer), draft.step
-    n_cells, n_streams = inputs.n_cells, draft.n_streams
+    kept, inputs = draft.model.layers[layer], cache_inputs(draft, layer)
     for part in (query, key, value) if draft.has_windows else (query, value, key):
         draft.expand(part)
-    keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.key_width, n_cells, n_streams)
-    values = draft.cache(f"cache_v_l{layer}", layer, step.value_type, kept.value_width, n_cells, n_streams)
+    keys, values = _caches(draft, layer)
     new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key)
     draft.store("cache_k", keys, new_keys, inputs.key_index)
     new_values = draft.view("v_cur", "VIEW", (kept.value_width, draft.n_tokens), value, n_bytes=value.n_bytes)
-    attend_cached = _flash_attention if step.is_flash_attention else _plain_attention
-    return attend_cached(draft, layer, query, keys, values, new_values, caps_scores=caps_scores)
+    if draft.step.is_flash_attention:
+        draft.store("cache_v", values, new_values, inputs.value_index)
+        return _flash_attention(draft, layer, query, keys, values)
+    if kept.value_width < values.shape[0]:
+        new_values = draft.operation("v_padded", "PAD", (values.shape[0], draft.n_tokens), new_values)
+    in_column = (1, new_values.shape[0] * draft.n_tokens)
+    column = draft.view("v_cur", "RESHAPE", in_column, new_values, n_bytes=new_values.n_bytes)
+    flat = draft.view("cache_v_flat", "RESHAPE", (1, prod(values.shape)), values, n_bytes=values.n_bytes)
+    draft.store("cache_v", flat, column, inputs.value_index)
+    return _plain_attention(draft, layer, query, keys, values, caps_scores=caps_scores)
+
+
+def attend_again(draft: Draft, owner: int, query: Node) -> Node:
+    """Attend to what another layer keeps."""
+    draft.expand(query)
+    keys, values = _caches(draft, owner)
+    if draft.step.is_flash_attention:
+        return _flash_attention(draft, owner, query, keys, values)
+    return _plain_attention(draft, owner, query, keys, values)
+
+
+def _caches(draft: Draft, layer: int) -> tuple[Node, Node]:
+    """Keys and values of a layer; transposed values are as wide as in the widest layer."""
+    kept, step, n_cells = draft.model.layers[layer], draft.step, cache_inputs(draft, layer).n_cells
+    value_width = kept.value_width
+    if not step.is_flash_attention:
+        value_width = max(other.value_width for other in draft.model.layers)
+    keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.key_width, n_cells, draft.n_streams)
+    return keys, draft.cache(f"cache_v_l{layer}", layer, step.value_type, value_width, n_cells, draft.n_streams)
 
 
 def by_stream(draft: Draft, query: Node) -> Node:
@@ -153,13 +218,10 @@ def cached(draft: Draft, cache: Node, width: int, n_heads: int, n_cells: int) ->
     return draft.view("cache_turned", "PERMUTE", turned, whole, n_bytes=cache.n_bytes, is_contiguous=False)
 
 
-def _flash_attention(
-    draft: Draft, layer: int, query: Node, keys: Node, values: Node, new_values: Node, *, caps_scores: bool
-) -> Node:
-    del caps_scores  # the kernel does it
+def _flash_attention(draft: Draft, layer: int, query: Node, keys: Node, values: Node) -> Node:
     inputs = cache_inputs(draft, layer)
-    n_heads, n_kv_heads, key_width, value_width = _heads(draft, layer)
-    draft.store("cache_v", values, new_values, inputs.value_index)
+    _, n_kv_heads, key_width, value_width = heads_of(draft, layer)
+    n_heads = query.shape[1]
     q = by_stream(draft, query)
     k = cached(draft, keys, key_width, n_kv_heads, inputs.n_cells)
     v = cached(draft, values, value_width, n_kv_heads, inputs.n_cells)
@@ -182,23 +244,21 @@ def _sinks(draft: Draft, layer: int) -> tuple[Node, ...]:
 
 
 def _plain_attention(
-    draft: Draft, layer: int, query: Node, keys: Node, values: Node, new_values: Node, *, caps_scores: bool
+    draft: Draft, layer: int, query: Node, keys: Node, values: Node, *, caps_scores: bool = False
 ) -> Node:
     """Scores as a matrix; values are stored transposed, so each of their elements is written by an index of its own."""
     inputs = cache_inputs(draft, layer)
-    n_heads, n_kv_heads, key_width, value_width = _heads(draft, layer)
+    _, n_kv_heads, key_width, value_width = heads_of(draft, layer)
+    n_heads = query.shape[1]
     n_cells, n_streams, per_stream = inputs.n_cells, draft.n_streams, draft.n_tokens // draft.n_streams
-    in_column = (1, new_values.shape[0] * draft.n_tokens)
-    column = draft.view("v_cur", "RESHAPE", in_column, new_values, n_bytes=new_values.n_bytes)
-    elements = (1, values.shape[0] * n_cells * n_streams)
-    flat = draft.view("cache_v_flat", "RESHAPE", elements, values, n_bytes=values.n_bytes)
-    draft.store("cache_v", flat, column, inputs.value_index)
+    # What a narrower layer does not use of its last stream is not part of the view.
+    spanned = values.n_bytes - stored(values.type, (n_cells * (values.shape[0] - n_kv_heads * value_width),))
     v = draft.view(
         "cache_view", "VIEW", (n_cells, n_kv_heads, value_width, n_streams), values,
-        n_bytes=values.n_bytes, is_contiguous=False,
+        n_bytes=spanned, is_contiguous=False,
     )  # fmt: skip
     v = draft.view(
-        "v", "PERMUTE", (n_cells, value_width, n_kv_heads, n_streams), v, n_bytes=values.n_bytes, is_contiguous=False
+        "v", "PERMUTE", (n_cells, value_width, n_kv_heads, n_streams), v, n_bytes=spanned, is_contiguous=False
     )
     k = cached(draft, keys, key_width, n_kv_heads, n_cells)
     scores = draft.operation(

@@ -1,10 +1,11 @@
 """Which builder writes the graph of which architecture."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from estimator.graph import Draft
+from estimator.graphs import gemma3n, gemma4
 from estimator.graphs.attention import AttentionTraits
 from estimator.graphs.delta_net import DeltaNetStack
 from estimator.graphs.feed_forward import RouterTraits
@@ -27,17 +28,96 @@ class Family:
     """What makes a layer's graph another one though its tensors and its cache are the same."""
 
 
+def _on_windows(model: Model, layer: int) -> bool:
+    """Layers with a sliding window are rotated, the others not (Cohere 2); all where there is none (EXAONE 4)."""
+    has_windows = any(other.window_tokens for other in model.layers)
+    return model.layers[layer].window_tokens is not None or not has_windows
+
+
+def _three_of_four(model: Model, layer: int) -> bool:
+    """Every fourth layer is not rotated (SmolLM 3, Llama 4)."""
+    del model
+    return (layer + 1) % 4 != 0
+
+
+def _is_sparse(model: Model, layer: int) -> bool:
+    del model
+    return layer < gemma3n.N_SPARSE_LAYERS
+
+
+SOFTMAX = RouterTraits(is_fixed=True)
+"""Softmax and normed, whatever the file says."""
+UNNORMALISED = RouterTraits(is_normalised=False, is_fixed=True)
+SIGMOID = RouterTraits(is_sigmoid=True, is_scaled=True)
 PLAIN = Transformer()
 GEMMA = AttentionTraits(scales_query=True)
+GRANITE = Transformer(scales_embedding=True, scales_residuals=True, scales_logits=True, router=SOFTMAX)
+COMMAND_R = Transformer(norm_operation="NORM", is_parallel=True, scales_logits=True)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
-        "llama": Family(build=PLAIN.build),
-        "qwen2": Family(build=PLAIN.build),
-        "qwen3": Family(build=PLAIN.build),
-        "qwen3moe": Family(build=PLAIN.build),
-        "deepseek2": Family(build=PLAIN.build),
-        "phi3": Family(build=Transformer(adds_residual_first=True).build),
+        **{
+            name: Family(build=PLAIN.build)
+            for name in (
+                "chatglm",
+                "deepseek2",
+                "ernie4_5",
+                "exaone",
+                "internlm2",
+                "mistral3",
+                "mistral4",
+                "qwen2",
+                "qwen3",
+            )
+        },
+        **{name: Family(build=Transformer(n_positions=4).build) for name in ("qwen2vl", "qwen3vl")},
+        "llama": Family(build=Transformer(router=SOFTMAX).build),
+        "qwen3moe": Family(build=Transformer(router=SOFTMAX).build),
+        "qwen3vlmoe": Family(build=Transformer(router=SOFTMAX, n_positions=4).build),
+        "qwen2moe": Family(build=Transformer(router=UNNORMALISED).build),
+        "olmoe": Family(build=Transformer(router=UNNORMALISED).build),
+        "ernie4_5-moe": Family(build=Transformer(router=SOFTMAX).build),
+        "glm4moe": Family(build=Transformer(router=SIGMOID, feed_forward_norm="post_attention_norm").build),
+        "minimax-m2": Family(build=Transformer(router=RouterTraits(is_sigmoid=True)).build),
+        "glm4": Family(build=Transformer(has_post_norms=True).build),
+        "seed_oss": Family(build=Transformer(feed_forward_norm="post_attention_norm").build),
+        "gemma": Family(build=Transformer(attention=GEMMA, scales_embedding=True).build),
+        "granite": Family(build=GRANITE.build),
+        "granitemoe": Family(build=GRANITE.build),
+        "command-r": Family(build=COMMAND_R.build),
+        "cohere2": Family(build=replace(COMMAND_R, attention=AttentionTraits(is_roped=_on_windows)).build),
+        "olmo2": Family(build=Transformer(has_post_norms=True).build),
+        "exaone4": Family(
+            build=Transformer(attention=AttentionTraits(is_roped=_on_windows), has_post_norms=True).build
+        ),
+        "smollm3": Family(
+            build=Transformer(attention=AttentionTraits(is_roped=_three_of_four)).build, variant=_three_of_four
+        ),
+        "starcoder2": Family(build=Transformer(norm_operation="NORM").build),
+        "phi2": Family(
+            build=Transformer(attention=GEMMA, norm_operation="NORM", is_parallel=True, adds_attention_first=True).build
+        ),
+        "hunyuan-dense": Family(build=Transformer(attention=AttentionTraits(norms_after_rope=True)).build),
+        "hunyuan-moe": Family(
+            build=Transformer(attention=AttentionTraits(norms_after_rope=True), router=SOFTMAX).build
+        ),
+        "minicpm": Family(build=replace(GRANITE, scales_logits=False, scales_hidden=True).build),
+        "llama4": Family(
+            build=Transformer(
+                attention=AttentionTraits(is_roped=_three_of_four, norms_without_weight=True),
+                router=RouterTraits(is_sigmoid=True, is_normalised=False, chooses_by_logits=True, is_fixed=True),
+            ).build,
+            variant=_three_of_four,
+        ),
+        "arcee": Family(build=Transformer(is_squared=True).build),
+        "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
+        "dots1": Family(build=Transformer(router=SIGMOID).build),
+        "deepseek": Family(build=Transformer(router=UNNORMALISED).build),
+        "exaone-moe": Family(build=Transformer(attention=AttentionTraits(is_roped=_on_windows), router=SIGMOID).build),
+        "nemotron": Family(build=Transformer(norm_operation="NORM", is_squared=True).build),
+        "gemma3n": Family(build=gemma3n.build, variant=_is_sparse),
+        "gemma4": Family(build=gemma4.build),
+        "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
         "qwen3next": Family(build=DeltaNetStack().build),
         "qwen35": Family(build=DeltaNetStack(n_positions=4).build),
         "qwen35moe": Family(build=DeltaNetStack(n_positions=4).build),

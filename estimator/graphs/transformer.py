@@ -21,7 +21,22 @@ class Transformer:
 
     attention: AttentionTraits = PLAIN_ATTENTION
     router: RouterTraits = PLAIN_ROUTER
+    norm_operation: str = "RMS_NORM"
+    """``NORM`` where the mean is taken off too."""
+    n_positions: int = 1
+    """Numbers per token that say where it stands (4 where pictures have rows and columns)."""
     scales_embedding: bool = False
+    scales_residuals: bool = False
+    """What is added is scaled before (Granite)."""
+    scales_logits: bool = False
+    scales_hidden: bool = False
+    """The last norm's result is scaled before the head (MiniCPM)."""
+    is_squared: bool = False
+    """Feed-forward networks without a gate square what is positive (Nemotron)."""
+    is_parallel: bool = False
+    """Attention and feed-forward network read the same normed input, and both are added (Command R)."""
+    adds_attention_first: bool = False
+    """Of a parallel block: the attention's result is the sum's first term."""
     feed_forward_norm: str = "ffn_norm"
     has_post_norms: bool = False
     """Attention and feed-forward results are normed before they are added (Gemma)."""
@@ -33,40 +48,64 @@ class Transformer:
 
     def build(self, draft: Draft) -> None:
         """Write the whole graph."""
+        draft.norm_operation = self.norm_operation
+        draft.positions = draft.input("inp_pos", "I32", draft.n_tokens * self.n_positions)
+        if self.is_parallel:
+            draft.defer()  # the attention's output matrix waits until the feed-forward network is done
         x = embedded(draft)
         if self.scales_embedding:
             x = draft.operation("inp_scaled", "SCALE", x.shape, x)
         for layer in draft.layers:
             draft.begin_layer()
-            x = self._block(draft, layer, x)
+            x = (self._parallel_block if self.is_parallel else self._block)(draft, layer, x)
         if self._selects_late(draft):
             x.is_output = True  # kept as the hidden state that is handed out
             x = draft.operation("result_rows", "GET_ROWS", (x.shape[0], draft.n_outputs), x, draft.output_rows)
-        logits(draft, x, is_capped=self.caps_logits)
+        logits(draft, x, is_capped=self.caps_logits, is_scaled=self.scales_logits, scales_hidden=self.scales_hidden)
 
     def _block(self, draft: Draft, layer: int, x: Node) -> Node:
         block = f"blk.{layer}."
-        normed = draft.norm(x, f"{block}attn_norm.weight")
-        if draft.model.latent:
-            found = latent_attention(draft, layer, normed)
-        else:
-            found = attention(draft, layer, normed, self.attention)
-        found = draft.matrix("attn_out", f"{block}attn_output.weight", found)
-        found = draft.biased(found, f"{block}attn_output.bias")
+        normed = draft.norm(x, f"{block}attn_norm.weight") if draft.has(f"{block}attn_norm.weight") else x
+        found = self._attended(draft, layer, normed)
         if layer == draft.last_layer and not self._selects_late(draft):
             found, x = output_rows(draft, found, x)
         if self.has_post_norms:
             found = draft.norm(found, f"{block}post_attention_norm.weight")
-        residual = draft.operation("ffn_inp", "ADD", x.shape, found, x)
-        normed = draft.norm(residual, f"{block}{self.feed_forward_norm}.weight")
-        if draft.has(f"{block}ffn_gate_inp.weight"):
-            found = experts(draft, layer, normed, self._router(draft, layer))
-        else:
-            found = feed_forward(draft, layer, normed)
+        residual = self._sum(draft, "ffn_inp", found, x)
+        norm = f"{block}{self.feed_forward_norm}.weight"
+        found = self._fed_forward(draft, layer, draft.norm(residual, norm) if draft.has(norm) else residual)
         if self.has_post_norms:
             found = draft.norm(found, f"{block}post_ffw_norm.weight")
         terms = (residual, found) if self.adds_residual_first else (found, residual)
-        return draft.operation("l_out", "ADD", x.shape, *terms)
+        return self._sum(draft, "l_out", *terms)
+
+    def _parallel_block(self, draft: Draft, layer: int, x: Node) -> Node:
+        normed = draft.norm(x, f"blk.{layer}.attn_norm.weight")
+        attended = self._attended(draft, layer, normed)
+        if layer == draft.last_layer:
+            shape = (normed.shape[0], draft.n_outputs)
+            attended, x = output_rows(draft, attended, x)
+            normed = draft.operation("normed_rows", "GET_ROWS", shape, normed, draft.output_rows)
+        found = self._fed_forward(draft, layer, normed)
+        first, second, third = (attended, found, x) if self.adds_attention_first else (found, x, attended)
+        total = draft.operation("ffn_sum", "ADD", found.shape, first, second)
+        return draft.operation("l_out", "ADD", found.shape, total, third)
+
+    def _attended(self, draft: Draft, layer: int, x: Node) -> Node:
+        is_latent = draft.model.latent is not None
+        found = latent_attention(draft, layer, x) if is_latent else attention(draft, layer, x, self.attention)
+        found = draft.matrix("attn_out", f"blk.{layer}.attn_output.weight", found)
+        return draft.biased(found, f"blk.{layer}.attn_output.bias")
+
+    def _fed_forward(self, draft: Draft, layer: int, x: Node) -> Node:
+        if draft.has(f"blk.{layer}.ffn_gate_inp.weight"):
+            return experts(draft, layer, x, self._router(draft, layer), is_squared=self.is_squared)
+        return feed_forward(draft, layer, x, is_squared=self.is_squared)
+
+    def _sum(self, draft: Draft, name: str, found: Node, other: Node) -> Node:
+        if self.scales_residuals:
+            found = draft.operation("scaled", "SCALE", found.shape, found)
+        return draft.operation(name, "ADD", found.shape, found, other)
 
     def _selects_late(self, draft: Draft) -> bool:
         return self.selects_after_stack and draft.build.selects_rows_last
@@ -76,7 +115,7 @@ class Transformer:
         if not draft.model.latent:
             return self.router
         is_corrected = draft.has(f"blk.{layer}.exp_probs_b.bias")
-        return RouterTraits(is_sigmoid=is_corrected, is_normalised=is_corrected)
+        return RouterTraits(is_sigmoid=is_corrected, is_normalised=is_corrected, is_scaled=self.router.is_scaled)
 
 
 def embedded(draft: Draft) -> Node:
@@ -107,6 +146,7 @@ def logits(
     *,
     is_capped: bool = False,
     is_scaled: bool = False,
+    scales_hidden: bool = False,
     norm: str = "output_norm.weight",
     selects_rows: bool = False,
 ) -> None:
@@ -117,6 +157,7 @@ def logits(
         x: the last layer's result.
         is_capped: logits go through a scaled tanh.
         is_scaled: logits are scaled.
+        scales_hidden: what the head reads is scaled.
         norm: the last norm's weight.
         selects_rows: all tokens are normed and handed out, and the output rows chosen after that.
     """
@@ -125,11 +166,14 @@ def logits(
     if selects_rows:
         normed = draft.operation("result_norm", "GET_ROWS", (x.shape[0], draft.n_outputs), normed, draft.output_rows)
         normed.is_output = True
+    if scales_hidden:
+        normed = draft.operation("lmhead_scaling", "SCALE", normed.shape, normed)
     output_device = draft.layout.layer_devices[-1]
     if draft.has("output.weight"):
         found = draft.matrix("result_output", "output.weight", normed)
     else:
         found = draft.matrix("result_output", "token_embd.weight", normed, device=output_device)
+    found = draft.biased(found, "output.bias")
     if is_scaled:
         found = draft.operation("logits_scaled", "SCALE", found.shape, found)
     if is_capped:
