@@ -108,9 +108,8 @@ class Allocator:
         for node, device in order:
             if id(node) in starts:
                 self.marks.append(self._mark(node))
-            for source in node.sources:
-                self._place(source, device)
-            self._place(node, device)
+            if node.base is None:
+                self._place(node, device)
             for source in node.sources:
                 self._release(source)
         return tuple(pool.peak_bytes for pool in self.pools)

@@ -23,8 +23,10 @@ from estimator.weights import block_tensors
 
 N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
-REPEATS_TRIED = (2, 4)
-"""Most runs settle after the first repeat; some have two states in turn."""
+N_REPEATS_FIRST = {1: 3}
+"""Runs of one layer mostly settle within three repeats, of several layers within two."""
+N_TRIES = 3
+"""Runs that have not settled are given two repeats more, twice; what has not settled then is simulated as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +64,6 @@ class Cut:
     end: int
     """In the stack, the first layer after it."""
     period: int
-    is_long: bool
-    """So many repeats were kept that two states in turn would show."""
     is_even: bool
     """An even number of repeats was left out."""
 
@@ -71,7 +71,7 @@ class Cut:
         """Whether it ended in a state it had been in, from where what was left out would go the same way."""
         if marks[self.end] == marks[self.end - self.period]:
             return True
-        return self.is_long and self.is_even and marks[self.end] == marks[self.end - 2 * self.period]
+        return self.is_even and marks[self.end] == marks[self.end - 2 * self.period]
 
 
 class Skeleton:
@@ -136,28 +136,39 @@ def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tu
     last = model.n_layers - model.n_predictor_layers - 1
     signatures = [_signature(model, layer, layout, machine) for layer in range(last + 1)]
     runs = [*runs_of(signatures[:last]), Run(last, 1, 1)]  # the last layer works on the output rows only
-    for n_tried in REPEATS_TRIED:
-        found = _by_stack(step, _stack(model, layout, machine, signatures, runs, n_tried), machine)
-        if found is not None:
+    n_kept = [N_REPEATS_FIRST.get(run.period, 2) for run in runs]
+    for _ in range(N_TRIES):
+        stack, cut_runs = _stack(model, layout, machine, signatures, runs, n_kept)
+        found, are_settled = _by_stack(step, stack, machine)
+        if all(are_settled):
             return found
+        for number, is_settled in zip(cut_runs, are_settled, strict=True):
+            if not is_settled:
+                n_kept[number] += 2
+                n_kept[number] += (runs[number].n_repeats - n_kept[number]) % 2  # states may alternate
     return simulated(model, step, layout, machine)
 
 
 def _stack(
-    model: Model, layout: Layout, machine: Machine, signatures: Sequence[Hashable], runs: Sequence[Run], n_tried: int
-) -> Stack:
-    """The layers with every run cut to about ``n_tried`` repeats."""
+    model: Model,
+    layout: Layout,
+    machine: Machine,
+    signatures: Sequence[Hashable],
+    runs: Sequence[Run],
+    n_kept: Sequence[int],
+) -> tuple[Stack, list[int]]:
+    """(the layers with every run cut to so many repeats, the numbers of the runs that were cut)."""
     layers: list[int] = []
     cuts: list[Cut] = []
-    for run in runs:
-        n_kept = min(run.n_repeats, n_tried)
-        if n_tried > REPEATS_TRIED[0] and n_kept < run.n_repeats:
-            n_kept += (run.n_repeats - n_kept) % 2  # states may alternate
-        layers.extend(range(run.start, run.start + n_kept * run.period))
-        n_left = run.n_repeats - n_kept
+    cut_runs: list[int] = []
+    for number, run in enumerate(runs):
+        n_repeats = min(run.n_repeats, n_kept[number])
+        layers.extend(range(run.start, run.start + n_repeats * run.period))
+        n_left = run.n_repeats - n_repeats
         if n_left:
-            cuts.append(Cut(len(layers), run.period, n_tried > REPEATS_TRIED[0], n_left % 2 == 0))
-    return Stack(
+            cut_runs.append(number)
+            cuts.append(Cut(len(layers), run.period, n_left % 2 == 0))
+    stack = Stack(
         skeleton=_skeleton(model),
         signatures=tuple(signatures[layer] for layer in layers),
         cuts=tuple(cuts),
@@ -167,13 +178,14 @@ def _stack(
         model=model,
         layout=layout,
     )
+    return stack, cut_runs
 
 
 @lru_cache(maxsize=4096)
-def _by_stack(step: Step, stack: Stack, machine: Machine) -> tuple[int, ...] | None:
-    """The buffers; None where a run that was cut had not settled."""
+def _by_stack(step: Step, stack: Stack, machine: Machine) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """(the buffers, whether each run that was cut had settled)."""
     found, marks = _run(stack.model, step, stack.layout, machine, stack.layers)
-    return found if all(cut.is_settled(marks) for cut in stack.cuts) else None
+    return found, tuple(cut.is_settled(marks) for cut in stack.cuts)
 
 
 @lru_cache(maxsize=48)

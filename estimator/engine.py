@@ -32,7 +32,10 @@ RUN_BY = MappingProxyType(
 
 
 class Engine(Protocol):
-    """A module of ``estimator.engines``."""
+    """A module of ``estimator.engines``.
+
+    One whose ``fallback`` takes long may offer a ``quick_fallback`` beside it, which is asked for many loads at once.
+    """
 
     NAME: str
     """As its users write it: ``llama.cpp``."""

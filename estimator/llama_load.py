@@ -28,6 +28,10 @@ MAX_OVERRIDES_LENGTH = 1 << 16
 SIMULATED_KINDS = frozenset({"cuda", "rocm"})
 """Devices that follow the rules which the simulation was checked with; ROCm is built from CUDA's files."""
 _HOST_BUFFER = re.compile(r"(?i)cpu|host|.*_host")
+_BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulkan"}
+"""What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
+_OF_BLOCK = re.compile(r"blk\\\.(\d{1,4})\\\.")
+"""A pattern as --fit writes it, ``blk\\.7\\.``, is about one block alone."""
 _DEVICE_BUFFER = re.compile(r"[A-Za-z_ ]*?(\d+)")
 
 
@@ -185,6 +189,13 @@ class Load:
                     total[device] += sum(self.kept(layer, self.device_kind))
         return total
 
+    def overrides_text(self, overrides: Sequence[Override]) -> str:
+        """As -ot takes them."""
+        prefix = _BUFFER_PREFIXES.get(self.device_kind, "GPU")
+        return ",".join(
+            f"{one.pattern}={'CPU' if one.device == HOST else f'{prefix}{one.device}'}" for one in overrides
+        )
+
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:
     host = next((place for place in places if place.kind == "host"), None)
@@ -233,12 +244,14 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
         if not equals or not pattern:
             raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
         compiled(pattern)
+        of_block = _OF_BLOCK.match(pattern)
+        block = int(of_block[1]) if of_block else None
         if _HOST_BUFFER.fullmatch(buffer):
-            found.append(Override(pattern=pattern, device=HOST))
+            found.append(Override(pattern=pattern, device=HOST, block=block))
             continue
         named = _DEVICE_BUFFER.fullmatch(buffer)
         if named is None or len(named[1]) > 3 or int(named[1]) >= n_devices:
             known = ["CPU", *(f"CUDA{number}" for number in range(n_devices))]
             raise Unjudgeable(f"there is no buffer {buffer!r} for a tensor override; {', '.join(known)} are there")
-        found.append(Override(pattern=pattern, device=int(named[1])))
+        found.append(Override(pattern=pattern, device=int(named[1]), block=block))
     return tuple(found)

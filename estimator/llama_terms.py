@@ -7,7 +7,7 @@ from estimator.kv_cache import CacheShape
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
 from estimator.llama_load import Load
 from estimator.model import Layer, Model
-from estimator.placement import EXPERTS, HOST, Layout
+from estimator.placement import HOST, Layout
 from estimator.runtime import host_runtime, runtime_term
 
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
@@ -50,9 +50,8 @@ def summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
         return ""
     if layout.n_host_layers:
         return f"{layout.n_host_layers} of {model.n_layers + 1} layers to the CPU"
-    n_moved = layout.n_cpu_moe_layers or len(
-        {override.block for override in layout.overrides if override.block is not None and override.device == HOST}
-    )
+    moved = {one.block for one in layout.overrides if one.device == HOST and one.block is not None}
+    n_moved = layout.n_cpu_moe_layers or sum(block < model.n_layers for block in moved)
     if n_moved:
         return f"the experts of {n_moved} of {model.n_layers} layers in RAM"
     return ""
@@ -219,8 +218,3 @@ def _growing(host: Place, label: str, limit_bytes: int, source: str) -> Term:
         source=source,
         formula="from nothing up to its limit, as prompts come",
     )
-
-
-def has_movable_experts(model: Model) -> bool:
-    """Whether there are experts that could stay in RAM."""
-    return any(EXPERTS.search(tensor.name) for tensor in model.tensors)

@@ -15,6 +15,10 @@ from estimator.placement import HOST, Layout, counted_layout
 from estimator.scratch import Step
 from estimator.weights import weight_table
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from estimator.llama_load import Load
+
 FIT_MARGIN_BYTES = 1024 << 20
 """What stays free on each device (--fit-target, common/common.h)."""
 
@@ -96,6 +100,23 @@ def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> La
         counts[number] = least(range(n_open), is_full, n_open)
         n_open -= counts[number]
     return counted_layout(n_layers, 0, counts) if n_open == 0 else None
+
+
+def spilled_layout(load: "Load") -> Layout | None:
+    """About what --fit leaves to the host, by closed forms; None where every layer has room."""
+    burden, n_all = load.burden(), load.n_all_layers
+
+    def has_room(n_gpu_layers: int, n_cpu_moe_layers: int) -> bool:
+        return burden.has_room(load.default_layout(n_gpu_layers, n_cpu_moe_layers), load.devices)
+
+    n_blocks = load.model.n_layers
+    if has_room(n_all, 0) or (len(load.devices) > 1 and packed_layout(burden, n_blocks, load.devices) is not None):
+        return None
+    if load.model.experts and has_room(n_all, n_blocks):
+        n_moved = least(range(1, n_blocks), lambda n: has_room(n_all, n), n_blocks)
+        return load.default_layout(n_all, n_moved)
+    n_left = least(range(1, n_all), lambda n: has_room(n_all - n, 0), n_all)
+    return load.default_layout(n_all - n_left, 0)
 
 
 def least(candidates: range, is_enough: Callable[[int], bool], otherwise: int) -> int:

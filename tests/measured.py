@@ -6,6 +6,7 @@ devices with CUDA's rules.
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ def measured_model(name: str) -> Model | None:
 
 
 def replay(
-    point: dict[str, Any], model: Model
+    point: dict[str, Any],
+    model: Model,
+    estimate: Callable[..., Estimate] = llamacpp.estimate,
 ) -> tuple[Estimate, tuple[str, ...], dict[str, tuple[int, int, int]]] | None:
     """(estimate, places, measured bytes of weights, caches and compute per place); None for options without a rule."""
     options = point.get("opts") or {}
@@ -88,4 +91,4 @@ def replay(
             measured[name][i] += parts[part]
     names = tuple(place.name for place in places)
     truth = {name: (measured[name][0], measured[name][1], measured[name][2]) for name in names}
-    return llamacpp.estimate(model, workload, asked, places), names, truth
+    return estimate(model, workload, asked, places), names, truth

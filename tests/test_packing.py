@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from measured import measured_model
 
-from estimator.engines.llamacpp import Options, estimate, relieved, sketch
+from estimator.engines.llamacpp import Options, estimate, relieved
 from estimator.ledger import Kind, Place, Workload
 from estimator.packing import FIT_MARGIN_BYTES, least
 
@@ -23,7 +23,7 @@ def gpus(*free_gib: float) -> list[Place]:
 def held(name: str, tokens: int, options: Options, places: list[Place]) -> list[int]:
     model = measured_model(name)
     assert model is not None
-    made = sketch(model, Workload(context_tokens=tokens), options, [*places, RAM])
+    made = estimate(model, Workload(context_tokens=tokens), options, [*places, RAM])
     return [sum(made.n_bytes([place.name], kind) for kind in BUFFERS) for place in places]
 
 

@@ -93,8 +93,13 @@ def default_plan(model: Model) -> Plan:
     )
 
 
-def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
+def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> Assessment:
     """What the plan comes to on these places.
+
+    Args:
+        plan: what shall be loaded.
+        places: the devices and the host.
+        is_quick: what the engine would do instead may be rough, where only the verdict counts: for many plans at once.
 
     Raises:
         EstimatorError: it can't be judged, and why.
@@ -106,13 +111,13 @@ def assess(plan: Plan, places: Sequence[Place]) -> Assessment:
         if len(chosen) != len(plan.devices):
             lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
-        return _assess_on(plan, chosen + host)
+        return _assess_on(plan, chosen + host, is_quick=is_quick)
     is_split_by_hand = bool(getattr(plan.options, "tensor_split", None))  # not every engine has shares
     if len(devices) > 1 and not is_split_by_hand:
         for place in sorted(devices, key=lambda place: -place.total_bytes):
             if _fits_alone(plan, place, host):
-                return _assess_on(plan, (place, *host))
-    return _assess_on(plan, devices + host)
+                return _assess_on(plan, (place, *host), is_quick=is_quick)
+    return _assess_on(plan, devices + host, is_quick=is_quick)
 
 
 def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
@@ -129,17 +134,18 @@ def model_bytes(model: Model) -> int:
     return sum(stored_bytes(t.type, t.shape) for t in model.tensors if t.name != "token_embd.weight")
 
 
-def _assess_on(plan: Plan, places: tuple[Place, ...]) -> Assessment:
+def _assess_on(plan: Plan, places: tuple[Place, ...], *, is_quick: bool) -> Assessment:
     engine = plan.engine
+    fallback = getattr(engine, "quick_fallback", engine.fallback) if is_quick else engine.fallback
     made = engine.estimate(plan.model, plan.workload, plan.options, places)
-    other = engine.fallback(plan.model, plan.workload, plan.options, places)
+    other = fallback(plan.model, plan.workload, plan.options, places)
     return Assessment(plan=plan, places=places, estimate=made, fallback=other, verdict=judge(made, places, other))
 
 
 def level_of(plan: Plan, places: Sequence[Place]) -> Level:
     """Only how bad it is; what can't be judged counts as failing."""
     try:
-        return assess(plan, places).verdict.level
+        return assess(plan, places, is_quick=True).verdict.level
     except EstimatorError:
         return Level.FAILS
 
@@ -258,7 +264,7 @@ def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants:
                 plan, model=with_quant(plan.model, quant), workload=replace(plan.workload, context_tokens=tokens)
             )
             try:
-                made = assess(cell_plan, places)
+                made = assess(cell_plan, places, is_quick=True)
             except EstimatorError:
                 continue
             names = made.device_names or tuple(place.name for place in made.places)

@@ -7,6 +7,7 @@ architecture is known (estimator/compute.py); else they are closed forms with a 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.fit import MARGIN_BYTES, Fitted, fitted
 from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Estimate, Place, Workload
 from estimator.llama_load import Load
@@ -14,7 +15,7 @@ from estimator.llama_options import DEFAULTS, Options
 from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
-from estimator.packing import least, packed_layout
+from estimator.packing import packed_layout, spilled_layout
 from estimator.placement import Layout
 from estimator.shell import quoted
 
@@ -46,13 +47,21 @@ def _estimate(load: Load, *, is_simulated: bool) -> Estimate:
     wanted = load.n_all_layers if options.n_gpu_layers is None else options.n_gpu_layers
     layout = load.default_layout(wanted, load.n_cpu_moe_layers)
     if options.n_gpu_layers is None and len(load.devices) > 1 and not options.tensor_split:
-        burden = load.burden()
-        if not burden.has_room(layout, load.devices):
-            packed = packed_layout(burden, load.model.n_layers, load.devices)
-            if packed is not None:
-                made = estimate_layout(load, packed, engine=NAME, is_simulated=is_simulated)
-                return replace(made, layers_by_device=_counts(packed, len(load.devices)))
+        packed = _packed(load, layout)
+        if packed is not None:
+            made = estimate_layout(load, packed, engine=NAME, is_simulated=is_simulated)
+            return replace(made, layers_by_device=_counts(packed, len(load.devices)))
     return estimate_layout(load, layout, engine=NAME, is_simulated=is_simulated)
+
+
+def _packed(load: Load, layout: Layout) -> Layout | None:
+    """Another split, with which all layers have room; found by closed forms, since many are tried."""
+    if len(load.devices) < 2:
+        return None
+    burden = load.burden()
+    if burden.has_room(layout, load.devices):
+        return None
+    return packed_layout(burden, load.model.n_layers, load.devices)
 
 
 def _counts(layout: Layout, n_devices: int) -> tuple[int, ...]:
@@ -64,43 +73,74 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
 
     It only does so where the number of layers was left to it.
     """
-    return quick_fallback(model, workload, options, places)
+    load = Load(model, workload, options, places)
+    found = _spilled(load)
+    if found is None:
+        return None
+    made = estimate_layout(load, found.layout, engine=NAME)
+    return replace(made, layers_by_device=found.layer_counts if len(load.devices) > 1 else (), answers=found.answers)
+
+
+def _spilled(load: Load) -> Fitted | None:
+    """What --fit chooses; None where all layers have room on the devices, if need be by another split."""
+    found = fitted(load)
+    if found is None or found.is_default:
+        return None
+    return None if _packed(load, load.default_layout(load.n_all_layers, 0)) is not None else found
 
 
 def quick_fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
-    """The same by closed forms, in a fraction of the time: enough to tell whether it would fit."""
-    if options.n_gpu_layers is not None or options.tensor_split or options.n_cpu_moe_layers:
+    """About the same by closed forms, in a fraction of the time: enough to tell whether it would fit."""
+    load = Load(model, workload, options, places)
+    is_asked = options.n_gpu_layers is not None or options.tensor_split or options.tensor_overrides
+    if is_asked or load.n_cpu_moe_layers or not load.devices:
         return None
-    found = relieved(model, workload, options, places)
-    if found is None:
-        return None
-    made = sketch(model, workload, found, places)
-    return replace(made, summary=made.summary or "every layer as it is")
+    layout = spilled_layout(load)
+    return None if layout is None else estimate_layout(load, layout, engine=NAME, is_simulated=False)
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
     """The same with so many layers, or experts, in RAM that each device keeps 1 GiB; None where all of them may stay.
 
-    With experts their matrices go first, as --fit has it: they are read in small parts, and are most of the model.
+    It is what --fit would choose, whatever was asked for: with experts their matrices go first, since they are read in
+    small parts and are most of the model.
     """
-    free = replace(options, n_gpu_layers=None, n_cpu_moe_layers=0, tensor_split=None)
+    free = replace(
+        options, n_gpu_layers=None, n_cpu_moe_layers=0, is_cpu_moe=False, tensor_split=None, tensor_overrides=None
+    )
     load = Load(model, workload, free, places)
-    if not load.devices:
+    found = _spilled(load)
+    if found is None:
         return None
-    burden, n_all = load.burden(), model.n_layers + 1
+    chosen = replace(free, n_gpu_layers=found.layout.n_gpu_layers)
+    if len(load.devices) == 1:
+        return replace(chosen, n_cpu_moe_layers=_n_cpu_moe_layers(load, found) if found.has_overflow else 0)
+    counts = found.layer_counts if found.layout.n_gpu_layers else ()
+    return replace(
+        chosen,
+        tensor_split=tuple(float(n) for n in counts) or None,
+        tensor_overrides=load.overrides_text(found.layout.overrides) or None,
+    )
 
-    def has_room(n_gpu_layers: int, n_cpu_moe_layers: int) -> bool:
-        return burden.has_room(load.default_layout(n_gpu_layers, n_cpu_moe_layers), load.devices)
 
-    if has_room(n_all, 0) or (
-        len(load.devices) > 1 and packed_layout(burden, model.n_layers, load.devices) is not None
-    ):
-        return None
-    if model.experts and has_room(n_all, model.n_layers):
-        n_moved = least(range(1, model.n_layers), lambda n: has_room(n_all, n), model.n_layers)
-        return replace(free, n_gpu_layers=n_all, n_cpu_moe_layers=n_moved)
-    n_left = least(range(1, n_all), lambda n: has_room(n_all - n, 0), n_all)
-    return replace(free, n_gpu_layers=n_all - n_left)
+def _n_cpu_moe_layers(load: Load, found: Fitted) -> int:
+    """As many blocks' experts in RAM as --fit would leave there, said by the shorter flag.
+
+    --fit takes the last blocks of a device and the flag the first ones of the model, which may be larger or smaller.
+    """
+    room = load.devices[0].free_bytes - MARGIN_BYTES
+    n_blocks, n_gpu_layers = load.model.n_layers, found.layout.n_gpu_layers
+
+    def has_room(n: int) -> bool:
+        return load.device_bytes(load.default_layout(n_gpu_layers, n))[0] <= room
+
+    n_host_blocks = load.n_all_layers - n_gpu_layers
+    n = min(n_blocks, n_host_blocks + found.n_moved_blocks)
+    while n > n_host_blocks and has_room(n - 1):
+        n -= 1
+    while n < n_blocks and not has_room(n):
+        n += 1
+    return n
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
