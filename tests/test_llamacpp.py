@@ -129,7 +129,7 @@ def test_every_term_says_where_it_is_from() -> None:
     assert {term.basis for term in made.terms if term.kind is Kind.WEIGHTS} == {Basis.EXACT}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     name=st.sampled_from(MODELS),
     tokens=st.integers(1, 300_000),
@@ -169,7 +169,7 @@ def test_more_free_memory_never_turns_a_fit_into_a_miss(name: str, free: int, mo
     assert level(free + more) <= level(free)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(name=st.sampled_from(MODELS), tokens=st.integers(1, 200_000), n_gpu_layers=st.sampled_from([None, 0, 9]))
 def test_the_band_holds_the_expected_bytes(name: str, tokens: int, n_gpu_layers: int | None) -> None:
     made = estimate(
