@@ -124,7 +124,7 @@ class Desk:
         assessment, reason = None, ""
         began_seconds = time.thread_time()
         try:
-            assessment = assess(self.plan, self._places)
+            assessment = assess(self.plan, self._places, is_quick=True)
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)

@@ -122,7 +122,7 @@ class Picker(Browser):
     def _verdict_on(self, entry: Entry) -> tuple[int, Level] | None:
         try:
             plan = self._plan_for(read(entry.checkpoint))
-            made = assess(replace(plan, devices=None), self.view.places)
+            made = assess(replace(plan, devices=None), self.view.places, is_quick=True)
         except EstimatorError:
             return None
         return made.estimate.n_bytes(kind=Kind.WEIGHTS), made.verdict.level
