@@ -3,8 +3,8 @@
     python bench/import_accelerators.py PATH
 
 PATH holds one JSON object a line: name, vendor, memory_gib_nominal, memory_options_gib, memory_mib_reported_nvml,
-nvml_verified, bandwidth_gb_s, fp16_tflops, fp32_tflops, cuda_cc, unified, form, source, notes. The same input gives
-the same bytes.
+nvml_verified, bandwidth_gb_s, fp16_tflops, fp32_tflops, cuda_cc, unified, form, release, source, notes. The same
+input gives the same bytes.
 """
 
 import argparse
@@ -90,6 +90,8 @@ def entry(row: dict[str, Any]) -> dict[str, Any]:
         "bandwidth_gb_s": row["bandwidth_gb_s"] / n_devices if n_devices > 1 else row["bandwidth_gb_s"],
         "half_tflops": half_tflops(row, n_devices),
         "cuda_cc": row["cuda_cc"],
+        "form": row["form"] or None,
+        "released": row["release"] or None,
         "unified": row["unified"] or None,
         "budget": budget(row),
         "also": ALSO_CALLED.get(name),

@@ -49,6 +49,10 @@ class Accelerator:
     half_tflops: float | None = None
     """Dense float16 operations, 10^12 a second; float32 ones where float16 has no units of its own."""
     cuda_cc: str | None = None
+    form: str = ""
+    """``consumer``, ``workstation``, ``datacenter``, ``laptop``, ``mac``, ``apu``, ``desktop-soc`` or ``embedded``."""
+    released: str = ""
+    """``2022-10``; empty where it is not known."""
     unified: bool = False
     budget: Literal["metal", "gtt"] | None = None
     """The rule that limits the GPU's part of unified memory. None: it may take all."""
@@ -112,7 +116,8 @@ def named_accelerator(
     are told apart by their GPU cores ("Apple M4 Max (40-core GPU)"), or else by their size.
     """
     wanted = _plain_name(name)
-    found = [one for one in known if wanted and _plain_name(one.name) == wanted]
+    exact = [one for one in known if one.name == name]
+    found = exact or [one for one in known if wanted and _plain_name(one.name) == wanted]
     if len(found) > 1 and n_cores is not None:
         found = [one for one in found if f"({n_cores}-core" in one.name] or found
     if len(found) > 1 and size_gib is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from probes.accelerators import SIZE_TEXT, Accelerator, SimulationError, find_accelerator, known_accelerators
 from probes.probe import Probe, ProbeSource
-from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Reading
+from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Reading, Snapshot
 from probes.working_set import estimated_gtt_bytes, estimated_metal_bytes
 
 _MIB = 1024**2
@@ -79,6 +79,25 @@ def simulated_sources(text: str) -> tuple[ProbeSource, ...]:
     vendors = dict.fromkeys(item.accelerator.vendor for item in request.items)
     readings = {"host": host} | {vendor: _vendor_reading(vendor, request) for vendor in vendors}
     return tuple(_source(name, reading) for name, reading in readings.items())
+
+
+def described(
+    accelerator: Accelerator, n_devices: int, *, size_gib: float | None = None, ram_bytes: int | None = None
+) -> Snapshot:
+    """A machine with so many of a product and nothing in use; ``ram_bytes`` only where its memory is its own."""
+    request = _Request(
+        items=(_Item(accelerator=accelerator, size_gib=size_gib),) * n_devices,
+        ram_bytes=None if accelerator.unified else ram_bytes,
+    )
+    host = _host_reading(request, request.items[0] if accelerator.unified else None)
+    devices = _vendor_reading(accelerator.vendor, request)
+    return Snapshot(
+        taken_seconds=0.0,
+        pools=host.pools + devices.pools,
+        devices=devices.devices,
+        faults=host.faults + devices.faults,
+        machine=host.machine,
+    )
 
 
 def _source(name: str, reading: Reading) -> ProbeSource:
@@ -159,6 +178,8 @@ def _vendor_reading(vendor: str, request: _Request) -> Reading:
                 pool_key=HOST_POOL if one.unified else key,
                 used_bytes=request.used_bytes,
                 limit_bytes=limit_bytes,
+                bandwidth_gigabytes_per_second=one.bandwidth_gb_s,
+                compute_capability=one.cuda_cc,
             )
         )
         for message in _notes(item, total_bytes, limit_bytes):

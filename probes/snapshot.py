@@ -46,8 +46,8 @@ class Device:
     power_limit_watts: float | None = None
     n_multiprocessors: int | None = None
     """Streaming multiprocessors (CUDA) or GPU cores (Apple)."""
-    bandwidth_bytes_per_second: float | None = None
-    """Of its memory at the highest clock, where the driver tells clock and width."""
+    bandwidth_gigabytes_per_second: float | None = None
+    """10^9 bytes: of its memory at the highest clock, where the driver tells clock and width."""
     compute_capability: str | None = None
     """CUDA's: ``8.9``."""
     late_seconds: float = 0.0

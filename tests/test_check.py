@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from gguf_files import llama_metadata, llama_tensors, write_gguf
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from estimator.engines.llamacpp import Options
 from estimator.reader import read_model
@@ -172,6 +172,22 @@ class SpeedOf1(Strict):
     stages: list[StageOf1]
 
 
+class HardwareOf1(Strict):
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
+
+    name: str
+    class_: Literal["consumer", "workstation", "data centre", "Apple", "unified memory"] = Field(alias="class")
+    devices: int
+    memory_gib: int
+    load_bytes: int
+    headroom_bytes: int
+    level: Literal["fits", "tight"]
+    flags: str
+    tokens_per_second: float | None
+    low_tokens_per_second: float | None
+    high_tokens_per_second: float | None
+
+
 class Schema1(Strict):
     """What ``plimsoll check --json`` promises. A change here is a change of the schema."""
 
@@ -187,6 +203,7 @@ class Schema1(Strict):
     faults: list[FaultOf1]
     doubts: list[str]
     verify: VerifyOf1 | None
+    hardware: list[HardwareOf1] | None
 
 
 def parsed(text: str) -> Schema1:

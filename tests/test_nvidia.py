@@ -447,10 +447,10 @@ def test_machine_without_pci_has_no_gpu(tmp_path: Path) -> None:
 
 def test_the_bandwidth_is_clock_times_width(nvml: FakeNvml) -> None:
     device = probe_of(nvml).sample().devices[0]
-    assert device.bandwidth_bytes_per_second == 10501e6 * 2 * 384 / 8
+    assert device.bandwidth_gigabytes_per_second == 10501 * 2 * 384 / 8 / 1000
     assert device.compute_capability == "8.9"
 
 
 def test_a_driver_that_does_not_tell_the_clock_gives_no_bandwidth(nvml: FakeNvml) -> None:
     nvml.gpus[0].refusals["nvmlDeviceGetMaxClockInfo"] = 3
-    assert probe_of(nvml).sample().devices[0].bandwidth_bytes_per_second is None
+    assert probe_of(nvml).sample().devices[0].bandwidth_gigabytes_per_second is None

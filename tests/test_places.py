@@ -82,7 +82,7 @@ def test_parts_of_one_device_are_told_apart() -> None:
 
 
 def test_a_device_that_tells_its_bandwidth_is_believed() -> None:
-    told = nvidia(bandwidth_bytes_per_second=500e9, compute_capability="8.6")
+    told = nvidia(bandwidth_gigabytes_per_second=500.0, compute_capability="8.6")
     place = places_of(snapshot(RAM, CARD, devices=(told,)))[0]
     assert (place.bandwidth_bytes_per_second, place.compute_capability) == (500e9, (8, 6))
 

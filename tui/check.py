@@ -29,6 +29,7 @@ def run_check(
     is_explained: bool = False,
     is_strict: bool = False,
     is_coloured: bool = False,
+    has_hardware: bool = False,
     is_verified: bool = False,
     verifier: str | None = None,
 ) -> int:
@@ -41,6 +42,7 @@ def run_check(
         is_explained: print the ledger too; JSON always has it.
         is_strict: what is tight does not fit.
         is_coloured: colour the verdict.
+        has_hardware: list the known hardware that would hold it, too.
         is_verified: ask the engine's own program too.
         verifier: the file of that program; None looks for it on the path.
     """
@@ -54,12 +56,20 @@ def run_check(
         from tui.verify import verify  # noqa: PLC0415  # 9 ms for subprocess and tempfile, which few pay
 
         finding = replace(finding, verification=verify(finding, verifier))
+    if has_hardware and finding.plan is not None:
+        from tui.hardware import hardware_options  # noqa: PLC0415  # it judges some twenty machines: 100 ms
+
+        finding = replace(finding, hardware=hardware_options(finding.plan))
     if is_json:
         import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it
 
         print(json.dumps(finding_json(finding), indent=2))
     else:
         print(finding_text(finding, is_explained=is_explained, is_coloured=is_coloured))
+        if finding.hardware is not None:
+            from tui.proposal import hardware_lines  # noqa: PLC0415
+
+            print("\n".join(["", "  would hold it", *hardware_lines(finding.hardware)]))
     if finding.assessment is None and is_json:
         complain(finding.reason)
     return finding.exit_status

@@ -10,7 +10,7 @@ import gc
 import sys
 
 from tui.console import drop_output, is_coloured, writable
-from tui.flags import UsageError, app_parser, check_parser, flagged, shared_parser, snapshot_parser
+from tui.flags import UsageError, app_parser, check_parser, flagged, plan_parser, shared_parser, snapshot_parser
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "snapshot")
+COMMANDS = ("check", "plan", "snapshot")
 DEFAULT_ENGINE = "llamacpp"
 """Whose options are declared where no engine is named; a model that it does not run gets its usual one."""
 DRIVER_SECONDS = 10.0
@@ -66,6 +66,8 @@ def _run(arguments: list[str]) -> int:
         return _run_snapshot(snapshot_parser().parse_args(rest, shared))
     if command == "check":
         return _run_check(rest, shared)
+    if command == "plan":
+        return _run_plan(rest, shared)
     return _run_app(rest, shared)
 
 
@@ -108,9 +110,21 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         is_explained=given.is_explained,
         is_strict=given.is_strict,
         is_coloured=is_coloured(),
+        has_hardware=given.has_hardware,
         is_verified=given.is_verified or given.verifier is not None,
         verifier=given.verifier,
     )
+
+
+def _run_plan(rest: list[str], shared: argparse.Namespace) -> int:
+    engine = _engine(shared.engine or DEFAULT_ENGINE)
+    given = plan_parser(engine).parse_args(rest, shared)
+    request = _request(given, engine)
+    if request is None:
+        raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll plan model.gguf")
+    from tui.proposal import run_plan  # noqa: PLC0415
+
+    return run_plan(request, is_json=given.is_json)
 
 
 def _run_app(rest: list[str], shared: argparse.Namespace) -> int:

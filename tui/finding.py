@@ -13,6 +13,10 @@ from tui.places import device_label
 from tui.plan import Advice, Assessment, Change, Plan
 from tui.request import Request
 
+TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
+if TYPE_CHECKING:
+    from tui.hardware import Option
+
 _DEVICE_PREFIXES = {"nvidia": "CUDA", "amd": "ROCm", "apple": "MTL"}
 """How llama.cpp's backends name their devices, by the vendor (ggml/src/ggml-cuda, ggml-metal)."""
 BY_HAND = "choose the device by hand: see llama-server --list-devices, and add -dev"
@@ -68,6 +72,8 @@ class Finding:
     assessment: Assessment | None
     """None where it can't be judged: then ``reason`` says why."""
     advice: Advice | None
+    hardware: "tuple[Option, ...] | None" = None
+    """Which other hardware would hold it, where that was asked for."""
     reason: str = ""
     exit_status: int
     verification: Verification | None = None

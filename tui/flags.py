@@ -79,11 +79,13 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
 def app_parser(engine: Engine | None) -> _Parser:
     parser = _Parser(
         "plimsoll",
-        usage="plimsoll [MODEL] [options]\n       plimsoll check MODEL [options]\n       plimsoll snapshot [options]",
+        usage="plimsoll [MODEL] [options]\n       plimsoll check MODEL [options]\n"
+        "       plimsoll plan MODEL [options]\n       plimsoll snapshot [options]",
         description="Live GPU memory and RAM beside what a model would need, and a warning before a load spills. "
         "Without a terminal it prints one report and ends.",
-        epilog="commands: check says whether a load fits, with an exit status; snapshot prints what is there now. "
-        "The options of the load (--quant, --context, --device ...) are those of check: plimsoll check --help.",
+        epilog="commands: check says whether a load fits, with an exit status; plan lists hardware that would hold it; "
+        "snapshot prints what is there now. The options of the load (--quant, --context, --device ...) are those of "
+        "check: plimsoll check --help.",
     )
     _add_model(parser, "a .gguf file, or the name of a known model")
     _add_shared(parser)
@@ -91,6 +93,9 @@ def app_parser(engine: Engine | None) -> _Parser:
     if engine is not None:
         _add_load(parser, engine)
     return parser
+
+
+_MODEL_HELP = "a .gguf file (of a split one, any part), or the name of a known model"
 
 
 def check_parser(engine: Engine) -> _Parser:
@@ -101,7 +106,7 @@ def check_parser(engine: Engine) -> _Parser:
         epilog="exit status: 0 fits (tight as well, unless --strict), 1 does not fit as asked, 2 wrong use or no "
         "readable model, 3 can't be judged.",
     )
-    _add_model(parser, "a .gguf file (of a split one, any part), or the name of a known model")
+    _add_model(parser, _MODEL_HELP)
     _add_load(parser, engine)
     report = parser.add_argument_group("report")
     report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")
@@ -114,8 +119,27 @@ def check_parser(engine: Engine) -> _Parser:
         "--verify=FILE names the program",
     )
     report.add_argument("--verify-with", dest="verifier", metavar="FILE", help=argparse.SUPPRESS)
+    report.add_argument(
+        "--hardware", dest="has_hardware", action="store_true", help="which known hardware would hold it, too"
+    )
     report.add_argument("--strict", dest="is_strict", action="store_true", help="exit status 1 where it is tight")
     _add_shared(parser)
+    return parser
+
+
+def plan_parser(engine: Engine) -> _Parser:
+    parser = _Parser(
+        "plimsoll plan",
+        usage="plimsoll plan MODEL [options]",
+        description="Lists known hardware that would hold a load, the smallest of each class first, and how fast it "
+        "would run there.",
+        epilog="exit status: 0, 1 where no known hardware holds it, 2 wrong use or no readable model, 3 can't be "
+        "judged.",
+    )
+    _add_model(parser, _MODEL_HELP)
+    _add_load(parser, engine)
+    report = parser.add_argument_group("report")
+    report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")
     return parser
 
 

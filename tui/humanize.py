@@ -72,7 +72,7 @@ def parameters(number: int) -> str:
 
 def rate(number: float) -> str:
     """Per second, with two digits that mean something: ``0.31``, ``4.7``, ``42``, ``120``, ``4 500``."""
-    if number < 10:
+    if number < 9.95:
         return f"{number:.2f}" if number < 0.995 else f"{number:.1f}"
     step = 1.0
     while number / step >= 99.5:

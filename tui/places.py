@@ -149,14 +149,13 @@ def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> 
     product = named_accelerator(
         device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
     )
-    bandwidth, half_flops, capability = device.bandwidth_bytes_per_second, None, device.compute_capability
+    bandwidth, half_flops, capability = device.bandwidth_gigabytes_per_second, None, device.compute_capability
     if product is not None:
-        if bandwidth is None and product.bandwidth_gb_s is not None:
-            bandwidth = product.bandwidth_gb_s * 1e9
+        bandwidth = product.bandwidth_gb_s if bandwidth is None else bandwidth
         half_flops = product.half_tflops * 1e12 if product.half_tflops is not None else None
         capability = capability or product.cuda_cc
     return {
-        "bandwidth_bytes_per_second": bandwidth,
+        "bandwidth_bytes_per_second": None if bandwidth is None else bandwidth * 1e9,
         "half_flops": half_flops,
         "compute_capability": _capability(capability),
     }

@@ -14,6 +14,10 @@ from tui.finding import Figures, Finding, Verification, change_flags, engine_fla
 from tui.pace import Pacing
 from tui.plan import Advice, Assessment, Plan
 
+TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
+if TYPE_CHECKING:
+    from tui.hardware import Option
+
 SCHEMA = 1
 
 
@@ -22,7 +26,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     made = finding.assessment
     return {
         "schema": SCHEMA,
-        "model": _model_json(finding.model),
+        "model": model_json(finding.model),
         "workload": _workload_json(finding),
         "engine": _engine_json(finding),
         "places": [_place_json(place, made) for place in finding.places],
@@ -35,6 +39,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
             for fault in finding.snapshot.faults
         ],
         "doubts": list(finding.doubts),
+        "hardware": None if finding.hardware is None else [option_json(option) for option in finding.hardware],
         "verify": None if finding.verification is None else _verification_json(finding.verification),
     }
 
@@ -62,19 +67,19 @@ def _figures_json(figures: Figures) -> dict[str, int]:
 def _speed_json(pacing: Pacing) -> dict[str, Any]:
     speed = pacing.speed
     return {
-        "tokens_per_second": _figure(speed.tokens_per_second),
-        "low_tokens_per_second": _figure(speed.low_tokens_per_second),
-        "high_tokens_per_second": _figure(speed.high_tokens_per_second),
-        "full_context_tokens_per_second": _figure(speed.full_tokens_per_second),
-        "prompt_tokens_per_second": _figure(speed.prompt_tokens_per_second),
-        "slowdown": _figure(speed.slowdown),
+        "tokens_per_second": figure(speed.tokens_per_second),
+        "low_tokens_per_second": figure(speed.low_tokens_per_second),
+        "high_tokens_per_second": figure(speed.high_tokens_per_second),
+        "full_context_tokens_per_second": figure(speed.full_tokens_per_second),
+        "prompt_tokens_per_second": figure(speed.prompt_tokens_per_second),
+        "slowdown": figure(speed.slowdown),
         "is_fallback": pacing.is_fallback,
         "basis": speed.basis.value,
         "batch": None
         if speed.batch is None
         else {
             "sequences": speed.batch.n_sequences,
-            "tokens_per_second": _figure(speed.batch.tokens_per_second),
+            "tokens_per_second": figure(speed.batch.tokens_per_second),
         },
         "stages": [
             {
@@ -92,12 +97,31 @@ def _speed_json(pacing: Pacing) -> dict[str, Any]:
     }
 
 
-def _figure(number: float | None) -> float | None:
+def option_json(option: "Option") -> dict[str, Any]:
+    """One line of the list."""
+    made = option.assessment
+    speed = None if option.pacing is None else option.pacing.speed
+    return {
+        "name": option.name,
+        "class": option.form,
+        "devices": option.n_devices,
+        "memory_gib": option.memory_gib,
+        "load_bytes": made.estimate.n_bytes(made.device_names),
+        "headroom_bytes": made.verdict.headroom_bytes,
+        "level": level_word(option.level),
+        "flags": made.plan.engine.flags(made.plan.model, made.plan.workload, made.plan.options, made.estimate),
+        "tokens_per_second": None if speed is None else figure(speed.tokens_per_second),
+        "low_tokens_per_second": None if speed is None else figure(speed.low_tokens_per_second),
+        "high_tokens_per_second": None if speed is None else figure(speed.high_tokens_per_second),
+    }
+
+
+def figure(number: float | None) -> float | None:
     """More digits than four would only look as if they were known."""
     return None if number is None else float(f"{number:.4g}")
 
 
-def _model_json(model: Model) -> dict[str, Any]:
+def model_json(model: Model) -> dict[str, Any]:
     return {
         "name": model.name,
         "architecture": model.architecture,
@@ -147,7 +171,7 @@ def _place_json(place: Place, made: Assessment | None) -> dict[str, Any]:
         "line_bytes": place.line_bytes,
         "load_bytes": margin.load_bytes if margin else 0,
         "high_bytes": margin.high_bytes if margin else 0,
-        "level": _level_word(margin.level) if margin else None,
+        "level": level_word(margin.level) if margin else None,
     }
 
 
@@ -163,7 +187,7 @@ def _verdict_json(finding: Finding) -> dict[str, Any]:
         }
     verdict = finding.assessment.verdict
     return {
-        "level": _level_word(verdict.level),
+        "level": level_word(verdict.level),
         "place": verdict.place,
         "headroom_bytes": verdict.headroom_bytes,
         "spill_bytes": verdict.spill_bytes,
@@ -172,7 +196,7 @@ def _verdict_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _level_word(level: Level) -> str:
+def level_word(level: Level) -> str:
     return level.name.lower()
 
 

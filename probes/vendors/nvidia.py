@@ -447,10 +447,10 @@ class _Part:
         return f"{major}.{minor}"
 
     def _ask_bandwidth(self) -> float | None:
-        """Bytes per second, at the highest clock."""
+        """10^9 bytes per second, at the highest clock."""
         clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_MEMORY)
         width_bits: int = self._nvml.call("nvmlDeviceGetMemoryBusWidth", self.handle)
-        return clock_mhz * 1e6 * _TRANSFERS_PER_CLOCK * width_bits / 8 or None
+        return clock_mhz * _TRANSFERS_PER_CLOCK * width_bits / 8 / 1000 or None
 
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
@@ -496,7 +496,7 @@ class _Part:
             power_watts=None if power_milliwatts is None else power_milliwatts / 1000,
             power_limit_watts=None if limit_milliwatts is None else limit_milliwatts / 1000,
             n_multiprocessors=self._value("cores"),
-            bandwidth_bytes_per_second=self._value("bandwidth"),
+            bandwidth_gigabytes_per_second=self._value("bandwidth"),
             compute_capability=self._value("capability"),
             late_seconds=max(
                 (now_seconds - self._read_seconds(kind) for kind in _LIVE if kind in self._values), default=0
