@@ -25,6 +25,8 @@ PRINTED_GIB = 0.005
 NAMES = {"vllm": "vllm", "sglang": "sglang", "mlx-lm": "mlx", "transformers": "transformers", "tensorrt-llm": "trtllm"}
 NAMES |= {"exllamav2": "exllama", "exllamav3": "exllama"}
 """The rows' engines that an engine here stands for; forks and ports to other hardware have rules of their own."""
+SHARING = ("vllm", "sglang", "tensorrt-llm")
+"""Engines whose rows may be one of several devices' figures."""
 FLAGS = {
     "tensor_parallel": ("--tensor-parallel-size", "--tp-size", "--tp_size", "--tensor-parallel"),
     "pipeline_parallel": ("--pipeline-parallel-size", "--pp-size", "--pp_size"),
@@ -38,7 +40,6 @@ FLAGS = {
     "max_running_requests": ("--max-running-requests",),
     "prefill_step_size": ("--prefill-step-size",),
     "batch": ("--batch-size", "--batch"),
-    "prompt_tokens": ("--prompt-tokens", "--prompt"),
     "generation_tokens": ("--max-new-tokens", "--max-tokens"),
     "attn": ("--attn-implementation",),
     "prompt_chunk": ("--prefill-chunk-size",),
@@ -112,6 +113,8 @@ def setting_of(row: Row) -> Setting:
         raise NotReplayable(f"{row['engine']}: no engine here")
     if str(row.get("kv_check_note") or "").startswith("circular") or row["model"]["name"].startswith("("):
         raise NotReplayable("which model it is was not stated")
+    if row["engine"] in SHARING and row["run"].get("tensor_parallel") is None:
+        raise NotReplayable("over how many devices it was spread is not stated")
     model = _model(row)
     engine = load_engine(name)
     run, other = row["run"], row["run"].get("other") or {}
@@ -146,8 +149,7 @@ def _stated(row: Row) -> dict[str, Any]:
     """What the row says of its settings, by the keys of ``FLAGS``."""
     run, other = row["run"], row["run"].get("other") or {}
     stated = {**other, **{key: value for key, value in run.items() if value is not None}}
-    if row.get("engine_version"):
-        stated["build"] = row["engine_version"]
+    stated["build"] = version_of(row)
     if MEASURED_WHILE_GENERATING.search(row["source"]):
         stated["prompt_chunk"] = 1
     if other.get("attn"):
@@ -161,12 +163,31 @@ def _n_cards(text: str) -> int:
     return int(found[1]) if found else 1
 
 
+RELEASES = {
+    "vllm": (("2023-12", "0.2.6"), ("2024-09", "0.6.1"), ("2025-02", "0.7.3"), ("2025-04", "0.8.4"),
+             ("2025-07", "0.10.0"), ("2025-12", "0.12.0"), ("2026-02", "0.16.0"), ("2026-04", "0.19.1"),
+             ("2026-06", "0.24.0"), ("2026-08", "0.28.0"), ("2026-10", "0.33.0")),
+    "sglang": (("2025-03", "0.4.4"), ("2025-07", "0.4.9"), ("2026-03", "0.5.9"), ("2026-09", "0.5.23")),
+}  # fmt: skip
+"""About when which version was out, for rows that give a month alone."""
+
+
+def version_of(row: Row) -> str | None:
+    """The version's number, as the row gives it or as its month has it."""
+    text = row.get("engine_version") or ""
+    number = re.search(r"(?<![\d-])(\d+\.\d+)(?:\.(\d+))?(?![\d-])", text)
+    if number:
+        return f"{number[1]}.{number[2]}" if number[2] else number[1]
+    month = re.search(r"\d{4}(-\d\d)?", text) or re.search(r"\d{4}(-\d\d)?", row.get("date") or "")
+    releases = RELEASES.get(row["engine"], ())
+    out = [version for since, version in releases if month and since <= f"{month[0]}-12"[:7]]
+    return out[-1] if out else None
+
+
 def _options(kind: Any, asked: dict[str, Any]) -> Any:
-    """The options; a build that the engine does not know is left out."""
-    try:
-        return kind(**asked)
-    except (TypeError, ValueError, EstimatorError):
-        return kind(**{key: value for key, value in asked.items() if key != "build"})
+    """The options as far as the engine takes them: an older name for an attention, say, is left out."""
+    closed = {option.name: option.metadata.get("choices") for option in fields(kind)}
+    return kind(**{key: value for key, value in asked.items() if not closed.get(key) or value in closed[key]})
 
 
 def _total(other: Mapping[str, Any]) -> int:
@@ -214,12 +235,9 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
     card = _card(text)
     if total is None and card is None:
         size = re.search(r"(\d+)\s*GB", text)
-        if size is None:
-            if row["observed"].get("kv_tokens"):
-                raise NotReplayable("the size of the card is not stated")
-            size = re.match(r"(\d+)", "1024")
-        assert size is not None
-        total = float(size[1]) * 0.985
+        if size is None and any(row["observed"].get(key) for key in ("kv_tokens", "kv_cache_gib", "gpu_blocks")):
+            raise NotReplayable("the size of the card is not stated")
+        total = float(size[1]) * 0.985 if size else 1024.0
     n_bytes = int((total * GIB) if total is not None else card["reported_mib"] * MIB) if card or total else 0
     is_apple = text.startswith("Apple")
     capability = (card or {}).get("cuda_cc")
