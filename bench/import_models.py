@@ -66,7 +66,8 @@ def flags_of(record: dict[str, Any]) -> list[str]:
     said = {
         "tied": (record["tie_word_embeddings"] or record["kind"] == "embedding") and not has_copied_head(record),
         "copied_head": has_copied_head(record),
-        "rope_freqs": record["family"] in ROPE_FREQS_FAMILIES or record["id"] in ROPE_FREQS_MODELS,
+        "rope_freqs": architecture in {"llama", "deci", "mllama", "exaone4", "apertus"}
+        and (record["family"] in ROPE_FREQS_FAMILIES or record["id"] in ROPE_FREQS_MODELS),
         "long_rope": record["id"] in LONG_ROPE_MODELS,
         "qkv_bias": any(mixer.get("qkv_bias") for mixer in mixers),
         "qk_norm": architecture != "mllama" and any(mixer.get("qk_norm") == "head" for mixer in mixers),
@@ -144,6 +145,12 @@ def of_kimi_k3(record: dict[str, Any], _: dict[str, Any]) -> dict[str, int]:
     return {"scores of earlier blocks, which the converter stores as one": -n_weights}
 
 
+def of_glm5_next(record: dict[str, Any], keys: dict[str, Any]) -> dict[str, int]:
+    n_streams = keys["hyper_connection.count"]
+    n_weights = n_streams * n_streams * record["hidden_size"] + n_streams + 1
+    return {"mixing of the last streams, which llama.cpp does not load": -n_weights}
+
+
 def of_qwen4exp(record: dict[str, Any], keys: dict[str, Any]) -> dict[str, int]:
     n_streams, rank = keys["hyper_connection.count"], keys["hyper_connection.low_rank"]
     n_weights = n_streams * record["hidden_size"] * (1 + 2 * rank)
@@ -158,6 +165,7 @@ DIFFERENCES = {
     "bert": of_bert,
     "gemma-embedding": of_gemma_embedding,
     "muse-glimmer": of_muse_glimmer,
+    "glm5-next": of_glm5_next,
     "kimi-k3": of_kimi_k3,
     "qwen4exp": of_qwen4exp,
 }

@@ -36,7 +36,7 @@ ARCHITECTURES_BY_CLASS = {
     "Glm5NextForConditionalGeneration": "glm5-next",
     "Qwen4ExpForConditionalGeneration": "qwen4exp",
     "MuseGlimmerForConditionalGeneration": "muse-glimmer",
-    "HYV3ForCausalLM": "hy-v3",
+    "HYV3ForCausalLM": "hy_v3",
     "LagunaForCausalLM": "laguna",
 }
 
@@ -259,7 +259,11 @@ def deci(record: dict[str, Any], keys: dict[str, Any]) -> dict[str, Any]:
     """The table says how many layers are of each kind; their order is the table's."""
     blocks = record["blocks"]
     kinds = [group for group in blocks["groups"] for _ in range(group["count"])]
+    width = blocks["mixers"]["full"]["head_dim"]
     return {
+        "attention.key_length": width,
+        "attention.value_length": width,
+        "attention.head_count": [keys["attention.head_count"] if group["mixer"] else 0 for group in kinds],
         "attention.head_count_kv": [keys["attention.head_count_kv"] if group["mixer"] else 0 for group in kinds],
         "feed_forward_length": [blocks["ffns"][group["ffn"]]["inter"] for group in kinds],
     }

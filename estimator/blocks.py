@@ -191,7 +191,7 @@ def experts(sheet: Sheet, layer: int) -> None:
         sheet.matrix(f"{block}ffn_up_exps.weight", width, inner, n_experts, type_name=stored)
     sheet.matrix(f"{block}ffn_down_exps.weight", inner, width, n_experts, type_name=stored)
     if "router_bias" in flags:
-        sheet.exact(f"{block}exp_probs_b.bias", n_routes)
+        sheet.exact(f"{block}exp_probs_b{'' if sheet.architecture == 'hy_v3' else '.bias'}", n_routes)
     if "expert_bias" in flags:
         sheet.exact(f"{block}ffn_gate_inp.bias", n_experts)
         sheet.exact(f"{block}ffn_gate_exps.bias", inner, n_experts)

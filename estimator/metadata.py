@@ -23,7 +23,7 @@ KNOWN_ARCHITECTURES = frozenset(
         "glm4 glm4moe olmo2 starcoder2 smollm3 mistral3 nemotron stablelm falcon internlm2 minicpm exaone exaone4 "
         "olmoe ernie4_5 hunyuan-dense seed_oss nemotron_h nemotron_h_moe ernie4_5-moe minimax-m2 lfm2moe "
         "qwen2vl qwen3vl qwen3vlmoe hunyuan-moe dots1 bailingmoe2 deepseek deepseek32 glm-dsa mistral4 chatglm phimoe "
-        "exaone-moe hy-v3 kimi-linear kimi-k3 minimax-01 minimax-m3 mimo2 step35 laguna afmoe muse-glimmer olmo "
+        "exaone-moe hy_v3 kimi-linear kimi-k3 minimax-01 minimax-m3 mimo2 step35 laguna afmoe muse-glimmer olmo "
         "cohere2moe apertus arcee bitnet deci gptneox bloom gpt2 starcoder opt bert nomic-bert jina-bert-v2 "
         "gemma-embedding jamba longcat-flash mllama glm5-next qwen4exp"
     ).split()

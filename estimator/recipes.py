@@ -172,7 +172,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         **dict.fromkeys(
             "qwen3 qwen3moe qwen3vl qwen3vlmoe hunyuan-dense hunyuan-moe".split(), _recipe(*_PLAIN, flags="qk_norm")
         ),
-        **dict.fromkeys(("dots1", "exaone-moe", "hy-v3"), _recipe(*_PLAIN, flags="qk_norm router_bias")),
+        **dict.fromkeys(("dots1", "exaone-moe", "hy_v3"), _recipe(*_PLAIN, flags="qk_norm router_bias")),
         **dict.fromkeys(
             ("qwen3next", "qwen35moe"),
             _recipe(
@@ -214,10 +214,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             flags=frozenset({"router_bias"}),
             whole=mixed_streams_head,
         ),
-        "glm5-next": Recipe(
-            parts=(_with_parts(indexed_latent_attention, delta_attention), mixed_streams, feed_forward),
-            flags=frozenset({"router_bias"}),
-            whole=mixed_streams_head,
+        "glm5-next": _recipe(
+            _with_parts(indexed_latent_attention, delta_attention), mixed_streams, feed_forward, flags="router_bias"
         ),
         "phi2": _recipe(*_PLAIN, norms=("attn_norm",), flags=f"{_OLD_FLAGS} head_bias"),
         "phi3": _recipe(fused_attention, feed_forward, flags="fused_gate"),

@@ -76,7 +76,7 @@ def delta_attention(sheet: Sheet, layer: int) -> None:
     if "wide_delta_gate" in sheet.flags:
         sheet.matrix(f"{block}ssm_g.weight", sheet.width, inner)
     sheet.matrix(f"{block}ssm_beta.weight", sheet.width, n_heads)
-    sheet.exact(f"{block}ssm_a", n_heads)
+    sheet.exact(f"{block}ssm_a", *((1, n_heads) if sheet.architecture == "kimi-linear" else (n_heads,)))
     sheet.exact(f"{block}ssm_dt.bias", inner)
     sheet.exact(f"{block}ssm_norm.weight", narrow)
     sheet.matrix(f"{block}attn_output.weight", inner, sheet.width)
