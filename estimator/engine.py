@@ -9,7 +9,7 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Place, Workload
 from estimator.model import Model
 
-ENGINES = ("llamacpp", "vllm", "sglang", "trtllm", "transformers", "mlx")
+ENGINES = ("llamacpp", "vllm", "sglang", "trtllm", "transformers", "mlx", "exllama", "generic")
 """Modules of ``estimator.engines``, in the order they are offered."""
 
 RUN_BY = MappingProxyType(
@@ -24,6 +24,7 @@ RUN_BY = MappingProxyType(
         "exllamav2": "exllama",
         "exllamav3": "exllama",
         "tabbyapi": "exllama",
+        "ruleofthumb": "generic",
         "huggingface": "transformers",
         "hf": "transformers",
     }

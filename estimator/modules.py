@@ -34,10 +34,10 @@ def modules_of(model: Model, float_bytes: int | None = None, *, dequantises_gguf
         dequantises_gguf: tensors of GGUF's packed types are loaded as if they were not.
 
     Raises:
-        Unjudgeable: a model without tensors.
+        Unjudgeable: a model without layers: an encoder, a diffusion model.
     """
-    if not model.tensors:
-        raise Unjudgeable(f"the tensors of {model.name} are not known; only a rule of thumb can be given")
+    if not model.tensors or not model.layers:
+        raise Unjudgeable(f"{model.name} has no layers that are known here; only a rule of thumb can be given for it")
     n_held: dict[str, int] = {}
     n_read: dict[str, int] = {}
     used = model.experts.n_used / model.experts.n_experts if model.experts and model.experts.n_experts else 1.0

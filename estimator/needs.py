@@ -28,7 +28,13 @@ def file_bytes(model: Model) -> tuple[int, Basis]:
     """Of its files: as they are, or as their format would store the tensors."""
     if model.file_bytes is not None:
         return model.file_bytes, Basis.EXACT
-    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors), Basis.DERIVED
+    return stored_weights(model)
+
+
+def stored_weights(model: Model) -> tuple[int, Basis]:
+    """Of its tensors, as they are stored."""
+    basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
+    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors), basis
 
 
 def mapped_needs(model: Model, *, resident_bytes: int) -> Needs:
@@ -107,6 +113,19 @@ def mlx_needs(model: Model) -> Needs:
         cached_bytes=n_bytes,
         reason="arrays are read straight into unified memory; the page cache of the file can be given back",
         source="mlx/io/safetensors.cpp, load_safetensors",
+    )
+
+
+def rule_of_thumb_needs(model: Model) -> Needs:
+    """Of an unknown engine: the files, and RAM for all of them where it does not map them."""
+    n_bytes, basis = file_bytes(model)
+    return Needs(
+        disk_bytes=n_bytes,
+        disk_basis=basis,
+        ram_bytes=0,
+        cached_bytes=n_bytes,
+        reason="whether files are mapped or read as a whole depends on the program",
+        source="rule of thumb",
     )
 
 

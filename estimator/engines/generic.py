@@ -1,0 +1,118 @@
+"""A rule of thumb for whatever has no engine here: parameters times bytes times what such models take beside them.
+
+It knows nothing of contexts, attention or engines, and says so: every figure is assumed, with a band to match.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from estimator.errors import Unjudgeable
+from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.model import Model
+from estimator.needs import load_answers, rule_of_thumb_needs, stored_weights
+from estimator.shell import quoted
+
+NAME = "rule of thumb"
+KV_TYPES = ("f16",)
+KV_STEPS = ("f16",)
+QUANTS = ("F32", "BF16", "FP8", "AWQ")
+
+OVERHEADS = {"text": 1.15, "code": 1.15, "reasoning": 1.25, "vision": 1.25, "audio": 1.3, "image": 1.4, "video": 1.4}
+"""Times the weights, by what a model is for: usual rules of thumb. Ours for vision and images: between their
+neighbours, and as video, whose latents are alike."""
+OTHER_OVERHEAD = 1.4
+LOW_RATIO, HIGH_RATIO = 0.82, 2.86
+"""Of weights times overhead: nine tenths of 101 published peaks of Transformers and MLX, contexts up to 192,000 tokens
+among them, lie between; their median is 1.02 (bench/rule_of_thumb.py)."""
+RUNTIME_BYTES = (1 << 29, 3 << 29, 1 << 31)
+"""(low, expected, high): a driver's context and a framework, 1 to 2 GiB in most rules; half a GiB at least."""
+
+
+def _option(flag: str, text: str) -> dict[str, object]:
+    return {"flag": flag, "help": text, "choices": (), "minimum": 0.0, "maximum": 16.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The rule's own numbers."""
+
+    overhead: float | None = field(
+        default=None, metadata=_option("--overhead", "times the weights; by the kind of model if not given")
+    )
+
+
+def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:  # noqa: ARG001
+    """Weights and what usually comes with them, on the first device, or on the host.
+
+    Raises:
+        Unjudgeable: no host, or a model of which not even the size is known.
+    """
+    host = next((place for place in places if place.kind == "host"), None)
+    if host is None:
+        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    n_bytes, basis = stored_weights(model)
+    if not n_bytes:
+        raise Unjudgeable(f"of {model.name} not even the size is known")
+    device = next((place for place in places if place.kind != "host"), host)
+    overhead = options.overhead or OVERHEADS.get(model.kind, OTHER_OVERHEAD)
+    low, high = int(n_bytes * overhead * LOW_RATIO), int(n_bytes * overhead * HIGH_RATIO)
+    n_beside = max(0, int(n_bytes * (overhead - 1)))
+    source = f"rule of thumb for models of kind {model.kind}"
+    return Estimate(
+        engine=NAME,
+        terms=(
+            _term(Kind.WEIGHTS, "weights", device, (n_bytes, n_bytes, n_bytes), basis, "stored tensors", model.quant),
+            _term(
+                Kind.COMPUTE,
+                "cache and computation",
+                device,
+                (max(0, low - n_bytes), n_beside, max(n_beside, high - n_bytes)),
+                Basis.ASSUMED,
+                source,
+                f"weights x {overhead - 1:.2f}, whatever the context",
+            ),
+            _term(Kind.RUNTIME, "driver and framework", device, RUNTIME_BYTES, Basis.ASSUMED, source, "1 to 2 GiB"),
+        ),
+        n_layers=1,
+        n_gpu_layers=0 if device is host else 1,
+        doubts=(*model.doubts, "a rule of thumb: neither the context nor the engine is in it"),
+        answers=load_answers(rule_of_thumb_needs(model)),
+    )
+
+
+def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
+    """Not known."""
+    return None
+
+
+def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:  # noqa: ARG001
+    """Not known."""
+    return None
+
+
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001
+    """No engine, no arguments."""
+    return ""
+
+
+def command(model: Model, arguments: str) -> str:  # noqa: ARG001
+    """Only a comment: which program runs it isn't known."""
+    return f"# run {quoted(model.name)} with a program of your choice"
+
+
+def _term(
+    kind: Kind, label: str, place: Place, span_bytes: tuple[int, int, int], basis: Basis, source: str, formula: str
+) -> Term:
+    low, expected, high = span_bytes
+    return Term(
+        kind=kind,
+        label=label,
+        place=place.name,
+        n_bytes=expected,
+        low_bytes=min(low, expected),
+        high_bytes=high,
+        basis=basis,
+        source=source,
+        formula=formula,
+        read_bytes=expected if kind is Kind.WEIGHTS else 0,
+    )
