@@ -92,7 +92,13 @@ def hub_metadata(config: HubConfig) -> HubMetadata:
         keys["attention.sliding_window"] = window
         keys["attention.sliding_window_pattern"] = [kind == WINDOWED for kind in kinds]
     architecture = ARCHITECTURES.get(config.model_type, config.model_type)
+    doubts = _doubts(config)
     if "attention.kv_lora_rank" in keys and architecture not in LATENT:
+        if not is_known:
+            doubts += (
+                f"the architecture {config.model_type!r} is not known here: it is taken as DeepSeek's, all layers "
+                "with full attention, an upper bound of its cache",
+            )
         architecture = "deepseek2"  # Mistral Large 3, and whoever builds on DeepSeek next
     special = SPECIALS.get(config.model_type)
     if special is not None:
@@ -102,7 +108,7 @@ def hub_metadata(config: HubConfig) -> HubMetadata:
         metadata={"general.architecture": architecture, **{f"{architecture}.{name}": keys[name] for name in keys}},
         flags=_flags(config, architecture),
         windows=tuple(window if kind == WINDOWED else None for kind in kinds),
-        doubts=_doubts(config),
+        doubts=doubts,
         is_known=is_known,
     )
 
@@ -225,6 +231,8 @@ def _experts(text: Fields) -> Keys:
     if shared:
         keys["expert_shared_feed_forward_length"] = shared
         keys["expert_shared_count"] = n_shared or 1
+    if latent := text.number("moe_latent_size", default=0):  # Nemotron 3 Super: experts in a narrower space
+        keys["expert_latent_length"] = latent
     if n_dense := _leading_dense(text):
         keys["leading_dense_block_count"] = n_dense
     return keys
@@ -276,7 +284,7 @@ def _granite_hybrid(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Ke
 def _mamba2(text: Fields, keys: Keys) -> Keys:
     width = keys["embedding_length"]
     assert isinstance(width, int)
-    n_heads = text.number("mamba_n_heads", "mamba_num_heads", "num_heads")
+    n_heads = text.number("mamba_n_heads", "mamba_num_heads", "num_heads") or 1
     inner = text.number("mamba_d_ssm", default=0) or n_heads * text.number(
         "mamba_d_head", "mamba_head_dim", "head_dim", default=text.number("mamba_expand", default=2) * width // n_heads
     )
@@ -327,7 +335,9 @@ def _nemotron_h(config: HubConfig, keys: Keys, _: tuple[str, ...]) -> Keys:
         {"mlp": "-", "moe": "E", "attention": "*", "full_attention": "*"}.get(name, "M") for name in names or ()
     )
     has_experts = "E" in pattern
-    inner = keys.get("expert_feed_forward_length") if has_experts else keys["feed_forward_length"]
+    inner = keys["feed_forward_length"]
+    if has_experts:
+        inner = keys.get("expert_feed_forward_length", inner)
     n_kv_heads = text.number("num_key_value_heads")
     n_layers = keys["block_count"]
     assert isinstance(n_layers, int)
@@ -364,7 +374,7 @@ def _gemma4(config: HubConfig, keys: Keys, kinds: tuple[str, ...]) -> Keys:
     """Full layers have wider heads, and fewer of them in the larger models; the last layers share earlier caches."""
     text = config.text
     n_layers, inner = keys["block_count"], keys["feed_forward_length"]
-    head_width, n_kv_heads = keys["attention.key_length"], text.number("num_key_value_heads", default=1)
+    head_width, n_kv_heads = keys.get("attention.key_length", 0), text.number("num_key_value_heads", default=1)
     assert isinstance(n_layers, int)
     assert isinstance(inner, int)
     full_width = text.number("global_head_dim", default=512)
@@ -449,7 +459,10 @@ def _laguna(config: HubConfig, keys: Keys, _: tuple[str, ...]) -> Keys:
 
 
 def _bert(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
-    return {"attention.causal": False, "token_type_count": config.text.number("type_vocab_size", default=2)}
+    found: Keys = {"attention.causal": False, "token_type_count": config.text.number("type_vocab_size", default=2)}
+    if config.text.word("position_embedding_type") == "alibi":
+        found["architecture"] = "jina-bert-v2"
+    return found
 
 
 def _glm4_moe(config: HubConfig, _: Keys, __: tuple[str, ...]) -> Keys:
@@ -484,6 +497,7 @@ SPECIALS: Mapping[str, Callable[[HubConfig, Keys, tuple[str, ...]], Keys]] = Map
         "laguna": _laguna,
         "bert": _bert,
         "xlm-roberta": _bert,
+        "nomic_bert": _bert,
     }
 )
 """What a model type has beyond the common fields."""

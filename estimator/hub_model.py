@@ -97,7 +97,10 @@ def plain_tensors(config: HubConfig, told: HubMetadata) -> tuple[tuple[Tensor, .
     doubts = []
     if own not in RECIPES:
         doubts.append(f"the tensors of the architecture {own!r} are not known here: they are taken as a Llama's")
-    tensors = tensors_of(metadata, told.flags)
+    try:
+        tensors = tensors_of(metadata, told.flags)
+    except (ArithmeticError, LookupError, StopIteration) as error:  # a divisor that is 0, a list that is too short
+        raise UnreadableModel("config.json's numbers contradict each other; it is damaged or incomplete") from error
     if any(not 0 < prod(tensor.shape) < MAX_WEIGHTS for tensor in tensors):
         raise UnreadableModel("config.json's numbers make a tensor that no model has; it is damaged or incomplete")
     width = told.metadata[f"{own}.embedding_length"]

@@ -163,8 +163,8 @@ def test_gpt_oss_keeps_its_experts_as_they_were_published() -> None:
 
 
 def test_layers_with_a_state_may_be_left_as_they_were_at_four_bits() -> None:
-    hybrid, dense = catalogue.read("Qwen3.6 27B", "NVFP4"), catalogue.read("Qwen3 8B", "NVFP4")
+    hybrid, dense = catalogue.read("Qwen3.6 27B", "AWQ"), catalogue.read("Qwen3 8B", "AWQ")
 
     assert hybrid.size_band_ratio[0] == 1
-    assert 1.3 < hybrid.size_band_ratio[1] < 1.5
+    assert 1.3 < hybrid.size_band_ratio[1] < 1.6
     assert dense.size_band_ratio == (1, 1)

@@ -359,3 +359,19 @@ def test_a_file_that_is_too_long_is_not_read(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableModel, match="longer than"):
         hf_config.read(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, -1, 1 << 33, None, "x", [], [1], [0] * 200, {}, True, 1.5, float("nan")], ids=repr
+)
+@pytest.mark.parametrize("config", [NEMOTRON_NANO, GEMMA_4_26B, QWEN3_NEXT, JAMBA], ids=lambda c: str(c["model_type"]))
+def test_any_field_may_be_anything_and_nothing_breaks(config: dict[str, Any], value: object) -> None:
+    text = config.get("text_config", config)
+    for field in text:
+        changed = text | {field: value}
+        try:
+            described(
+                **({"model_type": config["model_type"], "text_config": changed} if text is not config else changed)
+            )
+        except UnreadableModel as refused:
+            assert "config.json" in str(refused) or "architecture" in str(refused) or "number" in str(refused)  # noqa: PT017
