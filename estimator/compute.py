@@ -25,6 +25,8 @@ N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
 N_REPEATS_FIRST = {1: 3}
 """Runs of one layer mostly settle within three repeats, of several layers within two."""
+SPARED_LAYERS = 2
+"""A run is cut only where more are left out: another try would cost more than they do."""
 N_TRIES = 3
 """Runs that have not settled are given two repeats more, twice; what has not settled then is simulated as a whole."""
 
@@ -162,7 +164,8 @@ def _stack(
     cuts: list[Cut] = []
     cut_runs: list[int] = []
     for number, run in enumerate(runs):
-        n_repeats = min(run.n_repeats, n_kept[number])
+        is_worth_it = (run.n_repeats - n_kept[number]) * run.period > SPARED_LAYERS
+        n_repeats = n_kept[number] if is_worth_it else run.n_repeats
         layers.extend(range(run.start, run.start + n_repeats * run.period))
         n_left = run.n_repeats - n_repeats
         if n_left:

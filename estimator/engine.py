@@ -35,7 +35,8 @@ RUN_BY = MappingProxyType(
 class Engine(Protocol):
     """A module of ``estimator.engines``.
 
-    One whose ``fallback`` takes long may offer a ``quick_fallback`` beside it, which is asked for many loads at once.
+    One whose ``estimate`` or ``fallback`` takes long may offer a ``quick_estimate`` and a ``quick_fallback`` beside
+    them, which are asked for many loads at once.
     """
 
     NAME: str

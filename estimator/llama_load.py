@@ -6,6 +6,7 @@ Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and tho
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
 from estimator.builds import build_of
@@ -32,6 +33,7 @@ _BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulk
 """What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
 _OF_BLOCK = re.compile(r"blk\\\.(\d{1,4})\\\.")
 """A pattern as --fit writes it, ``blk\\.7\\.``, is about one block alone."""
+_GROUP = re.compile(r"\([^()]*\)")
 _DEVICE_BUFFER = re.compile(r"[A-Za-z_ ]*?(\d+)")
 
 
@@ -184,9 +186,11 @@ class Load:
             for number, buffer in zip(range(len(self.devices)), self.buffers(layout), strict=False)
         ]
         if self.options.is_kv_offloaded:
-            for layer, device in zip(self.model.layers, layout.layer_devices, strict=False):
+            kinds, kind_of = layer_kinds(self.model)
+            n_kept = [sum(self.kept(layer, self.device_kind)) for layer in kinds]
+            for number, device in zip(kind_of, layout.layer_devices, strict=False):
                 if device != HOST:
-                    total[device] += sum(self.kept(layer, self.device_kind))
+                    total[device] += n_kept[number]
         return total
 
     def overrides_text(self, overrides: Sequence[Override]) -> str:
@@ -195,6 +199,14 @@ class Load:
         return ",".join(
             f"{one.pattern}={'CPU' if one.device == HOST else f'{prefix}{one.device}'}" for one in overrides
         )
+
+
+@lru_cache(maxsize=48)
+def layer_kinds(model: Model) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
+    """(the different layers of a model, the number among them of each layer)."""
+    numbers: dict[Layer, int] = {}
+    kind_of = tuple(numbers.setdefault(layer, len(numbers)) for layer in model.layers)
+    return tuple(numbers), kind_of
 
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:
@@ -244,8 +256,7 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
         if not equals or not pattern:
             raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
         compiled(pattern)
-        of_block = _OF_BLOCK.match(pattern)
-        block = int(of_block[1]) if of_block else None
+        block = _block_of(pattern)
         if _HOST_BUFFER.fullmatch(buffer):
             found.append(Override(pattern=pattern, device=HOST, block=block))
             continue
@@ -255,3 +266,10 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
             raise Unjudgeable(f"there is no buffer {buffer!r} for a tensor override; {', '.join(known)} are there")
         found.append(Override(pattern=pattern, device=int(named[1]), block=block))
     return tuple(found)
+
+
+def _block_of(pattern: str) -> int | None:
+    """The one block that a pattern is about; None where it may be about others too."""
+    found = _OF_BLOCK.match(pattern)
+    has_others = "|" in _GROUP.sub("", pattern)
+    return int(found[1]) if found and not has_others else None

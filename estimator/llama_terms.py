@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from estimator.kv_cache import CacheShape
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
-from estimator.llama_load import Load
+from estimator.llama_load import Load, layer_kinds
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout
 from estimator.runtime import host_runtime, runtime_term
@@ -107,31 +106,29 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
 
 def cache_terms(load: Load, layout: Layout) -> list[Term]:
     """Keys, values and states, where their layers lie, or all on the host."""
-    shape = load.shape
+    shape, model = load.shape, load.model
+    kinds, kind_of = layer_kinds(model)
+    counts: dict[tuple[int, int], int] = {}
+    for number, device in zip(kind_of, layout.layer_devices, strict=False):
+        key = (device if load.options.is_kv_offloaded else HOST, number)
+        counts[key] = counts.get(key, 0) + 1
     cells: dict[str, int] = {}
     cells_read: dict[str, int] = {}
     states: dict[str, int] = {}
-    alike: dict[tuple[str, Layer], int] = {}
-    for layer, device in zip(load.model.layers, layout.layer_devices[:-1], strict=True):
-        place = load.place_of(device if load.options.is_kv_offloaded else HOST)
+    formulas: dict[str, str] = {}
+    for (device, number), n_layers in counts.items():
+        layer, place = kinds[number], load.place_of(device)
         n_cell_bytes, n_state_bytes = load.kept(layer, load.rounding_kind(place))
         if n_cell_bytes:
-            cells[place.name] = cells.get(place.name, 0) + n_cell_bytes
+            name = place.name
             n_read = round(n_cell_bytes * shape.attended_ratio(layer.window_tokens))
-            cells_read[place.name] = cells_read.get(place.name, 0) + n_read
-            alike[place.name, layer] = alike.get((place.name, layer), 0) + 1
+            cells[name] = cells.get(name, 0) + n_layers * n_cell_bytes
+            cells_read[name] = cells_read.get(name, 0) + n_layers * n_read
+            formulas[name] = (f"{formulas[name]} + " if name in formulas else "") + _cells_formula(
+                load, layer, n_layers
+            )
         if n_state_bytes:
-            states[place.name] = states.get(place.name, 0) + n_state_bytes
-    kv_type, value_type = load.workload.kv_type, load.options.value_type or load.workload.kv_type
-    type_names = kv_type if kv_type == value_type else f"{kv_type} and {value_type}"
-    formulas = {
-        name: " + ".join(
-            _cells_formula(load, shape, layer, n, type_names)
-            for (held_at, layer), n in alike.items()
-            if held_at == name
-        )
-        for name in cells
-    }
+            states[place.name] = states.get(place.name, 0) + n_layers * n_state_bytes
     per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
     return [
         *(
@@ -151,9 +148,11 @@ def cache_terms(load: Load, layout: Layout) -> list[Term]:
     ]
 
 
-def _cells_formula(load: Load, shape: CacheShape, layer: Layer, n_layers: int, type_names: str) -> str:
-    n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
-    return f"{n_layers} layers x {n_cells} cells x ({layer.key_width} + {load.cached_value_width(layer)}) {type_names}"
+def _cells_formula(load: Load, layer: Layer, n_layers: int) -> str:
+    n_cells = load.shape.layer_cells(layer.window_tokens) * load.shape.n_streams
+    kv_type, value_type = load.workload.kv_type, load.options.value_type or load.workload.kv_type
+    types = kv_type if kv_type == value_type else f"{kv_type} and {value_type}"
+    return f"{n_layers} layers x {n_cells} cells x ({layer.key_width} + {load.cached_value_width(layer)}) {types}"
 
 
 def compute_terms(load: Load, layout: Layout, *, is_simulated: bool = True) -> list[Term]:

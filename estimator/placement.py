@@ -35,6 +35,8 @@ def place_layers(
         return (HOST,) * (n_layers + 1)
     n_placed = min(n_gpu_layers, n_layers + 1)
     first = n_layers + 1 - n_placed if counts_output_layer else max(0, n_layers - n_placed)
+    if len(shares) == 1:
+        return tuple(0 if 0 <= layer - first < n_placed else HOST for layer in range(n_layers + 1))
     # The engine sums, divides and compares in float32; a layer at a boundary goes where that rounding sends it.
     bounds: list[float] = []
     total = _float32(0.0)

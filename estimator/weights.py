@@ -1,6 +1,6 @@
 """The bytes of a model's weights on each device and on the host, for a way to place them (estimator/placement.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,13 +27,6 @@ class Held:
     n_blocks: int = 0
     """Whose layer is there, wherever some of its tensors are."""
 
-    def __add__(self, other: "Held") -> "Held":
-        return Held(
-            n_bytes=self.n_bytes + other.n_bytes,
-            read_bytes=self.read_bytes + other.read_bytes,
-            n_blocks=self.n_blocks + other.n_blocks,
-        )
-
 
 def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
     """The weights on each device and on the host.
@@ -43,43 +36,63 @@ def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict
         layout: who holds what.
         kinds: by device, HOST among them: a key of ROUNDINGS.
     """
-    held = dict.fromkeys(kinds, Held())
-
-    def put(device: int, n_bytes: int, read_ratio: float = 1.0, n_blocks: int = 0) -> None:
-        held[device] += Held(n_bytes=n_bytes, read_bytes=round(n_bytes * read_ratio), n_blocks=n_blocks)
-
+    sums = _Sums(kinds)
     tables = {device: weight_table(model, kind) for device, kind in kinds.items()}
-    put(HOST, tables[HOST].input_bytes, read_ratio=0.0)  # one row of it
+    sums.put(HOST, tables[HOST].input_bytes, read_ratio=0.0)  # one row of it
     for block, device in enumerate(layout.layer_devices[:-1]):
         table = tables[device]
-        ratio = table.used_expert_ratio
-        overrides = overrides_of(layout.overrides, block)
-        if overrides:
-            put(device, 0, n_blocks=1)
+        sums.n_blocks[device] += 1
+        if layout.overrides and overrides_of(layout.overrides, block):
             dense, experts = _scattered(model, block, device, layout, kinds)
             for home, n_bytes in dense:
-                put(home, n_bytes)
+                sums.put(home, n_bytes)
             for home, n_bytes in experts:
-                put(home, n_bytes, ratio)
+                sums.put(home, n_bytes, table.used_expert_ratio)
         else:
-            put(device, table.layer_bytes[block], n_blocks=1)
+            sums.put(device, table.layer_bytes[block])
             home = HOST if block < layout.n_cpu_moe_layers else device
-            put(home, tables[home].expert_bytes[block], ratio)
+            if n_bytes := tables[home].expert_bytes[block]:
+                sums.put(home, n_bytes, table.used_expert_ratio)
     for device in set(layout.layer_devices[:-1]):
-        put(device, tables[device].rope_bytes)
+        sums.put(device, tables[device].rope_bytes)
+    _put_ends(sums, model, layout, kinds, tables)
+    return {
+        device: Held(n_bytes=sums.held[device], read_bytes=sums.read[device], n_blocks=sums.n_blocks[device])
+        for device in kinds
+    }
+
+
+class _Sums:
+    """What is put where."""
+
+    __slots__ = ("held", "n_blocks", "read")
+
+    def __init__(self, devices: Iterable[int]) -> None:
+        self.held = dict.fromkeys(devices, 0)
+        self.read = self.held.copy()
+        self.n_blocks = self.held.copy()
+
+    def put(self, device: int, n_bytes: int, read_ratio: float = 1.0) -> None:
+        self.held[device] += n_bytes
+        self.read[device] += n_bytes if read_ratio == 1.0 else round(n_bytes * read_ratio)
+
+
+def _put_ends(
+    sums: _Sums, model: Model, layout: Layout, kinds: Mapping[int, str], tables: Mapping[int, "WeightTable"]
+) -> None:
+    """What belongs to no block."""
     first, output = layout.layer_devices[0], layout.layer_devices[-1]
-    put(first, tables[first].first_layer_bytes)
-    put(output, tables[output].output_bytes)
+    sums.put(first, tables[first].first_layer_bytes)
+    sums.put(output, tables[output].output_bytes)
     for tensor, home in _moved_outputs(model, layout):
-        put(output, -ROUNDINGS[kinds[output]].tensor_bytes(tensor.type, tensor.shape))
-        put(home, ROUNDINGS[kinds[home]].tensor_bytes(tensor.type, tensor.shape))
+        sums.put(output, -ROUNDINGS[kinds[output]].tensor_bytes(tensor.type, tensor.shape))
+        sums.put(home, ROUNDINGS[kinds[home]].tensor_bytes(tensor.type, tensor.shape))
     if output != HOST or model.architecture == "gemma3n":  # src/models/gemma3n.cpp copies it always
-        put(output, tables[output].tied_bytes)
+        sums.put(output, tables[output].tied_bytes)
         if kinds[output] == "metal":  # both copies are the same pages of the mapped file; CUDA copies
-            put(HOST, -tables[HOST].tied_bytes, read_ratio=0.0)
+            sums.put(HOST, -tables[HOST].tied_bytes, read_ratio=0.0)
     else:
-        held[HOST] += Held(read_bytes=tables[HOST].tied_bytes)
-    return held
+        sums.read[HOST] += tables[HOST].tied_bytes
 
 
 def _moved_outputs(model: Model, layout: Layout) -> list[tuple[Tensor, int]]:

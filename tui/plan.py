@@ -137,9 +137,25 @@ def model_bytes(model: Model) -> int:
 def _assess_on(plan: Plan, places: tuple[Place, ...], *, is_quick: bool) -> Assessment:
     engine = plan.engine
     fallback = getattr(engine, "quick_fallback", engine.fallback) if is_quick else engine.fallback
-    made = engine.estimate(plan.model, plan.workload, plan.options, places)
+    estimate = getattr(engine, "quick_estimate", engine.estimate) if is_quick else engine.estimate
+    made = estimate(plan.model, plan.workload, plan.options, places)
+    if is_quick and not _is_clear(made, places):
+        made = engine.estimate(plan.model, plan.workload, plan.options, places)
     other = fallback(plan.model, plan.workload, plan.options, places)
     return Assessment(plan=plan, places=places, estimate=made, fallback=other, verdict=judge(made, places, other))
+
+
+def _is_clear(made: Estimate, places: tuple[Place, ...]) -> bool:
+    """Whether the verdict is the same wherever in its band an estimate turns out to lie."""
+    for place in places:
+        names = drawing_on(place, places)
+        low, high = made.low_bytes(names), made.high_bytes(names)
+        is_sure = (
+            high <= place.line_bytes or low > place.free_bytes or place.line_bytes < low <= high <= place.free_bytes
+        )
+        if not is_sure:
+            return False
+    return True
 
 
 def level_of(plan: Plan, places: Sequence[Place]) -> Level:

@@ -37,6 +37,17 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     return _estimate(load, is_simulated=True)
 
 
+def quick_estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
+    """Simulated where one run serves all quants; by closed forms where weights lie in RAM and each needs its own.
+
+    For many loads at once. Those whose verdict hangs on the band are better asked for again, by ``estimate``.
+    """
+    load = Load(model, workload, options, places)
+    is_all_on_devices = options.n_gpu_layers is None or options.n_gpu_layers > model.n_layers
+    is_simulated = is_all_on_devices and not (load.n_cpu_moe_layers or options.tensor_overrides)
+    return _estimate(load, is_simulated=is_simulated)
+
+
 def sketch(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
     """The same in a fraction of the time, with compute buffers by closed forms only: for sieving many models."""
     return _estimate(Load(model, workload, options, places), is_simulated=False)
