@@ -149,7 +149,8 @@ def _stated(row: Row) -> dict[str, Any]:
     """What the row says of its settings, by the keys of ``FLAGS``."""
     run, other = row["run"], row["run"].get("other") or {}
     stated = {**other, **{key: value for key, value in run.items() if value is not None}}
-    stated["build"] = version_of(row)
+    if version := version_of(row):
+        stated["build"] = version
     if MEASURED_WHILE_GENERATING.search(row["source"]):
         stated["prompt_chunk"] = 1
     if other.get("attn"):
@@ -164,24 +165,31 @@ def _n_cards(text: str) -> int:
 
 
 RELEASES = {
-    "vllm": (("2023-12", "0.2.6"), ("2024-09", "0.6.1"), ("2025-02", "0.7.3"), ("2025-04", "0.8.4"),
-             ("2025-07", "0.10.0"), ("2025-12", "0.12.0"), ("2026-02", "0.16.0"), ("2026-04", "0.19.1"),
-             ("2026-06", "0.24.0"), ("2026-08", "0.28.0"), ("2026-10", "0.33.0")),
-    "sglang": (("2025-03", "0.4.4"), ("2025-07", "0.4.9"), ("2026-03", "0.5.9"), ("2026-09", "0.5.23")),
+    "vllm": (("2023-01", "0.2.6"), ("2024-09", "0.6.1"), ("2025-02", "0.7.3"), ("2025-04", "0.8.4"),
+             ("2025-06", "0.9.1"), ("2025-08", "0.10.0"), ("2025-10", "0.11.0"), ("2025-12", "0.12.0"),
+             ("2026-02", "0.16.0"), ("2026-04", "0.19.1"), ("2026-05", "0.21.0"), ("2026-07", "0.24.0"),
+             ("2026-08", "0.26.1"), ("2026-09", "0.30.0"), ("2026-10", "0.33.0")),
+    "sglang": (("2024-01", "0.4.0"), ("2025-03", "0.4.4"), ("2025-07", "0.4.9"), ("2025-08", "0.5.0"),
+               ("2026-03", "0.5.9"), ("2026-09", "0.5.23")),
 }  # fmt: skip
-"""About when which version was out, for rows that give a month alone."""
+"""About when which version was out, for rows that give a month alone, by the rows that give both: 0.7.1 (2025-03),
+0.10.2 (2025-09), 0.11 (2025-10), 0.12 (2025-12), 0.15.1 (2026-02), 0.19.0 (2026-04), 0.26.1 (2026-08)."""
 
 
 def version_of(row: Row) -> str | None:
-    """The version's number, as the row gives it or as its month has it."""
+    """The version's number, as the row gives it or as its month has it; vLLM's old engine is said beside it."""
     text = row.get("engine_version") or ""
-    number = re.search(r"(?<![\d-])(\d+\.\d+)(?:\.(\d+))?(?![\d-])", text)
+    engine = " V0" if row["engine"] == "vllm" and "V0" in text else ""
+    number = re.search(
+        r"(?<![\d-])(\d+\.\d+)(?:\.(\d+))?(?![\d-])", text.replace("0.2x", "0.22").replace("0.3x", "0.31")
+    )
     if number:
-        return f"{number[1]}.{number[2]}" if number[2] else number[1]
+        return (f"{number[1]}.{number[2]}" if number[2] else number[1]) + engine
     month = re.search(r"\d{4}(-\d\d)?", text) or re.search(r"\d{4}(-\d\d)?", row.get("date") or "")
-    releases = RELEASES.get(row["engine"], ())
-    out = [version for since, version in releases if month and since <= f"{month[0]}-12"[:7]]
-    return out[-1] if out else None
+    if month is not None and row["engine"] in RELEASES:
+        date = month[0] if month[1] else f"{month[0]}-05"  # a year alone: about the middle of what came out in it
+        return [version for since, version in RELEASES[row["engine"]] if since <= date][-1] + engine
+    return "0.7.3" if engine else None
 
 
 def _options(kind: Any, asked: dict[str, Any]) -> Any:
