@@ -11,7 +11,7 @@ from estimator.activations import Span, total
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.paged_cache import PagedCache
-from estimator.ranks import Rank, weight_term
+from estimator.ranks import Rank, offered_bytes, weight_term
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Budget:
 
     def share_bytes(self, place: Place) -> int:
         """What it takes of a device in any case (`request_memory`)."""
-        return ceil(place.offered_bytes * self.share_ratio)
+        return ceil(offered_bytes(place) * self.share_ratio)
 
     def demand(self, rank: Rank) -> Span:
         """What of a device's share is no cache. Its doubts are independent, so that their squares add up."""
@@ -82,7 +82,7 @@ class Budget:
     def smallest_share(self) -> Span:
         """(In millionths) of a device, so that one sequence of full length has room."""
         needed = self.needed_blocks()
-        spans = [(self.demand(rank), self.block_bytes(rank) * needed, rank.place.offered_bytes) for rank in self.ranks]
+        spans = [(self.demand(rank), self.block_bytes(rank) * needed, offered_bytes(rank.place)) for rank in self.ranks]
         return Span(
             n_bytes=max(_millionths(spent.n_bytes + cache, whole) for spent, cache, whole in spans),
             low_bytes=max(_millionths(spent.low_bytes + cache, whole) for spent, cache, whole in spans),

@@ -84,11 +84,6 @@ class Place:
     """Of the total, what programs are offered: the driver keeps the rest to itself. None: not known."""
 
     @property
-    def offered_bytes(self) -> int:
-        """What CUDA calls the total, which engines take their share of."""
-        return self.total_bytes if self.usable_bytes is None else self.usable_bytes
-
-    @property
     def line_bytes(self) -> int:
         """What may still be used safely."""
         return max(0, self.free_bytes - self.reserve_bytes)

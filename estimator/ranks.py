@@ -16,6 +16,9 @@ LOADED_BYTES = 64 * MIB
 """How far what a server logs as loaded lies from the sum of its tensors: it is the change of the device's free memory,
 in blocks of the allocator. Logged against summed: Llama 3.1 8B 14.989 and 14.989 GiB, Llama 3.2 1B 2.3185 and 2.3175,
 Qwen2.5 7B 14.27 and 14.22, Qwen3 8B 15.268 and 15.266."""
+SEVERAL_LOADED_BYTES = 256 * MIB
+"""The same on several devices: 0.16 GiB more than summed (Qwen2.5 14B on two), 0.21 (32B on two), 0.20 (DeepSeek R1 on
+eight), 0.07 (Qwen3 235B on four), none (Qwen3 30B-A3B on four)."""
 PROCESS_BYTES = (1 * GIB, 5 * GIB // 2, 6 * GIB)
 """(low, expected, high) of host memory per device's process: Python, PyTorch, CUDA's host side, pinned buffers. Our
 allowance."""
@@ -30,6 +33,8 @@ class Rank:
     element_bytes: int
     rope_bytes: int
     """Cosines and sines for every position, made once."""
+    is_alone: bool = True
+    """The only device."""
 
     @property
     def weight_bytes(self) -> int:
@@ -52,6 +57,21 @@ def gpus_of(places: Sequence[Place], engine: str) -> tuple[Place, ...]:
 def host_of(places: Sequence[Place]) -> Place | None:
     """The host, where its memory is known."""
     return next((place for place in places if place.kind == "host"), None)
+
+
+DRIVER_BYTES, DRIVER_PART = 380 * MIB, 400
+"""What a driver keeps of a card to itself, and one part in so many of it: the line through what logs print as total,
+beside what the driver reports: 14.56 of 15 GiB (T4), 22.07 of 22.49 (A10), 23.56 of 24 (RTX 3090), 31.4 of 31.84 (RTX
+5090), 44.42 of 44.99 (L40S), 79.25 of 79.65 (H100), 94.97 of 95.59 (RTX PRO 6000), 139.81 of 140.4 (H200)."""
+
+
+def offered_bytes(place: Place) -> int:
+    """What CUDA calls the total of a device, which engines take their share of."""
+    if place.usable_bytes is not None:
+        return place.usable_bytes
+    if place.kind != "cuda" or place.draws_on is not None:
+        return place.total_bytes
+    return place.total_bytes - min(DRIVER_BYTES + place.total_bytes // DRIVER_PART, place.total_bytes // 8)
 
 
 LINKED = ("h100", "h200", "h20", "h800", "gh200", "b100", "b200", "b300", "gb200", "gb300")
@@ -86,6 +106,7 @@ def ranks_of(model: Model, gpus: Sequence[Place], split: Split, element_bytes: i
             stage=parts[number // split.tensor % split.pipeline],
             element_bytes=element_bytes,
             rope_bytes=rope_bytes,
+            is_alone=split.n_devices == 1,
         )
         for number in range(split.n_devices)
     )
@@ -106,14 +127,16 @@ def weight_term(
     """What the device holds of the weights, ``off_bytes`` of them left to the host, ``beside_bytes`` come with them."""
     n_bytes = rank.weight_bytes - off_bytes + beside_bytes
     low = n_bytes - beside_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
+    least, most = model.size_band_ratio
+    grown = rank.stage.loose_bytes + (LOADED_BYTES if rank.is_alone else SEVERAL_LOADED_BYTES)
     layers = rank.stage.layers
     return Term(
         kind=Kind.WEIGHTS,
         label="weights",
         place=rank.place.name,
         n_bytes=n_bytes,
-        low_bytes=low,
-        high_bytes=n_bytes + beside_bytes + int(n_bytes * LOADED_SHARE) + LOADED_BYTES,
+        low_bytes=int(low * least),
+        high_bytes=int((n_bytes + beside_bytes + int(n_bytes * LOADED_SHARE)) * most) + grown,
         basis=Basis.EXACT if model.file_bytes is not None else Basis.DERIVED,
         source=f"tensor table of {model.source}; sliced as {engine} does",
         formula=f"{model.quant}, layers {layers.start} to {layers.stop - 1}, {rank.rope_bytes / MIB:.0f} MiB of "

@@ -108,6 +108,8 @@ class Stage:
     """Of these, for every token of one sequence: the experts that are used, no rows that are looked up."""
     padded_bytes: int = 0
     """Of these, what fills up experts of MXFP4 for kernels that want other widths; some kernels want less."""
+    loose_bytes: int = 0
+    """Beyond these, what a checkpoint takes that leaves everything but feed-forward networks unpacked."""
 
 
 def stage_layers(n_layers: int, n_stages: int) -> tuple[range, ...]:
@@ -135,7 +137,7 @@ def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
     parts = stage_layers(n_layers, split.pipeline)
     for number, layers in enumerate(parts):
         is_last = number == len(parts) - 1
-        n_bytes, read_bytes, padded_bytes = 0, 0, 0
+        n_bytes, read_bytes, padded_bytes, loose_bytes = 0, 0, 0, 0
         for layer in layers:
             held = table.layers.get(layer, {})
             for role, amount in held.items():
@@ -144,14 +146,23 @@ def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
                 read_bytes += _used(rank_bytes, model) if role is Role.EXPERT else rank_bytes
             padding = _rank_bytes(Role.EXPERT, table.padding.get(layer, 0), model, split)
             n_bytes, padded_bytes = n_bytes + padding, padded_bytes + padding
+            loose_bytes += table.loose.get(layer, 0) // split.tensor
         if number == 0 or (is_last and not table.output_bytes):
             n_bytes += table.embedding_bytes // split.tensor
         if number == 0:
-            n_bytes += table.other_bytes // split.tensor
+            n_bytes += (table.other_bytes + model.n_projector_parameters * element_bytes) // split.tensor
         if is_last:
             n_bytes += table.output_bytes // split.tensor
             read_bytes += (table.output_bytes or table.embedding_bytes) // split.tensor
-        found.append(Stage(layers=layers, n_bytes=n_bytes, read_bytes=read_bytes, padded_bytes=padded_bytes))
+        found.append(
+            Stage(
+                layers=layers,
+                n_bytes=n_bytes,
+                read_bytes=read_bytes,
+                padded_bytes=padded_bytes,
+                loose_bytes=loose_bytes,
+            )
+        )
     return tuple(found)
 
 
@@ -179,6 +190,7 @@ def _used(n_bytes: int, model: Model) -> int:
 class _Table:
     layers: Mapping[int, Mapping[Role, int]]
     padding: Mapping[int, int]
+    loose: Mapping[int, int]
     embedding_bytes: int
     output_bytes: int
     other_bytes: int
@@ -189,12 +201,16 @@ def _table(model: Model, element_bytes: int) -> _Table:
     """Bytes of one whole copy, by layer and role: reckoned once for a model."""
     layers: dict[int, dict[Role, int]] = {}
     padding: dict[int, int] = {}
+    loose: dict[int, int] = {}
+    is_by_name = model.file_bytes is None
     whole = {Role.EMBEDDING: 0, Role.OUTPUT: 0, Role.SLICED: 0}
     for tensor in model.tensors:
         role, layer = role_of(tensor.name), layer_of(tensor.name)
         if role is Role.OUTPUT and model.is_tied:
             continue  # some files carry the embedding twice; it is loaded once
         n_bytes = loaded_bytes(tensor, element_bytes)
+        if is_by_name and model.quant == "MXFP4" and tensor.type != "MXFP4":
+            n_bytes = prod(tensor.shape) * element_bytes  # only files of llama.cpp pack the rest to 8 bits
         if role in (Role.EMBEDDING, Role.OUTPUT):
             whole[role] += _vocabulary_padded(n_bytes, tensor.shape)
         elif layer is None:
@@ -206,9 +222,12 @@ def _table(model: Model, element_bytes: int) -> _Table:
                 held[Role.SLICED] = held.get(Role.SLICED, 0) + prod(tensor.shape) * element_bytes
             if role is Role.EXPERT and tensor.type == "MXFP4":
                 padding[layer] = padding.get(layer, 0) + _mxfp4_padding(tensor, n_bytes)
+            if is_by_name and tensor.type == "NVFP4" and "ffn_" not in tensor.name:
+                loose[layer] = loose.get(layer, 0) + prod(tensor.shape) * element_bytes - n_bytes
     return _Table(
         layers=layers,
         padding=padding,
+        loose=loose,
         embedding_bytes=whole[Role.EMBEDDING],
         output_bytes=whole[Role.OUTPUT],
         other_bytes=whole[Role.SLICED],

@@ -22,6 +22,7 @@ def card(gib: float, number: int = 0, *, free_gib: float | None = None) -> Place
         name=f"GPU {number}",
         kind="cuda",
         total_bytes=int(gib * GIB),
+        usable_bytes=int(gib * GIB),
         free_bytes=int((gib if free_gib is None else free_gib) * GIB),
     )
 

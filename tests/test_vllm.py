@@ -9,6 +9,7 @@ from estimator.engines import vllm
 from estimator.errors import Unjudgeable
 from estimator.ledger import Answer, Estimate, Kind, Place, Workload
 from estimator.model import Model
+from estimator.ranks import offered_bytes
 from estimator.reader import read_model
 from estimator.verdict import Level, judge
 
@@ -22,6 +23,7 @@ def card(gib: float, number: int = 0, *, free_gib: float | None = None, product:
         name=f"GPU {number}",
         kind="cuda",
         total_bytes=int(gib * GIB),
+        usable_bytes=int(gib * GIB),
         free_bytes=int(free * GIB),
         product=product,
     )
@@ -186,3 +188,29 @@ def test_a_file_of_llama_cpp_is_an_experiment() -> None:
     assert model is not None
     found = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(79.25), RAM])
     assert any("GGUF" in doubt for doubt in found.doubts)
+
+
+def test_a_driver_keeps_a_part_of_a_card_to_itself() -> None:
+    plain = Place(name="GPU 0", kind="cuda", total_bytes=24 * GIB, free_bytes=24 * GIB)
+    assert offered_bytes(plain) / GIB == pytest.approx(23.57, abs=0.01)
+
+
+def test_a_server_loads_the_image_encoder_too() -> None:
+    model = read_model("Qwen3.5 27B", "BF16")
+    with_tower, without = (
+        vllm.estimate(one, Workload(context_tokens=8192), vllm.DEFAULTS, [card(139.8), RAM]).n_bytes(kind=Kind.WEIGHTS)
+        for one in (model, replace(model, n_projector_parameters=0))
+    )
+    assert with_tower - without == 2 * model.n_projector_parameters > GIB // 2
+
+
+def test_gpt_oss_is_loaded_as_its_checkpoint_has_it() -> None:
+    model = read_model("gpt-oss 20B", "MXFP4")
+    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(79.15), RAM])
+    assert loaded.n_bytes(kind=Kind.WEIGHTS) / GIB == pytest.approx(13.72, rel=0.01)
+
+
+def test_nvfp4_by_name_may_leave_attention_unpacked() -> None:
+    model = read_model("Gemma 4 31B", "NVFP4")
+    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(139.8), RAM])
+    assert loaded.high_bytes(["GPU 0"], Kind.WEIGHTS) / GIB == pytest.approx(31.04, rel=0.01)

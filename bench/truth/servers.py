@@ -256,6 +256,7 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
             kind="metal" if is_apple else "cuda",
             total_bytes=n_bytes,
             free_bytes=n_bytes,
+            usable_bytes=n_bytes if total is not None else None,
             product=product,
             draws_on="RAM" if is_apple else None,
             compute_capability=tuple(map(int, capability.split("."))) if capability else None,  # type: ignore[arg-type]

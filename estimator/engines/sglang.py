@@ -19,6 +19,7 @@ from estimator.ranks import (
     gpus_of,
     host_of,
     is_linked,
+    offered_bytes,
     process_terms,
     ranks_of,
     rounded_up,
@@ -220,7 +221,7 @@ class _Load:
         if context is not None:
             taken.append(Span(n_bytes=context.low_bytes, low_bytes=context.low_bytes, high_bytes=context.n_bytes))
         before = total(taken)
-        offered = min(place.free_bytes, place.offered_bytes)
+        offered = min(place.free_bytes, offered_bytes(place))
         weights = weight_term(rank, self.model, NAME, beside_bytes=BESIDE_BYTES)
         caches = [
             (number, cache)

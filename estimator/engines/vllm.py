@@ -21,6 +21,7 @@ from estimator.ranks import (
     gpus_of,
     host_of,
     is_linked,
+    offered_bytes,
     process_terms,
     ranks_of,
     rounded_up,
@@ -168,7 +169,7 @@ def _free_ratio(place: Place) -> float:
     """The largest share of a device that is free now, in whole hundredths."""
     context = runtime_term(place)
     free = place.line_bytes - (context.high_bytes if context else 0)
-    return max(0, free * 100 // place.offered_bytes) / 100 if place.offered_bytes else 0.0
+    return max(0, free * 100 // offered_bytes(place)) / 100 if offered_bytes(place) else 0.0
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
@@ -313,7 +314,7 @@ class _Load:
             free = place.free_bytes - (context.low_bytes if context else 0)
             if free < wanted:
                 return (
-                    f"free memory on {place.name} ({_gib(free)} of {_gib(place.offered_bytes)} GiB) is less than "
+                    f"free memory on {place.name} ({_gib(free)} of {_gib(offered_bytes(place))} GiB) is less than "
                     f"--gpu-memory-utilization {self.budget.share_ratio:g} takes ({_gib(wanted)} GiB)"
                 )
         return ""
@@ -359,7 +360,9 @@ class _Load:
         if model.quant in MIXTURES and model.quant not in UNQUANTISED:
             found.append("vLLM runs GGUF files as an experiment; what it keeps beside their bytes is not known")
         if model.kind == "vision":
-            found.append("what its images take while memory is profiled is not known; the band allows for 1 GiB")
+            found.append("what its largest image takes is not known; the band allows for 1.5 GiB")
+        if model.quant == "NVFP4" and model.file_bytes is None:
+            found.append("NVFP4 checkpoints differ in what they leave unpacked; the band reaches to all but experts")
         return found
 
     def printed_tokens(self, n_blocks: int) -> int:
@@ -378,7 +381,7 @@ def rules_for(options: Options, device: Place) -> Release:
 
 def batch(options: Options, rules: Release, device: Place, length: int) -> tuple[int, int]:
     """(sequences, tokens) of one step (`EngineArgs.get_batch_defaults`, engine/arg_utils.py)."""
-    product, memory_bytes = device.product.casefold(), device.offered_bytes
+    product, memory_bytes = device.product.casefold(), offered_bytes(device)
     is_slow = "a100" in product or "gb10" in product or device.compute_capability == (12, 1)
     is_large = "h100" in product or "h200" in product
     if rules.large_cards != "name":
