@@ -296,7 +296,8 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
     n_before = len(made.figures)
     for key, part, kinds in pairs:
         if seen.get(key) is not None:
-            terms = [term for kind in kinds for term in estimate.select(first, kind)]
+            # vLLM before 0.21 captured its CUDA graphs after it had printed the peak.
+            terms = [t for kind in kinds for t in estimate.select(first, kind) if "beyond the share" not in t.label]
             sums = [sum(getattr(term, name) for term in terms) / GIB for name in ("n_bytes", "low_bytes", "high_bytes")]
             made.figures.append(_figure(row, setting, part, seen[key], *sums, "GiB", PRINTED_GIB))
     for key in ("kv_tokens", "gpu_blocks"):
