@@ -28,6 +28,8 @@ class Work:
 
     active_parameters: int
     """Elements of the weights that it is multiplied with."""
+    n_parameters: int
+    """Elements of all the tensors."""
     read_ratio: float
     """Of all elements."""
     layer_units: float
@@ -55,6 +57,7 @@ def work_of(model: Model) -> Work:
         units += LATENT_LAYERS * n_loaded
     return Work(
         active_parameters=round(active),
+        n_parameters=round(total),
         read_ratio=active / total if total else 1.0,
         layer_units=units,
         n_layers=n_loaded,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from estimator.advise import best_quant, longest_context
+from estimator.advise import best_quant, bits_per_weight, longest_context, narrower, offered
 from estimator.verdict import Level
 
 
@@ -34,3 +34,22 @@ def test_the_first_quant_that_fits_is_the_best() -> None:
 
 def test_no_quant_that_fits_is_none() -> None:
     assert best_quant(lambda _: Level.SPILLS, ("Q8_0",)) is None
+
+
+def test_only_narrower_kv_types_are_left_to_try() -> None:
+    steps = ("f16", "q8_0", "q4_0")
+    assert narrower(steps, "f16") == ("q8_0", "q4_0")
+    assert narrower(steps, "q8_0") == ("q4_0",)
+    assert narrower(steps, "q4_0") == ()
+    assert narrower(steps, "iq4_nl") == ("q8_0", "q4_0")
+
+
+def test_a_quant_of_another_name_has_its_place_by_size() -> None:
+    sizes = {"Q8_0": 80, "Q4_K_M": 48, "Q2_K": 30}
+    assert offered(tuple(sizes), "UD-Q3_K_XL", 40, sizes.__getitem__) == ("Q8_0", "Q4_K_M", "UD-Q3_K_XL", "Q2_K")
+    assert offered(tuple(sizes), "Q4_K_M", 48, sizes.__getitem__) == tuple(sizes)
+
+
+def test_bits_are_an_average_over_all_weights() -> None:
+    assert bits_per_weight(1000, 2000) == 4.0
+    assert bits_per_weight(1000, 0) == 0.0

@@ -116,6 +116,7 @@ class AdviceOf1(Strict):
     longest_context_tokens: int | None
     best_quant: str | None
     changes: list[ChangeOf1]
+    notes: list[str]
 
 
 class FaultOf1(Strict):

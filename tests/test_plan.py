@@ -1,3 +1,5 @@
+import json
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -6,8 +8,10 @@ from measured import measured_model
 from estimator.engines.llamacpp import Options
 from estimator.errors import Unjudgeable
 from estimator.ledger import Overflow, Place, Workload
+from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
+from tui.cli import main
 from tui.places import places_of
 from tui.plan import Plan, advise, assess, default_plan, level_of, matrix, with_quant
 
@@ -66,7 +70,8 @@ def test_advice_that_is_taken_fits() -> None:
         assert level_of(plan, places) >= Level.SPILLS
         assert advice.changes
         for change in advice.changes:
-            assert level_of(change.plan, places) <= Level.TIGHT, change.label
+            if change.is_applicable:
+                assert level_of(change.plan, places) <= Level.TIGHT, change.label
 
 
 def test_the_longest_context_fits() -> None:
@@ -102,7 +107,8 @@ def test_stopping_the_smallest_process_that_is_enough_is_advised() -> None:
         ),
     )
     changes = advise(plan_of(tokens=2048), places_of(snapshot), snapshot).changes
-    assert [change.label for change in changes if not change.is_applicable] == ["after stopping 2 (9.0 GiB, medium)"]
+    by_hand = [change.label for change in changes if not change.is_applicable]
+    assert by_hand == ["after stopping 2 (9.0 GiB, medium)", "a second RTX beside it"]
 
 
 def test_stopping_a_process_makes_room_in_unified_memory_too() -> None:
@@ -146,3 +152,55 @@ def test_a_context_is_not_longer_than_the_models_own_to_begin_with() -> None:
     model = measured_model("llama-3.1-8b")
     assert model is not None
     assert default_plan(replace(model, native_context_tokens=4096)).workload.context_tokens == 4096
+
+
+def test_a_second_device_is_advised_where_two_would_do() -> None:
+    changes = advise(plan_of("qwen3-30b-a3b", 8192), [gpu(15, total_gib=16), RAM]).changes
+    assert "a second GPU 0 beside it" in [change.label for change in changes if not change.is_applicable]
+
+
+def test_devices_that_were_left_out_are_advised() -> None:
+    plan, places = plan_of("qwen3-30b-a3b", devices=("GPU 0",)), [gpu(15), gpu(15, 1), RAM]
+    more = [change for change in advise(plan, places).changes if change.plan.devices == ("GPU 0", "GPU 1")]
+    assert more
+    assert level_of(more[0].plan, places) <= Level.TIGHT
+
+
+def test_a_quant_under_three_bits_is_warned_of() -> None:
+    (note,) = advise(replace(plan_of(), model=with_quant(plan_of().model, "IQ2_XS")), [gpu(20), RAM]).notes
+    assert note.startswith("IQ2_XS: under 3 bits")
+
+
+def test_four_bits_are_not_warned_of() -> None:
+    assert advise(plan_of(), [gpu(20), RAM]).notes == ()
+
+
+def test_a_larger_model_at_four_bits_is_named_where_eight_fit() -> None:
+    plan = default_plan(read_model("Qwen3 8B", "Q8_0"))
+    (note,) = advise(plan, [gpu(15), RAM]).notes
+    assert note.startswith("Qwen3 14B at Q4_K_M would fit here too")
+
+
+def test_no_larger_model_is_named_where_none_fits() -> None:
+    plan = default_plan(read_model("Qwen3 8B", "Q8_0"))
+    assert advise(plan, [gpu(10, total_gib=12), RAM]).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("engine", "quant", "card"),
+    [("llamacpp", "Q4_K_M", "RTX 4070, used 3GiB"), ("vllm", "BF16", "RTX 4080"), ("transformers", "BF16", "RTX 4080")],
+)
+def test_the_flags_of_a_change_are_a_load_that_fits(
+    engine: str, quant: str, card: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load = ["check", "Qwen3 8B", "--quant", quant, "--engine", engine, "--context", "32k"]
+    machine = ["--simulate", f"{card}, RAM 64GiB", "--json"]
+    assert main([*load, *machine]) == 1
+    changes = json.loads(capsys.readouterr().out)["advice"]["changes"]
+    applicable = [change for change in changes if change["is_applicable"]]
+    assert applicable
+    for change in applicable:
+        typed = shlex.split(" ".join(change["flags"]))
+        assert typed
+        assert main([*load, *typed, *machine]) == 0, change
+        capsys.readouterr()

@@ -107,11 +107,19 @@ def change_flags(plan: Plan, change: Change) -> tuple[str, ...]:
         flags.append(f"--kv-type {then.kv_type}")
     if change.plan.model.quant != plan.model.quant:
         flags.append(f"--quant {change.plan.model.quant}")
+    if change.plan.devices != plan.devices:
+        flags.append(_device_flag(change.plan.devices))
     for field in fields(plan.options):
         value = getattr(change.plan.options, field.name)
         if value != getattr(plan.options, field.name) and field.metadata.get("flag"):
             flags.append(_option_flag(str(field.metadata["flag"]), value))
     return tuple(flags)
+
+
+def _device_flag(devices: tuple[str, ...] | None) -> str:
+    if devices is None:
+        return "--device auto"
+    return f'--device "{",".join(devices)}"' if devices else "--device cpu"
 
 
 def _option_flag(flag: str, value: object) -> str:

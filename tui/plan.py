@@ -5,20 +5,32 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from estimator.advise import best_quant, longest_context
+from estimator.advise import (
+    FOUR_BITS,
+    LOW_BITS,
+    LOW_BITS_NOTE,
+    ROOMY_BITS,
+    best_quant,
+    bits_per_weight,
+    longest_context,
+    narrower,
+    offered,
+)
 from estimator.engine import Engine, load_engine, usual_engine
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import QUANTS, UNQUANTISED, requantised
 from estimator.model import Model
 from estimator.quant import stored_bytes
+from estimator.reads import work_of
 from estimator.verdict import Level, Verdict, judge
 from probes.snapshot import Process, Snapshot
-from tui.humanize import count, plain, size
+from tui.humanize import count, counted, plain, size
 from tui.places import device_label, places_of
 
 DEFAULT_CONTEXT_TOKENS = 8192
 SMALLEST_CONTEXT_TOKENS = 512
+MOST_CHANGES = 5
 MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 
 
@@ -76,6 +88,8 @@ class Advice:
     longest_context_tokens: int | None
     best_quant: str | None
     changes: tuple[Change, ...]
+    notes: tuple[str, ...] = ()
+    """What to think of before settling on it, a sentence each."""
 
 
 def default_plan(model: Model) -> Plan:
@@ -184,38 +198,96 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
 
     native = plan.model.native_context_tokens or plan.workload.context_tokens
     longest = longest_context(lambda tokens: level_of(with_context(tokens), places), native_tokens=native)
-    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), quants_offered(plan.model))
+    quants = quants_offered(plan.model, plan.engine.QUANTS)
+    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), quants)
+    notes = _notes(plan, places, level, best)
     if level < Level.SPILLS:
-        return Advice(longest_context_tokens=longest, best_quant=best, changes=())
+        return Advice(longest_context_tokens=longest, best_quant=best, changes=(), notes=notes)
     changes: list[Change] = []
     if longest is not None and SMALLEST_CONTEXT_TOKENS <= longest < plan.workload.context_tokens:
         changes.append(Change(label=f"context {count(longest)}", plan=with_context(longest)))
-    for kv_type in ("q8_0", "q4_0"):
+    for kv_type in narrower(plan.engine.KV_STEPS, plan.workload.kv_type):
         smaller = replace(plan, workload=replace(plan.workload, kv_type=kv_type))
-        if plan.workload.kv_type == "f16" and level_of(smaller, places) <= Level.TIGHT:
+        if level_of(smaller, places) <= Level.TIGHT:
             changes.append(Change(label=f"KV cache {kv_type}", plan=smaller))
             break
     if best is not None and best != plan.model.quant:
         changes.append(Change(label=best, plan=requantised_plan(best)))
-    if (lighter := _relieved(plan, places)) is not None:
-        changes.append(lighter)
-    if snapshot is not None and (stopped := _after_stopping(plan, snapshot)) is not None:
-        changes.append(stopped)
-    return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:4]))
+    further = [_relieved(plan, places), _with_more_devices(plan, places)]
+    if snapshot is not None:
+        further.append(_after_stopping(plan, snapshot))
+    further.append(_with_a_twin(plan, places))
+    changes += [change for change in further if change is not None]
+    return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:MOST_CHANGES]), notes=notes)
 
 
-def quants_offered(model: Model) -> tuple[str, ...]:
+def quants_offered(model: Model, quants: Sequence[str] = QUANTS) -> tuple[str, ...]:
     """What is worth offering: not above 8 bits unless the model has that already, nor what does not change it."""
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)
+    narrow = [quant for quant in quants if quant not in UNQUANTISED]
     if model.quant in UNQUANTISED:
-        return tuple(quant for quant in QUANTS if quant == model.quant or quant not in UNQUANTISED)
-    offered = [quant for quant in QUANTS if quant not in UNQUANTISED]
-    if model.quant in QUANTS:
-        return tuple(offered)
-    own_bytes = model_bytes(model)  # a mixture of another name: it has its place by size
-    at = next((n for n, quant in enumerate(offered) if model_bytes(with_quant(model, quant)) < own_bytes), len(offered))
-    return (*offered[:at], model.quant, *offered[at:])
+        return (model.quant, *narrow)
+    return offered(narrow, model.quant, model_bytes(model), lambda quant: model_bytes(with_quant(model, quant)))
+
+
+def _notes(plan: Plan, places: Sequence[Place], level: Level, best: str | None) -> tuple[str, ...]:
+    """What to think of before settling on it."""
+    notes = []
+    chosen = plan.model.quant if level < Level.SPILLS or best is None else best
+    if 0 < _bits(with_quant(plan.model, chosen)) < LOW_BITS:
+        notes.append(f"{chosen}: {LOW_BITS_NOTE}")
+    if level is Level.FITS and _bits(plan.model) >= ROOMY_BITS and (larger := _larger(plan, places)) is not None:
+        notes.append(
+            f"{larger.name} at {larger.quant} would fit here too: "
+            "a larger model at 4 bits usually does better than a smaller one at 8"
+        )
+    return tuple(notes)
+
+
+def _bits(model: Model) -> float:
+    return bits_per_weight(model_bytes(model), work_of(model).n_parameters)
+
+
+def _larger(plan: Plan, places: Sequence[Place]) -> Model | None:
+    """The largest of the family that fits at the engine's first quant of about 4 bits."""
+    from estimator.reader import read_model  # noqa: PLC0415  # only for those who have room to spare
+    from estimator.siblings import larger_siblings  # noqa: PLC0415
+
+    free_bytes = max((place.free_bytes for place in places if place.kind != "host"), default=0) * len(places)
+    for name in larger_siblings(plan.model):
+        try:
+            plain_model = read_model(name)
+            sizes = ((quant, with_quant(plain_model, quant)) for quant in plan.engine.QUANTS)
+            small = next((made for _, made in sizes if FOUR_BITS[0] <= _bits(made) <= FOUR_BITS[1]), None)
+        except EstimatorError:
+            continue
+        if small is None or model_bytes(small) >= free_bytes:
+            continue
+        if level_of(replace(plan, model=small), places) is Level.FITS:
+            return small
+    return None
+
+
+def _with_more_devices(plan: Plan, places: Sequence[Place]) -> Change | None:
+    """All devices there are, where some were chosen."""
+    names = [place.name for place in places if place.kind != "host"]
+    if plan.devices is None or len(plan.devices) >= len(names):
+        return None
+    more = replace(plan, devices=tuple(names))
+    return Change(label=f"on {counted(names)}", plan=more) if level_of(more, places) <= Level.TIGHT else None
+
+
+def _with_a_twin(plan: Plan, places: Sequence[Place]) -> Change | None:
+    """One more of the largest device that has memory of its own."""
+    own = [place for place in places if place.kind != "host" and place.draws_on is None]
+    if not own or (plan.devices is not None and not plan.devices):
+        return None
+    largest = max(own, key=lambda place: place.total_bytes)
+    twin = replace(largest, name=f"{largest.name} twin", free_bytes=largest.total_bytes)
+    if level_of(replace(plan, devices=None), (twin, *places)) > Level.TIGHT:
+        return None
+    return Change(label=f"a second {largest.product or largest.name} beside it", plan=plan, is_applicable=False)
 
 
 def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:

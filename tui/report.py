@@ -158,6 +158,8 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
     is_all = longest is not None and longest == native
     yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
     yield f"  best quant that fits here        {advice.best_quant or 'none'}"
+    for note in advice.notes:
+        yield from _wrapped(plain(note, 400), "  ")
     if advice.changes:
         yield ""
         yield "  would fit with"

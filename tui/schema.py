@@ -253,4 +253,5 @@ def _advice_json(advice: Advice, plan: Plan) -> dict[str, Any]:
             }
             for change in advice.changes
         ],
+        "notes": list(advice.notes),
     }
