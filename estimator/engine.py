@@ -9,7 +9,7 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Place, Workload
 from estimator.model import Model
 
-ENGINES = ("llamacpp", "vllm", "sglang", "trtllm", "transformers", "mlx", "exllama", "generic")
+ENGINES = ("llamacpp", "ollama", "vllm", "sglang", "trtllm", "transformers", "mlx", "exllama", "generic")
 """Modules of ``estimator.engines``, in the order they are offered."""
 
 RUN_BY = MappingProxyType(
