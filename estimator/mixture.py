@@ -17,6 +17,7 @@ from estimator.mixture_rules import (
     Role,
     Spot,
     fitted,
+    is_kept_in_eight_bits,
     output_type,
     role_of,
     rules_for,
@@ -124,7 +125,7 @@ def mixture(
     default = DEFAULT_TYPES[quant]
     places = [_layer_and_suffix(tensor.name) for tensor in tensors]
     roles = [
-        role_of(suffix) if tensor.type in UNQUANTISED and _is_matrix(tensor.shape) else None
+        role_of(suffix, shape.architecture) if tensor.type in UNQUANTISED and _is_matrix(tensor.shape) else None
         for tensor, (_, suffix) in zip(tensors, places, strict=True)
     ]
     if default in UNQUANTISED:
@@ -168,6 +169,9 @@ def _ruled_types(
         role, tensor = roles[i], tensors[i]
         if role is None:
             continue
+        if is_kept_in_eight_bits(places[i][1], shape.architecture):
+            types[i] = fitted("Q8_0", tensor.shape[0])
+            continue
         if role is Role.OUTPUT or (is_tied and role is Role.EMBEDDING):
             types[i] = fitted(output_type(quant, tensor, shape), tensor.shape[0])
             continue
@@ -186,7 +190,7 @@ def mixture_shape(model: Model) -> MixtureShape:
     """What the rules ask of this model."""
     first = model.layers[0] if model.layers else Layer()
     # The hybrids below give one number of KV heads for all layers; others give none for a layer without attention.
-    counts_every_layer = model.architecture in {"qwen3next", "qwen35", "qwen35moe"}
+    counts_every_layer = model.architecture in {"qwen3next", "qwen35", "qwen35moe", "qwen4exp", "minimax-01"}
     has_attention = first.key_width > 0 or counts_every_layer
     n_kv_heads = 1 if model.latent else model.n_kv_heads
     return MixtureShape(

@@ -96,10 +96,24 @@ _KEPT_PARTS = (
 """Small or delicate matrices that no mixture touches."""
 
 
+_GLM5_NEXT_KEPT_PARTS = (
+    "hc_", "indexer.attn_q_b", "indexer.attn_k", "indexer.proj", "indexer_compressor_gate", "indexer_compressor_ape",
+    "ssm_f_a.weight", "ssm_f_b.weight", "ssm_g_a.weight", "ssm_g_b.weight", "ssm_beta.weight", "attn_kv_a_mqa.weight",
+    "attn_k_b.weight", "attn_v_b.weight",
+)  # fmt: skip
+"""Further ones of GLM-5.3, whose queries are never stored in less than 8 bits (ibid., LLM_ARCH_GLM5_NEXT)."""
+
+
+def is_kept_in_eight_bits(suffix: str, architecture: str) -> bool:
+    """Whatever the mixture."""
+    return architecture == "glm5-next" and suffix.startswith(("attn_q_a", "attn_q_b", "nextn.eh_proj"))
+
+
 @lru_cache(maxsize=4096)  # A model has some 20 names per block, the same in each.
-def role_of(suffix: str) -> Role | None:
+def role_of(suffix: str, architecture: str = "") -> Role | None:
     """Of a name without its ``blk.N.``; None for what stays as it is."""
-    if not suffix.endswith("weight") or any(part in suffix for part in _KEPT_PARTS):
+    kept = _KEPT_PARTS if architecture != "glm5-next" else _KEPT_PARTS + _GLM5_NEXT_KEPT_PARTS
+    if not suffix.endswith("weight") or any(part in suffix for part in kept):
         return None
     if suffix in {"position_embd.weight", "token_types.weight"}:
         return None
