@@ -54,7 +54,7 @@ def configuration(record: Record) -> Record:
     config |= {field: (record["moe"] or {}).get(key) for key, field in OF_EXPERTS.items()}
     config |= {field: (attention.get("linear") or {}).get(key) for key, field in OF_DELTA_NET.items()}
     config |= {field: (attention.get("mamba") or {}).get(key) for key, field in OF_MAMBA.items()}
-    for mixer in record["blocks"]["mixers"].values():
+    for mixer in (record["blocks"] or {"mixers": {}})["mixers"].values():
         if indexer := mixer.get("indexer"):
             config |= {"index_n_heads": indexer["heads"], "index_head_dim": indexer["dim"]}
     config["architectures"] = [record["architecture"]]
@@ -139,6 +139,7 @@ def gemma4(record: Record) -> Record:
         "use_double_wide_mlp": "mlp2" in blocks["ffns"],
         "enable_moe_block": bool(record["moe"]["num_experts"]),
         "intermediate_size": blocks["ffns"].get("ffn", {}).get("dense_inter", record["intermediate_size"]),
+        "shared_expert_intermediate_size": None,
     }
 
 
@@ -150,7 +151,36 @@ def kimi_linear(_: Record) -> Record:
     }  # fmt: skip
 
 
+def longcat(record: Record) -> Record:
+    return {
+        "num_hidden_layers": record["num_layers"] // (2 if record["num_layers"] > 28 else 1),
+        "zero_expert_num": 256,
+    }
+
+
+def minimax_m1(record: Record) -> Record:
+    return {"attn_type_list": [int(i % 8 == 7) for i in range(record["num_layers"])]}
+
+
+def pruned(record: Record) -> Record:
+    """The widths of each group of layers, in the table's order."""
+    if record["blocks"] is None:
+        return {}
+    mixers, networks, blocks = record["blocks"]["mixers"], record["blocks"]["ffns"], []
+    for group in record["blocks"]["groups"]:
+        mixer, network = mixers.get(group["mixer"]), networks.get(group["ffn"])
+        grouped = bool(mixer) and mixer.get("kind") == "gqa"
+        n_sharing = mixer["heads"] // mixer["kv_heads"] if grouped else 0
+        inner = network["inter"] if network else 0
+        attention = {"n_heads_in_group": n_sharing} if grouped else {"no_op": True}
+        blocks += [{"attention": attention, "ffn": {"ffn_mult": inner * 1.5 / record["hidden_size"]}}] * group["count"]
+    return {"block_configs": blocks}
+
+
 HYBRIDS = {
+    "nemotron-nas": pruned,
+    "longcat_flash": longcat,
+    "minimax_m1": minimax_m1,
     "lfm2": listed_layers,
     "lfm2_moe": listed_layers,
     "nemotron_h": nemotron,

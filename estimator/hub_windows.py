@@ -121,6 +121,11 @@ def _mimo(config: HubConfig, layer: int) -> str:
     return WINDOWED if layer < len(marks) and marks[layer] else FULL
 
 
+def _minimax_m1(config: HubConfig, layer: int) -> str:
+    marks = config.text.numbers("attn_type_list") or ()
+    return NONE if layer < len(marks) and not marks[layer] else FULL
+
+
 def _first_of_four(_: HubConfig, layer: int) -> str:
     return FULL if layer % 4 == 0 else WINDOWED
 
@@ -142,6 +147,8 @@ _RULES: dict[str, Callable[[HubConfig, int], str]] = {
     "afmoe": _period(4, "global_attn_every_n_layers"),
     "mimo_v2_flash": _mimo,
     "cohere2_moe": _first_of_four,
+    "minimax_m1": _minimax_m1,
+    "minimax_text_01": _minimax_m1,
     "qwen2": _upper_layers,
     "qwen3": _upper_layers,
     "qwen2_moe": _upper_layers,
