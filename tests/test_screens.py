@@ -183,3 +183,16 @@ async def test_the_verdict_says_how_fast_it_would_run(chosen: str, said: str) ->
         await settled(app, pilot)
 
         assert said in text_of(app)
+
+
+async def test_models_in_the_picker_are_judged_for_this_machine() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(100, 24)) as pilot:
+        await pilot.press("m", *"qwen3 235b")
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if "fails" in text_of(app) or "spills" in text_of(app):
+                break
+
+        assert "fails" in text_of(app) or "spills" in text_of(app)
+        assert "fits" not in text_of(app)

@@ -10,10 +10,11 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Kind
 from estimator.reader import read_model
 from estimator.readers.catalogue import Entry, entries, read, search
+from estimator.survey import Surveyed, survey
 from tui.aside import Aside
-from tui.humanize import parameters, plain, short_count, size
+from tui.humanize import UNKNOWN, parameters, plain, short_count, size
 from tui.messages import AsideDone, PlanChanged
-from tui.plan import Plan, assess, default_plan
+from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan
 from tui.screens.browser import Browser
 from tui.stored import near_size_for
 from tui.widgets.line import fit_text, right_text
@@ -75,9 +76,24 @@ class Picker(Browser):
         self._start_judging()
 
     def _start_judging(self) -> None:
-        if not self._is_judging:
-            self._is_judging = True
+        if self._is_judging or not self.view.places:
+            return
+        self._is_judging = True
+        if not self._judged and _is_usual(self.view.plan):
+            tokens, kv_type, places = DEFAULT_CONTEXT_TOKENS, "f16", tuple(self.view.places)
+            if self.view.plan is not None:
+                tokens, kv_type = self.view.plan.workload.context_tokens, self.view.plan.workload.kv_type
+            work = Aside(lambda: survey(places, tokens, kv_type=kv_type))
+            work.then(lambda found: self.post_message(AsideDone(lambda: self._take_survey(found))))
+        else:
             self.call_after_refresh(self._judge_one)
+
+    def _take_survey(self, found: tuple[Surveyed, ...] | EstimatorError) -> None:
+        """All at once; what could not be sketched is judged one by one."""
+        if not isinstance(found, EstimatorError):
+            self._judged |= {one.checkpoint: (one.file_bytes, one.level) for one in found}
+        self.fill()
+        self.call_after_refresh(self._judge_one)
 
     def _row(self, item: Entry | str, name_width: int) -> Line:
         if isinstance(item, str):
@@ -96,7 +112,7 @@ class Picker(Browser):
             (right_text(parameters(item.n_parameters), 7) + " ", "text"),
             (fit_text(item.default_quant, 8) + " ", "dim"),
             (right_text(size(n_bytes) if n_bytes is not None else "", 9), "text"),
-            (f"  {right_text(short_count(item.native_context_tokens), 7)}  ", "dim"),
+            (f"  {right_text(_context(item), 7)}  ", "dim"),
             *verdict,
         )
 
@@ -168,6 +184,15 @@ def _distance(name: str, text: str) -> int:
     """What was typed, a name that begins with it, one that holds it, any other that is found; spaces don't count."""
     name, text = ("".join(c for c in one.casefold() if c.isalnum() or c == ".") for one in (name, text))
     return 0 if name == text else 1 if name.startswith(text) else 2 if text in name else 3
+
+
+def _context(entry: Entry) -> str:
+    return short_count(entry.native_context_tokens) if entry.native_context_tokens else UNKNOWN
+
+
+def _is_usual(plan: Plan | None) -> bool:
+    """Whether a survey asks for the same: llama.cpp, as it is started without options."""
+    return plan is None or (plan.engine_name == "llamacpp" and plan.options == plan.engine.Options())
 
 
 def _is_path(text: str) -> bool:
