@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from estimator.engines import llamacpp
+from estimator.fit import fit
 from estimator.ledger import Estimate, Place, Workload
+from estimator.llama_load import Load
 from estimator.metadata import describe
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
@@ -92,3 +94,21 @@ def replay(
     names = tuple(place.name for place in places)
     truth = {name: (measured[name][0], measured[name][1], measured[name][2]) for name in names}
     return estimate(model, workload, asked, places), names, truth
+
+
+def replay_choice(point: dict[str, Any], model: Model) -> tuple[str, str]:
+    """(what llama-fit-params printed, what we would print), overrides as their number."""
+    sizes = [mib << 20 for mib in point["free_mib"]]
+    devices = [Place(name=f"FAKE{i}", kind="cuda", total_bytes=size, free_bytes=size) for i, size in enumerate(sizes)]
+    places = [*devices, Place(name=HOST, kind="host", total_bytes=TIB, free_bytes=TIB)]
+    tokens = point["c"] or model.native_context_tokens
+    options = llamacpp.Options(n_outputs=min(2048, tokens))  # llama-fit-params reckons with every token's logits
+    found = fit(Load(model, Workload(context_tokens=tokens), options, places), is_context_free=not point["c"])
+    if found is None:
+        return point["llama"], "nothing"
+    parts = [f"-c {found.load.workload.context_tokens}"]
+    parts.append(f"-ngl {-1 if found.is_default else found.layout.n_gpu_layers}")
+    if len(sizes) > 1 and not found.is_default:
+        parts.append(f"-ts {','.join(map(str, found.layer_counts))}")
+    printed = str(point["llama"]).partition(" -ot")[0]
+    return f"{printed}, {point['n_ot']} overrides", f"{' '.join(parts)}, {len(found.layout.overrides)} overrides"

@@ -3,7 +3,8 @@
 A line of kind "memory" holds ``model``, ``quant``, the run's settings (``n_ctx_req``, ``ubatch``, ``batch``,
 ``flash_attn``, ``kv_type``, ``parallel``, ``kv_unified``, ``ngl``, ``n_outputs_max``, ``devices_mib``, ``opts``) and
 ``bytes``: per buffer the bytes of model, context and compute. A line of kind "quant" holds ``model``, ``ftype`` and
-``llama_quant_MiB``.
+``llama_quant_MiB``. One of kind "fit" holds ``model``, ``free_mib`` per device, ``c`` (0: left free), the line that
+``llama`` printed and ``n_ot``, the number of its overrides.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,14 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from measured import measured_model
+from measured import measured_model, replay_choice
 from measured import replay as replayed
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
-from estimator.mixture import parse_quant, requantised
-from estimator.model import Model
-from estimator.quant import stored_bytes
+from estimator.mixture import mixture, mixture_shape, parse_quant
+from estimator.model import Model, Tensor
+from estimator.quant import BLOCKS, stored_bytes
 from estimator.reader import read_model
 from truth.figure import Figure, Replay, Row
 
@@ -56,6 +57,8 @@ def replay(rows: Iterable[Row], model_of: ModelOf) -> Replay:
             _replay_memory(name, row, model_of, made)
         elif kind == "quant":
             _replay_quant(name, row, model_of, made)
+        elif kind == "fit":
+            _replay_fit(name, row, model_of, made)
         else:
             made.skip(f"a line of kind {kind!r}")
     return made
@@ -106,8 +109,9 @@ def _replay_quant(name: str, row: Row, model_of: ModelOf, made: Replay) -> None:
     if model is None:
         made.skip("no file of the model")
         return
-    typed = requantised(model, parse_quant(row["ftype"]))
-    n_mib = sum(stored_bytes(tensor.type, tensor.shape) for tensor in typed.tensors) / MIB
+    plain = [Tensor(t.name, t.shape, t.type if BLOCKS[t.type].n_weights == 1 else "BF16") for t in model.tensors]
+    typed = mixture(parse_quant(row["ftype"]), plain, mixture_shape(model))  # measured without an importance matrix
+    n_mib = sum(stored_bytes(tensor.type, tensor.shape) for tensor in typed) / MIB
     made.figures.append(
         Figure(
             row=name,
@@ -121,6 +125,29 @@ def _replay_quant(name: str, row: Row, model_of: ModelOf, made: Replay) -> None:
             high=n_mib,
             rounding=0.006,
             cause=f"{row['model']} {row['ftype']}",
+        )
+    )
+
+
+def _replay_fit(name: str, row: Row, model_of: ModelOf, made: Replay) -> None:
+    model = model_of(row["model"], "MXFP4" if row["model"].startswith("gpt-oss") else "Q4_K_M")
+    if model is None:
+        made.skip("no file of the model")
+        return
+    printed, ours = replay_choice(dict(row), model)
+    made.figures.append(
+        Figure(
+            row=name,
+            engine="grid, --fit",
+            family=model.architecture,
+            place="all devices",
+            part="choice is the same",
+            measured=1.0,
+            expected=float(printed == ours),
+            low=float(printed == ours),
+            high=float(printed == ours),
+            unit="choices",
+            cause=f"{row['model']}, {row['free_mib']} MiB free, context {row['c']}: {printed}; here {ours}",
         )
     )
 
