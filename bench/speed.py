@@ -24,6 +24,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
+from estimates import print_estimates
 from gguf_files import vocabulary, write_gguf
 from gguf_header import METADATA, tensors
 from screen import COLUMNS, HARDWARE, HEADS, measured, programs
@@ -179,6 +180,7 @@ def main() -> None:
         scratch = Path(name)
         env = environment(scratch / "compiled")
         measure_commands(scratch, env, given.runs)
+        print_estimates(n_rounds=5)
         measure_catalogue(env, given.runs)
         stand_in = None
         if given.measure and given.fake_nvml:
