@@ -4,7 +4,7 @@
 accelerate's utils/modeling.py. Neither leaves room for the KV cache or for activations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from estimator.modules import Module
@@ -22,6 +22,16 @@ HOST = -1
 DISK = -2
 
 
+@dataclass(slots=True)
+class Share:
+    """What one device, RAM or the disk holds."""
+
+    n_bytes: int = 0
+    read_bytes: int = 0
+    """Of these, what is read for one token."""
+    n_blocks: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceMap:
     """Where each piece lies."""
@@ -29,29 +39,30 @@ class DeviceMap:
     modules: tuple[Module, ...]
     devices: tuple[int, ...]
     """By piece: a device's number, ``HOST`` or ``DISK``."""
+    shares: Mapping[int, Share]
+    largest_offloaded_bytes: int
+    """Of the pieces that are not on a device: one at a time is copied there."""
 
-    def n_bytes(self, device: int) -> int:
-        """Of the pieces there."""
-        return sum(module.n_bytes for module, at in zip(self.modules, self.devices, strict=True) if at == device)
+    def share(self, device: int) -> Share:
+        """Of a device, of ``HOST`` or of ``DISK``."""
+        return self.shares.get(device, NOTHING)
 
-    def read_bytes(self, device: int) -> int:
-        """Of these, what is read for one token."""
-        return sum(module.read_bytes for module, at in zip(self.modules, self.devices, strict=True) if at == device)
 
-    def n_blocks(self, device: int) -> int:
-        """Blocks there."""
-        return sum(
-            module.block is not None and at == device for module, at in zip(self.modules, self.devices, strict=True)
-        )
+NOTHING = Share()
 
-    def device_of_block(self, block: int) -> int:
-        """Where this block lies."""
-        return next(at for module, at in zip(self.modules, self.devices, strict=True) if module.block == block)
 
-    @property
-    def largest_offloaded_bytes(self) -> int:
-        """Of the pieces that are not on a device: one at a time is copied there."""
-        return max((module.n_bytes for module, at in zip(self.modules, self.devices, strict=True) if at < 0), default=0)
+def device_map(modules: Sequence[Module], devices: Sequence[int]) -> DeviceMap:
+    """The map that puts each piece there."""
+    shares: dict[int, Share] = {}
+    largest = 0
+    for module, at in zip(modules, devices, strict=True):
+        share = shares.setdefault(at, Share())
+        share.n_bytes += module.n_bytes
+        share.read_bytes += module.read_bytes
+        share.n_blocks += module.block is not None
+        if at < 0:
+            largest = max(largest, module.n_bytes)
+    return DeviceMap(modules=tuple(modules), devices=tuple(devices), shares=shares, largest_offloaded_bytes=largest)
 
 
 def balanced_limits(modules: Sequence[Module], free_bytes: Sequence[int]) -> tuple[int, ...]:
@@ -87,7 +98,7 @@ def auto_device_map(modules: Sequence[Module], limits: Sequence[int | None], hos
             at += 1
         held[stations[at]] += module.n_bytes
         placed.append(stations[at])
-    return DeviceMap(modules=tuple(modules), devices=tuple(placed))
+    return device_map(modules, placed)
 
 
 def _has_room(

@@ -3,10 +3,13 @@
 transformers/cache_utils.py, 5.24.0: `DynamicLayer`, `DynamicSlidingWindowLayer`, `StaticLayer`, `QuantizedLayer`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from estimator.model import Layer
+
+Alike = Sequence[tuple[Layer, int]]
+"""Layers, and how many there are of each."""
 
 SEGMENT_STEP_BYTES = 2 << 20
 SMALL_TENSOR_BYTES = 10 << 20
@@ -53,38 +56,38 @@ class CacheRun:
         window = layer.window_tokens
         return self._bytes(layer, self.n_tokens if not window else min(self.n_tokens, window))
 
-    def growing_bytes(self, layers: Iterable[Layer]) -> int:
+    def growing_bytes(self, layers: Alike) -> int:
         """What a step holds beside the cache: a layer's keys are written anew before the old ones go (`torch.cat`).
 
         Counted: 2,066 bytes a token for 8 heads of 128 in 16 bits, 2,048 of them the keys.
         """
         if self.is_static:
             return 0
-        return max((self._keys_bytes(layer) for layer in layers), default=0)
+        return max((self._keys_bytes(layer) for layer, _ in layers), default=0)
 
-    def repeated_bytes(self, layers: Iterable[Layer], n_heads: int, head_width: int) -> int:
+    def repeated_bytes(self, layers: Alike, n_heads: int, head_width: int) -> int:
         """Keys and values of one layer repeated for every head (`repeat_kv`), as ``sdpa`` needs them beside a mask.
 
         That is for sequences of different lengths (`use_gqa_in_sdpa`). 4.51 always did so: the AWQ runs of Qwen's speed
         benchmark hold 512 MiB more at 32,768 tokens of Qwen3 8B than cache and weights, which are these.
         """
-        grouped = any(0 < layer.key_width < n_heads * head_width for layer in layers)
+        grouped = any(0 < layer.key_width < n_heads * head_width for layer, _ in layers)
         return int(2 * 2 * self.n_sequences * self.n_tokens * n_heads * head_width) if grouped else 0
 
-    def left_bytes(self, layers: Iterable[Layer]) -> int:
+    def left_bytes(self, layers: Alike) -> int:
         """Blocks that grown caches left behind, and that the allocator keeps reserved."""
         if self.is_static:
             return 0
         total = 0
-        for layer in layers:
+        for layer, n_layers in layers:
             for width in (layer.key_width, layer.value_width):
                 row = int(self.n_sequences * width * self.element_bytes)
                 n_bytes = row * self.n_tokens
                 if n_bytes > SMALL_TENSOR_BYTES:
-                    total += n_bytes * row * self.n_new_tokens // SEGMENT_STEP_BYTES
+                    total += n_layers * n_bytes * row * self.n_new_tokens // SEGMENT_STEP_BYTES
                 else:
                     share = min(self.n_new_tokens, SMALL_TENSORS_TOKENS) / SMALL_TENSORS_TOKENS
-                    total += int(n_bytes * SMALL_TENSORS_RATIO * share)
+                    total += n_layers * int(n_bytes * SMALL_TENSORS_RATIO * share)
         return total
 
     def _keys_bytes(self, layer: Layer) -> int:

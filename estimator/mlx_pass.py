@@ -7,6 +7,7 @@ which is why the figure hardly depends on the model's width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from estimator.mlx_cache import MlxRun
 from estimator.model import Layer, Model
@@ -53,7 +54,7 @@ class PassBytes:
     formula: str
 
 
-def pass_bytes(model: Model, layers: Sequence[Layer], run: MlxRun, *, is_cuda: bool = False) -> PassBytes:
+def pass_bytes(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun, *, is_cuda: bool = False) -> PassBytes:
     """While the last full chunk of a prompt is read."""
     n_pass = run.n_pass_tokens
     in_flight = IDLE_BYTES + IN_FLIGHT_BYTES * min(n_pass, FULL_CHUNK_TOKENS) // FULL_CHUNK_TOKENS
@@ -90,9 +91,9 @@ def all_temporaries(model: Model, run: MlxRun) -> int:
     return 2 * n_tokens * per_block * model.n_layers + 8 * run.n_sequences * model.vocabulary_size
 
 
-def _scores(model: Model, layers: Sequence[Layer], run: MlxRun) -> int:
+def _scores(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun) -> int:
     """Of one layer in 16 bits, and of the mask, a byte per pair; quantised caches never have a kernel of their own."""
-    attending = [layer for layer in layers if layer.key_width]
+    attending = [layer for layer, _ in layers if layer.key_width]
     is_fused = model.head_width in FUSED_HEAD_WIDTHS and model.latent is None and not run.is_quantised
     if is_fused or not attending:
         return 0
@@ -104,26 +105,38 @@ def _scores(model: Model, layers: Sequence[Layer], run: MlxRun) -> int:
     return run.n_sequences * run.n_pass_tokens * n_keys * (2 * model.n_heads + 1)
 
 
-def _convolution_inputs(model: Model, layers: Sequence[Layer], run: MlxRun) -> int:
+def _convolution_inputs(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun) -> int:
     """The whole chunk's input of every convolution: its last tokens are kept as a view of it.
 
     mlx_lm/models/qwen3_5.py, ``cache[0] = mx.contiguous(conv_input[:, -n_keep:, :])``. Qwen3.6 27B holds 18.4 kB a
     layer and token (20.5 by this rule), 35B-A3B 15.8 (16.4), Qwen3.5 4B 16.4 at 15,000 tokens (16.4), 10.5 at 1,500.
     """
-    kernel = next(
-        (tensor.shape[0] for tensor in model.tensors if tensor.name.endswith(("ssm_conv1d.weight", "conv.weight"))), 0
-    )
+    kernel = _kernel_tokens(model)
     if kernel < 2:
         return 0
-    widths = sum(layer.conv_state_width // (kernel - 1) for layer in layers)
+    widths = sum(n * (layer.conv_state_width // (kernel - 1)) for layer, n in layers)
     return 2 * run.n_sequences * run.n_pass_tokens * widths
 
 
-def _scanned(model: Model, layers: Sequence[Layer], run: MlxRun) -> int:
+def _scanned(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun) -> int:
     """Matrices of decays of Mamba 2, which MLX computes step by step but evaluates together."""
-    if model.architecture in ("qwen3next", "qwen35", "qwen35moe") or not any(n.recurrent_state_width for n in layers):
+    if model.architecture in ("qwen3next", "qwen35", "qwen35moe") or not any(
+        layer.recurrent_state_width for layer, _ in layers
+    ):
         return 0
-    inner = max((t.shape[0] for t in model.tensors if t.name.endswith("ssm_out.weight")), default=0)
-    n_heads = inner // SCAN_HEAD_WIDTH
+    n_heads = _inner_width(model) // SCAN_HEAD_WIDTH
     n_tokens = run.n_sequences * run.n_pass_tokens
     return 4 * n_tokens * min(run.n_pass_tokens, SCAN_STEP_TOKENS) * n_heads * SCAN_MATRICES
+
+
+@lru_cache(maxsize=64)
+def _kernel_tokens(model: Model) -> int:
+    """How many tokens a convolution of a recurrent layer sees; 0 without one."""
+    ends = ("ssm_conv1d.weight", "shortconv.conv.weight")
+    return next((tensor.shape[0] for tensor in model.tensors if tensor.name.endswith(ends)), 0)
+
+
+@lru_cache(maxsize=64)
+def _inner_width(model: Model) -> int:
+    """Of recurrent layers."""
+    return max((tensor.shape[0] for tensor in model.tensors if tensor.name.endswith("ssm_out.weight")), default=0)

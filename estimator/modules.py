@@ -1,10 +1,12 @@
 """A model in the pieces that PyTorch's loaders place: the embedding, each block whole, the output; with their bytes."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.errors import Unjudgeable
-from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Model, Tensor
+from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
 from estimator.quant import GGML_BLOCKS, stored_bytes
 
 FLOAT_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
@@ -52,11 +54,39 @@ def modules_of(model: Model, float_bytes: int | None = None, *, dequantises_gguf
         n_bytes = loaded_bytes(tensor, float_bytes, dequantises_gguf=dequantises_gguf)
         n_held[key] = n_held.get(key, 0) + n_bytes
         n_read[key] = n_read.get(key, 0) + round(n_bytes * _read_ratio(tensor.name, used))
-    if has_tied_output(model):
-        n_read["output"] = n_read.get("output", 0) + n_held.get("embedding", 0)
-        n_held.setdefault("output", 0)
+    if has_tied_output(model) and "embedding" in n_held:
+        n_read["embedding"] = n_held["embedding"]  # as a whole, as the output matrix, and where it lies
     ordered = sorted(n_held, key=_order)
     return tuple(Module(name=key, n_bytes=n_held[key], read_bytes=n_read[key], block=_block(key)) for key in ordered)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerKinds:
+    """A model's layers, most of which are alike."""
+
+    layers: tuple[Layer, ...]
+    """One of each kind."""
+    of_block: tuple[int, ...]
+    """Which, by block."""
+
+    @property
+    def all_counted(self) -> tuple[tuple[Layer, int], ...]:
+        """How many of each kind there are."""
+        return self.counted(range(len(self.of_block)))
+
+    def counted(self, blocks: Iterable[int]) -> tuple[tuple[Layer, int], ...]:
+        """How many of each kind these blocks have."""
+        counts = Counter(self.of_block[block] for block in blocks)
+        return tuple((self.layers[kind], n) for kind, n in counts.items())
+
+
+@lru_cache(maxsize=64)
+def layer_kinds(model: Model) -> LayerKinds:
+    """Of this model, without the layers that only predict further tokens."""
+    numbers: dict[Layer, int] = {}
+    loaded = model.layers[: model.n_layers - model.n_predictor_layers]
+    of_block = tuple(numbers.setdefault(layer, len(numbers)) for layer in loaded)
+    return LayerKinds(layers=tuple(numbers), of_block=of_block)
 
 
 def loaded_bytes(tensor: Tensor, float_bytes: int | None, *, dequantises_gguf: bool = False) -> int:
@@ -70,11 +100,13 @@ def loaded_bytes(tensor: Tensor, float_bytes: int | None, *, dequantises_gguf: b
     return stored_bytes(tensor.type, tensor.shape)
 
 
+@lru_cache(maxsize=64)
 def has_tied_output(model: Model) -> bool:
     """Whether the embedding serves as the output matrix too."""
     return model.is_tied or all(tensor.name != "output.weight" for tensor in model.tensors)
 
 
+@lru_cache(maxsize=64)
 def has_gguf_types(model: Model) -> bool:
     """Whether some of its tensors are of types that only ggml computes with."""
     return any(tensor.type in GGUF_PACKED for tensor in model.tensors)

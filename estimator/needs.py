@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from estimator.ledger import Answer, Basis
+from estimator.ledger import Answer, Basis, Estimate, Kind
 from estimator.model import Model
-from estimator.modules import GGUF_PACKED, Module
+from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
 
 
@@ -31,6 +32,7 @@ def file_bytes(model: Model) -> tuple[int, Basis]:
     return stored_weights(model)
 
 
+@lru_cache(maxsize=64)
 def stored_weights(model: Model) -> tuple[int, Basis]:
     """Of its tensors, as they are stored."""
     basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
@@ -53,15 +55,18 @@ def mapped_needs(model: Model, *, resident_bytes: int) -> Needs:
     )
 
 
-def unmapped_needs(model: Model) -> Needs:
-    """Where mapping is off (``--no-mmap``): the tensors of the host are read into memory of their own."""
+def unmapped_needs(model: Model, resident_bytes: int) -> Needs:
+    """Where mapping is off (``--no-mmap``): what stays on the host is read into memory of its own.
+
+    What goes to devices is read through small buffers (`load_all_data`).
+    """
     n_bytes, basis = file_bytes(model)
     return Needs(
         disk_bytes=n_bytes,
         disk_basis=basis,
-        ram_bytes=n_bytes,
-        cached_bytes=0,
-        reason="without mapping, all that stays on the host is read into memory",
+        ram_bytes=resident_bytes,
+        cached_bytes=n_bytes,
+        reason="without mapping, the weights of the host are read into memory of their own, beside the page cache",
         source="llama.cpp, load_all_data of src/llama-model-loader.cpp",
     )
 
@@ -74,7 +79,7 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
     """
     n_bytes, basis = file_bytes(model)
     largest = max((module.n_bytes for module in modules), default=0)
-    if any(tensor.type in GGUF_PACKED for tensor in model.tensors):
+    if has_gguf_types(model) and sum(module.n_bytes for module in modules) > stored_weights(model)[0]:
         return Needs(
             disk_bytes=n_bytes,
             disk_basis=basis,
@@ -129,6 +134,31 @@ def rule_of_thumb_needs(model: Model) -> Needs:
     )
 
 
+MAPPING_ENGINES = frozenset({"llamacpp", "ollama"})
+
+
+def needs_of(engine_name: str, model: Model, made: Estimate, host: str, *, is_mapped: bool = True) -> Needs:
+    """What this engine's load needs on disk and in RAM.
+
+    Args:
+        engine_name: a key of ``estimator.engine.ENGINES``.
+        model: as it would be loaded.
+        made: the engine's estimate, which says what stays on the host.
+        host: the host's name among its places.
+        is_mapped: whether llama.cpp maps the file, which it does unless told not to.
+    """
+    if engine_name in MAPPING_ENGINES:
+        resident = made.n_bytes([host], Kind.WEIGHTS)
+        return mapped_needs(model, resident_bytes=resident) if is_mapped else unmapped_needs(model, resident)
+    if engine_name == "mlx":
+        return mlx_needs(model)
+    if engine_name == "generic" or not model.layers:
+        return rule_of_thumb_needs(model)
+    is_dequantised = engine_name == "transformers"
+    return torch_needs(model, modules_of(model, 2 if is_dequantised else None, dequantises_gguf=is_dequantised))
+
+
+@lru_cache(maxsize=64)
 def unquantised_bytes(model: Model) -> int:
     """Of the 16-bit files that a quantiser starts from."""
     return 2 * model.n_parameters
@@ -136,8 +166,7 @@ def unquantised_bytes(model: Model) -> int:
 
 def unquantised_share(model: Model, n_bytes: int) -> int:
     """What so many loaded bytes were before they were quantised."""
-    total = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors)
-    return n_bytes * unquantised_bytes(model) // max(1, total)
+    return n_bytes * unquantised_bytes(model) // max(1, stored_weights(model)[0])
 
 
 def load_answers(needs: Needs) -> tuple[Answer, ...]:

@@ -1,11 +1,10 @@
 """What comes and goes while Transformers computes: cache, states and activations of the layers of one device."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from estimator.dynamic_cache import CacheRun, state_bytes
+from estimator.dynamic_cache import Alike, CacheRun, state_bytes
 from estimator.ledger import Basis, Kind, Place, Term
-from estimator.model import Layer, Model
+from estimator.model import Model
 from estimator.prompt_pass import prompt_pass, score_elements, unpacked_bytes
 
 RELEASE = "transformers 5.24.0"
@@ -29,15 +28,15 @@ class Computation:
     chunk_tokens: int | None
     """Of one sequence's prompt in one pass; None: all of it."""
 
-    def cache_term(self, place: Place, layers: Sequence[Layer]) -> Term:
+    def cache_term(self, place: Place, layers: Alike) -> Term:
         """As it is in the end; at the low end the answer ends before a token of it is generated."""
         run = self.run
-        n_bytes = low = high = sum(run.final_bytes(layer) for layer in layers)
+        n_bytes = low = high = sum(n * run.final_bytes(layer) for layer, n in layers)
         basis = Basis.DERIVED
         if self.kv_type.startswith("int"):
             low, high, basis = int(n_bytes * 0.9), int(n_bytes * 1.25), Basis.ASSUMED
         if not run.is_static:
-            low = min(low, sum(min(run.prompt_bytes(layer), run.final_bytes(layer)) for layer in layers))
+            low = min(low, sum(n * min(run.prompt_bytes(layer), run.final_bytes(layer)) for layer, n in layers))
         return Term(
             kind=Kind.KV_CACHE,
             label="KV cache",
@@ -47,32 +46,32 @@ class Computation:
             high_bytes=high,
             basis=basis,
             source=f"cache_utils.py, {RELEASE}",
-            formula=f"{len(layers)} layers x {run.n_sequences} x {run.n_tokens} tokens, {self.kv_type}",
+            formula=f"{sum(n for _, n in layers)} layers x {run.n_sequences} x {run.n_tokens} tokens, {self.kv_type}",
             read_bytes=n_bytes // run.n_sequences,
         )
 
-    def two_layers_term(self, place: Place, layers: Sequence[Layer]) -> Term:
+    def two_layers_term(self, place: Place, layers: Alike) -> Term:
         """What an offloaded cache has on the device: one layer in use, and the next on its way."""
-        n_bytes = 2 * max(self.run.final_bytes(layer) for layer in layers)
+        n_bytes = 2 * max(self.run.final_bytes(layer) for layer, _ in layers)
         term = derived(Kind.KV_CACHE, "KV cache, two layers", place.name, n_bytes, "DynamicCache(offloading=True)")
         return replace(term, formula="one layer in use, the next on its way")
 
-    def state_term(self, place: Place, layers: Sequence[Layer]) -> Term | None:
+    def state_term(self, place: Place, layers: Alike) -> Term | None:
         """Of the recurrent layers."""
-        n_bytes = sum(state_bytes(layer, self.run.n_sequences) for layer in layers)
+        n_bytes = sum(n * state_bytes(layer, self.run.n_sequences) for layer, n in layers)
         if not n_bytes:
             return None
         term = derived(Kind.STATE, "recurrent state", place.name, n_bytes, "cache_utils.py, LinearAttentionLayer")
         return replace(term, read_bytes=2 * n_bytes // self.run.n_sequences)  # and written back
 
-    def activation_term(self, place: Place, layers: Sequence[Layer]) -> Term:
+    def activation_term(self, place: Place, layers: Alike) -> Term:
         """The peak over both phases, less the weights and the final cache, which are counted already.
 
         While the prompt is read, the cache lacks the tokens to come, and has whole prompts in sliding layers.
         """
         run, model = self.run, self.model
         n_tokens = run.n_sequences * min(run.n_prompt_tokens, self.chunk_tokens or run.n_prompt_tokens)
-        ahead = sum(run.prompt_bytes(layer) - run.final_bytes(layer) for layer in layers)
+        ahead = sum(n * (run.prompt_bytes(layer) - run.final_bytes(layer)) for layer, n in layers)
         passed = prompt_pass(model)
         unpacked = unpacked_bytes(model) if n_tokens > 1 else 0
         low, expected = (ahead + self._pass_bytes(n_tokens, widths) for widths in (passed.low, passed.expected))

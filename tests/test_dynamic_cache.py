@@ -24,16 +24,16 @@ def test_a_sliding_layer_keeps_the_whole_prompt_until_the_next_token() -> None:
 def test_a_static_cache_is_there_from_the_beginning() -> None:
     static = replace(RUN, is_static=True)
     assert static.prompt_bytes(FULL) == static.final_bytes(FULL)
-    assert static.growing_bytes([FULL]) == 0
+    assert static.growing_bytes([(FULL, 1)]) == 0
 
 
 def test_a_growing_cache_holds_the_keys_of_one_layer_twice() -> None:
-    assert RUN.growing_bytes([FULL, FULL]) == 4352 * 1024 * 2
+    assert RUN.growing_bytes([(FULL, 2)]) == 4352 * 1024 * 2
 
 
 def test_keys_are_repeated_only_where_heads_share_them() -> None:
-    assert RUN.repeated_bytes([FULL], n_heads=32, head_width=128) == 2 * 4352 * 4096 * 2
-    assert RUN.repeated_bytes([FULL], n_heads=8, head_width=128) == 0
+    assert RUN.repeated_bytes([(FULL, 1)], n_heads=32, head_width=128) == 2 * 4352 * 4096 * 2
+    assert RUN.repeated_bytes([(FULL, 1)], n_heads=8, head_width=128) == 0
 
 
 def test_every_sequence_has_a_cache_and_a_state_of_its_own() -> None:
@@ -45,10 +45,10 @@ def test_every_sequence_has_a_cache_and_a_state_of_its_own() -> None:
 def test_a_cache_that_grows_past_2_mib_leaves_a_segment_behind() -> None:
     # 4,352 tokens of 2 KiB: too small for a segment of its own; 16 times as many are not.
     large = replace(RUN, n_prompt_tokens=16 * 4096, n_new_tokens=1024)
-    assert large.left_bytes([FULL]) == large.final_bytes(FULL)
-    assert replace(large, is_static=True).left_bytes([FULL]) == 0
+    assert large.left_bytes([(FULL, 1)]) == large.final_bytes(FULL)
+    assert replace(large, is_static=True).left_bytes([(FULL, 1)]) == 0
 
 
 def test_short_caches_leave_several_times_their_size_behind() -> None:
     short = replace(RUN, n_prompt_tokens=30, n_new_tokens=512)
-    assert short.left_bytes([FULL]) == 9 * short.final_bytes(FULL)
+    assert short.left_bytes([(FULL, 1)]) == 9 * short.final_bytes(FULL)

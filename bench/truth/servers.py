@@ -71,6 +71,8 @@ TYPES = {
     r"(affine )?8bit g64": "MLX-8bit",
 }
 """How a row writes a format, to how a person would ask for it."""
+CACHES = {"fp16": "f16", "8-bit": "q8", "q8": "q8", "q6": "q6", "q4": "q4"}
+"""ExLlama's caches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +132,7 @@ def setting_of(row: Row) -> Setting:
     workload = Workload(
         context_tokens=context,
         n_sequences=other.get("batch") or 1,
-        kv_type=_kv_type(engine.KV_TYPES, run.get("kv_cache_dtype")),
+        kv_type=_kv_type(engine.KV_TYPES, run.get("kv_cache_dtype") or _cache(other.get("cache"))),
     )
     n_devices = (run.get("tensor_parallel") or 1) * (run.get("pipeline_parallel") or 1)
     if name == "transformers":  # layers on as many cards as there were, without a word
@@ -209,6 +211,14 @@ def _kv_type(known: Iterable[str], stated: str | None) -> str:
     return next((name for name in names if name == stated or name.startswith(stated)), names[0])
 
 
+def _cache(stated: str | None) -> str | None:
+    if stated is None:
+        return None
+    if stated.lower() not in CACHES:
+        raise NotReplayable("a cache whose keys have other bits than its values")
+    return CACHES[stated.lower()]
+
+
 @cache
 def _read(name: str, quant: str | None) -> Any:
     return read_model(name, quant)
@@ -219,6 +229,10 @@ def _model(row: Row) -> Any:
     if "overridden" in dtype or "mixed" in dtype:
         raise NotReplayable("layers of other bits than the rest, not listed")
     quant = next((name for pattern, name in TYPES.items() if re.search(pattern, dtype)), None)
+    exl = re.search(r"(\d\.\d+) ?bpw(?:, head (\d))?", dtype)
+    if exl:
+        version = 2 if row["engine"] == "exllamav2" else 3
+        quant = f"EXL{version}-{exl[1]}bpw" + (f"-h{exl[2]}" if exl[2] else "")
     if quant is None:
         raise NotReplayable("in which format the weights are is not stated, or not known here")
     name = re.sub(r"\s*\(.*\)$", "", row["model"]["name"])

@@ -11,7 +11,7 @@ from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workloa
 from estimator.mlx_cache import MlxRun
 from estimator.mlx_pass import IDLE_BYTES, pass_bytes
 from estimator.model import Model
-from estimator.modules import has_gguf_types, modules_of
+from estimator.modules import has_gguf_types, layer_kinds, modules_of
 from estimator.needs import load_answers, mlx_needs
 from estimator.runtime import host_runtime, runtime_term
 from estimator.shell import quoted
@@ -149,12 +149,12 @@ def _weights(model: Model, device: Place) -> Term:
 
 
 def _kept(model: Model, run: MlxRun, device: Place, kv_type: str) -> list[Term]:
-    layers = model.layers[: model.n_layers - model.n_predictor_layers]
-    cells = sum(run.final_bytes(layer) for layer in layers)
-    states = sum(run.state_bytes(layer) for layer in layers)
+    layers = layer_kinds(model).all_counted
+    cells = sum(n * run.final_bytes(layer) for layer, n in layers)
+    states = sum(n * run.state_bytes(layer) for layer, n in layers)
     shown = kv_type if run.is_quantised or kv_type == "f16" else f"f16 up to {run.quantised_from_tokens}"
     # The answer may end early, and with it the cache's growth.
-    least = min(cells, sum(run.prompt_bytes(layer) for layer in layers))
+    least = min(cells, sum(n * run.prompt_bytes(layer) for layer, n in layers))
     return [
         Term(
             kind=kind,
@@ -181,10 +181,10 @@ def _kept(model: Model, run: MlxRun, device: Place, kv_type: str) -> list[Term]:
 
 def _passing(model: Model, run: MlxRun, device: Place) -> Term:
     """The peak over both phases, less the weights and the final cache, which are counted already."""
-    layers = model.layers[: model.n_layers - model.n_predictor_layers]
-    ahead = sum(run.prompt_bytes(layer) - run.final_bytes(layer) for layer in layers)
+    layers = layer_kinds(model).all_counted
+    ahead = sum(n * (run.prompt_bytes(layer) - run.final_bytes(layer)) for layer, n in layers)
     passed = pass_bytes(model, layers, run, is_cuda=device.kind == "cuda")
-    one_layer = max((run.final_bytes(layer) for layer in layers), default=0)
+    one_layer = max((run.final_bytes(layer) for layer, _ in layers), default=0)
     low, expected, high = (ahead + n for n in (passed.low, passed.expected, passed.high))
     idle = min(IDLE_BYTES, passed.expected)
     n_bytes = max(expected, idle + one_layer)
@@ -194,7 +194,7 @@ def _passing(model: Model, run: MlxRun, device: Place) -> Term:
         place=device.name,
         n_bytes=n_bytes,
         low_bytes=min(n_bytes, max(0, low)),
-        high_bytes=max(high, n_bytes, idle + min(GROWING_LAYERS, len(layers)) * one_layer),
+        high_bytes=max(high, n_bytes, idle + min(GROWING_LAYERS, model.n_layers) * one_layer),
         basis=Basis.CALIBRATED,
         source="peaks that mlx-lm printed on M3 Ultra, M4 and M5 Max, 2025-09 to 2026-06 (estimator/mlx_pass.py)",
         formula=passed.formula,

@@ -18,11 +18,11 @@ from estimator.device_map import (
     auto_device_map,
     balanced_limits,
 )
-from estimator.dynamic_cache import CacheRun
+from estimator.dynamic_cache import Alike, CacheRun
 from estimator.errors import Unjudgeable
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
-from estimator.model import Layer, Model
-from estimator.modules import has_gguf_types, has_tied_output, modules_of
+from estimator.model import Model
+from estimator.modules import has_gguf_types, has_tied_output, layer_kinds, modules_of
 from estimator.needs import load_answers, torch_needs
 from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
@@ -204,7 +204,8 @@ class _Load:
             attention=options.attn_implementation,
             chunk_tokens=options.prefill_chunk_size,
         )
-        self.layers = model.layers[: model.n_layers - model.n_predictor_layers]
+        self.kinds = layer_kinds(model)
+        self.n_blocks = model.n_layers - model.n_predictor_layers
 
     def _stored_float_bytes(self) -> int | None:
         """With ``auto``, a catalogue's floats are the checkpoint's 16 bits, and a file's are its own."""
@@ -261,12 +262,11 @@ class _Load:
             left = self.using.run.left_bytes(self._layers_at(mapped, device))
             slack = slack_term(place, left, [term for term in terms if term.place == place.name])
             terms += [slack] if slack else []
-        n_blocks = self.model.n_layers - self.model.n_predictor_layers
-        n_on_devices = sum(mapped.n_blocks(device) for device in range(len(self.devices)))
+        n_on_devices = sum(mapped.share(device).n_blocks for device in range(len(self.devices)))
         return Estimate(
             engine=NAME,
             terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
-            n_layers=n_blocks + 1,
+            n_layers=self.n_blocks + 1,
             n_gpu_layers=n_on_devices + (1 if self.devices and mapped.devices[-1] >= 0 else 0),
             summary=self._summary(mapped),
             doubts=(*self.model.doubts, *self._doubts()),
@@ -278,7 +278,7 @@ class _Load:
         basis = Basis.EXACT if self.model.file_bytes is not None and self.float_bytes is None else Basis.DERIVED
         terms = []
         for device in (*range(len(self.devices)), HOST):
-            n_bytes = mapped.n_bytes(device)
+            n_bytes = mapped.share(device).n_bytes
             if n_bytes:
                 terms.append(
                     Term(
@@ -290,8 +290,8 @@ class _Load:
                         high_bytes=int(n_bytes * UNSPLIT_RATIO) if device >= 0 else n_bytes,
                         basis=basis,
                         source=f"tensors of {self.model.source}; placed by infer_auto_device_map, {RELEASE}",
-                        formula=f"{self.model.quant}, {mapped.n_blocks(device)} of {len(self.layers)} blocks",
-                        read_bytes=mapped.read_bytes(device),
+                        formula=f"{self.model.quant}, {mapped.share(device).n_blocks} of {self.n_blocks} blocks",
+                        read_bytes=mapped.share(device).read_bytes,
                     )
                 )
         copied = self._untied_bytes()
@@ -316,15 +316,19 @@ class _Load:
             return 0
         return self.model.vocabulary_size * self.model.embedding_width * self.using.compute_bytes
 
-    def _layers_at(self, mapped: DeviceMap, device: int) -> list[Layer]:
+    def _layers_at(self, mapped: DeviceMap, device: int) -> Alike:
         """Blocks whose cache lies there: where they are computed, which for offloaded ones is the first device."""
-        computed_at = {at: (0 if at < 0 and self.devices else at) for at in mapped.devices}
-        computed_at = {at: HOST if to == ON_DISK else to for at, to in computed_at.items()}
-        return [
-            self.layers[module.block]
-            for module, at in zip(mapped.modules, mapped.devices, strict=True)
-            if module.block is not None and computed_at[at] == device
-        ]
+        here = (
+            {device}
+            if device > 0
+            else {0, HOST, ON_DISK}
+            if device == 0
+            else set()
+            if self.devices
+            else {HOST, ON_DISK}
+        )
+        pairs = zip(mapped.modules, mapped.devices, strict=True)
+        return self.kinds.counted(module.block for module, at in pairs if at in here and module.block is not None)
 
     def moving_terms(self, mapped: DeviceMap, device: int) -> list[Term]:
         """Cache, states and activations of the layers that are computed on this device, or on the host."""
@@ -341,8 +345,8 @@ class _Load:
     def _summary(self, mapped: DeviceMap) -> str:
         if not self.devices:
             return ""
-        n_all = len(self.layers)
-        n_host, n_disk = mapped.n_blocks(HOST), mapped.n_blocks(ON_DISK)
+        n_all = self.n_blocks
+        n_host, n_disk = mapped.share(HOST).n_blocks, mapped.share(ON_DISK).n_blocks
         parts = [f"{n_host} of {n_all} layers to the CPU"] if n_host else []
         parts += [f"{n_disk} of {n_all} layers to disk"] if n_disk else []
         if not parts and any(at < 0 for at in mapped.devices):
@@ -375,17 +379,17 @@ class _Load:
                     Answer(
                         key=f"blocks_on_device_{device}",
                         label=f"blocks on {place.name}",
-                        value=mapped.n_blocks(device),
+                        value=mapped.share(device).n_blocks,
                         unit="blocks",
                         source=source,
                     )
                 )
-        if mapped.n_bytes(ON_DISK):
+        if mapped.share(ON_DISK).n_bytes:
             found.append(
                 Answer(
                     key="offloaded_to_disk_bytes",
                     label="offloaded to disk",
-                    value=mapped.n_bytes(ON_DISK),
+                    value=mapped.share(ON_DISK).n_bytes,
                     unit="bytes",
                     source=source,
                 )
