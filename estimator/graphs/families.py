@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from estimator.graph import Draft
-from estimator.graphs import gemma3n, gemma4
+from estimator.graphs import gemma3n, gemma4, nemotron_h
 from estimator.graphs.attention import AttentionTraits
 from estimator.graphs.delta_net import DeltaNetStack
 from estimator.graphs.feed_forward import RouterTraits
@@ -115,6 +115,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "deepseek": Family(build=Transformer(router=UNNORMALISED).build),
         "exaone-moe": Family(build=Transformer(attention=AttentionTraits(is_roped=_on_windows), router=SIGMOID).build),
         "nemotron": Family(build=Transformer(norm_operation="NORM", is_squared=True).build),
+        "nemotron_h": Family(build=nemotron_h.build),
+        "nemotron_h_moe": Family(build=nemotron_h.build),
         "gemma3n": Family(build=gemma3n.build, variant=_is_sparse),
         "gemma4": Family(build=gemma4.build),
         "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
