@@ -5,6 +5,7 @@ free blocks, in place where a node may take over its source's memory, and the hi
 CUDA fuses live longer than their readers (`ggml_backend_cuda_graph_optimize`, ggml-cuda.cu).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from estimator.fusion import longer_lives
@@ -104,10 +105,11 @@ class Allocator:
                 source.n_readers += 1
                 if source.is_input:
                     self._place(source, device)
-        starts = {id(graph.nodes[index]) for index in graph.layer_starts}
+        # Where nodes wait, a layer may begin before anything of the one in front of it is executed.
+        starts = Counter(id(graph.nodes[index]) for index in graph.layer_starts)
         for node, device in order:
             if id(node) in starts:
-                self.marks.append(self._mark(node))
+                self.marks += [self._mark(node)] * starts[id(node)]
             if node.base is None:
                 self._place(node, device)
             for source in node.sources:

@@ -28,6 +28,11 @@ class Held:
     """Whose layer is there, wherever some of its tensors are."""
 
 
+ALWAYS_COPIED = frozenset({"gemma3n", "gemma4"})
+"""Their tied head is created before the embedding, and so is a copy of its own on the host too (`load_arch_tensors` in
+src/models/gemma3n.cpp and gemma4.cpp; measured with header-only files, build 0c1e57098)."""
+
+
 def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
     """The weights on each device and on the host.
 
@@ -87,7 +92,7 @@ def _put_ends(
     for tensor, home in _moved_outputs(model, layout):
         sums.put(output, -ROUNDINGS[kinds[output]].tensor_bytes(tensor.type, tensor.shape))
         sums.put(home, ROUNDINGS[kinds[home]].tensor_bytes(tensor.type, tensor.shape))
-    if output != HOST or model.architecture == "gemma3n":  # src/models/gemma3n.cpp copies it always
+    if output != HOST or model.architecture in ALWAYS_COPIED:
         sums.put(output, tables[output].tied_bytes)
         if kinds[output] == "metal":  # both copies are the same pages of the mapped file; CUDA copies
             sums.put(HOST, -tables[HOST].tied_bytes, read_ratio=0.0)

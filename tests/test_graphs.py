@@ -15,10 +15,11 @@ from estimator.graph import Draft
 from estimator.kv_cache import STORED_TYPES, cache_shape
 from estimator.ledger import Workload
 from estimator.model import Model
-from estimator.placement import Layout, place_layers
+from estimator.placement import HOST, Layout, place_layers
 from estimator.readers.catalogue import read
 from estimator.rounding import ROUNDINGS
 from estimator.scratch import Step
+from estimator.weights import held_weights
 
 Case = tuple[Model, Step, Layout, Machine]
 with (Path(__file__).parent / "data" / "llamacpp_graphs.jsonl").open() as lines:
@@ -120,3 +121,16 @@ def test_what_is_written_to_a_cache_does_not_wait() -> None:
     stored = waiting.write("stored", "CPY", cache, new, cache)
 
     assert waiting.nodes == [new, stored]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bytes"),
+    # llama.cpp 0c1e57098 on the CPU alone, header-only files: the "model" bytes of its host buffer.
+    [("Gemma 4 E2B", 3742362720), ("Gemma 4 31B", 19827285888), ("Gemma 2 2B", 1702536192)],
+)
+def test_gemma_4_keeps_its_tied_embedding_twice(name: str, n_bytes: int) -> None:
+    model = read(name)
+    layout = Layout(layer_devices=place_layers(model.n_layers, 0, ()), n_cpu_moe_layers=0, n_gpu_layers=0)
+
+    # Small tensors are padded to 64 bytes here, as in pinned buffers, and to 32 there.
+    assert held_weights(model, layout, {HOST: "host"})[HOST].n_bytes == pytest.approx(n_bytes, rel=1e-6)
