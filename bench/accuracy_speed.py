@@ -4,9 +4,11 @@
 
 FILE holds one published figure a line (bench/data/llama_bench.jsonl where none is given): ``model`` and ``quant`` as
 the catalogue knows them, ``device`` as probes/accelerators.jsonl does (or "CPU"), ``n_devices``, ``engine``,
-``backend``, ``n_gpu_layers`` and ``n_cpu_moe_layers`` where not everything is on the device, ``ram_gb_s`` for those,
-``test`` as llama-bench names it (tg128, pp512), ``depth_tokens``, ``tokens_per_second``, ``build``, ``date``,
-``source``. What a row doesn't state is skipped, and counted.
+``n_sequences`` side by side (then ``tokens_per_second`` is of all of them), ``backend``, ``n_gpu_layers`` and
+``n_cpu_moe_layers`` where not everything is on the device, ``ram_gb_s`` for those, ``test`` as llama-bench names it
+(tg128, pp512), ``depth_tokens``, ``tokens_per_second``, ``build``, ``date``, ``source``. What a row doesn't state is
+skipped, and counted. llama-batched-bench gives all sequences the same tokens, which choose the same experts: mixtures
+are faster there than with requests that differ, as they are reckoned here.
 
 Besides the figures as the product gives them, every class of devices is fitted anew without each of its devices in
 turn, and that device's rows are compared with the fit of the others: what can be expected of a card that no row is of.
@@ -22,6 +24,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from estimator.engine import load_engine
 from estimator.engines.llamacpp import Options, estimate
 from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Place, Workload
@@ -64,6 +67,10 @@ class Row:
             return "prompt"
         if self.said["device"] == "CPU":
             return "CPU alone"
+        if self.said.get("n_sequences", 1) > 1:
+            return "sequences side by side"
+        if self.said.get("engine", "llama.cpp") not in ("llama.cpp", "MLX"):
+            return "servers, one sequence"
         if self.said.get("n_cpu_moe_layers") or self.said.get("n_gpu_layers", 999) < self.model.n_layers:
             return "spilled to the CPU"
         return "several devices" if self.said.get("n_devices", 1) > 1 else "one device"
@@ -140,27 +147,36 @@ def compared(
         return "no such device is known"
     n_tokens = int("".join(c for c in said["test"] if c.isdigit()))
     depth = said.get("depth_tokens", 0) + n_tokens // 2
-    workload = Workload(context_tokens=max(256, depth))
-    options = Options(n_gpu_layers=said.get("n_gpu_layers", 999), n_cpu_moe_layers=said.get("n_cpu_moe_layers", 0))
+    n_sequences = said.get("n_sequences", 1)
+    workload = Workload(context_tokens=max(256, depth) * n_sequences, n_sequences=n_sequences)
     try:
-        made = estimate(model, workload, options, places)
+        made = estimated(said, model, workload, places)
     except EstimatorError as error:
         return str(error)
-    if said.get("engine"):
-        made = replace(made, engine=said["engine"])
     speed = speed_of(model, workload, made, places)
     if speed is None:
         return "no bandwidth"
     expected: float | None = speed.full_tokens_per_second
-    if said["test"].startswith("pp"):
+    if n_sequences > 1:
+        expected = speed.batch.tokens_per_second if speed.batch else None
+    elif said["test"].startswith("pp"):
         expected = speed.prompt_tokens_per_second
-        if expected is None:
-            return "the device's rate is not known"
-    assert expected is not None
+    if expected is None:
+        return "the device's rate is not known"
     ratio = expected / speed.tokens_per_second
     low, high = speed.low_tokens_per_second * ratio, speed.high_tokens_per_second * ratio
     is_in_band = low <= said["tokens_per_second"] <= high
     return Row(said, model, workload, places, made, speed, expected, is_in_band)
+
+
+def estimated(said: dict[str, Any], model: Model, workload: Workload, places: tuple[Place, ...]) -> Estimate:
+    """By the engine of the row; what MLX loads is laid out as llama.cpp would on the same device."""
+    name = said.get("engine", "llama.cpp")
+    if name not in ("llama.cpp", "MLX"):
+        engine = load_engine(name)
+        return engine.estimate(model, replace(workload, kv_type=engine.KV_TYPES[0]), engine.Options(), places)
+    options = Options(n_gpu_layers=said.get("n_gpu_layers", 999), n_cpu_moe_layers=said.get("n_cpu_moe_layers", 0))
+    return replace(estimate(model, workload, options, places), engine=name)
 
 
 def figures(rows: Sequence[Row]) -> str:

@@ -56,7 +56,7 @@ docs/results.json, 2026-05-18; llama.cpp, benches/dgx-spark.md)."""
 CPU = Pace(
     bandwidth_ratio=0.62,
     layer_seconds=100e-6,
-    doubt_ratio=0.35,
+    doubt_ratio=0.45,
     source="llama-bench on EPYC 9374F, i9-13900K, Threadripper 3970X and, with experts or layers in RAM, i9-10900X",
 )
 """All cores in use; of the bandwidth of the RAM. Fewer than six cores do not reach it."""
@@ -67,6 +67,10 @@ layers of experts, or 5 to 32 layers, in RAM beside an RTX 2080 (github.com/Alex
 DEVICE_HOP_SECONDS = 150e-6
 """From a device to the next one: 8B Q4_K_M on one and two RTX 4090 or 3090, 0.3 to 0.5 ms a token for the hop and the
 way back (github.com/XiongjieDai/GPU-Benchmarks-on-LLM-Inference, 2024-05)."""
+
+GATHER_SECONDS = 25e-6
+"""For each of the two sums over all devices in a layer that is computed in parallel: Qwen3.8 27B in AWQ on two RTX 3090
+and Qwen2.5 Coder 32B in AWQ on four Tesla T4 under vLLM (github.com/AlexsJones/llmfit, community data, 2026-08)."""
 
 _CUDA: dict[tuple[int, int], Pace] = {
     (6, 0): Pace(bandwidth_ratio=0.36, layer_seconds=60e-6, doubt_ratio=0.3, prompt_ratio=0.55),

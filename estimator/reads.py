@@ -36,7 +36,8 @@ class Work:
     """Kernels to launch, in plain layers."""
     n_layers: int
     """That are loaded."""
-    has_experts: bool
+    used_expert_ratio: float
+    """Of all experts, those that one token uses; 1 without any."""
 
 
 @lru_cache(maxsize=48)
@@ -61,7 +62,7 @@ def work_of(model: Model) -> Work:
         read_ratio=active / total if total else 1.0,
         layer_units=units,
         n_layers=n_loaded,
-        has_experts=model.experts is not None,
+        used_expert_ratio=model.experts.n_used / model.experts.n_experts if model.experts else 1.0,
     )
 
 

@@ -13,6 +13,7 @@ from estimator.pace import (
     CACHE_RATIO,
     DEVICE_HOP_SECONDS,
     EXPERTS_PROMPT_RATIO,
+    GATHER_SECONDS,
     HANDOVER_SECONDS,
     Discipline,
     Pace,
@@ -133,8 +134,12 @@ class _Run:
     @property
     def fixed_seconds(self) -> float:
         """Between the places: hand-overs to the CPU and hops from device to device."""
-        hops = 0 if self.way.is_parallel else max(0, len(self.devices) - 1)
-        return self.way.step_seconds + hops * DEVICE_HOP_SECONDS + self._handovers() * HANDOVER_SECONDS
+        n_more = max(0, len(self.devices) - 1)
+        if self.way.is_parallel:
+            between = 2 * self.work.n_layers * GATHER_SECONDS if n_more else 0.0
+        else:
+            between = n_more * DEVICE_HOP_SECONDS
+        return self.way.step_seconds + between + self._handovers() * HANDOVER_SECONDS
 
     def _handovers(self) -> float:
         """Layers that are the CPU's, or whose experts are, where devices do the others."""
@@ -227,7 +232,7 @@ def _prompt_speed(run: _Run, named: dict[str, Place]) -> float | None:
             return None
         seconds.append(2 * run.work.active_parameters * (reads.weight_bytes / weights if weights else 0.0) / rate)
     taken = run.together(seconds)
-    ratio = EXPERTS_PROMPT_RATIO if run.work.has_experts else 1.0
+    ratio = EXPERTS_PROMPT_RATIO if run.work.used_expert_ratio < 1 else 1.0
     return ratio / taken if taken else None
 
 
@@ -247,7 +252,7 @@ def _batch(run: _Run, workload: Workload, stages: Sequence[Stage], named: dict[s
     for stage in stages:
         place = named[stage.place]
         held = run.estimate.n_bytes([stage.place], Kind.WEIGHTS)
-        weights = min(float(held), stage.weight_bytes * float(n_sequences))  # other sequences use other experts
+        weights = _touched_bytes(held, stage.weight_bytes, run.work.used_expert_ratio, n_sequences)
         bandwidth = stage.bandwidth_bytes_per_second
         reading = weights / run.pace(place).reading_rate(place)
         reading += n_sequences * stage.cache_bytes / (bandwidth * CACHE_RATIO)
@@ -257,6 +262,14 @@ def _batch(run: _Run, workload: Workload, stages: Sequence[Stage], named: dict[s
         computing = 2 * run.work.active_parameters * n_sequences * stage.weight_bytes / total / rate if rate else 0.0
         seconds.append(max(reading, computing))
     return Batch(n_sequences=n_sequences, tokens_per_second=n_sequences / (run.together(seconds) + run.fixed_seconds))
+
+
+def _touched_bytes(held_bytes: int, read_bytes: int, used_ratio: float, n_sequences: int) -> float:
+    """Of a place's weights, what a token of each sequence reads together: each of them chooses its own experts."""
+    if used_ratio >= 1 or held_bytes <= read_bytes:
+        return float(read_bytes)
+    experts = min(float(held_bytes), (held_bytes - read_bytes) / (1 - used_ratio))
+    return held_bytes - experts * (1 - used_ratio) ** n_sequences
 
 
 def _held_sequences(estimate: Estimate) -> int:

@@ -8,7 +8,7 @@ from estimator.engines.llamacpp import Options
 from estimator.engines.llamacpp import estimate as llamacpp_estimate
 from estimator.ledger import Answer, Basis, Estimate, Kind, Overflow, Place, Term, Workload
 from estimator.model import Experts, Layer, Model, Tensor
-from estimator.pace import CPU, HANDOVER_SECONDS, discipline, pace_of
+from estimator.pace import CPU, GATHER_SECONDS, HANDOVER_SECONDS, discipline, pace_of
 from estimator.reader import read_model
 from estimator.reads import reads_by_place, work_of
 from estimator.speed import Speed, speed_of
@@ -293,3 +293,24 @@ def test_published_figures_are_met_within_a_fifth(
     found = speed_of(llama, workload, made, (place, RAM))
     assert found is not None
     assert found.tokens_per_second == pytest.approx(measured, rel=0.2)
+
+
+def test_each_sequence_chooses_its_own_experts() -> None:
+    mixture = model(experts=Experts(n_experts=64, n_used=4, feed_forward_width=1024))
+    made = ledger(weights("GPU 0", 64 * 100_000_000, read_bytes=4 * 100_000_000))
+
+    def together(n_sequences: int) -> float:
+        found = speed_of(mixture, replace(WORKLOAD, n_sequences=n_sequences), made, (GPU, RAM))
+        assert found is not None
+        assert found.batch is not None
+        return found.batch.tokens_per_second
+
+    assert together(4) < 1.5 * together(2)  # nearly no expert is shared
+    assert together(256) > 3.5 * together(64)  # nearly all are read anyway
+
+
+def test_devices_in_parallel_wait_for_each_other_in_every_layer() -> None:
+    other = replace(GPU, name="GPU 1")
+    two = speed(ledger(weights("GPU 0", 1000), weights("GPU 1", 1000), engine="vLLM"), GPU, other, RAM)
+    one = speed(ledger(weights("GPU 0", 2000), engine="vLLM"))
+    assert 1 / two.tokens_per_second - 1 / one.tokens_per_second == pytest.approx(2 * 10 * GATHER_SECONDS, rel=0.01)
