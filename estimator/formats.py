@@ -338,7 +338,9 @@ def _of_gptq(found: re.Match[str]) -> Format:
 
 def _of_w4a16(found: re.Match[str]) -> Format:
     bits, group = int(found["bits"]), int(found["group"] or GROUP)
-    return _grouped(f"W{bits}A16" + (f"-g{group}" if group != GROUP else ""), bits, group, has_zeros=False)
+    has_zeros = bool(found["asymmetric"])
+    name = f"W{bits}A16" + (f"-g{group}" if group != GROUP else "") + ("-asym" if has_zeros else "")
+    return _grouped(name, bits, group, has_zeros=has_zeros)
 
 
 def _of_mlx(found: re.Match[str]) -> Format:
@@ -356,7 +358,12 @@ _PATTERNS = (
         re.compile(r"GPTQ(?:INT|W)?(?P<bits>[2348])?(?:BIT|BITS)?(?:G?(?P<group>32|64|128)G?)?(?P<order>ACTORDER)?"),
         _of_gptq,
     ),
-    (re.compile(r"(?:COMPRESSEDTENSORS|QUANTIZED|INT[48])?W(?P<bits>[48])A16(?:G?(?P<group>32|64|128)G?)?"), _of_w4a16),
+    (
+        re.compile(
+            r"(?:COMPRESSEDTENSORS|QUANTIZED|INT[48])?W(?P<bits>[48])A16(?:G?(?P<group>32|64|128)G?)?(?P<asymmetric>ASYM)?"
+        ),
+        _of_w4a16,
+    ),
     (re.compile(r"MLX(?:INT|Q)?(?P<bits>[234568])(?:BIT|BITS)?(?:G?(?P<group>32|64|128)G?)?"), _of_mlx),
     (
         re.compile(

@@ -80,7 +80,7 @@ def hub_metadata(config: HubConfig) -> HubMetadata:
     kinds = layer_kinds(config, n_layers) if is_known else (FULL,) * n_layers
     keys: Keys = {
         "block_count": n_layers,
-        "context_length": native_context_tokens(text),
+        "context_length": native_context_tokens(config),
         "embedding_length": text.number("hidden_size", "n_embd", "d_model", "dim"),
         "vocab_size": text.number("vocab_size", "padded_vocab_size"),
     }
@@ -127,12 +127,13 @@ def _n_layers(config: HubConfig) -> int:
     return n_layers
 
 
-def native_context_tokens(text: Fields) -> int:
+def native_context_tokens(config: HubConfig) -> int:
     """As long as the model was made for, scaling of positions included.
 
     vLLM, config/model.py, `_get_and_verify_max_len`: a factor counts but for the kinds that state the longer context;
-    yarn's counts from the length before.
+    yarn's counts from the length before; Gemma 3 states the longer one beside a factor.
     """
+    text = config.text
     stated = text.number(
         "max_position_embeddings", "max_target_positions", "n_positions", "n_ctx", "max_sequence_length",
         "model_max_length", "seq_length", "max_seq_len", default=0,
@@ -145,7 +146,8 @@ def native_context_tokens(text: Fields) -> int:
     if kind == "yarn":
         original = scaling.number("original_max_position_embeddings", default=0)
         return max(stated, int(original * factor)) if original else stated
-    return int(stated * factor) if kind in ("linear", "dynamic") else stated
+    is_before = kind in ("linear", "dynamic") and config.model_type != "gemma3"
+    return int(stated * factor) if is_before else stated
 
 
 def _feed_forward(text: Fields, keys: Keys) -> object:

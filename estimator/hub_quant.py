@@ -41,7 +41,9 @@ class Packing:
         def keeps(gguf_module: str) -> bool:
             module = _bare(hub_module(gguf_module))
             words = module.split(".")
-            if any(".".join(words[:n]) in literal for n in range(1, len(words) + 1)):
+            # compressed-tensors means just the module, the others all that is in it.
+            least = len(words) if self.method == "compressed-tensors" else 1
+            if any(".".join(words[:n]) in literal for n in range(least, len(words) + 1)):
                 return True
             return any(fnmatchcase(module, pattern) for pattern in patterns)
 
@@ -131,6 +133,8 @@ def _compressed_tensors(fields: Fields) -> tuple[str, int]:
         return "W8A8", 8
     group = weights.values.get("group_size")
     suffix = f"-g{group}" if isinstance(group, int) and group in (32, 64) and group != GROUP else ""
+    if weights.values.get("symmetric") is False:
+        suffix += "-asym"
     return f"W{bits}A16{suffix}", bits
 
 

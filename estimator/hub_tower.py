@@ -14,6 +14,9 @@ MAX_TOWER_LAYERS = 512
 # Networks with a gate (transformers 5.24, models/*/modeling_*.py: three matrices in the vision layers' MLP).
 _GATED = frozenset({"qwen2_5_vl", "pixtral", "glm4v", "glm4v_moe", "ministral3", "gemma4", "exaone4_5"})
 
+# Their projector is one matrix.
+_ONE_MATRIX = frozenset({"gemma3", "gemma3n", "gemma4", "gemma", "gemma2", "mllama"})
+
 
 def tower_tensors(config: HubConfig, text_width: int) -> tuple[Tensor, ...]:
     """The encoder's tensors under the names that they have in GGUF's mmproj files; none without an encoder."""
@@ -38,6 +41,8 @@ def tower_tensors(config: HubConfig, text_width: int) -> tuple[Tensor, ...]:
         ]
         if is_gated:
             tensors.append(_matrix(f"v.blk.{i}.ffn_gate.weight", width, inner))
+    if config.model_type in _ONE_MATRIX:
+        return (*tensors, _matrix("mm.input_projection.weight", width, text_width))
     merged = width * vision.number("spatial_merge_size", default=1) ** 2
     middle = merged if "spatial_merge_size" in vision.values else text_width
     tensors += [_matrix("mm.0.weight", merged, middle), _matrix("mm.2.weight", middle, text_width)]

@@ -243,6 +243,10 @@ def test_scaled_positions_lengthen_the_context_where_the_file_states_the_shorter
     assert model.native_context_tokens == n_tokens
 
 
+def test_gemma_3_states_the_longer_context_beside_its_factor() -> None:
+    assert described(**GEMMA_3_4B).native_context_tokens == 131072
+
+
 def test_an_unknown_family_is_an_upper_bound_and_says_so() -> None:
     model = described(**LLAMA | {"model_type": "novel", "sliding_window": 512, "layer_types": ["linear_attention"] * 2})
 
@@ -313,6 +317,49 @@ def test_what_a_packing_leaves_out_stays_as_it_was(ignored: str) -> None:
     types = {tensor.name: tensor.type for tensor in described(**LLAMA, quantization_config=packed).tensors}
 
     assert (types["blk.0.attn_q.weight"], types["blk.1.attn_q.weight"]) == ("BF16", "F8_E4M3")
+
+
+def test_compressed_tensors_leave_out_a_module_and_not_what_is_in_it() -> None:
+    weights = {"num_bits": 4, "type": "int", "strategy": "group", "group_size": 128, "symmetric": False}
+    packed = {
+        "quant_method": "compressed-tensors",
+        "config_groups": {"group_0": {"weights": weights}},
+        "ignore": ["model.layers.0.self_attn", "model.layers.0.mlp.down_proj"],
+    }
+    model = described(**LLAMA, quantization_config=packed)
+    types = {tensor.name: tensor.type for tensor in model.tensors}
+
+    assert model.quant == "W4A16-asym"
+    assert (types["blk.0.attn_q.weight"], types["blk.0.ffn_down.weight"]) == ("INT4", "F16")
+
+
+# metadata.total_size of model.safetensors.index.json, image encoder included: github.com/leo-kreisman/
+# Qwen3.5-9B-MLX-8bit, bryce-hoehn/Qwen3.5-18B-REAP-A3B-Coding and Ibtasam-98/medgemma-27b-it, read 2026-11-25.
+@pytest.mark.parametrize(
+    ("config", "changes", "n_bytes"),
+    [
+        (QWEN3_5_9B | {"quantization": {"group_size": 64, "bits": 8, "mode": "affine"}}, {}, 10_426_433_504),
+        (
+            QWEN3_NEXT | {"model_type": "qwen3_5_moe_text", "dtype": "float16"},
+            {"num_hidden_layers": 40, "num_experts": 128, "vocab_size": 248320},
+            37_087_995_136,
+        ),
+        (
+            GEMMA_3_4B | {"torch_dtype": "bfloat16"},
+            {"hidden_size": 5376, "intermediate_size": 21504, "num_hidden_layers": 62, "num_attention_heads": 32,
+             "num_key_value_heads": 16, "head_dim": 128},
+            54_864_813_280,
+        ),
+    ],
+    ids=["MLX", "pruned experts", "vision"],
+)  # fmt: skip
+def test_a_published_checkpoint_has_the_bytes_that_its_index_states(
+    config: dict[str, Any], changes: dict[str, object], n_bytes: int
+) -> None:
+    text = config.get("text_config", config) | changes
+    model = described(**(config | {"text_config": text} if "text_config" in config else text))
+
+    assert sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors) == pytest.approx(n_bytes, rel=1e-3)
 
 
 def test_a_packing_of_unknown_size_is_an_upper_bound_and_says_so() -> None:
