@@ -119,6 +119,11 @@ class Model:
         return len(self.layers)
 
     @property
+    def has_context(self) -> bool:
+        """Whether it works through a context of tokens; of models that are known by their size alone nobody knows."""
+        return bool(self.layers)
+
+    @property
     def n_parameters(self) -> int:
         """Elements of all tensors, without what only says how others are packed."""
         total = 0

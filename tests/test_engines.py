@@ -10,6 +10,7 @@ from estimator.ledger import Answer, Place, Workload
 from estimator.model import Model
 from estimator.readers import catalogue
 from estimator.verdict import Level, judge
+from tui.cli import main
 from tui.humanize import answer_text
 from tui.plan import default_plan, model_bytes
 from tui.screens.steps import with_engine
@@ -108,3 +109,21 @@ def test_a_refusal_is_told_as_one_and_not_as_missing_bytes() -> None:
     verdict = judge(replace(made, refusal="it wants more than is free"), PLACES)
 
     assert said(verdict) == ": the engine would not start"
+
+
+def test_a_model_without_a_context_is_told_without_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "Whisper large v3", "--simulate", "RTX 4090, RAM 64GiB"])
+    out = capsys.readouterr().out
+
+    assert "rule of thumb · all of it on GPU 0" in out
+    assert "tokens" not in out
+    assert "context that fits" not in out
+
+
+def test_what_is_tight_for_another_reason_than_bytes_names_no_bytes_over_the_line() -> None:
+    engine = load_engine("llamacpp")
+    made = engine.estimate(model_of("llama-3.1-8b"), Workload(context_tokens=4096), engine.Options(), PLACES)
+
+    verdict = replace(judge(made, PLACES), level=Level.TIGHT, reason="its cache may be too small")
+
+    assert said(verdict) == " on GPU 0"

@@ -19,8 +19,8 @@ class Pacing:
 
 
 def pacing_of(made: Assessment) -> Pacing | None:
-    """None where it would not run, or where the bandwidth of a place is not known."""
-    if made.verdict.level is Level.FAILS:
+    """None where it would not run, makes no tokens, or where the bandwidth of a place is not known."""
+    if made.verdict.level is Level.FAILS or not made.plan.model.has_context:
         return None
     estimate, is_fallback = made.estimate, False
     if made.verdict.level is Level.SPILLS and made.fallback is not None and _has_room(made):

@@ -82,7 +82,8 @@ def _load_line(finding: Finding) -> str:
     parts = [plain(finding.model.name, 60), finding.model.quant]
     if finding.plan is not None:
         workload = finding.plan.workload
-        parts.append(f"{count(workload.context_tokens)} tokens")
+        if finding.model.has_context:
+            parts.append(f"{count(workload.context_tokens)} tokens")
         if workload.n_sequences > 1:
             parts.append(f"{workload.n_sequences} sequences")
         if workload.kv_type != finding.plan.engine.KV_TYPES[0]:
@@ -97,6 +98,8 @@ def _layers(made: Assessment) -> str:
     n_all, n_placed = made.estimate.n_layers, made.estimate.n_gpu_layers
     if not made.device_names:
         return "all on the CPU"
+    if n_all <= 1:
+        return f"all of it {_where(made.device_names)}"
     if n_placed >= n_all:
         return f"all {n_all} layers {_where(made.device_names)}"
     return f"{n_placed} of {n_all} layers {_where(made.device_names)}"
@@ -156,7 +159,8 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
     longest = advice.longest_context_tokens
     told = "none" if longest is None else count(longest)
     is_all = longest is not None and longest == native
-    yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
+    if plan.model.has_context:
+        yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
     yield f"  best quant that fits here        {advice.best_quant or 'none'}"
     for note in advice.notes:
         yield from _wrapped(plain(note, 400), "  ")
@@ -239,6 +243,8 @@ def headline(made: Assessment) -> str:
         return f"FAILS: {made.estimate.engine} would not start"
     if verdict.level is Level.FITS:
         return f"FITS {_where(names)}, {size(verdict.headroom_bytes)} under the line{there}"
+    if verdict.level is Level.TIGHT and verdict.headroom_bytes >= 0:  # not for bytes: the reason says for what
+        return f"TIGHT {_where(names)}"
     if verdict.level is Level.TIGHT:
         return f"TIGHT {_where(names)}, up to {size(-verdict.headroom_bytes)} over the line{there}"
     if verdict.level is Level.SPILLS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import count, counted, plain, sentence
+from tui.humanize import UNKNOWN, count, counted, plain, sentence
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class LoadPanel(Panel):
                 (("by name, or a .gguf file", "dim"),),
             ]
         name = plain(plan.model.name, 80)
-        context = count(plan.workload.context_tokens)
+        context = count(plan.workload.context_tokens) if plan.model.has_context else UNKNOWN
         native = plan.model.native_context_tokens
         if native and native != plan.workload.context_tokens:
             context = f"{context} of {count(native)}"

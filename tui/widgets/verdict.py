@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import answer_text, band, count, counted, gib, plain, size
+from tui.humanize import UNKNOWN, answer_text, band, count, counted, gib, plain, size
 from tui.widgets.line import Line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
 
@@ -40,17 +40,17 @@ class VerdictPanel(Panel):
         head = _headline(made, width)
         split = (("  ", "text"), *_split(made.estimate, _names(made), 3 if width >= 66 else 2))
         if made.verdict.level < 2:
-            lines = [head, split, *_best(view.advice, width, is_short=height < 5), *_speed(view.pacing, width)]
+            lines = [head, split, *_best(view, width, is_short=height < 5), *_speed(view.pacing, width)]
             if made.verdict.reason:
                 lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
-            return lines + _answers(made.estimate, width)
+            return [*lines, *_answers(made.estimate, width), *_notes(view.advice, width)]
         told = _slower(made.verdict.reason, view.pacing, is_short=height < 5)
         reason = [(("  ", "text"), (text, "text")) for text in wrap(told, width - 2)]
         changes = self._changes(view.advice, width, 1 + len(reason))
         lines = [head, *reason, *changes]
         if len(lines) < height:
             lines.append(split)
-        return [*lines, *_best(view.advice, width, is_short=True), *_answers(made.estimate, width)]
+        return [*lines, *_best(view, width, is_short=True), *_answers(made.estimate, width)]
 
     def _changes(self, advice: Advice | None, width: int, first_y: int) -> list[Line]:
         """The chips, with what a click on each of them does."""
@@ -109,6 +109,8 @@ def said(verdict: Verdict) -> str:
         closest = min(used, key=lambda margin: margin.headroom_bytes)
         there = "" if len(names) == 1 else f" on {closest.place.name}"
         return f" {'in' if names == [_HOST] else 'on'} {where}, {size(closest.headroom_bytes)} under the line{there}"
+    if verdict.level == 1 and verdict.headroom_bytes >= 0:  # not for bytes: the reason says for what
+        return f" on {where}"
     if verdict.level == 1:
         return f" on {where}, up to {size(-verdict.headroom_bytes)} over the line{there}"
     if verdict.level == 2:
@@ -155,6 +157,11 @@ def _slower(reason: str, pacing: Pacing | None, *, is_short: bool) -> str:
     return f"{reason}: {text.partition(',')[0] if is_short else text}"
 
 
+def _notes(advice: Advice | None, width: int) -> list[Line]:
+    notes = advice.notes if advice is not None else ()
+    return [((f"  {text}", "dim"),) for note in notes for text in wrap(plain(note, 300), width - 2)]
+
+
 def _answers(estimate: Estimate, width: int) -> list[Line]:
     """What people ask of this engine beside bytes, one to a line; the panel cuts what has no room."""
     label_width = max((len(answer.label) for answer in estimate.answers), default=0)
@@ -167,11 +174,13 @@ def _answers(estimate: Estimate, width: int) -> list[Line]:
     ]
 
 
-def _best(advice: Advice | None, width: int, *, is_short: bool) -> list[Line]:
-    longest = quant = "…"
+def _best(view: View, width: int, *, is_short: bool) -> list[Line]:
+    advice, longest, quant = view.advice, "…", "…"
     if advice is not None:
         longest = count(advice.longest_context_tokens) if advice.longest_context_tokens else "none"
         quant = advice.best_quant or "none"
+    if view.plan is not None and not view.plan.model.has_context:
+        longest = UNKNOWN
     if is_short and width >= 64:
         return [
             (
