@@ -182,7 +182,7 @@ def _described(key: str) -> tuple[Model, bool]:
 def _quants(ftype: str | None) -> list[str]:
     """Every mixture, what the file is called first."""
     try:
-        first = [parse_quant(ftype or "Q4_K_M")]
+        first = [name for name in [parse_quant(ftype or "Q4_K_M")] if name in DEFAULT_TYPES]
     except EstimatorError:
         first = []
     return first + [quant for quant in DEFAULT_TYPES if quant not in first]

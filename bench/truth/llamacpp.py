@@ -115,8 +115,6 @@ def setting_of(row: Row) -> Setting:
     places, has_free = _places(row, names)
     split, is_split_known = _split(row, model, measured, names, n_gpu_layers, has_free=has_free)
     key_type, value_type = run.get("type_k") or "f16", run.get("type_v") or "f16"
-    if key_type != value_type and not model.latent:
-        raise NotReplayable("keys and values of different types")
     asked: dict[str, Any] = {
         "n_gpu_layers": n_gpu_layers,
         "is_flash_attention": run.get("flash_attn") in (True, "auto"),
@@ -126,6 +124,8 @@ def setting_of(row: Row) -> Setting:
         "is_kv_offloaded": not (names and "KV" in measured[HOST] and not any(measured[n].get("KV") for n in names)),
         "n_cpu_moe_layers": _n_cpu_moe_layers(row, model),
         "tensor_split": split,
+        "tensor_overrides": _overrides(row),
+        "value_type": None if value_type == key_type else value_type,
     }
     known = {option.name for option in fields(load_engine("llama.cpp").Options)}
     if "build" in known:
@@ -202,7 +202,19 @@ def _n_cpu_moe_layers(row: Row, model: Model) -> int:
             return min(int(row["run"]["n_cpu_moe"]), model.n_layers)
         match = re.search(r"--?n(?:-)?cpu-moe[ =](\d+)|-ncmoe[ =](\d+)", row["run"].get("command") or "")
         return min(int(match[1] or match[2]), model.n_layers) if match else 0
-    raise NotReplayable("tensors are moved by name (-ot)")
+    return 0
+
+
+def _overrides(row: Row) -> str | None:
+    """The list of tensors that are moved by name, where the command has it."""
+    if not row["run"].get("override_tensor"):
+        return None
+    command = row["run"].get("command") or ""
+    found = re.findall(r"(?:-ot|--override-tensor)[ =]+(\"[^\"]*\"|'[^']*'|\S+)", command)
+    parts = [part.strip("\"'") for part in found]
+    if not parts or any("=" not in part or " " in part for part in parts):
+        raise NotReplayable("tensors are moved by name (-ot), and the list is not stated")
+    return ",".join(parts)
 
 
 def _places(row: Row, names: Sequence[str]) -> tuple[tuple[Place, ...], bool]:
