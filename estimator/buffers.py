@@ -75,7 +75,7 @@ def simulated_buffers(model: Model, step: Step, n_bytes: Sequence[int]) -> tuple
     formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
     build = step.shape.build
     if not build.is_measured:
-        doubt = 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
+        doubt = FORK_DOUBT if build.is_fork else 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
         return tuple(
             Buffer(
                 n_bytes=n,
@@ -232,6 +232,8 @@ HYBRID_DOUBT = 0.36
 LATENT_DOUBT = 0.40
 """Latent attention in any way but plain: float16 cache, flash attention, few outputs."""
 QUANTISED_CACHE_DOUBT = 0.10
+FORK_DOUBT = 0.45
+"""ik_llama.cpp fuses operations and computes attention in pieces, as its options have it."""
 OLDER_BUILD_DOUBT = 0.06
 """Of builds that were not measured: published logs of llama.cpp from 2024-05 to 2026-05 on CUDA, replayed by
 bench/accuracy.py, show 5 of 100 buffers further off."""

@@ -19,6 +19,8 @@ FORKED = date(2024, 8, 1)
 1a4cfbcc5)."""
 
 
+FORK_SPARES_EXPERTS = date(2025, 6, 1)
+"""`ggml_backend_cuda_offload_op` in its tree of 2025-06-15, and not yet in that of 2025-04-20."""
 FORK_SKIPS_PREDICTORS = date(2025, 10, 20)
 """github.com/ikawrakow/ik_llama.cpp/pull/843."""
 
@@ -30,6 +32,10 @@ class Build:
     name: str = "llama.cpp 0c1e57098, 2026-10-01"
     is_measured: bool = True
     """Compute buffers were measured with these rules."""
+    is_fork: bool = False
+    """ik_llama.cpp: its graphs differ by more than is known here."""
+    spares_experts: bool = False
+    """A device only computes with experts of the host where each of them has 32 tokens of a step on average."""
     has_known_graph: bool = True
     """Its graph is the newest one's but for the rules below."""
     plain_cell_multiple: int = 256
@@ -248,6 +254,6 @@ def _after(day: date, field: str) -> bool:
 def _forked(day: date) -> Build:
     """ik_llama.cpp: as its main line was when it forked, but for latents, which it has had since early 2025."""
     rules = _fields(min(day, FORKED)) | {"has_latent_cache": True, "drops_latent_values": True}
-    rules["has_known_graph"] = False
+    rules |= {"is_fork": True, "spares_experts": day >= FORK_SPARES_EXPERTS}
     rules["skips_predictor_cache"] = day >= FORK_SKIPS_PREDICTORS
     return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)  # type: ignore[arg-type]

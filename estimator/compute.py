@@ -45,6 +45,8 @@ class Machine:
     """The devices keep what CUDA fuses alive."""
     expands_cache: bool = True
     """The copy of a quantised cache that flash attention needs lies behind its result."""
+    spares_experts: bool = False
+    """Experts on the host stay there unless each has many tokens (ik_llama.cpp)."""
     has_mixed_input: bool = False
     """Of builds from mid-October 2026 on."""
 
@@ -294,6 +296,7 @@ def _run(
         machine.rounding,
         offloads_operations=machine.offloads_operations,
         expands_cache=machine.expands_cache,
+        spares_experts=machine.spares_experts,
         n_copies=n_copies,
     )
     splits = scheduler.schedule(graph)

@@ -74,6 +74,7 @@ class Load:
             offloads_operations=options.offloads_operations,
             is_fused=self.shape.build.keeps_fused_alive,
             expands_cache=self.shape.build.reserves_expanded_cache,
+            spares_experts=self.shape.build.spares_experts,
             has_mixed_input=self.shape.build.has_mixed_input,
         )
 

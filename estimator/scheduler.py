@@ -38,6 +38,7 @@ class Scheduler:
         *,
         offloads_operations: bool = True,
         expands_cache: bool = True,
+        spares_experts: bool = False,
         n_copies: int = 1,
     ) -> None:
         """Describe the devices.
@@ -47,11 +48,12 @@ class Scheduler:
             rounding: of what is copied to a device.
             offloads_operations: the first device computes with weights of the host where a step is large.
             expands_cache: a quantised cache's copy for flash attention lies behind its result.
+            spares_experts: experts on the host stay there unless each has many tokens (ik_llama.cpp).
             n_copies: of everything that devices hand over; more than 1 where their steps overlap.
         """
         self.n_devices, self.host = n_devices, n_devices
         self._rounding, self._offloads, self._n_copies = rounding, offloads_operations, n_copies
-        self._expands_cache = expands_cache
+        self._expands_cache, self._spares_experts = expands_cache, spares_experts
 
     def schedule(self, graph: Graph) -> list[Split]:
         """Assign every node to a device, and cut. Sources on other devices are replaced by copies."""
@@ -106,9 +108,15 @@ class Scheduler:
         if weight is None or weight.home is None:
             return None
         device = self._number(weight.home)
-        if device == self.host and self._offloads and _n_rows(node) >= OFFLOAD_MIN_TOKENS:
+        if device == self.host and self._offloads and self._is_worth_fetching(node, weight):
             return next((n for n in range(self.n_devices) if self._supports(n, node)), device)
         return device
+
+    def _is_worth_fetching(self, node: Node, weight: Node) -> bool:
+        n_rows = _n_rows(node)
+        if self._spares_experts and node.op == "MUL_MAT_ID" and n_rows >= OFFLOAD_MIN_TOKENS:
+            return n_rows * node.shape[1] >= OFFLOAD_MIN_TOKENS * weight.extents[2]
+        return n_rows >= OFFLOAD_MIN_TOKENS
 
     def _spread(self, nodes: Iterable[Node], *, is_host_kept: bool) -> None:
         current: int | None = None

@@ -42,6 +42,8 @@ def test_the_last_values_of_all_changes_are_the_newest_rules_but_for_mixed_input
         ("ik-2026-05", "reserves_all_outputs", True),
         ("ik", "has_latent_cache", True),
         ("ik-2025-09", "skips_predictor_cache", False),
+        ("ik-2025-03", "spares_experts", False),
+        ("ik-2025-09", "spares_experts", True),
         ("ollama-0.12.6", "counts_output_layer", False),
         ("ollama-0.29", "reserves_all_outputs", True),
         ("ollama-0.32.15", "reserves_all_outputs", False),
@@ -133,3 +135,18 @@ def test_before_2026_the_host_kept_room_for_embedded_tokens_once() -> None:
 
 def test_the_copy_of_a_quantised_cache_was_not_in_the_buffer_before_june_2026() -> None:
     assert buffers_of("2026-06-01", kv_type="q8_0")[0] < buffers_of("2026-06-10", kv_type="q8_0")[0]
+
+
+def test_a_forks_buffers_have_a_wider_band() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    places = [
+        Place(name="GPU", kind="cuda", total_bytes=1 << 40, free_bytes=1 << 40),
+        Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40),
+    ]
+
+    def width(build: str) -> int:
+        made = llamacpp.estimate(model, Workload(context_tokens=8192), llamacpp.Options(build=build), places)
+        return made.high_bytes(["GPU"], Kind.COMPUTE) - made.low_bytes(["GPU"], Kind.COMPUTE)
+
+    assert width("ik-2026-01") > width("2026-01")

@@ -222,6 +222,8 @@ def _by_name(row: Row) -> tuple[Model, bool]:
         model = catalogue.read(row["model"]["name"] or "", quant)
     except (EstimatorError, KeyError) as error:
         raise NotReplayable("the log does not print the model's numbers, and its name is in no catalogue") from error
+    if model.latent and is_fork(row) and not has_latents(row):
+        raise NotReplayable("the catalogue's model has latents, and the file had none")
     for name, own in (("n_layer", model.n_layers), ("n_embd", model.embedding_width)):
         if hparams.get(name) not in (None, own):
             raise NotReplayable("the catalogue's model of that name has other numbers")

@@ -18,7 +18,7 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.verdict import judge
-from truth.description import is_fork, model_of
+from truth.description import has_latents, is_fork, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
 MIB = 1 << 20
@@ -125,6 +125,7 @@ def setting_of(row: Row) -> Setting:
         "n_cpu_moe_layers": _n_cpu_moe_layers(row, model),
         "tensor_split": split,
         "tensor_overrides": _overrides(row),
+        "offloads_operations": not _is_repacked(row),
         "value_type": None if value_type == key_type else value_type,
     }
     known = {option.name for option in fields(load_engine("llama.cpp").Options)}
@@ -203,6 +204,12 @@ def _n_cpu_moe_layers(row: Row, model: Model) -> int:
         match = re.search(r"--?n(?:-)?cpu-moe[ =](\d+)|-ncmoe[ =](\d+)", row["run"].get("command") or "")
         return min(int(match[1] or match[2]), model.n_layers) if match else 0
     return 0
+
+
+def _is_repacked(row: Row) -> bool:
+    """Weights on the host are in an order that no device computes with (ik_llama.cpp: -rtr, types ending in _R4)."""
+    types = row["file"].get("tensor_types") or {}
+    return "-rtr" in (row["run"].get("command") or "") or any(re.search(r"_r\d$", name) for name in types)
 
 
 def _overrides(row: Row) -> str | None:
@@ -306,13 +313,28 @@ def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float]
         del parts["weights"]
     if place.kind == "metal" and "weights" in parts and "layers_offloaded" in row["run"]:
         n, _, n_all = str(row["run"]["layers_offloaded"]).partition("/")
-        if n != n_all:
+        is_range = any(buffer["device"].endswith("_Mapped") for buffer in row["observed"]["buffers"])
+        if n != n_all or is_range:
             made.skip("weights on the GPU: mapped, and printed as a range of the file")
             del parts["weights"]
+    if is_fork(row) and has_latents(row) and parts.pop("compute", None) is not None:
+        made.skip("compute: ik_llama.cpp's own ways with latents (-mla, -amb)")
+    if not setting.are_types_known and _has_fetched(setting) and parts.pop("compute", None) is not None:
+        made.skip("compute: what is fetched from the host depends on types that are not known one by one")
     if not setting.is_split_known:
         parts.pop("KV", None)
-    if row.get("kv_check") == "mismatch" and parts.pop("KV", None) is not None:
-        made.skip("KV: the row's own settings do not give it")
+    stated = row["observed"].get("kv_total_mib")
+    listed = sum(buffer["mib"] for buffer in row["observed"]["buffers"] if buffer["role"] == "kv")
+    is_listed_twice = bool(stated) and listed > 1.01 * stated
+    if (row.get("kv_check") == "mismatch" or is_listed_twice) and parts.pop("KV", None) is not None:
+        made.skip("KV: the row's own settings do not give it, or it is listed twice")
+
+
+def _has_fetched(setting: Setting) -> bool:
+    """Weights lie on the host that a device computes with."""
+    options = setting.options
+    is_partial = 0 < options.n_gpu_layers <= setting.model.n_layers or len(setting.places) > 1 > options.n_gpu_layers
+    return bool(options.tensor_overrides or options.n_cpu_moe_layers or is_partial)
 
 
 def _is_mapped(row: Row) -> bool:
