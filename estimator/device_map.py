@@ -41,7 +41,9 @@ class DeviceMap:
     """By piece: a device's number, ``HOST`` or ``DISK``."""
     shares: Mapping[int, Share]
     largest_offloaded_bytes: int
-    """Of the pieces that are not on a device: one at a time is copied there."""
+    """Of the blocks that are not on a device: one at a time is copied there."""
+    offloaded_output_bytes: int
+    """Of the output matrix, if that is not on a device: it is copied there for the last step."""
 
     def share(self, device: int) -> Share:
         """Of a device, of ``HOST`` or of ``DISK``."""
@@ -54,15 +56,23 @@ NOTHING = Share()
 def device_map(modules: Sequence[Module], devices: Sequence[int]) -> DeviceMap:
     """The map that puts each piece there."""
     shares: dict[int, Share] = {}
-    largest = 0
+    largest = output = 0
     for module, at in zip(modules, devices, strict=True):
         share = shares.setdefault(at, Share())
         share.n_bytes += module.n_bytes
         share.read_bytes += module.read_bytes
         share.n_blocks += module.block is not None
-        if at < 0:
+        if at < 0 and module.block is not None:
             largest = max(largest, module.n_bytes)
-    return DeviceMap(modules=tuple(modules), devices=tuple(devices), shares=shares, largest_offloaded_bytes=largest)
+        elif at < 0 and module.name == "output":
+            output = module.n_bytes
+    return DeviceMap(
+        modules=tuple(modules),
+        devices=tuple(devices),
+        shares=shares,
+        largest_offloaded_bytes=largest,
+        offloaded_output_bytes=output,
+    )
 
 
 def balanced_limits(modules: Sequence[Module], free_bytes: Sequence[int]) -> tuple[int, ...]:

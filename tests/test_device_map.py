@@ -46,5 +46,6 @@ def test_a_share_is_never_more_than_is_free() -> None:
     assert balanced_limits(pieces(10, 40, 40, 10), [30, 1000]) == (30, 1000)
 
 
-def test_the_largest_offloaded_piece_is_what_has_to_be_copied_in() -> None:
+def test_the_largest_offloaded_block_is_what_has_to_be_copied_in() -> None:
     assert auto_device_map(pieces(10, 20, 25, 20, 10), [40], 1000).largest_offloaded_bytes == 25
+    assert auto_device_map(pieces(10, 20, 25, 20, 10), [400], 1000).largest_offloaded_bytes == 0

@@ -85,9 +85,11 @@ def test_smaller_chunks_relieve() -> None:
     assert options.chunk_size == 1024
 
 
-def test_without_a_device_it_refuses() -> None:
+@pytest.mark.parametrize("kinds", [(), ("metal",)])
+def test_without_a_device_that_it_knows_it_refuses(kinds: tuple[str, ...]) -> None:
+    devices = [Place(name="GPU 0", kind=kind, total_bytes=24 * GIB, free_bytes=24 * GIB) for kind in kinds]
     model, work = read_model("Llama 2 7B", "EXL3-4.0bpw"), Workload(context_tokens=4096)
-    assert exllama.estimate(model, work, exllama.Options(), [RAM]).refusal
+    assert "CUDA" in exllama.estimate(model, work, exllama.Options(), [*devices, RAM]).refusal
 
 
 def test_an_unknown_cache_type_is_refused() -> None:

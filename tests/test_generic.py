@@ -46,3 +46,10 @@ def test_the_band_holds_a_published_peak_at_a_long_context() -> None:
 def test_engines_that_place_layers_leave_a_model_without_them_to_it() -> None:
     with pytest.raises(Unjudgeable, match="rule of thumb"):
         transformers.estimate(read_model("Whisper large v3"), WORK, transformers.Options(), [GPU, RAM])
+
+
+def test_several_devices_share_by_what_is_free() -> None:
+    other = Place(name="GPU 1", kind="cuda", total_bytes=24 * GIB, free_bytes=8 * GIB)
+    estimate = generic.estimate(read_model("Qwen3 8B", "BF16"), WORK, generic.Options(), [GPU, other, RAM])
+    weights = [estimate.n_bytes([name], Kind.WEIGHTS) for name in ("GPU 0", "GPU 1")]
+    assert weights[0] == pytest.approx(3 * weights[1], rel=0.001)

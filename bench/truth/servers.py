@@ -126,9 +126,8 @@ def setting_of(row: Row) -> Setting:
         for key, flags in FLAGS.items():
             if option.metadata.get("flag") in flags and stated.get(key) is not None:
                 asked[option.name] = stated[key]
-    context = (
-        run.get("max_model_len") or _total(other) * (other.get("batch") or 1) or model.native_context_tokens or 4096
-    )
+    n_tokens = int(other.get("ctx") or 0) if name == "exllama" else _total(other)  # its cache is for all it can take
+    context = run.get("max_model_len") or n_tokens * (other.get("batch") or 1) or model.native_context_tokens or 4096
     workload = Workload(
         context_tokens=context,
         n_sequences=other.get("batch") or 1,

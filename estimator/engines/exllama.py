@@ -64,6 +64,7 @@ class Options:
 
 
 DEFAULTS = Options()
+NO_CUDA = f"{NAME} runs on CUDA and ROCm devices only"
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
@@ -89,7 +90,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         layers_by_device=load.counts() if len(load.devices) > 1 else (),
         doubts=(*model.doubts, *_doubts(model, workload)),
         answers=load_answers(torch_needs(model, load.modules)),
-        refusal=f"{NAME} runs on CUDA devices only" if is_alone else "",
+        refusal="" if all(place.kind in ("cuda", "rocm") for place in load.devices) and not is_alone else NO_CUDA,
     )
 
 

@@ -42,7 +42,7 @@ class Options:
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:  # noqa: ARG001
-    """Weights and what usually comes with them, on the first device, or on the host.
+    """Weights and what usually comes with them, shared by the devices, or on the host.
 
     Raises:
         Unjudgeable: no host, or a model of which not even the size is known.
@@ -53,31 +53,38 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     n_bytes, basis = stored_weights(model)
     if not n_bytes:
         raise Unjudgeable(f"of {model.name} not even the size is known")
-    device = next((place for place in places if place.kind != "host"), host)
+    devices = [place for place in places if place.kind != "host"]
     overhead = options.overhead or OVERHEADS.get(model.kind, OTHER_OVERHEAD)
-    low, high = int(n_bytes * overhead * LOW_RATIO), int(n_bytes * overhead * HIGH_RATIO)
-    n_beside = max(0, int(n_bytes * (overhead - 1)))
-    source = f"rule of thumb for models of kind {model.kind}"
+    terms: list[Term] = []
+    for place, share in _shares(devices or [host]):
+        terms += _terms(model, place, round(n_bytes * share), overhead, basis)
     return Estimate(
         engine=NAME,
-        terms=(
-            _term(Kind.WEIGHTS, "weights", device, (n_bytes, n_bytes, n_bytes), basis, "stored tensors", model.quant),
-            _term(
-                Kind.COMPUTE,
-                "cache and computation",
-                device,
-                (max(0, low - n_bytes), n_beside, max(n_beside, high - n_bytes)),
-                Basis.ASSUMED,
-                source,
-                f"weights x {overhead - 1:.2f}, whatever the context",
-            ),
-            _term(Kind.RUNTIME, "driver and framework", device, RUNTIME_BYTES, Basis.ASSUMED, source, "1 to 2 GiB"),
-        ),
+        terms=tuple(terms),
         n_layers=1,
-        n_gpu_layers=0 if device is host else 1,
+        n_gpu_layers=1 if devices else 0,
         doubts=(*model.doubts, "a rule of thumb: neither the context nor the engine is in it"),
         answers=load_answers(rule_of_thumb_needs(model)),
     )
+
+
+def _shares(places: Sequence[Place]) -> list[tuple[Place, float]]:
+    """Several devices share by what is free on them, as most programs that split do."""
+    total = sum(place.free_bytes for place in places)
+    return [(place, place.free_bytes / total if total else 1 / len(places)) for place in places]
+
+
+def _terms(model: Model, place: Place, n_bytes: int, overhead: float, basis: Basis) -> list[Term]:
+    low, high = int(n_bytes * overhead * LOW_RATIO), int(n_bytes * overhead * HIGH_RATIO)
+    n_beside = max(0, int(n_bytes * (overhead - 1)))
+    source = f"rule of thumb for models of kind {model.kind}"
+    beside = (max(0, low - n_bytes), n_beside, max(n_beside, high - n_bytes))
+    said = f"weights x {overhead - 1:.2f}, whatever the context"
+    return [
+        _term(Kind.WEIGHTS, "weights", place, (n_bytes, n_bytes, n_bytes), basis, "stored tensors", model.quant),
+        _term(Kind.COMPUTE, "cache and computation", place, beside, Basis.ASSUMED, source, said),
+        _term(Kind.RUNTIME, "driver and framework", place, RUNTIME_BYTES, Basis.ASSUMED, source, "1 to 2 GiB"),
+    ]
 
 
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001

@@ -81,7 +81,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         n_gpu_layers=0 if device is host else n_blocks + 1,
         doubts=(*model.doubts, *_doubts(model, run, device, terms[0].n_bytes)),
         answers=_answers(model, device, terms[0].n_bytes),
-        refusal=_refusal(model, run),
+        refusal=_refusal(model, run, device),
     )
 
 
@@ -214,7 +214,9 @@ def _doubts(model: Model, run: MlxRun, device: Place, weight_bytes: int) -> list
     return doubts
 
 
-def _refusal(model: Model, run: MlxRun) -> str:
+def _refusal(model: Model, run: MlxRun, device: Place) -> str:
+    if device.kind in ("rocm", "gpu"):
+        return "MLX runs on Apple's GPUs, on CUDA and on processors, not on this device"
     if run.is_quantised and any(run.window_of(layer) for layer in model.layers):
         return "mlx-lm cannot quantise the cache of a sliding window (RotatingKVCache.to_quantized)"
     return ""

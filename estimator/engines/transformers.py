@@ -6,6 +6,7 @@ often the largest part after the weights. The terms without ``Kind.RUNTIME`` add
 ``torch.cuda.max_memory_allocated`` reports; with them, to what the driver does.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -92,9 +93,9 @@ class Options:
 
 DEFAULTS = Options()
 _QUANTISERS = {
-    "bnb-8bit": "dict(quant_method='bitsandbytes', load_in_8bit=True)",
-    "bnb-nf4": "dict(quant_method='bitsandbytes', load_in_4bit=True, bnb_4bit_quant_type='nf4')",
-    "bnb-4bit": "dict(quant_method='bitsandbytes', load_in_4bit=True, bnb_4bit_quant_type='nf4', "
+    "bnb-8bit": 'dict(quant_method="bitsandbytes", load_in_8bit=True)',
+    "bnb-nf4": 'dict(quant_method="bitsandbytes", load_in_4bit=True, bnb_4bit_quant_type="nf4")',
+    "bnb-4bit": 'dict(quant_method="bitsandbytes", load_in_4bit=True, bnb_4bit_quant_type="nf4", '
     "bnb_4bit_use_double_quant=True)",
 }
 
@@ -145,20 +146,20 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
     """The arguments of ``from_pretrained``, and those of ``generate`` after a semicolon."""
-    loading = [f"device_map={options.device_map!r}", f"dtype={options.dtype!r}"]
+    loading = [f'device_map="{options.device_map}"', f'dtype="{options.dtype}"']
     if options.max_memory is not None:
-        limits = ", ".join(f"{number}: '{share:g}GiB'" for number, share in enumerate(options.max_memory))
-        loading.append(f"max_memory={{{limits}, 'cpu': '{_host_gib(made)}GiB'}}")
+        limits = ", ".join(f'{number}: "{share:g}GiB"' for number, share in enumerate(options.max_memory))
+        loading.append(f'max_memory={{{limits}, "cpu": "{_host_gib(made)}GiB"}}')
     if model.quant in ("bnb-4bit", "bnb-nf4", "bnb-8bit") and model.file_bytes is None:
         loading.append(f"quantization_config={_QUANTISERS[model.quant]}")
     if options.attn_implementation != DEFAULTS.attn_implementation:
-        loading.append(f"attn_implementation={options.attn_implementation!r}")
+        loading.append(f'attn_implementation="{options.attn_implementation}"')
     generating = [f"max_new_tokens={options.max_new_tokens}"]
     if workload.kv_type in ("int8", "int4"):
         bits = workload.kv_type.removeprefix("int")
-        generating.append(f"cache_implementation='quantized', cache_config={{'backend': 'hqq', 'nbits': {bits}}}")
+        generating.append(f'cache_implementation="quantized", cache_config={{"backend": "hqq", "nbits": {bits}}}')
     elif options.cache_implementation != DEFAULTS.cache_implementation:
-        generating.append(f"cache_implementation={options.cache_implementation!r}")
+        generating.append(f'cache_implementation="{options.cache_implementation}"')
     if options.prefill_chunk_size is not None:
         generating.append(f"prefill_chunk_size={options.prefill_chunk_size}")
     return f"{', '.join(loading)}; {', '.join(generating)}"
@@ -170,9 +171,11 @@ def command(model: Model, arguments: str) -> str:
     name = model.source if model.file_bytes is not None else "MODEL"
     script = (
         "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
-        f"n = {name!r}; t = T.from_pretrained(n); m = M.from_pretrained(n, {loading}); "
-        f"x = t('PROMPT', return_tensors='pt').to(m.device); print(t.decode(m.generate(**x, {generating})[0]))"
+        f'n = r"{name}"; t = T.from_pretrained(n); m = M.from_pretrained(n, {loading}); '
+        f'x = t("PROMPT", return_tensors="pt").to(m.device); print(t.decode(m.generate(**x, {generating})[0]))'
     )
+    if os.name == "nt":  # its shells take double quotes around an argument only
+        script = script.replace('"', "'")
     return f"python -c {quoted(script)}"
 
 
@@ -260,6 +263,7 @@ class _Load:
             extras = (workspace_term(place), runtime_term(place))
             terms += [*self.moving_terms(mapped, device), *(term for term in extras if term is not None)]
             left = self.using.run.left_bytes(self._layers_at(mapped, device))
+            terms += self._streamed_terms(mapped, place, terms) if device == 0 else []
             slack = slack_term(place, left, [term for term in terms if term.place == place.name])
             terms += [slack] if slack else []
         n_on_devices = sum(mapped.share(device).n_blocks for device in range(len(self.devices)))
@@ -303,12 +307,19 @@ class _Load:
                 "speed_benchmark.md (Transformers 4.51.3)"
             )
             terms.append(replace(made, basis=Basis.CALIBRATED, low_bytes=0, source=source))
-        if mapped.largest_offloaded_bytes and self.devices:
-            streamed = mapped.largest_offloaded_bytes
-            place = self.devices[0]
-            made = derived(Kind.COMPUTE, "offloaded piece, copied in", place.name, streamed, "AlignDevicesHook")
-            terms.append(replace(made, formula="the largest piece that is not on a device"))
         return terms
+
+    def _streamed_terms(self, mapped: DeviceMap, place: Place, terms: Sequence[Term]) -> list[Term]:
+        """A block that is not on a device is copied to the first one while it computes.
+
+        The output comes after all of them, when the blocks' activations are gone.
+        """
+        passing = sum(term.n_bytes for term in terms if term.place == place.name and term.label == "activations")
+        n_bytes = max(mapped.largest_offloaded_bytes, mapped.offloaded_output_bytes - passing)
+        if n_bytes <= 0:
+            return []
+        term = derived(Kind.COMPUTE, "offloaded piece, copied in", place.name, n_bytes, "AlignDevicesHook")
+        return [replace(term, formula="the largest block that is not on a device, or the output matrix after it")]
 
     def _untied_bytes(self) -> int:
         """An output matrix of its own, which FP8's loader makes of a tied one."""
@@ -374,7 +385,7 @@ class _Load:
         source = f"infer_auto_device_map, {RELEASE}"
         found = []
         for device, place in enumerate(self.devices):
-            if len(self.devices) > 1 or mapped.largest_offloaded_bytes:
+            if len(self.devices) > 1 or any(at < 0 for at in mapped.devices):
                 found.append(
                     Answer(
                         key=f"blocks_on_device_{device}",
