@@ -94,11 +94,20 @@ def _is_head(model: Model) -> bool:
     return not any(tensor.name == "output.weight" for tensor in model.tensors)
 
 
-def reads_by_place(model: Model, workload: Workload, estimate: Estimate) -> dict[str, Reads]:
-    """By the name of the place; places where nothing is read are left out."""
+def reads_by_place(
+    model: Model, workload: Workload, estimate: Estimate, hosts: frozenset[str] = frozenset({"RAM"})
+) -> dict[str, Reads]:
+    """By the name of the place; places where nothing is read are left out.
+
+    Args:
+        model: gives the shape.
+        workload: gives the context.
+        estimate: an engine's; its terms say where the weights lie.
+        hosts: the names of the places that are no devices.
+    """
     if any(term.read_bytes for term in estimate.terms if term.kind is Kind.WEIGHTS):
         return _stated(estimate)
-    return _by_shape(model, workload, estimate)
+    return _by_shape(model, workload, estimate, hosts)
 
 
 def _stated(estimate: Estimate) -> dict[str, Reads]:
@@ -111,18 +120,20 @@ def _stated(estimate: Estimate) -> dict[str, Reads]:
     return {place: reads for place, reads in found.items() if reads.weight_bytes or reads.cache_bytes}
 
 
-def _by_shape(model: Model, workload: Workload, estimate: Estimate) -> dict[str, Reads]:
-    """The same share of the weights everywhere; a cache of the asked context beside them."""
+def _by_shape(model: Model, workload: Workload, estimate: Estimate, hosts: frozenset[str]) -> dict[str, Reads]:
+    """The same share of the weights everywhere; a cache of the asked context beside them.
+
+    Where every layer is on a device, what the host holds is the embedding, of which a row is looked up.
+    """
     total = estimate.n_bytes(kind=Kind.WEIGHTS)
-    if not total:
+    held = {place: estimate.n_bytes([place], Kind.WEIGHTS) for place in dict.fromkeys(t.place for t in estimate.terms)}
+    if estimate.n_gpu_layers >= estimate.n_layers and any(n for place, n in held.items() if place not in hosts):
+        held = {place: n for place, n in held.items() if place not in hosts}
+    there = sum(held.values())
+    if not there:
         return {}
-    ratio, cache = work_of(model).read_ratio, _cache_bytes(model, workload)
-    found = {}
-    for place in dict.fromkeys(term.place for term in estimate.terms):
-        held = estimate.n_bytes([place], Kind.WEIGHTS)
-        if held:
-            found[place] = Reads(held * ratio, cache * held / total)
-    return found
+    read, cache = total * work_of(model).read_ratio, _cache_bytes(model, workload)
+    return {place: Reads(read * n / there, cache * n / there) for place, n in held.items() if n}
 
 
 def _cache_bytes(model: Model, workload: Workload) -> float:

@@ -84,7 +84,10 @@ class Speed:
 
 def speed_of(model: Model, workload: Workload, estimate: Estimate, places: Sequence[Place]) -> Speed | None:
     """How fast this estimate would run on these places; None where a bandwidth that matters is not known."""
-    reads = reads_by_place(model, workload, estimate)
+    if not model.layers:  # it makes no tokens
+        return None
+    hosts = frozenset(place.name for place in places if place.kind == "host")
+    reads = reads_by_place(model, workload, estimate, hosts)
     named = {place.name: place for place in places}
     if not reads or any(_bandwidth(named.get(name)) is None for name in reads):
         return None

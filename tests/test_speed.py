@@ -314,3 +314,14 @@ def test_devices_in_parallel_wait_for_each_other_in_every_layer() -> None:
     two = speed(ledger(weights("GPU 0", 1000), weights("GPU 1", 1000), engine="vLLM"), GPU, other, RAM)
     one = speed(ledger(weights("GPU 0", 2000), engine="vLLM"))
     assert 1 / two.tokens_per_second - 1 / one.tokens_per_second == pytest.approx(2 * 10 * GATHER_SECONDS, rel=0.01)
+
+
+def test_what_makes_no_tokens_has_no_speed() -> None:
+    sound = replace(model(), layers=())
+    assert speed_of(sound, WORKLOAD, ledger(weights("GPU 0", GIB)), (GPU, RAM)) is None
+
+
+def test_an_embedding_in_ram_is_not_read_where_all_layers_are_on_the_device() -> None:
+    made = ledger(weights("GPU 0", GIB, read_bytes=0), weights("RAM", GIB // 4, read_bytes=0))
+    assert reads_by_place(MODEL, WORKLOAD, made).keys() == {"GPU 0"}
+    assert reads_by_place(MODEL, WORKLOAD, replace(made, n_gpu_layers=5)).keys() == {"GPU 0", "RAM"}
