@@ -5,6 +5,7 @@ As `determine_available_memory` (vllm/v1/worker/gpu_worker.py) and `get_kv_cache
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 from estimator.activations import Span, total
@@ -14,7 +15,7 @@ from estimator.paged_cache import PagedCache
 from estimator.ranks import Rank, offered_bytes, weight_term
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Budget:
     """A model on its devices, in vLLM's terms."""
 
@@ -33,6 +34,12 @@ class Budget:
     """Of each device's weights, in host memory instead."""
     kv_bytes: int | None = None
     """Given for each device, whatever its share."""
+
+    @cached_property
+    def kinds(self) -> tuple[Rank, ...]:
+        """One of each stage and size of device: all others come to the same."""
+        alike = {(rank.stage, offered_bytes(rank.place)): rank for rank in self.ranks}
+        return tuple(alike.values())
 
     def share_bytes(self, place: Place) -> int:
         """What it takes of a device in any case (`request_memory`)."""
@@ -65,9 +72,10 @@ class Budget:
         """Of one block on this device."""
         return self.cache.block_bytes(rank.stage.layers)
 
-    def n_blocks(self) -> Span:
+    @cached_property
+    def blocks(self) -> Span:
         """(In blocks, not bytes) what all devices have: as many as the one with the least room."""
-        rooms = [(self.room(rank), self.block_bytes(rank)) for rank in self.ranks]
+        rooms = [(self.room(rank), self.block_bytes(rank)) for rank in self.kinds]
         counted = [(room, each) for room, each in rooms if each]
         return Span(
             n_bytes=min((room.n_bytes // each for room, each in counted), default=0),

@@ -72,6 +72,15 @@ class PagedCache:
         """What one sequence of so many tokens takes, of all groups."""
         return sum(group.blocks_for(n_tokens, self.n_flying_tokens, self.n_state_blocks) for group in self.groups)
 
+    def read_bytes(self, n_tokens: int, layers: range) -> int:
+        """What one token of a sequence of so many reads of it, in these layers."""
+        total = 0
+        for group in self.groups:
+            n_layers = sum(layer in layers for layer in group.layers)
+            seen = n_tokens if group.window_tokens is None else min(group.window_tokens, n_tokens)
+            total += n_layers * (group.page_bytes if group.is_state else group.page_bytes * seen // group.block_tokens)
+        return total
+
     def longest(self, n_blocks: int, most_tokens: int) -> int:
         """The longest sequence that so many blocks hold, up to ``most_tokens``."""
         low, high = 0, most_tokens

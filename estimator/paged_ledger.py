@@ -15,7 +15,7 @@ def rank_terms(budget: Budget, rank: Rank, engine: str) -> list[Term]:
     """Everything on one device."""
     place, is_shared = rank.place, budget.kv_bytes is None
     room, block_bytes = budget.room(rank), budget.block_bytes(rank)
-    n_blocks = budget.n_blocks().n_bytes
+    n_blocks = budget.blocks.n_bytes
     cache = Span(
         n_bytes=n_blocks * block_bytes,
         low_bytes=min(n_blocks * block_bytes, room.low_bytes),
@@ -31,7 +31,7 @@ def rank_terms(budget: Budget, rank: Rank, engine: str) -> list[Term]:
             "KV cache",
             place,
             source="what is left of the share: determine_available_memory, vllm/v1/worker/gpu_worker.py, 0.33.0",
-            read_bytes=budget.cache.blocks_for(budget.length_tokens) * block_bytes,
+            read_bytes=budget.cache.read_bytes(budget.length_tokens, rank.stage.layers),
             is_in_share=is_shared,
         ),
         span_term(
@@ -105,7 +105,7 @@ def cache_answers(budget: Budget, tokens_of: Callable[[int], int], n_copies: int
     cache = budget.cache
     if not cache.groups:
         return
-    found = budget.n_blocks()
+    found = budget.blocks
     blocks = (found.n_bytes, found.low_bytes, found.high_bytes)
     needed = cache.blocks_for(budget.length_tokens)
     tokens = [tokens_of(n) * n_copies for n in blocks]

@@ -19,7 +19,7 @@ Qwen2.5 7B 14.27 and 14.22, Qwen3 8B 15.268 and 15.266."""
 SEVERAL_LOADED_BYTES = 256 * MIB
 """The same on several devices: 0.16 GiB more than summed (Qwen2.5 14B on two), 0.21 (32B on two), 0.20 (DeepSeek R1 on
 eight), 0.07 (Qwen3 235B on four), none (Qwen3 30B-A3B on four)."""
-PROCESS_BYTES = (1 * GIB, 5 * GIB // 2, 6 * GIB)
+PROCESS_BYTES = (1 * GIB, 2 * GIB, 4 * GIB)
 """(low, expected, high) of host memory per device's process: Python, PyTorch, CUDA's host side, pinned buffers. Our
 allowance."""
 
@@ -42,12 +42,16 @@ class Rank:
         return self.stage.n_bytes + self.rope_bytes
 
 
-def gpus_of(places: Sequence[Place], engine: str) -> tuple[Place, ...]:
+def gpus_for(model: Model, places: Sequence[Place], engine: str) -> tuple[Place, ...]:
     """The devices that a server can use.
 
     Raises:
-        Unjudgeable: there is none.
+        Unjudgeable: there is none, or the model is not of a kind whose layers are known.
     """
+    if model.kind in ("audio", "image", "video") or not model.layers:
+        raise Unjudgeable(
+            f"what {engine} needs for a model of this kind is not known here; --engine generic has a rule"
+        )
     found = tuple(place for place in places if place.kind not in ("host", "metal"))
     if not found:
         raise Unjudgeable(f"{engine} needs a GPU of NVIDIA, AMD or Intel, and none is among the places")

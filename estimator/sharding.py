@@ -64,6 +64,7 @@ class Role(Enum):
 
 
 _LAYER = re.compile(r"(?:^|\.)(?:blk|layers|h|blocks)\.(\d{1,6})\.")
+_NUMBER = re.compile(r"\.\d+\.")
 _TOWER = re.compile(r"^(?:v|a|mm)\.|(?:^|\.)(?:visual|vision_tower|vision_model|audio_tower|multi_modal_projector)\.")
 _WHOLE = (
     "norm", "ffn_gate_inp", "mlp.gate.", "block_sparse_moe.gate.", "router", "shared_expert_gate", "exp_probs_b",
@@ -73,6 +74,12 @@ _WHOLE = (
 
 def role_of(name: str) -> Role:
     """By its name in a GGUF file or in a checkpoint of Hugging Face."""
+    return _role_of(_NUMBER.sub(".0.", name))
+
+
+@lru_cache(maxsize=4096)
+def _role_of(name: str) -> Role:
+    """Of all layers and experts alike."""
     if _TOWER.search(name):
         return Role.SLICED
     if (

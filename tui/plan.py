@@ -300,7 +300,13 @@ def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:
     made = assess(lighter, places)
     if made.verdict.level > Level.TIGHT:
         return None
-    return Change(label=made.estimate.summary, plan=lighter)
+    return Change(label=made.estimate.summary or _new_flags(plan, lighter, made.estimate), plan=lighter)
+
+
+def _new_flags(plan: Plan, lighter: Plan, made: Estimate) -> str:
+    """The arguments that the lighter plan has and the plan has not, as they are typed."""
+    said = [one.engine.flags(one.model, one.workload, one.options, made).split(" --") for one in (plan, lighter)]
+    return " ".join(f"--{flag.removeprefix('--')}" for flag in said[1] if flag not in said[0])
 
 
 def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:

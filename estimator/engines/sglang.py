@@ -16,7 +16,7 @@ from estimator.option import option
 from estimator.paged_ledger import span_term
 from estimator.ranks import (
     Rank,
-    gpus_of,
+    gpus_for,
     host_of,
     is_linked,
     offered_bytes,
@@ -176,7 +176,7 @@ class _Load:
 
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
         self.model, self.workload, self.options = model, workload, options
-        self.gpus, self.host = gpus_of(places, NAME), host_of(places)
+        self.gpus, self.host = gpus_for(model, places, NAME), host_of(places)
         self.length = max(1, workload.context_tokens // max(1, workload.n_sequences))
         self.is_old = is_old(options.version)
         self.split = Split(

@@ -15,7 +15,7 @@ from estimator.option import option
 from estimator.paged_ledger import span_term
 from estimator.ranks import (
     Rank,
-    gpus_of,
+    gpus_for,
     host_of,
     is_linked,
     process_terms,
@@ -66,7 +66,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no GPU, or a cache type that it does not know.
     """
-    gpus = gpus_of(places, NAME)
+    gpus = gpus_for(model, places, NAME)
     split = Split(
         tensor=options.tp_size or usual_tensor(model, max(1, len(gpus) // options.pp_size)),
         pipeline=min(options.pp_size, max(1, model.n_layers)),

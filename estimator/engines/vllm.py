@@ -18,7 +18,7 @@ from estimator.option import option
 from estimator.paged_cache import PagedCache, grouped
 from estimator.paged_ledger import cache_answers, rank_terms
 from estimator.ranks import (
-    gpus_of,
+    gpus_for,
     host_of,
     is_linked,
     offered_bytes,
@@ -214,7 +214,7 @@ class _Load:
 
     def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
         self.model, self.workload, self.options = model, workload, options
-        self.gpus, self.host = gpus_of(places, NAME), host_of(places)
+        self.gpus, self.host = gpus_for(model, places, NAME), host_of(places)
         self.rules = rules_for(options, self.gpus[0])
         self.length = max(1, workload.context_tokens // max(1, workload.n_sequences))
         n_others = options.pipeline_parallel_size * options.data_parallel_size
@@ -298,11 +298,11 @@ class _Load:
                 f"{model.n_heads} heads ({model.n_kv_heads} of keys and values) can't be shared evenly by "
                 f"--tensor-parallel-size {split.tensor}"
             )
-        return self._busy() or self._short(self.budget.n_blocks().high_bytes)
+        return self._busy() or self._short(self.budget.blocks.high_bytes)
 
     def risk(self) -> str:
         """Why it may not start, at the worst end of the band."""
-        return self._short(self.budget.n_blocks().low_bytes)
+        return self._short(self.budget.blocks.low_bytes, "at worst ")
 
     def _busy(self) -> str:
         """Its first check: the share has to be free, whatever the model needs."""
@@ -319,18 +319,18 @@ class _Load:
                 )
         return ""
 
-    def _short(self, n_blocks: int) -> str:
+    def _short(self, n_blocks: int, when: str = "") -> str:
         """Its second check: one sequence of full length has to have room in the cache."""
         cache, budget = self.budget.cache, self.budget
         needed = budget.needed_blocks()
         if not cache.groups or n_blocks >= needed:
             return ""
         if n_blocks <= 1:
-            return f"no memory is left for the cache under --gpu-memory-utilization {budget.share_ratio:g}"
+            return f"{when}no memory is left for the cache under --gpu-memory-utilization {budget.share_ratio:g}"
         each = max(budget.block_bytes(rank) for rank in budget.ranks)
         longest = cache.longest(n_blocks - 1, self.length)
         return (
-            f"one sequence of {self.length} tokens needs {_gib(each * (needed - 1))} GiB of cache, and "
+            f"one sequence of {self.length} tokens needs {_gib(each * (needed - 1))} GiB of cache, and {when}"
             f"{_gib(each * (n_blocks - 1))} are left; --max-model-len {longest} would fit"
         )
 
@@ -356,7 +356,10 @@ class _Load:
     def _doubts(self) -> list[str]:
         model, found = self.model, []
         if 0 < model.native_context_tokens < self.length:
-            found.append(f"{self.length} tokens are beyond the {model.native_context_tokens} of the model: it refuses")
+            found.append(
+                f"{self.length} tokens are beyond the {model.native_context_tokens} of the model: it refuses them "
+                "unless told how to scale"
+            )
         if model.quant in MIXTURES and model.quant not in UNQUANTISED:
             found.append("vLLM runs GGUF files as an experiment; what it keeps beside their bytes is not known")
         if model.kind == "vision":
