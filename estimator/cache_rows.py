@@ -1,7 +1,7 @@
 """Bytes that servers store per token, and per sequence, of one layer on one of the devices that slice it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from types import MappingProxyType
 
@@ -98,6 +98,7 @@ def state_bytes(layer: Layer, model: Model, tensor: int, element_bytes: int, rec
     return layer.conv_state_width // tensor * element_bytes + layer.recurrent_state_width // tensor * recurrent_bytes
 
 
+@lru_cache(maxsize=64)
 def layer_caches(
     model: Model,
     tensor: int,
@@ -106,7 +107,7 @@ def layer_caches(
     *,
     recurrent_bytes: int | None = None,
     has_windows: bool = True,
-) -> Iterator[tuple[int, LayerCache]]:
+) -> tuple[tuple[int, LayerCache], ...]:
     """Number and cache of every layer that keeps something; attention and a state in one layer are two.
 
     Args:
@@ -117,8 +118,10 @@ def layer_caches(
         recurrent_bytes: of a recurrence's elements; None leaves it to the architecture.
         has_windows: False where the engine keeps all tokens in windowed layers too.
     """
+    found = []
     for number, layer in enumerate(model.layers):
         if row := token_bytes(layer, model, tensor, stored, element_bytes):
-            yield number, LayerCache(row, window_tokens=layer.window_tokens if has_windows else None)
+            found.append((number, LayerCache(row, window_tokens=layer.window_tokens if has_windows else None)))
         if state := state_bytes(layer, model, tensor, element_bytes, recurrent_bytes):
-            yield number, LayerCache(0, state_bytes=state)
+            found.append((number, LayerCache(0, state_bytes=state)))
+    return tuple(found)

@@ -28,7 +28,7 @@ from estimator.ranks import (
     weight_term,
 )
 from estimator.runtime import runtime_term
-from estimator.sharding import Split
+from estimator.sharding import Split, Stage
 from estimator.shell import quoted
 from estimator.static_pool import (
     Defaults,
@@ -184,6 +184,7 @@ class _Load:
             pipeline=min(options.pp_size, max(1, model.n_layers)),
         )
         self.ranks = ranks_of(model, self.gpus, self.split, 2)
+        self._pools: dict[tuple[Stage, Place], StaticPool] = {}
         self.settings = self._settings()
         self.stored = row_type(workload.kv_type, NAME)
 
@@ -214,7 +215,13 @@ class _Load:
         return LINKED_COLLECTIVES if is_linked(self.gpus[0]) else COLLECTIVES
 
     def pool(self, rank: Rank) -> StaticPool:
-        """The pool of one device."""
+        """The pool of one device; reckoned once."""
+        key = (rank.stage, rank.place)
+        if key not in self._pools:
+            self._pools[key] = self._pool(rank)
+        return self._pools[key]
+
+    def _pool(self, rank: Rank) -> StaticPool:
         place = rank.place
         context = runtime_term(place)
         taken = [self.collectives()]

@@ -252,7 +252,7 @@ class _Load:
             has_windows=self.rules.is_compiled and not options.is_hybrid_manager_disabled,
         )
         return grouped(
-            tuple(caches),
+            caches,
             options.block_size or (LATENT_BLOCK_TOKENS if self.model.latent else BLOCK_TOKENS),
             n_flying_tokens=self.n_tokens * self.rules.n_flying_batches,
             n_state_blocks=self.rules.n_state_blocks,
