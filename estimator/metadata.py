@@ -134,7 +134,9 @@ def describe(
     layers = _layers(keys, kv_heads, head_width, value_head_width, latent)
     known = tuple(doubts)
     if architecture == "deepseek4":
-        known += ("its compressed cache is reckoned by the token, in whole blocks: up to a fifth more than it takes",)
+        known += (
+            "its compressed cache is reckoned in whole blocks: up to a fifth more than it takes at long contexts",
+        )
     elif architecture not in KNOWN_ARCHITECTURES and not is_known:
         known += (
             f"the architecture {architecture!r} is not known here: its cache is taken as full attention in every "
@@ -232,6 +234,7 @@ def _layers(
             key_width = kv_heads[i] * (windowed_head_width if window else head_width)
             value_width = 0 if latent else kv_heads[i] * (windowed_value_width if window else value_head_width)
             key_width += index_widths[i]
+            value_width += index_widths[i] if keys.architecture == "minimax-m3" else 0  # its indexer's cache has both
         layers.append(
             Layer(
                 key_width=key_width,
@@ -314,19 +317,27 @@ def _owning(keys: Keys, n_layers: int) -> tuple[bool, ...]:
 
 
 def _compressed_layers(keys: Keys, n_layers: int) -> tuple[Layer, ...]:
-    """DeepSeek V4's: one key that is the value too, of which older ones are kept once for 4 or 128 tokens."""
+    """DeepSeek V4's: one key that is the value too, of which older ones are kept once for 4 or 128 tokens.
+
+    What does not grow with the context is reckoned as a state: the latest keys, and those being compressed
+    (src/llama-kv-cache-dsv4.cpp; 75 MiB of DeepSeek V4 Flash at 4 096 tokens, of which ours are 75.1).
+    """
     width, indexed = keys.count("attention.key_length"), keys.count("attention.indexer.key_length", 0)
-    window = keys.count("attention.sliding_window", 0) or None
+    latest = WINDOW_CELLS * width // 2  # float16, as float32 elements
     made = []
     for ratio in keys.per_layer("attention.compress_ratios", n_layers, 0):
-        if ratio:
-            spread = (width + (indexed if ratio == OVERLAPPING_RATIO else 0)) // ratio
-            made.append(Layer(key_width=-(-spread // BLOCK_WIDTH) * BLOCK_WIDTH))
-        else:
-            made.append(Layer(key_width=width, window_tokens=window))
+        growing = compressing = 0
+        if ratio == OVERLAPPING_RATIO:
+            growing, compressing = (width + indexed) // ratio, 2 * ratio * 2 * 2 * (width + indexed)
+        elif ratio:
+            growing, compressing = width // ratio, ratio * 2 * width
+        key_width = -(-growing // BLOCK_WIDTH) * BLOCK_WIDTH
+        made.append(Layer(key_width=key_width, recurrent_state_width=latest + compressing))
     return tuple(made)
 
 
+WINDOW_CELLS = 768
+"""Of its window of 128 tokens beside a physical batch of 512, in multiples of 256."""
 BLOCK_WIDTH = 32
 """Widths are whole blocks of a quantised cache."""
 OVERLAPPING_RATIO = 4
@@ -341,5 +352,9 @@ def _index_widths(keys: Keys, n_layers: int) -> tuple[int, ...]:
     if keys.architecture == "minimax-m3":
         n_dense = keys.count("leading_dense_block_count", 0)
         return tuple(width if i >= n_dense else 0 for i in range(n_layers))
+    if (
+        keys.architecture == "glm5-next"
+    ):  # its key, and what its pooling needs (measured: 33 MiB, 11 layers, 4 096 cells)
+        width *= 3
     owns = keys.flags("attention.indexer.types", n_layers) or (True,) * n_layers
     return tuple(width if is_owner else 0 for is_owner in owns)

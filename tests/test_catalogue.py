@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from estimator.errors import AmbiguousModel, UnknownQuant, UnreadableModel
+from estimator.kv_cache import cache_shape, cell_bytes, state_bytes
+from estimator.ledger import Workload
 from estimator.metadata import describe
 from estimator.model import Layer, Tensor
 from estimator.quant import stored_bytes
 from estimator.readers import catalogue
 from estimator.readers.catalogue import Entry
+from estimator.rounding import ROUNDINGS
 from estimator.templates import RECIPES, tensors_of
 
 GIB = 1 << 30
@@ -331,3 +334,31 @@ def test_a_description_of_llama_bench_leads_to_a_model_of_that_size(
 def test_a_description_of_nothing_known_is_refused(description: str) -> None:
     with pytest.raises(UnreadableModel):
         catalogue.find_described(description, 29_000_000_000)
+
+
+# The context's bytes that llama-fit-params of llama.cpp 0c1e57098 prints for a header-only file: MiB, 4 096 tokens.
+CONTEXTS = [
+    ("DeepSeek V4 Flash", 75),
+    ("GLM-5.3 Flash", 222),
+    ("MiniMax M3", 594),
+    ("DeepSeek V3.2", 335),
+    ("Kimi Linear", 74),
+    ("MiniMax M1", 440),
+    ("Jamba v0.1", 80),
+    ("MiMo V2 Flash", 236),
+    ("Step 3.5 Flash", 324),
+    ("BGE-M3", 0),
+]
+
+
+@pytest.mark.parametrize(("name", "mib"), CONTEXTS)
+def test_caches_and_states_take_what_llama_cpp_prints(name: str, mib: int) -> None:
+    model = catalogue.plain_model(catalogue.find(name))
+    shape = cache_shape(Workload(context_tokens=4096), n_batch_tokens=2048, n_ubatch_tokens=512, is_unified=False)
+    rounding = ROUNDINGS["cpu"]
+
+    kept = sum(
+        cell_bytes(layer, shape, "F16", "F16", rounding) + state_bytes(layer, 1, rounding) for layer in model.layers
+    )
+
+    assert kept >> 20 == mib
