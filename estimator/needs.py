@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from estimator.file_size import gguf_size
 from estimator.ledger import Answer, Basis, Estimate, Kind
 from estimator.model import Model
 from estimator.modules import Module, has_gguf_types, modules_of
@@ -29,7 +30,10 @@ def file_bytes(model: Model) -> tuple[int, Basis]:
     """Of its files: as they are, or as their format would store the tensors."""
     if model.file_bytes is not None:
         return model.file_bytes, Basis.EXACT
-    return stored_weights(model)
+    n_bytes, basis = stored_weights(model)
+    if model.format == "gguf" and model.layers:
+        n_bytes = gguf_size(model, n_bytes).n_bytes
+    return n_bytes, basis
 
 
 @lru_cache(maxsize=64)

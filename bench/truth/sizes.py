@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from estimator.errors import AmbiguousModel, EstimatorError
+from estimator.file_size import gguf_size
 from estimator.handmade import parse_handmade
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model
@@ -14,6 +15,8 @@ from truth.figure import Figure, NotReplayable, Replay, Row
 
 GIB = 1 << 30
 OWN_MIXTURES = ("UD-", "THIREUS", "GGUF-TOOL-SUITE", "UBERGARM", "DYNAMIC")
+OF_TENSORS = ("llama-bench table", "print_info/print_meta log line", "quantize README")
+"""Kinds of rows that state what the tensors weigh; the others state what the file does."""
 PARAMETER_TOLERANCE = 0.01
 """A row whose parameters are further off is another model of that name."""
 
@@ -31,7 +34,12 @@ def replay(rows: Iterable[Row]) -> Replay:
         except NotReplayable as reason:
             made.skip(str(reason))
             continue
-        expected = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors) / GIB
+        tensor_bytes = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors)
+        low, high = (ratio * tensor_bytes for ratio in model.size_band_ratio)
+        expected = float(tensor_bytes)
+        if row["kind"] not in OF_TENSORS:
+            whole = gguf_size(model, tensor_bytes)
+            low, expected, high = whole.low_bytes, whole.n_bytes, whole.high_bytes
         size = row.get("size_gib") or row["size_bytes"] / GIB
         made.figures.append(
             Figure(
@@ -41,9 +49,9 @@ def replay(rows: Iterable[Row]) -> Replay:
                 place="file",
                 part="file size",
                 measured=size,
-                expected=expected,
-                low=expected * model.size_band_ratio[0],
-                high=expected * model.size_band_ratio[1],
+                expected=expected / GIB,
+                low=low / GIB,
+                high=high / GIB,
                 unit="GiB",
                 rounding=printed_rounding(size),
                 cause=f"{row['model']} {row['quant']} as {model.name} {model.quant}",
