@@ -37,6 +37,10 @@ _GROUP = re.compile(r"\([^()]*\)")
 _DEVICE_BUFFER = re.compile(r"[A-Za-z_ ]*?(\d+)")
 
 
+MOST_DRAFTED_TOKENS = 3
+"""--spec-draft-n-max, common/common.h: so many drafted tokens are checked at once, each with its logits."""
+
+
 class Load:
     """A model and what is asked of it, on places."""
 
@@ -244,7 +248,8 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
 def _n_outputs(shape: CacheShape, options: Options) -> int:
     if shape.build.reserves_all_outputs:
         return shape.n_step_tokens
-    return options.n_outputs or shape.n_sequences
+    n_drafted = MOST_DRAFTED_TOKENS if options.draft_model else 0
+    return options.n_outputs or shape.n_sequences * (1 + n_drafted)
 
 
 def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:

@@ -73,6 +73,18 @@ class Options:
         default=None,
         metadata=option("--ctx-checkpoints", "states of past prompts kept per sequence; counted where given"),
     )
+    projector: str | None = field(
+        default=None, metadata=option("--mmproj", "the file of the model's image or sound part")
+    )
+    is_projector_offloaded: bool = field(
+        default=True, metadata=option("--mmproj-offload", "the image or sound part lies on the first GPU")
+    )
+    draft_model: str | None = field(
+        default=None, metadata=option("--model-draft", "a small model that drafts tokens: its file, or a known name")
+    )
+    n_draft_gpu_layers: int | None = field(
+        default=None, metadata=option("--gpu-layers-draft", "the draft model's layers on the GPU; all if not given")
+    )
     build: str = field(
         default="", metadata=option("--build", "which build: 2025-06, b5269, ik-2025-06; the newest if not given")
     )

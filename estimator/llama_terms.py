@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.companions import companion_terms
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
 from estimator.llama_load import Load, layer_kinds
 from estimator.model import Layer, Model
@@ -20,6 +21,7 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
         *cache_terms(load, layout),
         *compute_terms(load, layout, is_simulated=is_simulated),
         *server_terms(load),
+        *companion_terms(load),
         *(term for place in load.devices if (term := runtime_term(place)) is not None),
         host_runtime(load.host),
     ]

@@ -7,6 +7,7 @@ architecture is known (estimator/compute.py); else they are closed forms with a 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.companions import places_left
 from estimator.fit import MARGIN_BYTES, Fitted, fitted
 from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Estimate, Place, Workload
@@ -84,12 +85,20 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
 
     It only does so where the number of layers was left to it.
     """
-    load = Load(model, workload, options, places)
+    load = _load_beside(model, workload, options, places)
     found = _spilled(load)
     if found is None:
         return None
     made = estimate_layout(load, found.layout, engine=NAME)
     return replace(made, layers_by_device=found.layer_counts if len(load.devices) > 1 else (), answers=found.answers)
+
+
+def _load_beside(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Load:
+    """With as much less room as companions take."""
+    load = Load(model, workload, options, places)
+    if options.projector is None and options.draft_model is None:
+        return load
+    return Load(model, workload, options, places_left(load, places))
 
 
 def _spilled(load: Load) -> Fitted | None:
@@ -119,7 +128,7 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
     free = replace(
         options, n_gpu_layers=None, n_cpu_moe_layers=0, is_cpu_moe=False, tensor_split=None, tensor_overrides=None
     )
-    load = Load(model, workload, free, places)
+    load = _load_beside(model, workload, free, places)
     found = _spilled(load)
     if found is None:
         return None
@@ -178,9 +187,19 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         "--no-mmap": not options.is_mapped,
         "--no-repack": not options.is_repacked,
         f"--cache-ram {options.prompt_cache_mib}": options.prompt_cache_mib is not None,
+        f"--mmproj {quoted(options.projector or '')}": options.projector is not None,
+        "--no-mmproj-offload": options.projector is not None and not options.is_projector_offloaded,
+        f"-md {_draft_file(options)}": options.draft_model is not None,
+        f"-ngld {options.n_draft_gpu_layers}": options.n_draft_gpu_layers is not None,
         f"--ctx-checkpoints {options.n_checkpoints}": options.n_checkpoints is not None,
     }
     return " ".join(parts + [flag for flag, is_said in said.items() if is_said])
+
+
+def _draft_file(options: Options) -> str:
+    """A draft that is known by name only stands as ``DRAFT.gguf``."""
+    name = options.draft_model or ""
+    return quoted(name) if name.endswith(".gguf") else "DRAFT.gguf"
 
 
 def command(model: Model, arguments: str) -> str:
