@@ -8,6 +8,7 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Place, Workload
 from estimator.model import Model
 from estimator.ollama_launch import automatic_batch, chosen_devices, default_context, predicted_bytes
+from estimator.readers import catalogue
 
 GIB = 1 << 30
 
@@ -121,3 +122,8 @@ def test_context_and_requests_are_said_by_environment() -> None:
     line = ollama.command(model(), ollama.flags(model(), workload, ollama.Options(num_gpu=20), made))
     assert line.startswith("OLLAMA_CONTEXT_LENGTH=8192 OLLAMA_NUM_PARALLEL=2 OLLAMA_KV_CACHE_TYPE=q8_0 ollama serve")
     assert line.endswith("/set parameter num_gpu 20")
+
+
+def test_a_catalogue_model_is_run_by_the_name_of_ollamas_library() -> None:
+    found = catalogue.read("Llama 4 Scout", "Q4_K_M")
+    assert ollama.command(found, "X=1").endswith("ollama run llama4:16x17b")

@@ -69,6 +69,7 @@ def replay(rows: Iterable[Row]) -> Replay:
             made.skip(f"the engine says: {error}")
             continue
         _compare(row, setting, estimate, made)
+        _compare_fit(row, setting, made)
         _judge(row, setting, estimate, made)
     return made
 
@@ -302,6 +303,36 @@ def _compare(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> No
     if not setting.is_split_known and kv_mib:
         names = tuple(place.name for place in setting.places)
         made.figures.append(_figure(row, setting, estimate, names, "KV", cache_kinds, kv_mib))
+
+
+def _compare_fit(row: Row, setting: Setting, made: Replay) -> None:
+    """How many layers an Ollama that leaves it to llama-server (0.30 on) put on the devices."""
+    version = re.match(r"0\.(\d+)", row.get("engine_version") or "")
+    offloaded = row["run"].get("layers_offloaded")
+    devices = [place for place in setting.places if place.name != HOST]
+    is_free = row["run"].get("n_gpu_layers") is None and all(place.free_bytes < TIB for place in devices)
+    if row["engine"] != "ollama" or not version or int(version[1]) < 30 or not offloaded or not devices or not is_free:
+        return
+    engine = load_engine("ollama")
+    options = engine.Options(num_batch=row["run"].get("n_batch"))
+    found = engine.fallback(setting.model, setting.workload, options, setting.places)
+    found = found or engine.estimate(setting.model, setting.workload, options, setting.places)
+    n_layers = float(found.n_gpu_layers)
+    made.figures.append(
+        Figure(
+            row=row["id"],
+            engine="ollama",
+            family=setting.model.architecture,
+            place="all devices",
+            part="layers on the GPU",
+            measured=float(str(offloaded).partition("/")[0]),
+            expected=n_layers,
+            low=n_layers,
+            high=n_layers,
+            unit="layers",
+            cause=setting.cause,
+        )
+    )
 
 
 def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float], made: Replay) -> None:

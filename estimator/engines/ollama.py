@@ -128,7 +128,17 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 def command(model: Model, arguments: str) -> str:
     """The server with that environment, and the model; what has no variable stands behind as a remark."""
     environment, mark, remark = arguments.partition("  # ")
-    return f"{environment} ollama serve & ollama run {quoted(model.name)}{mark}{remark}"
+    return f"{environment} ollama serve & ollama run {quoted(_tag(model))}{mark}{remark}"
+
+
+def _tag(model: Model) -> str:
+    """What Ollama's library calls the model, where the catalogue knows; there a name alone means Q4_K_M."""
+    if model.source != "catalogue" or model.quant != "Q4_K_M":
+        return model.name
+    from estimator.readers import catalogue  # noqa: PLC0415  # 10 ms for a line that few ask for
+
+    aliases = catalogue.find(model.name).aliases
+    return next((name for name in aliases if ":" in name and "/" not in name), model.name)
 
 
 def _requested(workload: Workload) -> tuple[int, int]:
