@@ -65,34 +65,36 @@ class Spread:
         return self.n_devices > 1 and self.is_cache_offloaded and not self.has_host_work
 
 
-def simulated_buffers(model: Model, step: Step, n_bytes: Sequence[int]) -> tuple[Buffer, ...]:
+def simulated_buffers(
+    model: Model, step: Step, n_bytes: Sequence[int], device_doubt_ratio: float = 0.0
+) -> tuple[Buffer, ...]:
     """Simulated bytes, and what is left to doubt.
 
     Builds from mid-October 2026 on take embeddings beside tokens as input: up to one more of them on a device, and two
     more and their indices on the host.
     """
     hidden = F32_BYTES * step.shape.n_step_tokens * model.embedding_width
-    formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
-    build = step.shape.build
+    later_device, later_host = hidden, 2 * hidden + 12 * step.shape.n_step_tokens
+    build, doubt = step.shape.build, 0.0
     if not build.is_measured:
+        later_device = later_host = 0
         doubt = FORK_DOUBT if build.is_fork else 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
-        return tuple(
-            Buffer(
-                n_bytes=n,
-                low_bytes=int(n * (1 - doubt)),
-                high_bytes=int(n * (1 + doubt)),
-                formula=formula,
-                method="simulation",
-            )
-            for n in n_bytes
+    formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
+
+    def buffer(n: int, later: int, doubt: float) -> Buffer:
+        return Buffer(
+            n_bytes=n,
+            low_bytes=int(n * (1 - doubt)),
+            high_bytes=int(n * (1 + doubt)) + (later if n else 0),
+            formula=formula,
+            method="simulation",
         )
-    made = [
-        Buffer(n_bytes=n, low_bytes=n, high_bytes=n + hidden if n else n, formula=formula, method="simulation")
-        for n in n_bytes[:-1]
-    ]
-    host, later = n_bytes[-1], 2 * hidden + 12 * step.shape.n_step_tokens
-    made.append(Buffer(n_bytes=host, low_bytes=host, high_bytes=host + later, formula=formula, method="simulation"))
-    return tuple(made)
+
+    *devices, host = n_bytes
+    return (
+        *(buffer(n, later_device, max(doubt, device_doubt_ratio)) for n in devices),
+        buffer(host, later_host, doubt),
+    )
 
 
 def buffers(model: Model, step: Step, spread: Spread) -> tuple[Buffer, ...]:

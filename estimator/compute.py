@@ -39,6 +39,8 @@ class Machine:
     rounding: Rounding
     """Of each device's buffer."""
     host_alignment_bytes: int
+    kind: str = "cuda"
+    """Of the devices, a key of estimator.kernels.KERNELS."""
     is_cache_offloaded: bool = True
     offloads_operations: bool = True
     is_fused: bool = True
@@ -295,6 +297,7 @@ def _run(
         machine.n_devices,
         machine.rounding,
         offloads_operations=machine.offloads_operations,
+        kind=machine.kind,
         expands_cache=machine.expands_cache,
         spares_experts=machine.spares_experts,
         n_copies=n_copies,

@@ -12,6 +12,7 @@ from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
 from estimator.builds import build_of
 from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
+from estimator.kernels import KERNELS
 from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Place, Workload
 from estimator.llama_options import Options
@@ -26,8 +27,8 @@ from estimator.weights import Held, held_weights
 MAX_SEQUENCES = 256
 """LLAMA_MAX_SEQ, src/llama-cparams.h."""
 MAX_OVERRIDES_LENGTH = 1 << 16
-SIMULATED_KINDS = frozenset({"cuda", "rocm"})
-"""Devices that follow the rules which the simulation was checked with; ROCm is built from CUDA's files."""
+PINNING = frozenset({"cuda", "rocm", "gpu"})
+"""Devices that have the host's buffers in pinned memory, with its alignment."""
 _HOST_BUFFER = re.compile(r"(?i)cpu|host|.*_host")
 _BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulkan"}
 """What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
@@ -73,10 +74,11 @@ class Load:
         self.machine = Machine(
             n_devices=len(self.devices),
             rounding=ROUNDINGS[self.device_kind],
-            host_alignment_bytes=ROUNDINGS["host" if self.devices else "cpu"].alignment_bytes,
+            host_alignment_bytes=ROUNDINGS["host" if self.device_kind in PINNING else "cpu"].alignment_bytes,
             is_cache_offloaded=options.is_kv_offloaded,
             offloads_operations=options.offloads_operations,
-            is_fused=self.shape.build.keeps_fused_alive,
+            kind=self.device_kind,
+            is_fused=self.shape.build.keeps_fused_alive and KERNELS[self.device_kind].is_fused,
             expands_cache=self.shape.build.reserves_expanded_cache,
             spares_experts=self.shape.build.spares_experts,
             has_mixed_input=self.shape.build.has_mixed_input,
@@ -170,10 +172,11 @@ class Load:
     def buffers(self, layout: Layout, *, is_simulated: bool = True) -> tuple[Buffer, ...]:
         """The compute buffer of each device, the host's last: simulated where it can be, else by closed forms."""
         build = self.shape.build
-        if is_simulated and build.has_known_graph and all(place.kind in SIMULATED_KINDS for place in self.devices):
+        is_of_one_kind = all(place.kind == self.device_kind for place in self.devices)
+        if is_simulated and build.has_known_graph and is_of_one_kind:
             found = compute_bytes(self.model, self.step, layout, self.machine)
             if found is not None:
-                return simulated_buffers(self.model, self.step, found)
+                return simulated_buffers(self.model, self.step, found, KERNELS[self.device_kind].doubt_ratio)
         spread = Spread(
             layer_devices=layout.layer_devices,
             n_devices=len(self.devices),

@@ -4,15 +4,18 @@ ggml/src/ggml-backend.cpp, `ggml_backend_sched_split_graph`, as of 2026-10-01. A
 stands last, as number ``n_devices``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from estimator.graph import VIEWS, Graph, Node
+from estimator.kernels import scratch_bytes
 from estimator.quant import BLOCKS
 from estimator.rounding import Rounding
 
 OFFLOAD_MIN_TOKENS = 32
 """From so many rows on, a device computes with weights that lie on the host (`offload_op`, ggml-cuda.cu)."""
+SCRATCHY = frozenset({"FLASH_ATTN_EXT", "ARGSORT", "MUL_MAT_ID"})
+"""Operations whose kernels want memory behind their result."""
 _FOLLOWS_NO_WEIGHT = frozenset({"ROPE", "FLASH_ATTN_EXT"})
 """Their small weights don't decide where they are computed."""
 
@@ -37,6 +40,7 @@ class Scheduler:
         rounding: Rounding,
         *,
         offloads_operations: bool = True,
+        kind: str = "cuda",
         expands_cache: bool = True,
         spares_experts: bool = False,
         n_copies: int = 1,
@@ -47,21 +51,22 @@ class Scheduler:
             n_devices: beside the host.
             rounding: of what is copied to a device.
             offloads_operations: the first device computes with weights of the host where a step is large.
+            kind: whose kernels they run, a key of KERNELS.
             expands_cache: a quantised cache's copy for flash attention lies behind its result.
             spares_experts: experts on the host stay there unless each has many tokens (ik_llama.cpp).
             n_copies: of everything that devices hand over; more than 1 where their steps overlap.
         """
         self.n_devices, self.host = n_devices, n_devices
         self._rounding, self._offloads, self._n_copies = rounding, offloads_operations, n_copies
-        self._expands_cache, self._spares_experts = expands_cache, spares_experts
+        self._kind, self._expands_cache, self._spares_experts = kind, expands_cache, spares_experts
 
     def schedule(self, graph: Graph) -> list[Split]:
         """Assign every node to a device, and cut. Sources on other devices are replaced by copies."""
         self._assign(graph)
         splits = self._split(graph)
         for node in graph.nodes:
-            if node.op == "FLASH_ATTN_EXT" and self._expands_cache:
-                node.scratch_bytes = _expanded_bytes(node, self._rounding)
+            if node.op in SCRATCHY and (self._expands_cache or node.op != "FLASH_ATTN_EXT"):
+                node.scratch_bytes = scratch_bytes(node, self._kind, self._rounding)
         return splits
 
     def _number(self, home: int) -> int:
@@ -202,26 +207,3 @@ def _n_rows(node: Node) -> int:
     if node.op in ("MUL_MAT_ID", "ROPE"):
         return extents[2]
     return extents[1] * extents[2] * extents[3]
-
-
-def _expanded_bytes(node: Node, rounding: Rounding) -> int:
-    """float16 copies of quantised keys and values behind the result of flash attention, each aligned.
-
-    `ggml_backend_cuda_buffer_type_get_alloc_size` and `ggml_cuda_flash_attn_ext`. Values that are a view of the keys
-    (latent attention) need no copy of their own, unless both were copied to this device.
-    """
-    _, keys, values, *_ = node.sources
-    total = node.n_bytes
-    if BLOCKS[keys.type].n_weights > 1:
-        total = rounding.pad(total) + 2 * _n_elements(keys.shape)
-    is_shared = values.base is not None and values.base is keys.base
-    if BLOCKS[values.type].n_weights > 1 and not is_shared:
-        total = rounding.pad(total) + 2 * _n_elements(values.shape)
-    return total - node.n_bytes
-
-
-def _n_elements(shape: Sequence[int]) -> int:
-    n = 1
-    for width in shape:
-        n *= width
-    return n
