@@ -24,8 +24,8 @@ FULL_CHUNK_TOKENS = 1536
 """From which on it grows no more: 320 to 470 MB at 512 to 1,024 tokens of Qwen3 1.7B on an M4."""
 SPREAD_BYTES = 200 * MB
 """Of these figures, to either side; chips differ in how much they keep in flight."""
-CUDA_SPREAD_BYTES = 3000 * MB
-"""MLX's CUDA backend holds 1.8 and 3.0 GB beside weights and cache of Qwen3 4B and 30B-A3B at 1,024 tokens
+CUDA_MORE_BYTES = (0, 1200 * MB, 3000 * MB)
+"""(low, expected, high) more on MLX's CUDA backend: 1.2 and 2.4 GB for Qwen3 4B and 30B-A3B at 1,024 tokens on an H100
 (github.com/ml-explore/mlx/pull/3077)."""
 
 FUSED_HEAD_WIDTHS = frozenset({64, 72, 80, 96, 128})
@@ -65,11 +65,11 @@ def pass_bytes(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun, *
     # The last tokens of several sequences don't lie together, so that they are copied, and the rest is let go.
     inputs = most_inputs if run.n_sequences == 1 else 0
     scanned = _scanned(model, layers, run)
-    spread = CUDA_SPREAD_BYTES if is_cuda else SPREAD_BYTES
+    _, more, most = CUDA_MORE_BYTES if is_cuda else (0, 0, 0)
     return PassBytes(
         low=max(0, in_flight - SPREAD_BYTES) + scores + inputs * 5 // 8,
-        expected=in_flight + scores + inputs + scanned,
-        high=in_flight + spread + scores + most_inputs * 3 // 2 + scanned * 3 // 2,
+        expected=in_flight + more + scores + inputs + scanned,
+        high=in_flight + SPREAD_BYTES + most + scores + most_inputs * 3 // 2 + scanned * 3 // 2,
         formula=f"{n_pass} tokens: {in_flight // MB} MB in flight"
         + (f", {scores // MB} MB of scores" if scores else "")
         + (f", {inputs // MB} MB of convolutions' inputs" if inputs else "")

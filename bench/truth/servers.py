@@ -17,6 +17,7 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Answer, Estimate, Kind, Place, Workload
 from estimator.reader import read_model
 from estimator.verdict import judge
+from probes.working_set import estimated_metal_bytes
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
 GIB = 1 << 30
@@ -225,7 +226,8 @@ def _read(name: str, quant: str | None) -> Any:
 
 def _model(row: Row) -> Any:
     dtype = (row["model"].get("dtype_or_quant") or "").lower()
-    if "overridden" in dtype or "mixed" in dtype:
+    # mlx-lm's own predicates give routers more bits, which the format knows; elsewhere such a list would be needed.
+    if ("overridden" in dtype and row["engine"] != "mlx-lm") or "mixed" in dtype:
         raise NotReplayable("layers of other bits than the rest, not listed")
     quant = next((name for pattern, name in TYPES.items() if re.search(pattern, dtype)), None)
     exl = re.search(r"(\d\.\d+) ?bpw(?:, head (\d))?", dtype)
@@ -260,15 +262,16 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
             raise NotReplayable("the size of the card is not stated")
         total = float(size[1]) * 0.985 if size else 1024.0
     n_bytes = int((total * GIB) if total is not None else card["reported_mib"] * MIB) if card or total else 0
-    is_apple = text.startswith("Apple")
+    is_apple = text.startswith("Apple") or (row["engine"] == "mlx-lm" and "NVIDIA" not in text)
+    limit = _metal_bytes(row, n_bytes) if is_apple else n_bytes
     capability = (card or {}).get("cuda_cc")
     product = (card or {}).get("name", text)
     devices = tuple(
         Place(
             name=f"GPU {number}",
             kind="metal" if is_apple else "cuda",
-            total_bytes=n_bytes,
-            free_bytes=n_bytes,
+            total_bytes=limit,
+            free_bytes=limit,
             usable_bytes=n_bytes if total is not None else None,
             product=product,
             draws_on="RAM" if is_apple else None,
@@ -278,6 +281,12 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
     )
     ram = n_bytes if is_apple else 1 << 40
     return (*devices, Place(name="RAM", kind="host", total_bytes=ram, free_bytes=ram))
+
+
+def _metal_bytes(row: Row, ram_bytes: int) -> int:
+    """What macOS lets the GPU wire: as the row says it was set, or its default."""
+    wired_mib = (row["run"].get("other") or {}).get("iogpu_wired_limit_mb")
+    return int(wired_mib) * MIB if wired_mib else min(ram_bytes, estimated_metal_bytes(ram_bytes) or ram_bytes)
 
 
 def _card(text: str) -> Mapping[str, Any] | None:
