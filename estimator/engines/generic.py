@@ -121,5 +121,4 @@ def _term(
         basis=basis,
         source=source,
         formula=formula,
-        read_bytes=expected if kind is Kind.WEIGHTS else 0,
     )
