@@ -150,11 +150,11 @@ def weight_term(
     )
 
 
-def process_terms(host: Place | None, n_ranks: int, off_bytes: int = 0) -> list[Term]:
-    """What the processes take of the host, and weights that were left to it."""
+def process_terms(host: Place | None, ranks: Sequence[Rank], off_bytes: int = 0) -> list[Term]:
+    """What the processes take of the host, and weights that are kept there."""
     if host is None:
         return []
-    low, expected, high = (n * n_ranks for n in PROCESS_BYTES)
+    low, expected, high = (n * len(ranks) for n in PROCESS_BYTES)
     terms = [
         Term(
             kind=Kind.RUNTIME,
@@ -167,21 +167,26 @@ def process_terms(host: Place | None, n_ranks: int, off_bytes: int = 0) -> list[
             source="our allowance for Python, PyTorch and pinned buffers, per device",
         )
     ]
-    if off_bytes:
-        terms.append(
-            Term(
-                kind=Kind.WEIGHTS,
-                label="offloaded weights",
-                place=host.name,
-                n_bytes=off_bytes * n_ranks,
-                low_bytes=off_bytes * n_ranks,
-                high_bytes=off_bytes * n_ranks,
-                basis=Basis.DERIVED,
-                source="model_executor/offloader/uva.py, vLLM 0.33.0",
-                read_bytes=off_bytes * n_ranks,
-            )
+    kept = {
+        "offloaded weights": (off_bytes * len(ranks), off_bytes * len(ranks), "model_executor/offloader/uva.py"),
+        # Rows are looked up, so that next to nothing is read of it.
+        "embedding tables": (sum(rank.stage.host_bytes for rank in ranks), 0, "config/engram.py"),
+    }
+    return terms + [
+        Term(
+            kind=Kind.WEIGHTS,
+            label=label,
+            place=host.name,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=n_bytes,
+            basis=Basis.DERIVED,
+            source=f"vllm/{source}, 0.33.0",
+            read_bytes=read_bytes,
         )
-    return terms
+        for label, (n_bytes, read_bytes, source) in kept.items()
+        if n_bytes
+    ]
 
 
 def rounded_up(ratio: float) -> float:

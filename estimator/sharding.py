@@ -23,6 +23,10 @@ MXFP4_INNER_MULTIPLE = 128
 vllm/model_executor/layers/fused_moe/oracle/mxfp4.py. Others pad less: gpt-oss 120B was loaded as 65.97 GiB by Marlin
 (this rule: 65.9) and as 64.38 GiB by Triton (logs of 2025-08 and 2026-01)."""
 
+HOST_TABLES = frozenset({"qwen4exp"})
+"""Architectures whose per-layer embedding tables lie in pinned host memory unless told otherwise (EngramConfig,
+vllm/config/engram.py, 0.33.0). Qwen3.8 Flash Next as NVFP4 was loaded as 68.7 GiB: 163.9 with its table."""
+
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
@@ -115,6 +119,8 @@ class Stage:
     """Of these, for every token of one sequence: the experts that are used, no rows that are looked up."""
     padded_bytes: int = 0
     """Of these, what fills up experts of MXFP4 for kernels that want other widths; some kernels want less."""
+    host_bytes: int = 0
+    """Not among these: tables that lie in host memory."""
     loose_bytes: int = 0
     """Beyond these, what a checkpoint takes that leaves everything but feed-forward networks unpacked."""
 
@@ -168,6 +174,7 @@ def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
                 read_bytes=read_bytes,
                 padded_bytes=padded_bytes,
                 loose_bytes=loose_bytes,
+                host_bytes=table.host_bytes // split.tensor if number == 0 else 0,
             )
         )
     return tuple(found)
@@ -198,6 +205,7 @@ class _Table:
     layers: Mapping[int, Mapping[Role, int]]
     padding: Mapping[int, int]
     loose: Mapping[int, int]
+    host_bytes: int
     embedding_bytes: int
     output_bytes: int
     other_bytes: int
@@ -210,6 +218,7 @@ def _table(model: Model, element_bytes: int) -> _Table:
     padding: dict[int, int] = {}
     loose: dict[int, int] = {}
     is_by_name = model.file_bytes is None
+    host_bytes = 0
     whole = {Role.EMBEDDING: 0, Role.OUTPUT: 0, Role.SLICED: 0}
     for tensor in model.tensors:
         role, layer = role_of(tensor.name), layer_of(tensor.name)
@@ -218,7 +227,9 @@ def _table(model: Model, element_bytes: int) -> _Table:
         n_bytes = loaded_bytes(tensor, element_bytes)
         if is_by_name and model.quant == "MXFP4" and tensor.type != "MXFP4":
             n_bytes = prod(tensor.shape) * element_bytes  # only files of llama.cpp pack the rest to 8 bits
-        if role in (Role.EMBEDDING, Role.OUTPUT):
+        if model.architecture in HOST_TABLES and tensor.name.startswith("per_layer_token_embd."):
+            host_bytes += n_bytes
+        elif role in (Role.EMBEDDING, Role.OUTPUT):
             whole[role] += _vocabulary_padded(n_bytes, tensor.shape)
         elif layer is None:
             whole[Role.SLICED] += n_bytes
@@ -235,6 +246,7 @@ def _table(model: Model, element_bytes: int) -> _Table:
         layers=layers,
         padding=padding,
         loose=loose,
+        host_bytes=host_bytes,
         embedding_bytes=whole[Role.EMBEDDING],
         output_bytes=whole[Role.OUTPUT],
         other_bytes=whole[Role.SLICED],

@@ -214,3 +214,16 @@ def test_nvfp4_by_name_may_leave_attention_unpacked() -> None:
     model = read_model("Gemma 4 31B", "NVFP4")
     loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(139.8), RAM])
     assert loaded.high_bytes(["GPU 0"], Kind.WEIGHTS) / GIB == pytest.approx(31.04, rel=0.01)
+
+
+def test_a_table_that_is_only_looked_up_lies_in_ram() -> None:
+    model = read_model("Qwen3.8 Flash Next", "NVFP4")
+    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(121.7), RAM])
+    assert loaded.n_bytes(["RAM"], Kind.WEIGHTS) / GIB == pytest.approx(95.4, abs=0.1)
+    assert loaded.n_bytes(["GPU 0"], Kind.WEIGHTS) / GIB == pytest.approx(68.7, rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "gib"), [("Qwen2.5 0.5B", 0.13), ("Qwen3 0.6B", 0.08), ("Qwen2.5 7B", 0.8)])
+def test_graphs_of_the_old_engine_lie_in_the_band(name: str, gib: float) -> None:
+    graphs = vllm.graphs_of(vllm.release("0.7.1"), read_model(name, "BF16"))
+    assert graphs.low_bytes < gib * GIB < graphs.high_bytes

@@ -295,7 +295,7 @@ class _Load:
         """The ledger."""
         refusal = self.refusal()
         terms = [term for rank in self.ranks for term in self._rank_terms(rank)]
-        terms += process_terms(self.host, len(self.ranks))
+        terms += process_terms(self.host, self.ranks)
         n_layers = self.model.n_layers - self.model.n_predictor_layers + 1
         return Estimate(
             engine=NAME,

@@ -96,7 +96,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     n_layers = model.n_layers - model.n_predictor_layers + 1
     return Estimate(
         engine=NAME,
-        terms=(*terms, *process_terms(host_of(places), len(ranks))),
+        terms=(*terms, *process_terms(host_of(places), ranks)),
         n_layers=n_layers,
         n_gpu_layers=n_layers,
         doubts=model.doubts,
