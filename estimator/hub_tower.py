@@ -28,6 +28,8 @@ def tower_tensors(config: HubConfig, text_width: int) -> tuple[Tensor, ...]:
     if not width or not n_layers:
         return ()
     inner = vision.number("intermediate_size", default=0) or int(vision.ratio("mlp_ratio", 4.0) * width)
+    if config.model_type.startswith("glm4v"):
+        inner = vision.number("out_hidden_size", default=inner)
     is_gated = config.model_type in _GATED or vision.word("model_type") in _GATED
     tensors = [_matrix("v.patch_embd.weight", _patch_width(vision), width)]
     if n_positions := _positions(vision):
@@ -41,12 +43,39 @@ def tower_tensors(config: HubConfig, text_width: int) -> tuple[Tensor, ...]:
         ]
         if is_gated:
             tensors.append(_matrix(f"v.blk.{i}.ffn_gate.weight", width, inner))
+    return (*tensors, *_projector(config, vision, width, text_width))
+
+
+def _projector(config: HubConfig, vision: Fields, width: int, text_width: int) -> list[Tensor]:
+    """From the encoder's width to the text model's, some patches merged into one token."""
     if config.model_type in _ONE_MATRIX:
-        return (*tensors, _matrix("mm.input_projection.weight", width, text_width))
-    merged = width * vision.number("spatial_merge_size", default=1) ** 2
-    middle = merged if "spatial_merge_size" in vision.values else text_width
-    tensors += [_matrix("mm.0.weight", merged, middle), _matrix("mm.2.weight", middle, text_width)]
-    return tuple(tensors)
+        return [_matrix("mm.input_projection.weight", width, text_width)]
+    merged = width * (vision.number("spatial_merge_size", default=0) or _merge_size(config)) ** 2
+    if config.model_type.startswith("glm4v"):
+        inner = vision.number("intermediate_size", default=text_width)
+        return [
+            _matrix("mm.patch_merger.weight", merged, text_width),
+            _matrix("mm.0.weight", text_width, text_width),
+            *(_matrix(f"mm.{part}.weight", text_width, inner) for part in ("gate", "up", "down")),
+        ]
+    if "spatial_merge_size" not in vision.values:
+        merger = [_matrix("mm.patch_merger.weight", merged, width)] if merged > width else []
+        return [*merger, _matrix("mm.0.weight", width, text_width), _matrix("mm.2.weight", text_width, text_width)]
+    # Qwen3-VL hands the text model what some of the encoder's layers see, too, each through a projector of its own.
+    n_further = len(vision.numbers("deepstack_visual_indexes") or ())
+    return [
+        one
+        for i in range(1 + min(n_further, MAX_TOWER_LAYERS))
+        for one in (
+            _matrix(f"mm.{2 * i}.weight", merged, merged),
+            _matrix(f"mm.{2 * i + 1}.weight", merged, text_width),
+        )
+    ]
+
+
+def _merge_size(config: HubConfig) -> int:
+    """Of Mistral's, which state it outside the encoder's part."""
+    return config.whole.number("spatial_merge_size", default=1) or 1
 
 
 def _matrix(name: str, n_inputs: int, n_outputs: int) -> Tensor:
@@ -65,6 +94,10 @@ def _patch_width(vision: Fields) -> int:
 
 
 def _positions(vision: Fields) -> int:
-    stated = vision.number("num_position_embeddings", "position_embedding_size", default=0)
+    if table := vision.number("position_embedding_size", default=0):  # Gemma 4: rows and columns apart
+        return 2 * table
+    if vision.word("model_type") == "pixtral":  # rotates instead
+        return 0
+    stated = vision.number("num_position_embeddings", default=0)
     image, patch = _side(vision, "image_size"), _side(vision, "patch_size")
     return stated or ((image // patch) ** 2 if image and patch else 0)
