@@ -16,6 +16,7 @@ QWEN_2_5 = {
     "spatial_merge_size": 2, "out_hidden_size": 3584,
 }  # fmt: skip
 PIXTRAL = {
+    "model_type": "pixtral",
     "hidden_size": 1024,
     "image_size": 1540,
     "intermediate_size": 4096,
