@@ -5,13 +5,14 @@ from dataclasses import replace
 from math import prod
 
 from estimator.errors import UnreadableModel
-from estimator.formats import parse_format, stored
+from estimator.formats import parse_format
 from estimator.hub_config import HubConfig
 from estimator.hub_metadata import HubMetadata, hub_metadata
 from estimator.hub_quant import Packing, packing_of
 from estimator.hub_tower import DOUBT, tower_tensors
 from estimator.metadata import describe
 from estimator.model import Layer, Model, Tensor
+from estimator.packed_tensors import stored
 from estimator.templates import RECIPES, tensors_of
 
 MAX_WEIGHTS = 1 << 47

@@ -219,7 +219,8 @@ def requantised(model: Model, quant: str) -> Model:
         language = [_converted(tensor) for tensor in plain if not tensor.name.startswith(PROJECTOR_PREFIXES)]
         tensors, band = _mixed(quant, language, mixture_shape(model))
     else:
-        from estimator.formats import format_named, stored, stored_band  # noqa: PLC0415  # as above
+        from estimator.formats import format_named  # noqa: PLC0415  # as above
+        from estimator.packed_tensors import stored, stored_band  # noqa: PLC0415  # as above
 
         stored_as = format_named(quant)
         files = stored_as.files

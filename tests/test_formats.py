@@ -3,9 +3,10 @@ from math import prod
 import pytest
 
 from estimator.errors import UnknownQuant
-from estimator.formats import FORMATS, format_named, is_linear, parse_format, stored
+from estimator.formats import FORMATS, format_named, parse_format
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
+from estimator.packed_tensors import is_linear, stored
 from estimator.quant import stored_bytes
 from estimator.readers import catalogue
 
