@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from measured import measured_model
 
+from estimator.engine import load_engine
 from estimator.engines.llamacpp import Options
 from estimator.errors import Unjudgeable
 from estimator.ledger import Overflow, Place, Workload
@@ -13,7 +14,7 @@ from estimator.verdict import Level
 from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
 from tui.cli import main
 from tui.places import places_of
-from tui.plan import Plan, advise, assess, default_plan, level_of, matrix, with_quant
+from tui.plan import Plan, advise, assess, default_plan, judged_again, level_of, matrix, option_flags, with_quant
 
 GIB = 1 << 30
 
@@ -204,3 +205,22 @@ def test_the_flags_of_a_change_are_a_load_that_fits(
         assert typed
         assert main([*load, *typed, *machine]) == 0, change
         capsys.readouterr()
+
+
+def test_a_change_of_options_is_named_by_its_flags() -> None:
+    before = load_engine("vllm").Options()
+
+    assert option_flags(before, replace(before, is_eager=True)) == ("--enforce-eager",)
+    assert option_flags(before, before) == ()
+    assert option_flags(before, load_engine("llamacpp").Options()) == ()
+
+
+def test_an_estimate_made_before_is_judged_by_what_is_free_now() -> None:
+    made = assess(plan_of(), [gpu(24), RAM])
+
+    again = judged_again(made, [gpu(3), RAM])
+
+    assert again is not None
+    assert again.estimate is made.estimate
+    assert (made.verdict.level, again.verdict.level > Level.TIGHT) == (Level.FITS, True)
+    assert judged_again(made, [gpu(24, number=1), RAM]) is None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from estimator.ledger import Place
 from estimator.model import Model
@@ -10,7 +10,7 @@ from probes.snapshot import Device, Snapshot
 from tui.humanize import plain
 from tui.pace import Pacing, pacing_of
 from tui.places import device_label
-from tui.plan import Advice, Assessment, Change, Plan
+from tui.plan import Advice, Assessment, Change, Plan, option_flags
 from tui.request import Request
 
 TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
@@ -109,25 +109,13 @@ def change_flags(plan: Plan, change: Change) -> tuple[str, ...]:
         flags.append(f"--quant {change.plan.model.quant}")
     if change.plan.devices != plan.devices:
         flags.append(_device_flag(change.plan.devices))
-    for field in fields(plan.options):
-        value = getattr(change.plan.options, field.name)
-        if value != getattr(plan.options, field.name) and field.metadata.get("flag"):
-            flags.append(_option_flag(str(field.metadata["flag"]), value))
-    return tuple(flags)
+    return (*flags, *option_flags(plan.options, change.plan.options))
 
 
 def _device_flag(devices: tuple[str, ...] | None) -> str:
     if devices is None:
         return "--device auto"
     return f'--device "{",".join(devices)}"' if devices else "--device cpu"
-
-
-def _option_flag(flag: str, value: object) -> str:
-    if isinstance(value, bool):
-        return flag if value else f"--no-{flag.removeprefix('--')}"
-    if value is None:
-        return f"{flag} auto"
-    return f"{flag} {','.join(f'{part:g}' for part in value) if isinstance(value, tuple) else value}"
 
 
 def launch_command(finding: Finding, made: Assessment) -> str:

@@ -1,7 +1,7 @@
 """A load that a person has in mind, what it comes to on this machine now, and what to change about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -134,6 +134,15 @@ def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> As
     return _assess_on(plan, devices + host, is_quick=is_quick)
 
 
+def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None:
+    """The same estimate against these places as they are now; None where one of its own is not among them."""
+    now = {place.name: place for place in places}
+    if any(place.name not in now for place in made.places):
+        return None
+    chosen = tuple(now[place.name] for place in made.places)
+    return replace(made, places=chosen, verdict=judge(made.estimate, chosen, made.fallback))
+
+
 def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
     if model_bytes(plan.model) > device.free_bytes:  # by far the most of it: spares the estimate
         return False
@@ -222,11 +231,15 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
 
 
 def quants_offered(model: Model, quants: Sequence[str] = QUANTS) -> tuple[str, ...]:
-    """What is worth offering: not above 8 bits unless the model has that already, nor what does not change it."""
+    """What is worth offering: GGUF not above 8 bits unless the model has that already, nor what does not change it.
+
+    What servers load is published unquantised, and quantised by some only.
+    """
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)
-    narrow = [quant for quant in quants if quant not in UNQUANTISED]
-    if model.quant in UNQUANTISED:
+    wide = UNQUANTISED if "Q8_0" in quants else UNQUANTISED - {"BF16"}
+    narrow = [quant for quant in quants if quant not in wide]
+    if model.quant in wide:
         return (model.quant, *narrow)
     return offered(narrow, model.quant, model_bytes(model), lambda quant: model_bytes(with_quant(model, quant)))
 
@@ -300,13 +313,26 @@ def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:
     made = assess(lighter, places)
     if made.verdict.level > Level.TIGHT:
         return None
-    return Change(label=made.estimate.summary or _new_flags(plan, lighter, made.estimate), plan=lighter)
+    return Change(label=made.estimate.summary or " ".join(option_flags(plan.options, options)), plan=lighter)
 
 
-def _new_flags(plan: Plan, lighter: Plan, made: Estimate) -> str:
-    """The arguments that the lighter plan has and the plan has not, as they are typed."""
-    said = [one.engine.flags(one.model, one.workload, one.options, made).split(" --") for one in (plan, lighter)]
-    return " ".join(f"--{flag.removeprefix('--')}" for flag in said[1] if flag not in said[0])
+def option_flags(before: Any, after: Any) -> tuple[str, ...]:
+    """The flags of an engine's options that differ, as they are typed; none where the two are of different engines."""
+    if type(before) is not type(after):
+        return ()
+    return tuple(
+        _option_flag(str(field.metadata["flag"]), getattr(after, field.name))
+        for field in fields(after)
+        if field.metadata.get("flag") and getattr(after, field.name) != getattr(before, field.name)
+    )
+
+
+def _option_flag(flag: str, value: object) -> str:
+    if isinstance(value, bool):
+        return flag if value else f"--no-{flag.removeprefix('--')}"
+    if value is None:
+        return f"{flag} auto"
+    return f"{flag} {','.join(f'{part:g}' for part in value) if isinstance(value, tuple) else value}"
 
 
 def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:

@@ -121,16 +121,30 @@ class Desk:
         from estimator.errors import EstimatorError  # noqa: PLC0415
         from tui.plan import assess  # noqa: PLC0415
 
-        assessment, reason = None, ""
+        assessment, reason = self._studied(), ""
         began_seconds = time.thread_time()
         try:
-            assessment = assess(self.plan, self._places, is_quick=True)
+            assessment = assessment or assess(self.plan, self._places, is_quick=True)
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)
         self._judge_again_seconds = self._clock() + rest_seconds - self.interval_seconds
         self._judged = (self.plan, self._places, assessment, reason)
         return assessment, reason
+
+    def _studied(self) -> Assessment | None:
+        """What was found on the thread aside, while it is of this plan and the memory has hardly moved since."""
+        found = self._study
+        if (
+            found is None
+            or found.exact is None
+            or found.plan is not self.plan
+            or _has_moved(found.places, self._places)
+        ):
+            return None
+        from tui.plan import judged_again  # noqa: PLC0415
+
+        return judged_again(found.exact, self._places)
 
     def _pacing(self, assessment: Assessment | None) -> Pacing | None:
         """Of the verdict that is shown, once."""
@@ -188,6 +202,7 @@ class Desk:
         """Advice and matrix are there."""
         if found is not None and found.plan is self.plan:
             self._study = found
+            self._judged = None  # again, by what was found
         elif found is None or found.plan is not self.plan:
             self._asked = None
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from estimator.engine import load_engine
+from estimator.engine import Engine, load_engine
 from estimator.model import Model
 from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, quants_offered, with_quant
 from tui.stored import near_size_for
@@ -30,14 +30,17 @@ def with_context_step(plan: Plan, step: int) -> Plan:
     return plan if tokens == now else replace(plan, workload=replace(plan.workload, context_tokens=tokens))
 
 
-def quants_of(model: Model) -> list[str]:
-    """What the matrix offers, best first; the model's own among them."""
-    return [quant for quant in quants_offered(model) if quant in MATRIX_QUANTS or quant == model.quant]
+def quants_of(model: Model, engine: Engine) -> list[str]:
+    """What the matrix offers for this engine, best first; the model's own among them."""
+    found = quants_offered(model, engine.QUANTS)
+    if "Q8_0" not in engine.QUANTS:  # few enough to show all
+        return list(found)
+    return [quant for quant in found if quant in MATRIX_QUANTS or quant == model.quant]
 
 
 def with_quant_step(plan: Plan, model: Model, step: int) -> Plan:
     """The next better or smaller quant of the model as it was read."""
-    quants = quants_of(model)
+    quants = quants_of(model, plan.engine)
     place = quants.index(plan.model.quant) if plan.model.quant in quants else 0
     wanted = quants[max(0, min(len(quants) - 1, place - step))]
     return plan if wanted == plan.model.quant else replace(plan, model=with_quant(model, wanted))

@@ -1,14 +1,16 @@
 """Advice and the matrix: up to some hundred estimates, so they are made on a thread aside."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import thread_time
 
+from estimator.errors import EstimatorError
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
-from tui.plan import Advice, Cell, Plan, advise, level_of, matrix
+from tui.plan import Advice, Assessment, Cell, Plan, advise, assess, level_of, matrix
 from tui.screens.steps import quants_of
 
 _NATIVE_TOKENS = 131072
@@ -21,8 +23,9 @@ class Study:
 
     plan: Plan
     places: tuple[Place, ...]
+    exact: Assessment | None
+    """Of the plan there, with what the engine itself would choose; None where it can't be judged."""
     level: Level
-    """Of the plan there."""
     advice: Advice
     cells: tuple[Cell, ...]
     seconds: float
@@ -42,9 +45,14 @@ def study(
         is_wanted: asked between rows.
     """
     began = thread_time()
+    exact: Assessment | None = None
+    with suppress(EstimatorError):
+        exact = assess(plan, places)
+    if not is_wanted():
+        return None
     advice = advise(plan, places, snapshot)
     own = replace(plan, model=model)
-    quants = quants_of(model)
+    quants = quants_of(model, plan.engine)
     cells: list[Cell] = []
     for quant in quants if plan.model.quant in quants else [plan.model.quant, *quants]:
         if not is_wanted():
@@ -52,7 +60,13 @@ def study(
         cells += matrix(own, places, contexts_shown(plan), (quant,))
     level = level_of(plan, places)
     return Study(
-        plan=plan, places=places, level=level, advice=advice, cells=tuple(cells), seconds=thread_time() - began
+        plan=plan,
+        places=places,
+        exact=exact,
+        level=level,
+        advice=advice,
+        cells=tuple(cells),
+        seconds=thread_time() - began,
     )
 
 
