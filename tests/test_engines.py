@@ -84,6 +84,8 @@ def test_another_engine_keeps_the_load_and_takes_its_own_defaults(name: str) -> 
 def test_a_name_alone_is_what_the_engine_would_load_by_it() -> None:
     assert as_published_for(load_engine("vllm"), catalogue.read("Qwen3 8B")).quant == "BF16"
     assert as_published_for(load_engine("llamacpp"), catalogue.read("Qwen3 8B")).quant == "Q4_K_M"
+    assert as_published_for(load_engine("llamacpp"), catalogue.read("gpt-oss 20B")).quant == "MXFP4"
+    assert as_published_for(load_engine("vllm"), catalogue.read("gpt-oss 20B")).quant == "BF16"
 
 
 def test_who_changes_the_engine_keeps_about_the_size() -> None:

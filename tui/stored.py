@@ -1,9 +1,12 @@
 """What a model that is known by name would be stored as for an engine; what is in a file stays what it is."""
 
 from estimator.engine import Engine
+from estimator.mixture import DEFAULT_TYPES, UNQUANTISED
 from estimator.model import Model
 from tui.plan import model_bytes, with_quant
 
+TRAINED_IN = frozenset({"MXFP4", "MXFP4_MOE"})
+"""gpt-oss: files of it keep its experts so, and its attention at 8 bits (ggml-org/gpt-oss-20b-GGUF)."""
 PUBLISHED = "BF16"
 """What checkpoints are published in; gpt-oss apart, which its own quant stands for."""
 ALIKE_RATIO = 0.1
@@ -12,6 +15,9 @@ ALIKE_RATIO = 0.1
 
 def has_usual_quant(engine: Engine, model: Model) -> bool:
     """Whether the engine is usually given it as it is."""
+    takes_any_mixture = any(quant in DEFAULT_TYPES and quant not in UNQUANTISED for quant in engine.QUANTS)
+    if model.quant in TRAINED_IN and takes_any_mixture:  # not among those that are offered for other models
+        return True
     return model.file_bytes is not None or model.quant in engine.QUANTS or not engine.QUANTS
 
 
