@@ -1,6 +1,7 @@
 """The survey of all models against the engine itself, and its sketches against the whole models."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -48,16 +49,25 @@ def engine_level(name: str, quant: str, tokens: int, places: list[Place]) -> Lev
     return judge(made, places, llamacpp.fallback(model, workload, options, places)).level
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@cache
+def surveyed(gpus: tuple[int, ...], quant: str, tokens: int) -> dict[str, Surveyed]:
+    return by_name(survey(machine(*gpus), tokens, quant))
+
+
 @pytest.mark.parametrize(
-    ("gpus", "quant", "tokens"), [((24,), "Q4_K_M", 8192), ((), "Q8_0", 4096), ((8,), "Q4_K_M", 512)]
+    ("name", "gpus", "quant", "tokens"),
+    [
+        *((name, (24,), "Q4_K_M", 8192) for name in SAMPLE),
+        *((name, (), "Q8_0", 4096) for name in SAMPLE),
+        ("Llama 3.1 8B", (8,), "Q4_K_M", 512),
+        ("Gemma 3 27B", (8,), "Q4_K_M", 512),
+        ("Mixtral 8x7B", (8,), "Q4_K_M", 512),
+    ],
 )
 def test_it_answers_as_the_engine_does(name: str, gpus: tuple[int, ...], quant: str, tokens: int) -> None:
-    places = machine(*gpus)
-    entry = catalogue.find(name)
-    found = next(one for one in survey(places, tokens, quant) if one.checkpoint == entry.checkpoint)
+    found = surveyed(gpus, quant, tokens)[catalogue.find(name).name]
 
-    assert found.level is engine_level(name, quant, tokens, places)
+    assert found.level is engine_level(name, quant, tokens, machine(*gpus))
 
 
 def test_what_one_device_has_no_room_for_may_fit_on_two() -> None:
