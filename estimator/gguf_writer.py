@@ -30,9 +30,33 @@ _GRANITE = MappingProxyType(
 _SECTIONS = MappingProxyType({"rope.dimension_sections": [11, 11, 10, 0], "rope.dimension_count": 64})
 _PICTURE_SECTIONS = MappingProxyType({"rope.dimension_sections": [16, 24, 24, 0]})
 _SIGMOID = MappingProxyType({"expert_gating_func": 2, "expert_weights_norm": True, "expert_weights_scale": 2.5})
+_INDEXED = {"attention.indexer.top_k": 2048}
+_STREAMS = _INDEXED | {"hyper_connection.sinkhorn_iterations": 3, "hyper_connection.epsilon": 1e-6}
 _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "cohere2": {"logit_scale": 0.25},
+        "deepseek32": _INDEXED,
+        "deepseek4": _STREAMS
+        | {
+            "rope.dimension_count": 64,
+            "expert_gating_func": 4,
+            "expert_shared_count": 1,
+            "swiglu_clamp_exp": 7.0,
+            "attention.compress_rope_freq_base": 10000.0,
+            "hash_layer_count": 0,
+        },
+        "glm-dsa": _INDEXED,
+        "glm5-next": _STREAMS,
+        "gptneox": {"use_parallel_residual": True},
+        "kimi-k3": {
+            "attn_res.block_size": 12,
+            "activation.situ_beta": 1.0,
+            "activation.situ_linear_beta": 1.0,
+        },
+        "minicpm": {"rope.scaling.type": "longrope"},
+        "minimax-01": {"residual_scale": 1.0},
+        "minimax-m3": _INDEXED | {"attention.indexer.block_size": 128, "attention.indexer.local_blocks": 1},
+        "muse-glimmer": {"logit_scale": 1.0},
         "command-r": {"logit_scale": 0.0625},
         "ernie4_5-moe": {"interleave_moe_layer_step": 1},
         "gemma4": {"embedding_length_per_layer_input": 0, "final_logit_softcapping": 30.0},
