@@ -316,15 +316,20 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
         ("activation_peak_gib", "activation", (Kind.COMPUTE,)),
     )
     n_before = len(made.figures)
+    _compare_rows(row, setting, made)
+    # vLLM's cache is what its share leaves: without the share a row says nothing of it.
+    is_share_stated = row["engine"] != "vllm" or row["run"].get("gpu_memory_utilization") is not None
+    if not is_share_stated and any(seen.get(key) is not None for key in OF_THE_SHARE):
+        made.skip("cache: the share of the card is not stated")
     for key, part, kinds in pairs:
-        if seen.get(key) is not None:
+        if seen.get(key) is not None and (is_share_stated or key not in OF_THE_SHARE):
             # vLLM before 0.21 captured its CUDA graphs after it had printed the peak.
             terms = [t for kind in kinds for t in estimate.select(first, kind) if "beyond the share" not in t.label]
             sums = [sum(getattr(term, name) for term in terms) / GIB for name in ("n_bytes", "low_bytes", "high_bytes")]
             made.figures.append(_figure(row, setting, part, seen[key], *sums, "GiB", PRINTED_GIB))
     for key in ("kv_tokens", "gpu_blocks"):
         answer = next((answer for answer in estimate.answers if answer.key in (key, f"n_{key}")), None)
-        if seen.get(key) is not None and answer is not None:
+        if seen.get(key) is not None and answer is not None and is_share_stated:
             made.figures.append(_answered(row, setting, key.replace("_", " "), seen[key], answer))
     if seen.get("peak_gb") is not None:
         places = None if row["scope"].startswith("total") else first
@@ -338,6 +343,24 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
         made.figures.append(_figure(row, setting, "total", seen["nvidia_smi_used_mib"], *sums, "MiB", 0.5))
     if len(made.figures) == n_before:
         made.skip("nothing that it printed is estimated")
+
+
+OF_THE_SHARE = ("kv_cache_gib", "kv_tokens", "gpu_blocks")
+
+
+def _compare_rows(row: Row, setting: Setting, made: Replay) -> None:
+    """Bytes of cache per token that it prints, whatever the size of the cache."""
+    seen = row["observed"]
+    first = [setting.places[0].name]
+    answer = next((answer for answer in setting.estimate.answers if answer.key == "kv_tokens"), None)
+    if not seen.get("kv_cache_gib") or not seen.get("kv_tokens") or answer is None or not float(answer.value):
+        return
+    measured = seen["kv_cache_gib"] * GIB / seen["kv_tokens"]
+    expected = setting.estimate.n_bytes(first, Kind.KV_CACHE) / float(answer.value)
+    rounding = PRINTED_GIB * GIB / seen["kv_tokens"]
+    made.figures.append(
+        _figure(row, setting, "KV per token", measured, expected, expected, expected, "bytes", rounding)
+    )
 
 
 def _answered(row: Row, setting: Setting, part: str, measured: float, answer: Answer) -> Figure:
