@@ -56,7 +56,9 @@ def model_tensors(
         plain_shapes: by GGUF name, what unpacked tensors would have; bitsandbytes stores no shape.
     """
     found = [
-        _Found(gguf_name(one.name, n_layers=n_layers), one.type, tuple(reversed(one.shape)) or (1,)) for one in stored
+        _Found(gguf_name(one.name, n_layers=n_layers), one.type, tuple(reversed(one.shape)) or (1,))
+        for one in stored
+        if one.n_elements  # an empty one takes nothing, and has no row to speak of
     ]
     groups = _scale_rows(found)
     counts: Counter[tuple[str, tuple[int, ...], str, bool]] = Counter()
@@ -116,7 +118,9 @@ def _unpacked(
     part, shape = one.name.part, one.shape
     if part == "blocks" and len(shape) >= 3:  # (bytes of a block, blocks of a row, rows, experts)
         return (shape[1] * 32, *shape[2:]), "MXFP4"
-    if part == "trellis" and len(shape) == 3:  # (16 words for each bit, tiles across, tiles down)
+    if (
+        part == "trellis" and len(shape) == 3 and 0 < shape[0] // 16 <= 8
+    ):  # (16 words for each bit, tiles across, tiles down)
         return (shape[2] * 16, shape[1] * 16), _bits_type(shape[0] // 16)
     if packing is None or len(shape) < 2:
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from gguf_files import llama_metadata, llama_tensors, write_gguf
+from hub_files import LLAMA, llama_stored, write_checkpoint
 
 HEAVY = {"textual", "rich", "pydantic", "asyncio", "logging", "concurrent.futures", "importlib.metadata"}
 SCRIPT = """
@@ -34,6 +35,24 @@ def test_check_imports_nothing_that_draws(tmp_path: Path) -> None:
     modules = imported_by("check", str(path), "--json")
 
     assert "estimator.engines.llamacpp" in modules
+    assert modules & HEAVY == set()
+
+
+def test_a_gguf_path_imports_nothing_that_reads_names_or_checkpoints(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_gguf(path, llama_metadata(), llama_tensors())
+
+    modules = imported_by("check", str(path))
+
+    assert "estimator.readers.gguf" in modules
+    others = ("estimator.hub_", "estimator.readers.", "estimator.local_models", "estimator.ollama_store")
+    assert {name for name in modules if name.startswith(others)} == {"estimator.readers.gguf"}
+
+
+def test_a_checkpoint_is_checked_without_what_draws_or_validates(tmp_path: Path) -> None:
+    modules = imported_by("check", str(write_checkpoint(tmp_path / "Small", LLAMA, llama_stored())), "--engine", "vllm")
+
+    assert "estimator.readers.safetensors" in modules
     assert modules & HEAVY == set()
 
 

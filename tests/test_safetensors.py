@@ -291,6 +291,15 @@ def test_the_blocks_and_scales_of_gpt_oss_are_one_tensor() -> None:
     assert found["blk.0.ffn_gate_up_exps.weight"] == Tensor("blk.0.ffn_gate_up_exps.weight", (256, 512, 4), "MXFP4")
 
 
+def test_an_empty_tensor_is_none() -> None:
+    assert placed([(f"{Q}weight", "BF16", (0, 256)), (f"{Q}trellis", "I16", (16, 32, 0))]) == {}
+
+
+@pytest.mark.parametrize("n_words", [8, 24, 200])
+def test_a_trellis_of_no_whole_bits_keeps_the_bytes_it_has(n_words: int) -> None:
+    assert placed([(f"{Q}trellis", "I16", (16, 32, n_words))])["blk.0.attn_q.weight"].type == "I16"
+
+
 def test_a_layout_that_is_not_known_keeps_the_bytes_it_has() -> None:
     packing = Packing(label="GPTQ-Int4", method="gptq", bits=5)
 
