@@ -5,11 +5,14 @@ as the row's split or its devices' free memory has it, and otherwise as its cach
 then no evidence and are left out.
 """
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from estimator.builds import day_of_number
@@ -17,6 +20,7 @@ from estimator.engine import load_engine
 from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
+from estimator.quant import stored_bytes
 from estimator.verdict import judge
 from truth.description import has_latents, is_fork, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
@@ -111,6 +115,8 @@ def setting_of(row: Row) -> Setting:
     model, are_types_known = model_of(row)
     measured = measured_by_place(row)
     names = sorted((name for name in measured if name != HOST), key=_by_number)
+    if not names and row["observed"]["outcome"] == "oom":  # it failed before it listed anything
+        names = [device["name"] for device in run["devices"] if device.get("name")]
     n_gpu_layers = _n_gpu_layers(row, model, names)
     _expect_plain_load(row, model, n_gpu_layers, len(names))
     places, has_free = _places(row, names)
@@ -344,8 +350,7 @@ def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float]
         del parts["weights"]
     if place.kind == "metal" and "weights" in parts and "layers_offloaded" in row["run"]:
         n, _, n_all = str(row["run"]["layers_offloaded"]).partition("/")
-        is_range = any(buffer["device"].endswith("_Mapped") for buffer in row["observed"]["buffers"])
-        if n != n_all or is_range:
+        if n != n_all:
             made.skip("weights on the GPU: mapped, and printed as a range of the file")
             del parts["weights"]
     if is_fork(row) and has_latents(row) and parts.pop("compute", None) is not None:
@@ -410,16 +415,23 @@ def _dated(row: Row) -> str:
 
 
 def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None:
-    devices = [place for place in setting.places if place.name != HOST]
+    places = _sized(row, setting.places)
+    devices = [place for place in places if place.name != HOST]
     if not devices or any(place.free_bytes >= TIB for place in devices):
-        made.skip("verdict: what was free is not stated")
+        made.skip("verdict: what was free is not stated, nor a card that is known")
+        return
+    n_stand_in = sum(stored_bytes(tensor.type, tensor.shape) for tensor in setting.model.tensors)
+    n_file = (row["file"].get("size_gib") or 0) * 1024 * MIB
+    if not setting.are_types_known and not 0.95 < n_stand_in / max(n_file, 1) < 1.05:
+        made.skip("verdict: the types of the tensors are not known, and no mixture weighs as much")
         return
     if "8060S" in devices[0].product or "890M" in devices[0].product:
         made.skip("verdict: a device in the processor, which takes from RAM what it has no room for")
         return
     # What llama.cpp logs as free it read when its context on the device was there already.
     without_contexts = replace(estimate, terms=tuple(term for term in estimate.terms if term.kind is not Kind.RUNTIME))
-    verdict = judge(estimate if row["engine"] == "ollama" else without_contexts, setting.places)
+    is_logged = places == setting.places and row["engine"] != "ollama"
+    verdict = judge(without_contexts if is_logged else estimate, places)
     outcome = row["observed"]["outcome"]
     if outcome == "crash":
         return
@@ -432,3 +444,29 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
             detail=f"{verdict.place}, {verdict.headroom_bytes / MIB:.0f} MiB to the line; {setting.cause}",
         )
     )
+
+
+def _sized(row: Row, places: Sequence[Place]) -> tuple[Place, ...]:
+    """Where a log does not say what was free, but names a known card for each device: that card, empty."""
+    devices = row["run"]["devices"]
+    n_devices = sum(place.name != HOST for place in places)
+    if len(devices) != n_devices or all(place.free_bytes < TIB for place in places[:n_devices]):
+        return tuple(places)
+    sized = []
+    for place, device in zip(places[:n_devices], devices, strict=True):
+        n_bytes = _card_bytes(device.get("desc") or "")
+        sized.append(replace(place, total_bytes=n_bytes, free_bytes=n_bytes) if n_bytes else place)
+    return (*sized, *places[n_devices:])
+
+
+def _card_bytes(text: str) -> int:
+    """What the driver of the accelerator of that name reports; 0 where none is known."""
+    reported = _known_cards().get(re.sub(r"[^a-z0-9]", "", text.casefold()))
+    return (reported or 0) * MIB
+
+
+@cache
+def _known_cards() -> Mapping[str, int]:
+    path = Path(__file__).parents[2] / "probes" / "accelerators.jsonl"
+    cards = [json.loads(line) for line in path.read_text().splitlines()]
+    return {re.sub(r"[^a-z0-9]", "", card["name"].casefold()): card.get("reported_mib") or 0 for card in cards}
