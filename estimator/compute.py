@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from estimator.allocator import Allocator, Mark
-from estimator.graph import Draft, Graph
+from estimator.graph import Draft, Graph, MissingTensor, Tensors
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
 from estimator.placement import EXPERTS, HOST, Layout, overrides_of, weight_device
@@ -121,10 +121,17 @@ class Stack:
 
 
 def compute_bytes(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
-    """The compute buffer of each device, the host's last; None for an architecture without a builder."""
+    """The compute buffer of each device, the host's last.
+
+    None for an architecture without a builder, and for a conversion with other tensors than the builder knows, such as
+    DeepSeek's before its latents were cached (2025-04).
+    """
     if model.architecture not in FAMILIES:
         return None
-    return _by_layout(model, step, layout, machine)
+    try:
+        return _by_layout(model, step, layout, machine)
+    except MissingTensor:
+        return None
 
 
 def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
@@ -269,8 +276,8 @@ def _loose_tensors(model: Model) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=48)
-def _tensors(model: Model) -> dict[str, tuple[str, tuple[int, ...]]]:
-    return {tensor.name: (tensor.type, tensor.shape) for tensor in model.tensors}
+def _tensors(model: Model) -> Tensors:
+    return Tensors((tensor.name, (tensor.type, tensor.shape)) for tensor in model.tensors)
 
 
 def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None) -> Graph:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Final
 
-from estimator.errors import Unjudgeable
 from estimator.model import Model
 from estimator.placement import HOST, Layout, weight_device
 from estimator.quant import BLOCKS
@@ -18,6 +17,17 @@ from estimator.scratch import Step, window_kinds
 
 VIEWS: Final = frozenset({"VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"})
 """Operations that compute nothing: their result is the memory of another node."""
+
+
+class MissingTensor(Exception):  # noqa: N818
+    """The builder asks for a tensor that the model has not: another conversion, which lays out another graph."""
+
+
+class Tensors(dict[str, tuple[str, tuple[int, ...]]]):
+    """Type and shape of each tensor, by name."""
+
+    def __missing__(self, name: str) -> tuple[str, tuple[int, ...]]:
+        raise MissingTensor(name)
 
 
 class Node:
@@ -248,10 +258,6 @@ class Draft:
         """A stored tensor, where the layout puts it, or its copy on ``device``."""
         found = self._weights.get((name, device))
         if found is None:
-            if name not in self.tensors:
-                raise Unjudgeable(
-                    f"the model has no tensor {name!r}, which llama.cpp would ask for; the file is damaged"
-                )
             type_name, shape = self.tensors[name]
             home = weight_device(name, self.layout) if device is None else device
             found = self._weights[name, device] = Node(name, "WEIGHT", type_name, shape, home=home)

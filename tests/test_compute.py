@@ -195,3 +195,15 @@ def test_tensors_moved_by_a_pattern_are_fetched_by_the_first_device() -> None:
     assert plain is not None
     assert fetching is not None
     assert fetching[0] > plain[0]
+
+
+def test_a_conversion_with_other_tensors_is_not_simulated() -> None:
+    model = model_of("deepseek-v2-lite")
+    older = replace(model, tensors=tuple(t for t in model.tensors if not t.name.endswith("attn_k_b.weight")))
+    assert compute_bytes(older, step(), layout(older, 99), machine()) is None
+
+
+def test_a_file_that_lacks_a_matrix_is_not_simulated() -> None:
+    model = model_of("llama-3.1-8b")
+    damaged = replace(model, tensors=tuple(t for t in model.tensors if "ffn_down" not in t.name))
+    assert compute_bytes(damaged, step(), layout(damaged, 99), machine()) is None

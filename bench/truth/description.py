@@ -54,6 +54,7 @@ KEYS = {
 
 FLAGS = ("rope_freqs", "tied", "qkv_bias", "qk_norm", "router_bias", "lean_predictor", "long_rope")
 """What a log does not print and the number of tensors tells."""
+STAND_IN_VOCABULARY = 32_000
 FORK_SOURCES = re.compile(r"ik_llama-main|GGUF-Tool-Suite")
 
 
@@ -159,6 +160,10 @@ def _described(key: str) -> tuple[Model, bool]:
             "deepseek2.attention.key_length_mla", metadata.get("deepseek2.attention.key_length", 128 + rope)
         )
         full.setdefault("deepseek2.attention.value_length_mla", metadata.get("deepseek2.attention.value_length", 128))
+    vocabulary = f"{metadata['general.architecture']}.vocab_size"
+    if vocabulary not in full:  # tensors as far as the caches need them
+        full[vocabulary] = STAND_IN_VOCABULARY
+        stated = Counter()
     found = list(_candidates(full, sum(stated.values())))
     for tensors in found:
         model = describe(metadata, tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1)

@@ -22,7 +22,7 @@ from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.verdict import judge
-from truth.description import has_latents, is_fork, model_of
+from truth.description import STAND_IN_VOCABULARY, has_latents, is_fork, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
 MIB = 1 << 20
@@ -357,6 +357,9 @@ def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float]
         made.skip("compute: ik_llama.cpp's own ways with latents (-mla, -amb)")
     if not setting.are_types_known and _has_fetched(setting) and parts.pop("compute", None) is not None:
         made.skip("compute: what is fetched from the host depends on types that are not known one by one")
+    if setting.model.vocabulary_size == STAND_IN_VOCABULARY and not row["model"]["hparams"].get("n_vocab"):
+        made.skip("compute: the vocabulary is not stated")
+        parts.pop("compute", None)
     if not setting.is_split_known:
         parts.pop("KV", None)
     stated = row["observed"].get("kv_total_mib")
