@@ -119,6 +119,7 @@ def test_bitsandbytes_does_not_offload() -> None:
     model, work = read_model("Qwen3 32B", "bnb-4bit"), Workload(context_tokens=4096)
     places = [card(12), HOST]
     assert transformers.fallback(model, work, transformers.Options(), places) is None
+    assert transformers.relieved(model, work, transformers.Options(), places) is None
     limited = transformers.estimate(model, work, transformers.Options(max_memory=(8.0,)), places)
     assert "bitsandbytes" in limited.refusal
 
