@@ -14,7 +14,9 @@ from estimator.device_map import auto_device_map
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.shell import quoted
-from estimator.torch_load import TorchLoad
+from estimator.torch_load import KV_TYPES, NAME, TorchLoad
+
+__all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
 
 KV_STEPS = ("f16", "int8", "int4")
 QUANTS = ("BF16", "FP8", "bnb-8bit", "GPTQ-Int8", "bnb-4bit", "AWQ", "GPTQ-Int4")
