@@ -81,7 +81,7 @@ def peak(model: Model, layer: int, sampler: int, *, share: float = 0.15, allowan
         allowance: beside that, upwards.
     """
     n_bytes = max(layer, sampler)
-    image = IMAGE_BYTES if model.kind == "vision" and model.n_projector_parameters else (0, 0, 0)
+    image = IMAGE_BYTES if model.kind == "vision" else (0, 0, 0)
     return Span(
         n_bytes=n_bytes + image[1],
         low_bytes=int(n_bytes * (1 - share)) + image[0],

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from estimator.activations import Span, layer_bytes, sampler_bytes, total, workspace_bytes
+from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.cache_rows import layer_caches, row_type, state_bytes, token_bytes
 from estimator.errors import Unjudgeable
 from estimator.model import Model
@@ -104,3 +104,9 @@ def test_heads_are_those_of_each_layer() -> None:
     model = read_model("Llama 3.1 8B", "BF16")
     fewer = replace(model.layers[0], n_kv_heads=4)
     assert token_bytes(fewer, model, 8, row_type("auto", "vLLM"), 2) == 2 * 2 * 256
+
+
+def test_the_largest_image_widens_the_peak_of_a_model_that_sees() -> None:
+    blind = peak(replace(read_model("Qwen3.5 27B", "BF16"), kind="text"), GIB, GIB)
+    seeing = peak(read_model("Qwen3.5 27B", "BF16"), GIB, GIB)
+    assert (seeing.n_bytes - blind.n_bytes, seeing.high_bytes - blind.high_bytes) == (GIB // 2, 3 * GIB // 2)
