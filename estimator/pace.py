@@ -21,7 +21,7 @@ class Pace:
     layer_seconds: float
     """To launch the kernels of a plain layer: attention and feed-forward."""
     doubt_ratio: float
-    """Nine of ten measured rows of the class lie within so much of the expected speed, either way."""
+    """About nine of ten rows of the class since 2025 lie within so much of the expected speed, either way."""
     bytes_per_operation: float | None = None
     """Where unpacking the weights takes longer than reading them: what ``half_flops`` operations unpack."""
     prompt_ratio: float | None = None
