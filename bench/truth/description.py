@@ -66,7 +66,8 @@ def is_fork(row: Row) -> bool:
 
 def has_latents(row: Row) -> bool:
     """ik_llama.cpp caches latents on demand (-mla), whatever the file was converted for."""
-    return is_fork(row) and (row["run"].get("mla_attn") or 0) > 0
+    asked = re.search(r"-mla[ =][123]", row["run"].get("command") or "")
+    return is_fork(row) and ((row["run"].get("mla_attn") or 0) > 0 or asked is not None)
 
 
 def metadata_of(row: Row) -> dict[str, object]:

@@ -108,7 +108,8 @@ def setting_of(row: Row) -> Setting:
         raise NotReplayable("another engine")
     if run.get("backend") in ODD_BACKENDS:
         raise NotReplayable(f"{run['backend']}: its buffers have rules of their own")
-    if run.get("split_mode") not in (None, "layer", "none"):
+    is_split = any(buffer["device"].endswith("_Split") for buffer in row["observed"]["buffers"])
+    if is_split or run.get("split_mode") not in (None, "layer", "none"):
         raise NotReplayable("tensors are split by rows")
     if not run.get("n_ctx"):
         raise NotReplayable("no context is stated")
@@ -422,6 +423,9 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
     devices = [place for place in places if place.name != HOST]
     if not devices or any(place.free_bytes >= TIB for place in devices):
         made.skip("verdict: what was free is not stated, nor a card that is known")
+        return
+    if has_latents(row):
+        made.skip("verdict: ik_llama.cpp's own ways with latents (-mla, -amb)")
         return
     n_stand_in = sum(stored_bytes(tensor.type, tensor.shape) for tensor in setting.model.tensors)
     n_file = (row["file"].get("size_gib") or 0) * 1024 * MIB
