@@ -1,7 +1,8 @@
 """Which pieces of a model go to which device, to RAM and to disk: what ``device_map="auto"`` does in Transformers.
 
 `get_balanced_memory` and `infer_auto_device_map` of transformers/integrations/accelerate.py, 5.24.0, which follow
-accelerate's utils/modeling.py. Neither leaves room for the KV cache or for activations.
+accelerate's utils/modeling.py. Neither leaves room for the KV cache or for activations. bench/torch_placement.py places
+random models by both.
 """
 
 from collections.abc import Mapping, Sequence

@@ -21,9 +21,9 @@ OVERHEADS = {"text": 1.15, "code": 1.15, "reasoning": 1.25, "vision": 1.25, "aud
 """Times the weights, by what a model is for: usual rules of thumb. Ours for vision and images: between their
 neighbours, and as video, whose latents are alike."""
 OTHER_OVERHEAD = 1.4
-LOW_RATIO, HIGH_RATIO = 0.82, 2.86
-"""Of weights times overhead: nine tenths of 101 published peaks of Transformers and MLX, contexts up to 192,000 tokens
-among them, lie between; their median is 1.02 (bench/rule_of_thumb.py)."""
+LOW_RATIO, HIGH_RATIO = 0.81, 2.76
+"""Of weights times overhead: nine tenths of 109 published peaks of Transformers and MLX, contexts up to 192,000 tokens
+among them, lie between; their median is 0.98 (bench/rule_of_thumb.py)."""
 RUNTIME_BYTES = (1 << 29, 3 << 29, 1 << 31)
 """(low, expected, high): a driver's context and a framework, 1 to 2 GiB in most rules; half a GiB at least."""
 
