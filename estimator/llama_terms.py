@@ -9,6 +9,7 @@ from estimator.llama_load import Load, layer_kinds
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout
 from estimator.runtime import host_runtime, runtime_term
+from estimator.weights import Held, repacked
 
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
 MIB = 1 << 20
@@ -78,32 +79,44 @@ SPLIT_DOUBT = 0.25
 
 
 def weight_terms(load: Load, layout: Layout) -> list[Term]:
-    """The tensors, where they lie."""
+    """The tensors, where they lie; those that are rearranged for the CPU apart."""
     model, output = load.model, layout.layer_devices[-1]
     is_cut = load.options.split_mode in ("row", "tensor") and len(load.devices) > 1
-    low, high = model.size_band_ratio
-    exact = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED if low == high else Basis.ASSUMED
     terms: list[Term] = []
     for device, held in load.weights(layout).items():
         doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
         formula = f"{model.quant}, {held.n_blocks} of {model.n_layers} blocks"
         formula += " and the output layer" if device == output else ""
         formula += " and the embedding" if device == HOST else ""
-        terms.append(
-            Term(
-                kind=Kind.WEIGHTS,
-                label="weights",
-                place=load.place_of(device).name,
-                n_bytes=held.n_bytes,
-                low_bytes=int(low * held.n_bytes) - doubt,
-                high_bytes=int(high * held.n_bytes) + doubt,
-                basis=Basis.ASSUMED if doubt else exact,
-                source=f"tensor table of {model.source}; placed as load_tensors does, {BUILD}",
-                formula=formula,
-                read_bytes=held.read_bytes,
-            )
-        )
+        place = load.place_of(device).name
+        if device == HOST and not load.devices and load.options.is_repacked and repacked(model).n_bytes:
+            moved = repacked(model)
+            left = Held(n_bytes=held.n_bytes - moved.n_bytes, read_bytes=max(0, held.read_bytes - moved.read_bytes))
+            terms.append(_weight_term(model, "weights, rearranged", place, moved, 0, REARRANGED))
+            terms.append(_weight_term(model, "weights", place, left, doubt, formula))
+        else:
+            terms.append(_weight_term(model, "weights", place, held, doubt, formula))
     return terms
+
+
+REARRANGED = "a copy for the CPU's kernels; the file's own pages of it can be dropped"
+
+
+def _weight_term(model: Model, label: str, place: str, held: Held, doubt_bytes: int, formula: str) -> Term:
+    low, high = model.size_band_ratio
+    exact = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED if low == high else Basis.ASSUMED
+    return Term(
+        kind=Kind.WEIGHTS,
+        label=label,
+        place=place,
+        n_bytes=held.n_bytes,
+        low_bytes=int(low * held.n_bytes) - doubt_bytes,
+        high_bytes=int(high * held.n_bytes) + doubt_bytes,
+        basis=Basis.ASSUMED if doubt_bytes else exact,
+        source=f"tensor table of {model.source}; placed as load_tensors does, {BUILD}",
+        formula=formula,
+        read_bytes=held.read_bytes,
+    )
 
 
 def cache_terms(load: Load, layout: Layout) -> list[Term]:

@@ -163,3 +163,28 @@ def test_the_band_of_what_was_simulated_leaves_room_for_later_builds_only() -> N
     )  # fmt: skip
     assert term.low_bytes == term.n_bytes
     assert term.high_bytes - term.n_bytes == 4 * 512 * 4096
+
+
+def rearranged(name: str, options: Options, n_devices: int = 0) -> int:
+    return sum(term.n_bytes for term in made(name, options, n_devices).terms if term.label == "weights, rearranged")
+
+
+@pytest.mark.parametrize(
+    ("name", "n_bytes"),
+    [("llama-3.1-8b", 3359637504), ("gemma-3-12b", 5149163520), ("gpt-oss-20b", 10152345600),
+     ("qwen3-30b-a3b", 14084997120), ("deepseek-v2-lite", 5814558720), ("falcon-h1-7b", 3339933696)],
+)  # fmt: skip
+def test_what_is_rearranged_for_the_cpu_is_what_was_measured(name: str, n_bytes: int) -> None:
+    assert rearranged(name, Options()) == n_bytes
+
+
+def test_nothing_is_rearranged_beside_a_device_or_where_it_was_switched_off() -> None:
+    assert rearranged("llama-3.1-8b", Options(is_repacked=False)) == 0
+    assert rearranged("llama-3.1-8b", Options(n_gpu_layers=0), n_devices=1) == 0
+
+
+def test_rearranging_moves_bytes_and_adds_none() -> None:
+    with_it, without = (
+        made("llama-3.1-8b", Options(is_repacked=on), n_devices=0).n_bytes(kind=Kind.WEIGHTS) for on in (True, False)
+    )
+    assert with_it == without
