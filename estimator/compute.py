@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from estimator.allocator import Allocator, Mark
-from estimator.graph import Draft, Graph, MissingTensor, Tensors
+from estimator.errors import Unbuildable
+from estimator.graph import Draft, Graph, Tensors
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
 from estimator.placement import EXPERTS, HOST, Layout, overrides_of, weight_device
@@ -25,6 +26,8 @@ N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
 N_REPEATS_FIRST = {1: 3}
 """Runs of one layer mostly settle within three repeats, of several layers within two."""
+MAX_USED_EXPERTS = 256
+"""Of one token; no model uses more than 22, and each is a node."""
 SPARED_LAYERS = 2
 """A run is cut only where more are left out: another try would cost more than they do."""
 N_TRIES = 3
@@ -121,17 +124,14 @@ class Stack:
 
 
 def compute_bytes(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
-    """The compute buffer of each device, the host's last.
+    """The compute buffer of each device, the host's last; None where no graph can be built.
 
-    None for an architecture without a builder, and for a conversion with other tensors than the builder knows, such as
-    DeepSeek's before its latents were cached (2025-04).
+    That is so for an architecture without a builder, for a conversion with other tensors than the builder knows (as
+    DeepSeek's before its latents were cached, 2025-04), and for a model that lacks what its architecture has.
     """
-    if model.architecture not in FAMILIES:
+    if model.architecture not in FAMILIES or (model.experts and model.experts.n_used > MAX_USED_EXPERTS):
         return None
-    try:
-        return _by_layout(model, step, layout, machine)
-    except MissingTensor:
-        return None
+    return _by_layout(model, step, layout, machine)
 
 
 def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
@@ -145,7 +145,14 @@ def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> G
 
 
 @lru_cache(maxsize=1024)
-def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
+def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
+    try:
+        return _cut_short(model, step, layout, machine)
+    except Unbuildable:
+        return None
+
+
+def _cut_short(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
     last = model.n_layers - model.n_predictor_layers - 1
     signatures = [_signature(model, layer, layout, machine) for layer in range(last + 1)]
     runs = [*runs_of(signatures[:last]), Run(last, 1, 1)]  # the last layer works on the output rows only
@@ -290,7 +297,10 @@ def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: S
         is_cache_offloaded=machine.is_cache_offloaded,
         has_mixed_input=machine.has_mixed_input,
     )
-    FAMILIES[model.architecture].build(draft)
+    try:
+        FAMILIES[model.architecture].build(draft)
+    except (LookupError, ArithmeticError, ValueError) as error:  # a tensor is missing, or of another shape
+        raise Unbuildable(f"{model.name} is no complete {model.architecture}: {error}") from error
     return draft.finish()
 
 

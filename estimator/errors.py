@@ -4,7 +4,8 @@ EstimatorError
 ├── UnreadableModel     the file, or what was typed, is no model that can be read; exit status 2
 │   └── AmbiguousModel  several models go by that name; ``candidates`` lists them
 ├── UnknownQuant        no such quantisation for this model; exit status 2
-└── Unjudgeable         the model was read, and what it would take can't be known; exit status 3
+├── Unjudgeable         the model was read, and what it would take can't be known; exit status 3
+└── Unbuildable         no graph can be built of it; never leaves estimator/compute.py
 """
 
 from collections.abc import Sequence
@@ -29,4 +30,8 @@ class UnknownQuant(EstimatorError):  # noqa: N818
 
 
 class Unjudgeable(EstimatorError):  # noqa: N818
+    pass
+
+
+class Unbuildable(EstimatorError):  # noqa: N818
     pass

@@ -19,7 +19,7 @@ VIEWS: Final = frozenset({"VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"})
 """Operations that compute nothing: their result is the memory of another node."""
 
 
-class MissingTensor(Exception):  # noqa: N818
+class MissingTensor(LookupError):  # noqa: N818
     """The builder asks for a tensor that the model has not: another conversion, which lays out another graph."""
 
 
@@ -28,6 +28,10 @@ class Tensors(dict[str, tuple[str, tuple[int, ...]]]):
 
     def __missing__(self, name: str) -> tuple[str, tuple[int, ...]]:
         raise MissingTensor(name)
+
+
+MAX_NODES: Final = 1 << 17
+"""Far more than any model's: DeepSeek-V3's graph has 6 000."""
 
 
 class Node:
@@ -240,6 +244,8 @@ class Draft:
         self.nodes.append(node)
 
     def _add(self, node: Node) -> Node:
+        if len(self.nodes) > MAX_NODES:
+            raise ValueError(f"more than {MAX_NODES} nodes")
         if self._waiting is None:
             self.nodes.append(node)
         else:

@@ -248,6 +248,6 @@ def weight_table(model: Model, kind: str) -> WeightTable:
         first_layer_bytes=sums["first"],
         rope_bytes=sums["rope"],
         tied_bytes=0 if has_head else tied_bytes,
-        used_expert_ratio=model.experts.n_used / model.experts.n_experts if model.experts else 1.0,
+        used_expert_ratio=min(1.0, model.experts.n_used / max(1, model.experts.n_experts)) if model.experts else 1.0,
         largest_bytes=largest,
     )

@@ -207,3 +207,11 @@ def test_a_file_that_lacks_a_matrix_is_not_simulated() -> None:
     model = model_of("llama-3.1-8b")
     damaged = replace(model, tensors=tuple(t for t in model.tensors if "ffn_down" not in t.name))
     assert compute_bytes(damaged, step(), layout(damaged, 99), machine()) is None
+
+
+@pytest.mark.parametrize("n_used", [0, 10**9])
+def test_a_number_of_experts_that_no_model_has_is_not_simulated(n_used: int) -> None:
+    model = model_of("qwen3-30b-a3b")
+    assert model.experts is not None
+    odd = replace(model, experts=replace(model.experts, n_used=n_used))
+    assert compute_bytes(odd, step(), layout(model, 49), machine()) is None
