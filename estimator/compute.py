@@ -15,7 +15,7 @@ from estimator.errors import Unbuildable
 from estimator.graph import Draft, Graph, Tensors
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
-from estimator.placement import EXPERTS, HOST, Layout, overrides_of, weight_device
+from estimator.placement import EXPERTS, HOST, Layout, compiled, overrides_of, weight_device
 from estimator.repeats import Run, runs_of
 from estimator.rounding import Rounding
 from estimator.scheduler import Scheduler
@@ -245,7 +245,7 @@ def _layer_signature(  # parts of a key
     held: list[tuple[str, tuple[int, ...], int, str]] = []
     for tensor in block_tensors(model)[layer]:
         home = device
-        if overrides or (is_moe_on_host and EXPERTS.search(tensor.name)):
+        if overrides or (is_moe_on_host and compiled(EXPERTS).search(tensor.name)):
             home = weight_device(tensor.name, lone)
         is_fetched = has_devices and (home == HOST or home != device)
         suffix = tensor.name.split(".", 2)[2]

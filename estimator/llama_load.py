@@ -3,7 +3,6 @@
 Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and those that run it for their users.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -29,13 +28,13 @@ MAX_SEQUENCES = 256
 MAX_OVERRIDES_LENGTH = 1 << 16
 PINNING = frozenset({"cuda", "rocm", "gpu"})
 """Devices that have the host's buffers in pinned memory, with its alignment."""
-_HOST_BUFFER = re.compile(r"(?i)cpu|host|.*_host")
+_HOST_BUFFER = r"(?i)cpu|host|.*_host"
 _BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulkan"}
 """What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
-_OF_BLOCK = re.compile(r"blk\\\.(\d{1,4})\\\.")
+_OF_BLOCK = r"blk\\\.(\d{1,4})\\\."
 """A pattern as --fit writes it, ``blk\\.7\\.``, is about one block alone."""
-_GROUP = re.compile(r"\([^()]*\)")
-_DEVICE_BUFFER = re.compile(r"[A-Za-z_ ]*?(\d+)")
+_GROUP = r"\([^()]*\)"
+_DEVICE_BUFFER = r"[A-Za-z_ ]*?(\d+)"
 
 
 MOST_DRAFTED_TOKENS = 3
@@ -266,10 +265,10 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
             raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
         compiled(pattern)
         block = _block_of(pattern)
-        if _HOST_BUFFER.fullmatch(buffer):
+        if compiled(_HOST_BUFFER).fullmatch(buffer):
             found.append(Override(pattern=pattern, device=HOST, block=block))
             continue
-        named = _DEVICE_BUFFER.fullmatch(buffer)
+        named = compiled(_DEVICE_BUFFER).fullmatch(buffer)
         if named is None or len(named[1]) > 3 or int(named[1]) >= n_devices:
             known = ["CPU", *(f"CUDA{number}" for number in range(n_devices))]
             raise Unjudgeable(f"there is no buffer {buffer!r} for a tensor override; {', '.join(known)} are there")
@@ -279,6 +278,6 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
 
 def _block_of(pattern: str) -> int | None:
     """The one block that a pattern is about; None where it may be about others too."""
-    found = _OF_BLOCK.match(pattern)
-    has_others = "|" in _GROUP.sub("", pattern)
+    found = compiled(_OF_BLOCK).match(pattern)
+    has_others = "|" in compiled(_GROUP).sub("", pattern)
     return int(found[1]) if found and not has_others else None

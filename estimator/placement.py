@@ -102,7 +102,7 @@ def weight_device(name: str, layout: Layout) -> int:
     for override in overrides_of(layout.overrides, block):
         if compiled(override.pattern).search(name):
             return override.device
-    return HOST if 0 <= block < layout.n_cpu_moe_layers and EXPERTS.search(name) else device
+    return HOST if 0 <= block < layout.n_cpu_moe_layers and compiled(EXPERTS).search(name) else device
 
 
 @lru_cache(maxsize=4096)
@@ -111,7 +111,7 @@ def overrides_of(overrides: tuple[Override, ...], block: int) -> tuple[Override,
     return tuple(override for override in overrides if override.block is None or override.block == block)
 
 
-EXPERTS = re.compile(r"\.ffn_(up|down|gate_up|gate)_(ch|)exps")
+EXPERTS = r"\.ffn_(up|down|gate_up|gate)_(ch|)exps"
 """LLM_FFN_EXPS_REGEX, common/common.h: what --cpu-moe and --n-cpu-moe mean by experts."""
 
 
