@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from types import MappingProxyType
 
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Kind, Place, Term
@@ -19,11 +20,22 @@ from estimator.reader import read_model
 from estimator.rounding import ROUNDINGS
 
 MIB = 1 << 20
-UNSTATED_COMPUTE_MIB = (50, 400, 3000)
+UNSTATED_COMPUTE_MIB = (30, 300, 2000)
 """(low, expected, high) of encoding an image of unstated size, or sound: not measured, our allowance."""
-COMPUTE_DOUBT = (0.4, 1.0, 4.0)
-"""Shares of the formula's bytes: kinds of projectors keep more or less alive, and some are warmed up with larger or
-smaller images than they are made for (`set_warmup_n_tokens`, tools/mtmd/clip.cpp). Not measured, our allowance."""
+FIXED_SHARES = (0.9, 1.0, 1.6)
+"""Of the formula's bytes, for images of one size. Three header-only projectors on a device with CUDA's rules, build
+0c1e57098 (2026-10-01), by `mtmd_get_memory_usage`: 1.00 (gemma3, 896 pixels), 1.00 (idefics3, 512), 1.51 (mlp, 336)."""
+GROWING_SHARES = (0.9, 1.0, 6.0)
+"""For those that encode images at their own size: the buffer is reserved for a middling image, and grows with the
+largest that comes; by how much was not measured."""
+WARMED_SIDES = MappingProxyType(
+    {
+        "qwen2vl_merger": 46, "qwen2.5vl_merger": 46, "qwen3vl_merger": 46, "glm4v": 46, "hunyuanvl": 32, "phi4": 16,
+        "pixtral": 16, "kimivl": 16, "gemma4v": 16,
+    }
+)  # fmt: skip
+"""By kind, the tokens along one side of the image that is encoded at the start (`set_warmup_n_tokens`,
+tools/mtmd/clip.cpp), where that is not the size that the file states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,33 +94,58 @@ def projector_terms(projector: Projector, load: Load) -> list[Term]:
         source=f"tensor table of {projector.source}; loaded whole, tools/mtmd/clip.cpp",
         formula=f"{len(projector.tensors)} tensors",
     )
-    expected, formula = _encoding_bytes(projector.vision)
-    if expected:
-        low, middle, high = (int(expected * share) for share in COMPUTE_DOUBT)
-    else:
-        low, middle, high = (n * MIB for n in UNSTATED_COMPUTE_MIB)
+    made = _encoding(projector)
     compute = Term(
         kind=Kind.COMPUTE,
         label="mmproj compute",
         place=place.name,
-        n_bytes=middle,
-        low_bytes=low,
-        high_bytes=high,
-        basis=Basis.ASSUMED,
-        source="the feed-forward network of one image at the size it is made for; not measured",
-        formula=formula,
+        n_bytes=made.n_bytes,
+        low_bytes=made.low_bytes,
+        high_bytes=made.high_bytes,
+        basis=made.basis,
+        source="mtmd_get_memory_usage of three projectors, llama.cpp 0c1e57098; the graph is that of a plain encoder",
+        formula=made.formula,
     )
     return [weights, compute]
 
 
-def _encoding_bytes(encoder: Encoder | None) -> tuple[int, str]:
-    """Of one image, in float32: two inner widths, and four outer ones for the residual, norms and attention."""
-    if encoder is None or not (encoder.image_size and encoder.patch_size and encoder.feed_forward_width):
-        return 0, "no size is stated"
-    n_patches = (encoder.image_size // encoder.patch_size) ** 2
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """What encoding one image takes, with a band."""
+
+    n_bytes: int
+    low_bytes: int
+    high_bytes: int
+    basis: Basis
+    formula: str
+
+
+def _encoding(projector: Projector) -> Encoding:
+    """The feed-forward network at its widest: one inner width, and three outer ones, of every patch in float32."""
+    encoder, side = projector.vision, WARMED_SIDES.get(projector.kind)
+    n_patches = 0 if encoder is None else _n_patches(encoder, side)
+    if encoder is None or not (n_patches and encoder.feed_forward_width):
+        low, middle, high = (n * MIB for n in UNSTATED_COMPUTE_MIB)
+        return Encoding(
+            n_bytes=middle, low_bytes=low, high_bytes=high, basis=Basis.ASSUMED, formula="no size is stated"
+        )
     inner, outer = encoder.feed_forward_width, encoder.embedding_width
-    n_bytes = 4 * n_patches * (2 * inner + 4 * outer)
-    return n_bytes, f"{n_patches} patches x (2 x {inner} + 4 x {outer}) x float32"
+    n_bytes = 4 * n_patches * (inner + 3 * outer)
+    shares = FIXED_SHARES if side is None else GROWING_SHARES
+    low, middle, high = (int(n_bytes * share) for share in shares)
+    return Encoding(
+        n_bytes=middle,
+        low_bytes=low,
+        high_bytes=high,
+        basis=Basis.CALIBRATED if side is None else Basis.ASSUMED,
+        formula=f"{n_patches} patches x ({inner} + 3 x {outer}) x float32",
+    )
+
+
+def _n_patches(encoder: Encoder, side: int | None) -> int:
+    if side is not None:
+        return (side * encoder.merge_size) ** 2
+    return (encoder.image_size // encoder.patch_size) ** 2 if encoder.patch_size else 0
 
 
 def draft_terms(draft: Model, load: Load) -> list[Term]:
