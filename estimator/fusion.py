@@ -61,11 +61,13 @@ def _n_router_nodes(nodes: Sequence[Node], start: int) -> int:
     is_power_of_two = n_experts & (n_experts - 1) == 0
     if not (is_power_of_two and n_experts <= MAX_ROUTED_EXPERTS) and n_experts not in ODD_ROUTED_EXPERTS:
         return 0
-    names = [node.name for node in nodes[start : start + 11]]
+    names = [node.name for node in nodes[start : start + 13]]
     wanted = ["ffn_moe_probs", "ffn_moe_probs_reshaped", "ffn_moe_argsort", "ffn_moe_topk", "ffn_moe_weights"]
     if names[2:3] == ["ffn_moe_probs_biased"]:
         wanted.insert(2, "ffn_moe_probs_biased")
     n = len(wanted)
     if names[:n] != wanted:
         return 0
-    return n + len(_NORMALISED) if tuple(names[n : n + len(_NORMALISED)]) == _NORMALISED else n
+    if tuple(names[n : n + len(_NORMALISED)]) == _NORMALISED:
+        n += len(_NORMALISED)
+    return n + 1 if names[n : n + 1] == ["ffn_moe_weights_scaled"] else n

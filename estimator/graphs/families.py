@@ -78,7 +78,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "olmoe": Family(build=Transformer(router=UNNORMALISED).build),
         "ernie4_5-moe": Family(build=Transformer(router=SOFTMAX).build),
         "glm4moe": Family(build=Transformer(router=SIGMOID, feed_forward_norm="post_attention_norm").build),
-        "minimax-m2": Family(build=Transformer(router=RouterTraits(is_sigmoid=True)).build),
+        "minimax-m2": Family(build=Transformer(router=RouterTraits(is_sigmoid=True, is_fixed=True)).build),
         "glm4": Family(build=Transformer(has_post_norms=True).build),
         "seed_oss": Family(build=Transformer(feed_forward_norm="post_attention_norm").build),
         "gemma": Family(build=Transformer(attention=GEMMA, scales_embedding=True).build),
@@ -95,7 +95,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         ),
         "starcoder2": Family(build=Transformer(norm_operation="NORM").build),
         "phi2": Family(
-            build=Transformer(attention=GEMMA, norm_operation="NORM", is_parallel=True, adds_attention_first=True).build
+            build=Transformer(
+                attention=GEMMA,
+                norm_operation="NORM",
+                is_parallel=True,
+                parallel_sum=("attention", "feed-forward", "residual"),
+            ).build
         ),
         "hunyuan-dense": Family(build=Transformer(attention=AttentionTraits(norms_after_rope=True)).build),
         "hunyuan-moe": Family(
@@ -109,6 +114,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             ).build,
             variant=_three_of_four,
         ),
+        "falcon": Family(
+            build=Transformer(
+                norm_operation="NORM", is_parallel=True, parallel_sum=("feed-forward", "attention", "residual")
+            ).build
+        ),
+        "mimo2": Family(build=Transformer(router=RouterTraits(is_sigmoid=True, is_fixed=True)).build),
         "arcee": Family(build=Transformer(is_squared=True).build),
         "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
         "dots1": Family(build=Transformer(router=SIGMOID).build),

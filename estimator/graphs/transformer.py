@@ -35,8 +35,8 @@ class Transformer:
     """Feed-forward networks without a gate square what is positive (Nemotron)."""
     is_parallel: bool = False
     """Attention and feed-forward network read the same normed input, and both are added (Command R)."""
-    adds_attention_first: bool = False
-    """Of a parallel block: the attention's result is the sum's first term."""
+    parallel_sum: tuple[str, str, str] = ("feed-forward", "residual", "attention")
+    """The order in which a parallel block's terms are added."""
     feed_forward_norm: str = "ffn_norm"
     has_post_norms: bool = False
     """Attention and feed-forward results are normed before they are added (Gemma)."""
@@ -81,13 +81,15 @@ class Transformer:
 
     def _parallel_block(self, draft: Draft, layer: int, x: Node) -> Node:
         normed = draft.norm(x, f"blk.{layer}.attn_norm.weight")
-        attended = self._attended(draft, layer, normed)
+        other = f"blk.{layer}.attn_norm_2.weight"  # Falcon 40B: the attention has a norm of its own
+        attended = self._attended(draft, layer, draft.norm(x, other) if draft.has(other) else normed)
         if layer == draft.last_layer:
             shape = (normed.shape[0], draft.n_outputs)
             attended, x = output_rows(draft, attended, x)
             normed = draft.operation("normed_rows", "GET_ROWS", shape, normed, draft.output_rows)
         found = self._fed_forward(draft, layer, normed)
-        first, second, third = (attended, found, x) if self.adds_attention_first else (found, x, attended)
+        terms = {"feed-forward": found, "residual": x, "attention": attended}
+        first, second, third = (terms[name] for name in self.parallel_sum)
         total = draft.operation("ffn_sum", "ADD", found.shape, first, second)
         return draft.operation("l_out", "ADD", found.shape, total, third)
 
