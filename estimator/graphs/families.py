@@ -140,7 +140,9 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "lfm2": Family(build=HybridStack(adds_residual_first=True, output_norm="token_embd_norm.weight").build),
         "lfm2moe": Family(
             build=HybridStack(
-                router=RouterTraits(is_sigmoid=True), adds_residual_first=True, output_norm="token_embd_norm.weight"
+                router=RouterTraits(is_sigmoid=True, is_fixed=True),
+                adds_residual_first=True,
+                output_norm="token_embd_norm.weight",
             ).build
         ),
         "gemma2": Family(
