@@ -153,6 +153,8 @@ def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tu
 
 
 def _cut_short(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
+    if FAMILIES[model.architecture].has_layer_inputs and machine.n_devices > 1:
+        return simulated(model, step, layout, machine)
     last = model.n_layers - model.n_predictor_layers - 1
     signatures = [_signature(model, layer, layout, machine) for layer in range(last + 1)]
     runs = [*runs_of(signatures[:last]), Run(last, 1, 1)]  # the last layer works on the output rows only

@@ -26,6 +26,9 @@ class Family:
     build: Callable[[Draft], None]
     variant: Callable[[Model, int], Hashable] = _no_variants
     """What makes a layer's graph another one though its tensors and its cache are the same."""
+    has_layer_inputs: bool = False
+    """Every layer reads an input of its own. Devices get copies of theirs, which are there from the start, so that no
+    layer may be left out where there are several."""
 
 
 def _on_windows(model: Model, layer: int) -> bool:
@@ -128,8 +131,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "nemotron": Family(build=Transformer(norm_operation="NORM", is_squared=True).build),
         "nemotron_h": Family(build=nemotron_h.build),
         "nemotron_h_moe": Family(build=nemotron_h.build),
-        "gemma3n": Family(build=gemma3n.build, variant=_is_sparse),
-        "gemma4": Family(build=gemma4.build),
+        "gemma3n": Family(build=gemma3n.build, variant=_is_sparse, has_layer_inputs=True),
+        "gemma4": Family(build=gemma4.build, has_layer_inputs=True),
         "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
         "qwen3next": Family(build=DeltaNetStack().build),
         "qwen35": Family(build=DeltaNetStack(n_positions=4).build),
