@@ -87,7 +87,7 @@ def app_parser(engine: Engine | None) -> _Parser:
         "snapshot prints what is there now. The options of the load (--quant, --context, --device ...) are those of "
         "check: plimsoll check --help.",
     )
-    _add_model(parser, "a .gguf file, or the name of a known model")
+    _add_model(parser, _MODEL_HELP)
     _add_shared(parser)
     parser.add_argument("--version", action="version", version=f"plimsoll {__version__}")
     if engine is not None:
@@ -95,7 +95,10 @@ def app_parser(engine: Engine | None) -> _Parser:
     return parser
 
 
-_MODEL_HELP = "a .gguf file (of a split one, any part), or the name of a known model"
+_MODEL_HELP = (
+    "a .gguf file (of a split one, any part), a checkpoint's directory or config.json, a name that Ollama or the Hugging "
+    "Face cache has here, or the name of a known model"
+)
 
 
 def check_parser(engine: Engine) -> _Parser:
@@ -168,7 +171,7 @@ def _add_model(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
     load = parser.add_argument_group("load")
-    load.add_argument("--quant", metavar="NAME", help="as if the model were quantised so: Q4_K_M, IQ4_XS, Q8_0 ...")
+    load.add_argument("--quant", metavar="NAME", help="as if the model were quantised so: Q4_K_M, IQ4_XS, UD-Q4_K_XL, AWQ, FP8, MLX-4bit, 4.0bpw ...")
     load.add_argument(
         "--context",
         type=parse_context,
