@@ -171,7 +171,11 @@ def _add_model(parser: argparse.ArgumentParser, text: str) -> None:
 
 def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
     load = parser.add_argument_group("load")
-    load.add_argument("--quant", metavar="NAME", help="as if the model were quantised so: Q4_K_M, IQ4_XS, UD-Q4_K_XL, AWQ, FP8, MLX-4bit, 4.0bpw ...")
+    load.add_argument(
+        "--quant",
+        metavar="NAME",
+        help="as if the model were quantised so: Q4_K_M, IQ4_XS, UD-Q4_K_XL, AWQ, FP8, MLX-4bit, 4.0bpw ...",
+    )
     load.add_argument(
         "--context",
         type=parse_context,
