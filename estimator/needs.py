@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.file_size import gguf_size
-from estimator.ledger import Answer, Basis, Estimate, Kind
+from estimator.ledger import Basis, Estimate, Kind
 from estimator.model import Model
 from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
@@ -171,27 +171,3 @@ def unquantised_bytes(model: Model) -> int:
 def unquantised_share(model: Model, n_bytes: int) -> int:
     """What so many loaded bytes were before they were quantised."""
     return n_bytes * unquantised_bytes(model) // max(1, stored_weights(model)[0])
-
-
-def load_answers(needs: Needs) -> tuple[Answer, ...]:
-    """The same as figures beside an estimate."""
-    return (
-        Answer(
-            key="disk_bytes",
-            label="files on disk",
-            value=needs.disk_bytes,
-            unit="bytes",
-            basis=needs.disk_basis,
-            source=needs.source,
-        ),
-        Answer(
-            key="load_ram_bytes",
-            label="RAM while loading",
-            value=needs.ram_bytes,
-            low=float(needs.ram_bytes),
-            high=float(needs.ram_bytes + needs.cached_bytes),
-            unit="bytes",
-            basis=Basis.DERIVED,
-            source=f"{needs.reason} ({needs.source})",
-        ),
-    )

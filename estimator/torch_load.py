@@ -22,7 +22,6 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
 from estimator.modules import has_gguf_types, has_tied_output, layer_kinds, modules_of
-from estimator.needs import load_answers, torch_needs
 from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
 from estimator.torch_process import process_term, slack_term, workspace_term
@@ -282,7 +281,7 @@ class TorchLoad:
                     source=source,
                 )
             )
-        return (*found, *load_answers(torch_needs(self.model, self.modules)))
+        return tuple(found)
 
 
 def _run(workload: Workload, options: TorchOptions, *, is_wide: bool) -> CacheRun:

@@ -189,6 +189,15 @@ class HardwareOf1(Strict):
     high_tokens_per_second: float | None
 
 
+class NeedsOf1(Strict):
+    disk_bytes: int
+    load_ram_bytes: int
+    page_cache_bytes: int
+    reason: str
+    source: str
+    shortages: list[str]
+
+
 class Schema1(Strict):
     """What ``plimsoll check --json`` promises. A change here is a change of the schema."""
 
@@ -201,6 +210,7 @@ class Schema1(Strict):
     estimate: EstimateOf1 | None
     speed: SpeedOf1 | None
     advice: AdviceOf1 | None
+    needs: NeedsOf1 | None
     faults: list[FaultOf1]
     doubts: list[str]
     verify: VerifyOf1 | None

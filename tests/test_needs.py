@@ -1,13 +1,21 @@
 """Room on disk, and RAM while loading."""
 
+from dataclasses import replace
+
 import pytest
 from measured import measured_model
 
 from estimator.engine import load_engine
 from estimator.ledger import Basis, Place, Workload
 from estimator.modules import modules_of
-from estimator.needs import load_answers, mapped_needs, needs_of, torch_needs, unmapped_needs
+from estimator.needs import mapped_needs, needs_of, torch_needs, unmapped_needs
 from estimator.reader import read_model
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
+from probes.snapshot import Snapshot
+from tui.check import find_out
+from tui.report import finding_text
+from tui.request import Request
 
 GIB = 1 << 30
 
@@ -72,10 +80,38 @@ def test_a_gguf_file_is_dequantised_in_ram() -> None:
     assert torch_needs(model, modules_of(model, 2, dequantises_gguf=True)).ram_bytes > 15 * GIB
 
 
-def test_the_answers_are_the_figures() -> None:
-    model = read_model("Qwen3 8B", "BF16")
-    needs = torch_needs(model, modules_of(model))
-    assert {answer.key: answer.value for answer in load_answers(needs)} == {
-        "disk_bytes": needs.disk_bytes,
-        "load_ram_bytes": needs.ram_bytes,
-    }
+def report_of(name: str, *, disk_free_bytes: int, free_ram: str = "64GiB") -> str:
+    finding = find_out(request(name), read_model(name), snapshot(f"RTX 4090, RAM {free_ram}"))
+    return finding_text(replace(finding, disk_free_bytes=disk_free_bytes))
+
+
+def request(name: str) -> Request:
+    return Request(source=name, options=load_engine("llamacpp").Options())
+
+
+def snapshot(hardware: str) -> Snapshot:
+    return take_one(simulated_sources(hardware), 5.0)
+
+
+def test_the_files_and_the_page_cache_are_told() -> None:
+    out = report_of("Qwen3 8B", disk_free_bytes=100 * GIB)
+    assert "files 4.7 GiB" in out
+    assert "free at home" not in out
+
+
+def test_a_disk_without_room_for_the_files_is_told() -> None:
+    assert "on disk, and 1.0 GiB is free at home" in report_of("Qwen3 8B", disk_free_bytes=GIB)
+
+
+def test_a_model_that_is_here_needs_no_room_on_disk_any_more() -> None:
+    model = replace(read_model("Qwen3 8B"), file_bytes=5 * GIB)
+    finding = find_out(request("x"), model, snapshot("RTX 4090, RAM 64GiB"))
+    assert replace(finding, disk_free_bytes=GIB).shortages == ()
+
+
+def test_a_load_that_takes_more_ram_on_the_way_than_there_is_is_told() -> None:
+    plan = Request(
+        source="x", quant="Q4_K_M", engine_name="transformers", options=load_engine("transformers").Options()
+    )
+    finding = find_out(plan, read_model("Qwen3 8B", "Q4_K_M"), snapshot("RTX 4090, RAM 8GiB"))
+    assert [told for told in finding.shortages if "of RAM at its peak" in told]

@@ -32,6 +32,7 @@ def run_check(
     has_hardware: bool = False,
     is_verified: bool = False,
     verifier: str | None = None,
+    disk_free_bytes: int | None = None,
 ) -> int:
     """Print the report, and return the exit status.
 
@@ -45,6 +46,7 @@ def run_check(
         has_hardware: list the known hardware that would hold it, too.
         is_verified: ask the engine's own program too.
         verifier: the file of that program; None looks for it on the path.
+        disk_free_bytes: where models are usually kept; None: not known, or not of this machine.
     """
     try:
         model = read_model(request.source, request.quant)
@@ -52,6 +54,7 @@ def run_check(
     except (EstimatorError, UnknownDevice) as error:
         complain(str(error))
         return UNUSABLE
+    finding = replace(finding, disk_free_bytes=disk_free_bytes)
     if is_verified:
         from tui.verify import verify  # noqa: PLC0415  # 9 ms for subprocess and tempfile, which few pay
 

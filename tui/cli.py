@@ -113,7 +113,19 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         has_hardware=given.has_hardware,
         is_verified=given.is_verified or given.verifier is not None,
         verifier=given.verifier,
+        disk_free_bytes=_disk_free_bytes(shared),
     )
+
+
+def _disk_free_bytes(given: argparse.Namespace) -> int | None:
+    """At home, where the caches of Hugging Face, Ollama and LM Studio lie, unless told otherwise."""
+    if given.simulate is not None or given.replay is not None:
+        return None
+    import os  # noqa: PLC0415  # loaded already
+
+    from probes.storage import free_bytes  # noqa: PLC0415
+
+    return free_bytes(os.path.expanduser("~"))
 
 
 def _run_plan(rest: list[str], shared: argparse.Namespace) -> int:

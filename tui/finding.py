@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from estimator.ledger import Place
 from estimator.model import Model
+from estimator.needs import Needs, needs_of
 from probes.snapshot import Device, Snapshot
-from tui.humanize import plain
+from tui.humanize import plain, size
 from tui.pace import Pacing, pacing_of
-from tui.places import device_label
+from tui.places import HOST_NAME, device_label
 from tui.plan import Advice, Assessment, Change, Plan, option_flags
 from tui.request import Request
 
@@ -74,6 +75,8 @@ class Finding:
     advice: Advice | None
     hardware: "tuple[Option, ...] | None" = None
     """Which other hardware would hold it, where that was asked for."""
+    disk_free_bytes: int | None = None
+    """Where models are usually kept; None where it is not known, or the hardware is not this machine's."""
     reason: str = ""
     exit_status: int
     verification: Verification | None = None
@@ -91,6 +94,32 @@ class Finding:
             return self.model.doubts
         is_by_hand = is_chosen_by_hand(self.snapshot.devices, self.assessment)
         return (*self.assessment.estimate.doubts, *((BY_HAND,) if is_by_hand else ()))
+
+    @property
+    def needs(self) -> Needs | None:
+        """Room on disk and in RAM, beside what the estimate is of."""
+        made = self.assessment
+        if made is None:
+            return None
+        is_mapped = bool(getattr(made.plan.options, "is_mapped", True))  # an option of llama.cpp's
+        return needs_of(made.plan.engine_name, made.plan.model, made.estimate, HOST_NAME, is_mapped=is_mapped)
+
+    @property
+    def shortages(self) -> tuple[str, ...]:
+        """What loading takes and is not there, a sentence each; the verdict is on what stays loaded."""
+        needs = self.needs
+        host = next((place for place in self.places if place.kind == "host"), None)
+        if needs is None:
+            return ()
+        found = []
+        if host is not None and needs.ram_bytes > host.free_bytes:
+            found.append(
+                f"loading takes {size(needs.ram_bytes)} of RAM at its peak, and {size(host.free_bytes)} is free"
+            )
+        room = self.disk_free_bytes
+        if self.model.file_bytes is None and room is not None and needs.disk_bytes > room:
+            found.append(f"the files take {size(needs.disk_bytes)} on disk, and {size(room)} is free at home")
+        return tuple(found)
 
     @property
     def faults(self) -> tuple[str, ...]:

@@ -96,8 +96,8 @@ def app_parser(engine: Engine | None) -> _Parser:
 
 
 _MODEL_HELP = (
-    "a .gguf file (of a split one, any part), a checkpoint's directory or config.json, a name that Ollama or the Hugging "
-    "Face cache has here, or the name of a known model"
+    "a .gguf file (of a split one, any part), a checkpoint's directory or config.json, a name that Ollama or the "
+    "Hugging Face cache has here, or the name of a known model"
 )
 
 

@@ -41,6 +41,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield ""
         yield from _place_lines(finding, made)
         yield from _answer_lines(made.estimate)
+        yield from _need_lines(finding)
         if finding.advice is not None:
             yield ""
             yield from _advice_lines(finding.advice, made.plan)
@@ -154,6 +155,20 @@ def _answer_lines(estimate: Estimate) -> Iterator[str]:
         yield from _wrapped(f"{answer.label:<{width}}   {answer_text(answer)}", "  ", " " * (width + 5))
 
 
+def _need_lines(finding: Finding) -> Iterator[str]:
+    """Room on disk and in RAM, of a model that has to be loaded first."""
+    needs = finding.needs
+    if needs is None:
+        return
+    yield ""
+    parts = [f"files {size(needs.disk_bytes)}"]
+    if needs.ram_bytes:
+        parts.append(f"RAM while loading {size(needs.ram_bytes)}")
+    if needs.cached_bytes:
+        parts.append(f"page cache up to {size(needs.cached_bytes)}, which the system takes back")
+    yield from _wrapped(sentence(parts), "  ", "    ")
+
+
 def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
     native = plan.model.native_context_tokens
     longest = advice.longest_context_tokens
@@ -194,6 +209,8 @@ def _note_lines(finding: Finding) -> Iterator[str]:
         if finding.reason and fault.partition(": ")[2] in finding.reason:
             continue
         yield from _wrapped(f"! {plain(fault, 400)}", "  ", "    ")
+    for shortage in finding.shortages:
+        yield from _wrapped(f"! {plain(shortage, 400)}", "  ", "    ")
     for doubt in finding.doubts:
         yield from _wrapped(f"≈ {plain(doubt, 400)}", "  ", "    ")
 

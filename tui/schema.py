@@ -34,6 +34,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "estimate": None if made is None else _estimate_json(made.estimate),
         "speed": None if (pacing := finding.pacing) is None else _speed_json(pacing),
         "advice": None if made is None or finding.advice is None else _advice_json(finding.advice, made.plan),
+        "needs": _needs_json(finding),
         "faults": [
             {"probe": fault.probe, "device": fault.device_key, "message": fault.message}
             for fault in finding.snapshot.faults
@@ -223,6 +224,20 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
             }
             for term in estimate.terms
         ],
+    }
+
+
+def _needs_json(finding: Finding) -> dict[str, Any] | None:
+    needs = finding.needs
+    if needs is None:
+        return None
+    return {
+        "disk_bytes": needs.disk_bytes,
+        "load_ram_bytes": needs.ram_bytes,
+        "page_cache_bytes": needs.cached_bytes,
+        "reason": needs.reason,
+        "source": needs.source,
+        "shortages": list(finding.shortages),
     }
 
 

@@ -10,7 +10,6 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Layer, Model
 from estimator.modules import Module, has_gguf_types, modules_of
-from estimator.needs import load_answers, torch_needs
 from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
 from estimator.shell import quoted
@@ -89,7 +88,6 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         n_gpu_layers=0 if is_alone else n_blocks + 1,
         layers_by_device=load.counts() if len(load.devices) > 1 else (),
         doubts=(*model.doubts, *_doubts(model, workload)),
-        answers=load_answers(torch_needs(model, load.modules)),
         refusal="" if all(place.kind in ("cuda", "rocm") for place in load.devices) and not is_alone else NO_CUDA,
     )
 

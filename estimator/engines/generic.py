@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
-from estimator.needs import load_answers, rule_of_thumb_needs, stored_weights
+from estimator.needs import stored_weights
 from estimator.shell import quoted
 
 NAME = "rule of thumb"
@@ -64,7 +64,6 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         n_layers=1,
         n_gpu_layers=1 if devices else 0,
         doubts=(*model.doubts, "a rule of thumb: neither the context nor the engine is in it"),
-        answers=load_answers(rule_of_thumb_needs(model)),
     )
 
 

@@ -12,7 +12,6 @@ from estimator.mlx_cache import MlxRun
 from estimator.mlx_pass import IDLE_BYTES, pass_bytes
 from estimator.model import Model
 from estimator.modules import has_gguf_types, layer_kinds, modules_of
-from estimator.needs import load_answers, mlx_needs
 from estimator.runtime import host_runtime, runtime_term
 from estimator.shell import quoted
 
@@ -83,7 +82,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         n_layers=n_blocks + 1,
         n_gpu_layers=0 if device is host else n_blocks + 1,
         doubts=(*model.doubts, *_doubts(model, run, device, terms[0].n_bytes)),
-        answers=_answers(model, device, terms[0].n_bytes),
+        answers=_answers(device, terms[0].n_bytes),
         refusal=_refusal(model, run, device),
     )
 
@@ -225,7 +224,7 @@ def _refusal(model: Model, run: MlxRun, device: Place) -> str:
     return ""
 
 
-def _answers(model: Model, device: Place, weight_bytes: int) -> tuple[Answer, ...]:
+def _answers(device: Place, weight_bytes: int) -> tuple[Answer, ...]:
     found = []
     if device.kind == "metal" and device.total_bytes:
         found.append(
@@ -236,4 +235,4 @@ def _answers(model: Model, device: Place, weight_bytes: int) -> tuple[Answer, ..
                 source=f"wired_limit, mlx_lm/generate.py, {RELEASE}; sudo sysctl iogpu.wired_limit_mb raises the limit",
             )
         )
-    return (*found, *load_answers(mlx_needs(model)))
+    return tuple(found)
