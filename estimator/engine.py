@@ -33,11 +33,7 @@ RUN_BY = MappingProxyType(
 
 
 class Engine(Protocol):
-    """A module of ``estimator.engines``.
-
-    One whose ``estimate`` or ``fallback`` takes long may offer a ``quick_estimate`` and a ``quick_fallback`` beside
-    them, which are asked for many loads at once.
-    """
+    """A module of ``estimator.engines``."""
 
     NAME: str
     """As its users write it: ``llama.cpp``."""
@@ -49,6 +45,9 @@ class Engine(Protocol):
     """Of these, what is worth trying one after another, the widest first."""
     QUANTS: Sequence[str]
     """The quants that are worth offering for it, the best ones first."""
+    DEVICE_FLAG: str | None
+    """What takes llama.cpp's names of the devices to use. Empty: nothing does, and it uses what the driver lets it see.
+    None: no program is known that could be told."""
 
     def estimate(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate:
         """What the engine would allocate, as asked.
@@ -60,6 +59,20 @@ class Engine(Protocol):
 
     def fallback(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate | None:
         """What it would do by itself where that does not fit; None where it would not do anything, or can't."""
+        ...
+
+    def quick_estimate(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Estimate:
+        """As ``estimate``, for many loads at once: with a wider band where the narrow one takes long.
+
+        Raises:
+            Unjudgeable: as ``estimate``.
+        """
+        ...
+
+    def quick_fallback(
+        self, model: Model, workload: Workload, options: Any, places: Sequence[Place]
+    ) -> Estimate | None:
+        """As ``fallback``, for many loads at once."""
         ...
 
     def relieved(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Any | None:

@@ -14,7 +14,7 @@ from measured import measured_model
 import estimator.engines
 import estimator.readers
 import probes.vendors
-from estimator.engine import ENGINES, load_engine
+from estimator.engine import ENGINES, Engine, load_engine
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind, Place, Workload
 from estimator.reader import READERS
@@ -72,6 +72,13 @@ def test_an_engine_declares_its_options_with_flag_and_help(engine: ModuleType) -
         assert option.metadata["flag"] == "" or option.metadata["flag"].startswith("--"), option.name
     with pytest.raises(dataclasses.FrozenInstanceError):
         setattr(engine.Options(), dataclasses.fields(engine.Options)[0].name, None)
+
+
+@pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)
+def test_an_engine_has_all_of_its_face(engine: ModuleType) -> None:
+    """A module is no class that mypy could check against the protocol."""
+    face = {*Engine.__annotations__, *(name for name in vars(Engine) if not name.startswith("_"))}
+    assert {name for name in face if not hasattr(engine, name)} == set()
 
 
 @pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)

@@ -1,26 +1,21 @@
-"""What a check found out, and what to type next: the engine's line for it, and the flags of each change."""
+"""What a check found out, and the flags of each change."""
 
-import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.needs import Needs, needs_of
-from probes.snapshot import Device, Snapshot
-from tui.humanize import plain, size
+from probes.snapshot import Snapshot
+from tui.device_choice import said_by_hand
+from tui.humanize import size
 from tui.pace import Pacing, pacing_of
-from tui.places import HOST_NAME, device_label
+from tui.places import HOST_NAME
 from tui.plan import Advice, Assessment, Change, Plan, option_flags
 from tui.request import Request
 
 TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
 if TYPE_CHECKING:
     from tui.hardware import Option
-
-_DEVICE_PREFIXES = {"nvidia": "CUDA", "amd": "ROCm", "apple": "MTL"}
-"""How llama.cpp's backends name their devices, by the vendor (ggml/src/ggml-cuda, ggml-metal)."""
-BY_HAND = "choose the device by hand: see llama-server --list-devices, and add -dev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +87,7 @@ class Finding:
         """What had to be assumed."""
         if self.assessment is None:
             return self.model.doubts
-        is_by_hand = is_chosen_by_hand(self.snapshot.devices, self.assessment)
-        return (*self.assessment.estimate.doubts, *((BY_HAND,) if is_by_hand else ()))
+        return (*self.assessment.estimate.doubts, *said_by_hand(self.snapshot.devices, self.assessment))
 
     @property
     def needs(self) -> Needs | None:
@@ -145,56 +139,3 @@ def _device_flag(devices: tuple[str, ...] | None) -> str:
     if devices is None:
         return "--device auto"
     return f'--device "{",".join(devices)}"' if devices else "--device cpu"
-
-
-def launch_command(finding: Finding, made: Assessment) -> str:
-    """The line that starts the engine with exactly this load."""
-    settings = "" if os.name == "nt" else "".join(f"{k}={v} " for k, v in launch_environment(finding, made).items())
-    return settings + plain(made.plan.engine.command(finding.model, engine_flags(finding, made)), 8192)
-
-
-def engine_flags(finding: Finding, made: Assessment) -> str:
-    """The engine's own arguments, the devices named where not all of them are used."""
-    return flags_on(finding.snapshot.devices, made)
-
-
-def flags_on(devices: Sequence[Device], made: Assessment) -> str:
-    flags = made.plan.engine.flags(made.plan.model, made.plan.workload, made.plan.options, made.estimate)
-    if not devices:
-        return flags
-    if not made.device_names:
-        return f"{flags} -dev none"
-    if is_chosen_by_hand(devices, made) or made.device_names == tuple(_names(devices)):
-        return flags
-    names = _names(devices)
-    return f"{flags} -dev {','.join(names[label] for label in made.device_names)}"
-
-
-def launch_environment(finding: Finding, made: Assessment) -> dict[str, str]:
-    return environment_on(finding.snapshot.devices, made)
-
-
-def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str]:
-    """CUDA counts the fastest device as 0; told otherwise, it counts as the driver and this report do."""
-    if not made.device_names or is_chosen_by_hand(devices, made):
-        return {}
-    names = {device.name for device in devices if device.vendor == "nvidia"}
-    return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if len(names) > 1 else {}
-
-
-def is_chosen_by_hand(devices: Sequence[Device], made: Assessment) -> bool:
-    """Whether llama.cpp's name of a device can't be known: of parts (MIG), or where vendors are mixed."""
-    if not made.device_names or len(devices) < 2:
-        return False
-    vendors = {device.vendor for device in devices}
-    has_parts = len({(device.vendor, device.index) for device in devices}) < len(devices)
-    return has_parts or len(vendors) > 1 or not vendors <= _DEVICE_PREFIXES.keys()
-
-
-def _names(devices: Sequence[Device]) -> dict[str, str]:
-    """Label -> llama.cpp's name, of devices of one vendor; in its order, which is that of their numbers."""
-    ordered = sorted(devices, key=lambda device: device.index)
-    return {
-        device_label(device, devices): f"{_DEVICE_PREFIXES.get(device.vendor, '')}{position}"
-        for position, device in enumerate(ordered)
-    }

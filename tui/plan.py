@@ -126,8 +126,7 @@ def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> As
             lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
         return _assess_on(plan, chosen + host, is_quick=is_quick)
-    is_split_by_hand = bool(getattr(plan.options, "tensor_split", None))  # not every engine has shares
-    if len(devices) > 1 and not is_split_by_hand:
+    if len(devices) > 1 and not _has_shares(plan.options):
         for place in sorted(devices, key=lambda place: -place.total_bytes):
             if _fits_alone(plan, place, host):
                 return _assess_on(plan, (place, *host), is_quick=is_quick)
@@ -141,6 +140,11 @@ def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None
         return None
     chosen = tuple(now[place.name] for place in made.places)
     return replace(made, places=chosen, verdict=judge(made.estimate, chosen, made.fallback))
+
+
+def _has_shares(options: Any) -> bool:
+    """Whether an option says what each device gets, so that they are all meant."""
+    return any(isinstance(getattr(options, field.name), tuple) for field in fields(options))
 
 
 def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
@@ -159,8 +163,8 @@ def model_bytes(model: Model) -> int:
 
 def _assess_on(plan: Plan, places: tuple[Place, ...], *, is_quick: bool) -> Assessment:
     engine = plan.engine
-    fallback = getattr(engine, "quick_fallback", engine.fallback) if is_quick else engine.fallback
-    estimate = getattr(engine, "quick_estimate", engine.estimate) if is_quick else engine.estimate
+    fallback = engine.quick_fallback if is_quick else engine.fallback
+    estimate = engine.quick_estimate if is_quick else engine.estimate
     made = estimate(plan.model, plan.workload, plan.options, places)
     if is_quick and not _is_clear(made, places):
         made = engine.estimate(plan.model, plan.workload, plan.options, places)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
-from tui.finding import Finding, Verification, change_flags, launch_command
+from tui.device_choice import start_line
+from tui.finding import Finding, Verification, change_flags
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.pace import Pacing, pace_line, stage_text
 from tui.places import HOST_NAME, missing_places
@@ -48,7 +49,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield ""
         if made.verdict.level >= Level.SPILLS:
             yield "  what was asked, and does not fit:"
-        yield f"  {launch_command(finding, made)}"
+        yield f"  {start_line(finding.snapshot.devices, made)}"
     if finding.verification is not None:
         yield ""
         yield from _verification_lines(finding.verification)

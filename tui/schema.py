@@ -10,7 +10,8 @@ from estimator.engine import load_engine
 from estimator.ledger import Answer, Estimate, Place
 from estimator.model import Model
 from estimator.verdict import Level
-from tui.finding import Figures, Finding, Verification, change_flags, engine_flags, launch_environment
+from tui.device_choice import environment_on, flags_on
+from tui.finding import Figures, Finding, Verification, change_flags
 from tui.pace import Pacing
 from tui.plan import Advice, Assessment, Plan
 
@@ -156,8 +157,8 @@ def _engine_json(finding: Finding) -> dict[str, Any]:
     return {
         "name": (load_engine(finding.request.engine_name) if plan is None else plan.engine).NAME,
         "options": {field.name: getattr(options, field.name) for field in fields(options)},
-        "flags": None if made is None else engine_flags(finding, made),
-        "environment": {} if made is None else launch_environment(finding, made),
+        "flags": None if made is None else flags_on(finding.snapshot.devices, made),
+        "environment": {} if made is None else environment_on(finding.snapshot.devices, made),
     }
 
 

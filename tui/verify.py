@@ -22,7 +22,8 @@ from estimator.gguf_writer import write_header
 from estimator.ledger import Estimate, Kind, Place
 from estimator.model import Model
 from estimator.readers.catalogue import find
-from tui.finding import Compared, Figures, Finding, Verification, engine_flags, launch_environment
+from tui.device_choice import environment_on, flags_on
+from tui.finding import Compared, Figures, Finding, Verification
 from tui.humanize import plain
 from tui.plan import Assessment
 
@@ -79,7 +80,7 @@ def arguments(finding: Finding, made: Assessment, path: str) -> list[str]:
         Unverifiable: something about the load can't be told to it.
     """
     plan = made.plan
-    flags = shlex.split(engine_flags(finding, made))
+    flags = shlex.split(flags_on(finding.snapshot.devices, made))
     for flag in _UNKNOWN_FLAGS.intersection(flags):
         if plan.workload.n_sequences > 1:
             raise Unverifiable(f"{PROGRAM} can't be told of {flag}")
@@ -162,7 +163,7 @@ def _read(process: "subprocess.Popen[bytes]", seconds: float) -> bytes:
 def _environment(finding: Finding, made: Assessment) -> dict[str, str]:
     """Without ``LLAMA_ARG_...``, which would change the load that is asked about."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("LLAMA_ARG_")}
-    return kept | launch_environment(finding, made)
+    return kept | environment_on(finding.snapshot.devices, made)
 
 
 def parse_figures(text: str) -> tuple[tuple[str, Figures], ...]:

@@ -28,6 +28,7 @@ QUANTS = (
     "EXL3-3.0bpw",
     "EXL3-2.5bpw",
 )
+DEVICE_FLAG = ""
 
 KV_BITS = {"f16": None, "q8": 8, "q6": 6, "q4": 4}
 PAGE_TOKENS = 256
@@ -95,6 +96,10 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
     """ExLlama leaves nothing in RAM."""
     return None
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -16,6 +16,7 @@ NAME = "rule of thumb"
 KV_TYPES = ("f16",)
 KV_STEPS = ("f16",)
 QUANTS = ("F32", "BF16", "FP8", "AWQ")
+DEVICE_FLAG = None
 
 OVERHEADS = {"text": 1.15, "code": 1.15, "reasoning": 1.25, "vision": 1.25, "audio": 1.3, "image": 1.4, "video": 1.4}
 """Times the weights, by what a model is for: usual rules of thumb. Ours for vision and images: between their
@@ -89,6 +90,10 @@ def _terms(model: Model, place: Place, n_bytes: int, overhead: float, basis: Bas
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
     """Not known."""
     return None
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:  # noqa: ARG001

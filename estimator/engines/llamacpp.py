@@ -26,6 +26,7 @@ NAME = "llama.cpp"
 KV_TYPES = ("f16", *(name for name in STORED_TYPES if name != "f16"))
 KV_STEPS = ("f16", "q8_0", "q4_0")
 QUANTS = MIXTURES
+DEVICE_FLAG = "-dev"
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:

@@ -19,6 +19,7 @@ NAME = "MLX"
 KV_TYPES = ("f16", "int8", "int4")
 KV_STEPS = ("f16", "int8", "int4")
 QUANTS = ("BF16", "MLX-8bit", "MLX-6bit", "MLX-5bit", "MLX-4bit", "MLX-mxfp4", "MLX-3bit")
+DEVICE_FLAG = ""
 RELEASE = "mlx-lm 0.32.2"
 
 KV_BITS = {"f16": None, "bf16": None, "int8": 8, "int4": 4}
@@ -90,6 +91,10 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
     """MLX leaves nothing elsewhere by itself."""
     return None
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:  # noqa: ARG001

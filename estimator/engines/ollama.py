@@ -25,6 +25,7 @@ NAME = "Ollama"
 KV_TYPES = ("f16", "q8_0", "q4_0")
 KV_STEPS = KV_TYPES
 QUANTS = MIXTURES
+DEVICE_FLAG = ""
 SOURCE = "server/sched.go and llm/llama_server.go, Ollama fb3076099, 2026-08-21"
 MIB = 1 << 20
 FLASH_ATTENTION = {"auto": None, "on": True, "off": False}
@@ -87,6 +88,9 @@ def quick_fallback(model: Model, workload: Workload, options: Options, places: S
     if options.num_gpu is not None:
         return None
     return _spilled(_plan(model, workload, options, places)[1])
+
+
+quick_estimate = estimate
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

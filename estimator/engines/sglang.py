@@ -43,6 +43,7 @@ NAME = "SGLang"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8_e4m3", "fp8_e5m2"))
 KV_STEPS = ("auto", "fp8_e4m3")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
+DEVICE_FLAG = ""
 NEWEST = "0.5.23"
 GIB = 1 << 30
 
@@ -118,6 +119,10 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
     """None: it starts as asked, or not at all."""
     del model, workload, options, places
     return None
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

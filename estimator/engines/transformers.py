@@ -20,6 +20,7 @@ __all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
 
 KV_STEPS = ("f16", "int8", "int4")
 QUANTS = ("BF16", "FP8", "bnb-8bit", "GPTQ-Int8", "bnb-4bit", "AWQ", "GPTQ-Int4")
+DEVICE_FLAG = ""
 
 GIB = 1 << 30
 
@@ -105,6 +106,10 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
         return None
     made = load.estimate(mapped)
     return None if made.refusal else made
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

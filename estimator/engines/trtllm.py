@@ -32,6 +32,7 @@ NAME = "TensorRT-LLM"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8", "nvfp4"))
 KV_STEPS = ("auto", "fp8")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "NVFP4")
+DEVICE_FLAG = ""
 BLOCK_TOKENS = 32
 BUFFERS = Span(n_bytes=900 * MIB, low_bytes=150 * MIB, high_bytes=2600 * MIB)
 """Execution contexts, NCCL and CUDA graphs: nothing logged but 2.27 GiB for DeepSeek V3 on eight."""
@@ -110,6 +111,10 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
     """None: it starts as asked, or not at all."""
     del model, workload, options, places
     return None
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -37,6 +37,7 @@ NAME = "vLLM"
 KV_TYPES = tuple(ROW_TYPES)
 KV_STEPS = ("auto", "fp8")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
+DEVICE_FLAG = ""
 MIB, GIB = 1 << 20, 1 << 30
 
 NOTHING = Span(n_bytes=0, low_bytes=0, high_bytes=0)
@@ -139,6 +140,10 @@ def fallback(model: Model, workload: Workload, options: Options, places: Sequenc
     """None: it starts as asked, or not at all."""
     del model, workload, options, places
     return None  # the protocol's way to say so
+
+
+quick_estimate = estimate
+quick_fallback = fallback
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
-from tui.finding import BY_HAND, environment_on, flags_on, is_chosen_by_hand
+from tui.device_choice import said_by_hand, start_line
 from tui.flags import parse_count, parse_number, parse_shares
-from tui.humanize import plain
 from tui.messages import PlanChanged
 from tui.plan import assess
 from tui.screens.browser import Browser
@@ -78,9 +77,7 @@ class OptionsScreen(Browser):
         if made is None:
             return ""
         devices = self.view.snapshot.devices if self.view.snapshot else ()
-        settings = "".join(f"{name}={value} " for name, value in environment_on(devices, made).items())
-        by_hand = f"  ({BY_HAND})" if is_chosen_by_hand(devices, made) else ""
-        return f"{settings}{plain(made.plan.engine.command(made.plan.model, flags_on(devices, made)), 4096)}{by_hand}"
+        return "  ".join((start_line(devices, made), *(f"({told})" for told in said_by_hand(devices, made))))
 
     def choose(self, index: int) -> None:
         field = self._fields[index]
