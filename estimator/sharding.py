@@ -27,6 +27,11 @@ HOST_TABLES = frozenset({"qwen4exp"})
 """Architectures whose per-layer embedding tables lie in pinned host memory unless told otherwise (EngramConfig,
 vllm/config/engram.py, 0.33.0). Qwen3.8 Flash Next as NVFP4 was loaded as 68.7 GiB: 163.9 with its table."""
 
+SHARED_KEYS = frozenset({"gemma4"})
+"""Architectures whose layers may use keys as values: a checkpoint then has no values' matrix, and vLLM fills the place
+for one with the keys' (gemma4.py: k_eq_v). Gemma 4 31B, its attention unpacked, was loaded as 31.04 GiB: 30.64 and
+0.21 for ten such layers."""
+
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
@@ -220,6 +225,7 @@ def _table(model: Model, element_bytes: int) -> _Table:
     is_by_name = model.file_bytes is None
     host_bytes = 0
     whole = {Role.EMBEDDING: 0, Role.OUTPUT: 0, Role.SLICED: 0}
+    doubled = _layers_without_values(model) if model.architecture in SHARED_KEYS else frozenset()
     for tensor in model.tensors:
         role, layer = role_of(tensor.name), layer_of(tensor.name)
         if role is Role.OUTPUT and model.is_tied:
@@ -235,13 +241,14 @@ def _table(model: Model, element_bytes: int) -> _Table:
             whole[Role.SLICED] += n_bytes
         else:
             held = layers.setdefault(layer, {})
-            held[role] = held.get(role, 0) + n_bytes
+            n_times = 2 if role is Role.KEY_VALUE and layer in doubled else 1
+            held[role] = held.get(role, 0) + n_times * n_bytes
             if model.latent and _is_latent_decoder(tensor):
                 held[Role.SLICED] = held.get(Role.SLICED, 0) + prod(tensor.shape) * element_bytes
             if role is Role.EXPERT and tensor.type == "MXFP4":
                 padding[layer] = padding.get(layer, 0) + _mxfp4_padding(tensor, n_bytes)
             if is_by_name and tensor.type == "NVFP4" and "ffn_" not in tensor.name:
-                loose[layer] = loose.get(layer, 0) + prod(tensor.shape) * element_bytes - n_bytes
+                loose[layer] = loose.get(layer, 0) + n_times * (prod(tensor.shape) * element_bytes - n_bytes)
     return _Table(
         layers=layers,
         padding=padding,
@@ -251,6 +258,16 @@ def _table(model: Model, element_bytes: int) -> _Table:
         output_bytes=whole[Role.OUTPUT],
         other_bytes=whole[Role.SLICED],
     )
+
+
+def _layers_without_values(model: Model) -> frozenset[int]:
+    """Those that have a matrix for keys and none for values."""
+    names = [tensor.name for tensor in model.tensors if role_of(tensor.name) is Role.KEY_VALUE]
+    keys, values = (
+        {layer_of(name) for name in names if any(part in name for part in parts)}
+        for parts in (("attn_k.", "k_proj."), ("attn_v.", "v_proj."))
+    )
+    return frozenset(layer for layer in keys - values if layer is not None)
 
 
 def loaded_bytes(tensor: Tensor, element_bytes: int) -> int:

@@ -132,3 +132,9 @@ def test_a_rest_of_layers_goes_to_the_stages_before_the_last(n_layers: int, coun
 @pytest.mark.parametrize(("n_kv_heads", "tensor", "n"), [(8, 1, 8), (8, 2, 4), (4, 8, 1), (1, 2, 1)])
 def test_every_device_has_at_least_one_head(n_kv_heads: int, tensor: int, n: int) -> None:
     assert n_rank_heads(n_kv_heads, tensor) == n
+
+
+def test_gemma_4_has_room_for_values_that_are_its_keys() -> None:
+    keys = Tensor("blk.0.attn_k.weight", (64, 64), "BF16")
+    model = replace(model_of(keys), architecture="gemma4")
+    assert stages(model, Split(), 2)[0].n_bytes == 2 * 64 * 64 * 2
