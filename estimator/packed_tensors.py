@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from math import prod
 
 from estimator.model import Tensor
-from estimator.quant import stored_bytes
+from estimator.quant import BLOCKS, stored_bytes
 
 # Parts of names that no format packs: routers, convolutions, gates of a few columns, norms, lookup tables.
 _KEPT = (
     "norm", "ffn_gate_inp", "conv1d", "shortconv.conv", "ssm_ba", "ssm_alpha", "ssm_beta", "ssm_a", "ssm_d", "altup",
-    "nextn.", "token_embd", "position_embd", "exp_probs", "attn_sinks", "attn_rel_b",
+    "nextn.", "token_embd", "position_embd", "exp_probs", "attn_sinks", "attn_rel_b", "compressor_ape",
 )  # fmt: skip
 _FLOATS = frozenset({"F32", "F16", "BF16"})
 
@@ -111,6 +111,8 @@ def _type_in(tensor: Tensor, stored_as: Format) -> str | None:
     """What this tensor is packed into; None where it is not."""
     if len(tensor.shape) < 2 or tensor.type not in _FLOATS or tensor.shape[0] % stored_as.row_multiple:
         return None
+    if any(tensor.shape[1] % BLOCKS[companion.type].n_weights for companion in stored_as.companions):
+        return None  # zeros are packed along the columns: AutoAWQ and GPTQModel ask for a multiple of 32 bits too
     if tensor.name == "output.weight":
         return stored_as.output_type
     if tensor.name in ("token_embd.weight", "per_layer_token_embd.weight"):

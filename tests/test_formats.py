@@ -169,3 +169,15 @@ def test_layers_with_a_state_may_be_left_as_they_were_at_four_bits() -> None:
     assert hybrid.size_band_ratio[0] == 1
     assert 1.3 < hybrid.size_band_ratio[1] < 1.6
     assert dense.size_band_ratio == (1, 1)
+
+
+def test_columns_that_zeros_can_not_be_packed_along_stay_unpacked() -> None:
+    assert stored((Tensor("blk.0.attn_q.weight", (128, 4), "BF16"),), format_named("AWQ"))[0].type == "F16"
+
+
+def test_a_compressors_table_of_positions_stays_unpacked() -> None:
+    assert not is_linear("blk.0.attn_compressor_ape.weight")
+
+
+def test_a_hybrid_with_compressors_can_be_thought_of_as_awq() -> None:
+    assert catalogue.read("Qwen3.8 Flash Next", "AWQ").quant == "AWQ"
