@@ -38,6 +38,8 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
 
 def _doubts(load: Load) -> list[str]:
     doubts: list[str] = []
+    if load.model.format != "gguf" and load.model.file_bytes is not None:
+        doubts.append("llama.cpp reads GGUF files only: this is what it would be once converted")
     native, asked = load.model.native_context_tokens, load.workload.context_tokens
     if 0 < native < asked:
         doubts.append(f"{asked} tokens are beyond the {native} that the model was trained on")

@@ -312,3 +312,9 @@ def test_options_say_their_flag_and_their_help() -> None:
 def test_what_is_no_language_model_is_refused() -> None:
     with pytest.raises(Unjudgeable, match="no language model"):
         estimate(read_model("whisper base"), Workload(context_tokens=512), Options(), [gpu(24 * GIB), ram()])
+
+
+def test_a_checkpoint_of_another_format_is_judged_as_converted_and_said_to_be() -> None:
+    checkpoint = replace(model_of("llama-3.1-8b"), format="safetensors", file_bytes=1)
+    made = estimate(checkpoint, Workload(context_tokens=8192), Options(), [ram()])
+    assert any("GGUF files only" in doubt for doubt in made.doubts)
