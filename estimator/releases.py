@@ -37,6 +37,10 @@ class Release:
     """The same on devices of Hopper's class and later, which are linked and reduce in buffers of their own."""
     has_graphs_in_budget: bool = False
     """An estimate of them is taken from the cache (VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS, on since 0.21)."""
+    keeps_reduced: bool = False
+    """What goes into a sum over devices stays allocated until the end of the step: `TORCH_NCCL_AVOID_RECORD_STREAMS`,
+    set by worker.py from 2024 on, whose comment says so. Llama 2 70B on four A100 (#2031, 2023-12-12) had 10 GiB less
+    for its cache than its weights and the step leave."""
     has_workspaces: bool = False
     """Experts compute in a buffer that stays, and is no activation (`v1/worker/workspace.py`: in 0.16.0, not in
     0.12.0)."""
@@ -72,7 +76,21 @@ _V0 = Release(
     collectives=_span(100, 240, 800),  # logged: 0.20, 0.21 and 0.25 GiB on two and four cards for desktops
     linked_collectives=_span(400, 1050, 2200),  # logged: 0.74 GiB on two H20, 1.38 on two H200
 )
-_V1 = replace(_V0, since=(0, 8), is_compiled=True, graphs=_span(300, 2000, 3600), large_cards="name")
+_OLDEST = replace(
+    _V0,
+    since=(0, 0),
+    # In 2023 the context was part of it: 0.8 GiB fewer than otherwise for Llama 2 7B on an A100.
+    libraries=_span(400, 850, 1300),
+    collectives=_span(600, 1100, 2600),
+)
+_V1 = replace(
+    _V0,
+    since=(0, 8),
+    is_compiled=True,
+    graphs=_span(300, 2000, 3600),
+    libraries=_span(40, 120, 800),  # logged: 0.06 to 0.34 GiB; 0.5 for gpt-oss on an A100, by what its cache was left
+    large_cards="name",
+)
 _SHARED_GRAPHS = replace(
     _V1,
     since=(0, 21),
@@ -98,8 +116,8 @@ _CONSUMED = replace(
 )
 
 RELEASES = (
-    # In 2023 the context was part of it: 0.8 GiB fewer than otherwise for Llama 2 7B on an A100.
-    replace(_V0, since=(0, 0), libraries=_span(400, 850, 1300), collectives=_span(600, 1100, 2600)),
+    replace(_OLDEST, keeps_reduced=True),
+    replace(_OLDEST, since=(0, 3)),
     _V0,
     _V1,  # logged graphs: 2.24 GiB (Qwen3 8B), 2.37 (Qwen3-Next on 2), 3.45 (Qwen3 235B on 4)
     replace(_V1, since=(0, 9), large_cards="memory"),

@@ -227,3 +227,21 @@ def test_a_table_that_is_only_looked_up_lies_in_ram() -> None:
 def test_graphs_of_the_old_engine_lie_in_the_band(name: str, gib: float) -> None:
     graphs = vllm.graphs_of(vllm.release("0.7.1"), read_model(name, "BF16"))
     assert graphs.low_bytes < gib * GIB < graphs.high_bytes
+
+
+def test_in_2023_what_was_summed_over_devices_stayed_until_the_end_of_the_step() -> None:
+    cards = [card(79.15, number) for number in range(2)]
+    libraries = [
+        made(*cards, options=vllm.Options(version=version)).n_bytes(["GPU 0"], Kind.RUNTIME)
+        for version in ("0.2.6", "0.3.0")
+    ]
+    assert libraries[0] - libraries[1] == 2 * 32 * 8192 * 4096 * 2
+
+
+def test_a_cache_whose_layout_is_not_modelled_has_tokens_far_to_both_sides() -> None:
+    model = read_model("Qwen3.8 Flash Next", "NVFP4")
+    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(121.7), RAM])
+    tokens = answer(loaded, "kv_tokens")
+    assert tokens.low is not None
+    assert tokens.high is not None
+    assert tokens.low * 2 < float(tokens.value) < tokens.high / 3

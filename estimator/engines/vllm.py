@@ -4,13 +4,13 @@ Budget, groups and refusals follow 0.33.0 (`vllm/v1/worker/gpu_worker.py: determ
 releases did otherwise is in estimator/releases.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes, workspace_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
-from estimator.ledger import Estimate, Kind, Place, Workload
+from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
 from estimator.mixture import DEFAULT_TYPES as MIXTURES
 from estimator.mixture import UNQUANTISED
 from estimator.model import Model
@@ -49,6 +49,9 @@ LONG_TOKENS = 32768
 """Beyond it, the engine before V1 fed prompts in pieces of 2048."""
 UNPLANNED = frozenset({"deepseek4", "qwen4exp", "minimax-m3"})
 """Architectures that lay out caches of their own: models/deepseek_v4, qwen4_exp and minimax_m3 in 0.33.0."""
+UNPLANNED_BAND = (0.5, 4)
+"""How far their tokens may be off, to both sides: Qwen3.8 Flash Next as NVFP4 on a GB10 had 1.9 times as many."""
+OF_THE_LAYOUT = frozenset({"kv_tokens", "full_length_sequences", "longest_context_tokens"})
 BLOCK_TOKENS = 16
 LATENT_BLOCK_TOKENS = 64
 """What FlashMLA wants (v1/attention/backends/mla/flashmla.py)."""
@@ -273,6 +276,11 @@ class _Load:
             found = rules.libraries
         else:
             found = rules.linked_collectives if is_linked(self.gpus[0]) else rules.collectives
+        if rules.keeps_reduced and self.split.tensor > 1:
+            # Of every layer the outputs of attention and of the network after it.
+            n_layers = self.model.n_layers // self.split.pipeline
+            reduced = 2 * n_layers * self.n_tokens * self.model.embedding_width * self.element_bytes
+            found = replace(found, n_bytes=found.n_bytes + reduced, high_bytes=found.high_bytes + reduced * 5 // 4)
         if not rules.has_workspaces:
             return found
         experts = workspace_bytes(self.model, self.n_tokens, self.split.tensor, self.element_bytes)
@@ -357,10 +365,17 @@ class _Load:
             n_gpu_layers=n_layers,
             summary=f"{_gib(budget.off_bytes)} GiB of weights to RAM" if budget.off_bytes else "",
             doubts=(*self.model.doubts, *self._doubts()),
-            answers=tuple(cache_answers(budget, self.printed_tokens, self.split.data)),
+            answers=tuple(self._answers()),
             refusal=refusal,
             risk="" if refusal else self.risk(),
         )
+
+    def _answers(self) -> Iterable[Answer]:
+        for answer in cache_answers(self.budget, self.printed_tokens, self.split.data):
+            if self.model.architecture in UNPLANNED and answer.key in OF_THE_LAYOUT and answer.low is not None:
+                low, high = answer.low * UNPLANNED_BAND[0], (answer.high or 0) * UNPLANNED_BAND[1]
+                answer = replace(answer, low=type(answer.low)(low), high=high, basis=Basis.ASSUMED)  # noqa: PLW2901
+            yield answer
 
     def _doubts(self) -> list[str]:
         model, found = self.model, []
