@@ -30,6 +30,9 @@ class Figure:
     rounding: float = 0.0
     """Half of the last digit that the source printed: within it nothing can be told apart."""
 
+    whole: float | None = None
+    """What of the same would fill the device, for figures that are shares of it."""
+
     @property
     def error(self) -> float:
         """Relative, positive where the estimate is too high; 0 where the printed digits agree."""
@@ -44,8 +47,8 @@ class Figure:
 
     @property
     def band(self) -> float:
-        """Half the band's width, as a share of the estimate."""
-        return (self.high - self.low) / 2 / max(self.expected, 1e-9)
+        """Half the band's width, as a share of the device where that is known, and of the estimate elsewhere."""
+        return (self.high - self.low) / 2 / max(self.whole or self.expected, 1e-9)
 
 
 @dataclass(frozen=True, kw_only=True)

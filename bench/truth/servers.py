@@ -6,8 +6,8 @@ were in the run. A card is as large as the row says, or as its driver reports it
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from estimator.engine import ENGINES, load_engine
 from estimator.errors import EstimatorError
 from estimator.ledger import Answer, Estimate, Kind, Place, Workload
+from estimator.ranks import offered_bytes
 from estimator.reader import read_model
 from estimator.verdict import judge
 from probes.working_set import estimated_metal_bytes
@@ -47,6 +48,7 @@ FLAGS = {
     "build": ("--build", "--version", "--engine-version"),
 }
 """A row's fields, to the flags that they may have."""
+CHECKPOINT = re.compile(r"([\d.]+) GiB checkpoint|checkpoint ([\d.]+) GiB")
 MEASURED_WHILE_GENERATING = re.compile(r"QwenLM/Qwen3\b.*speed_benchmark")
 """Tables without the prompt's activations: at 30,720 tokens as at 1, Qwen3's peaks leave 33 to 48 MiB beside weights
 and cache, where a pass over the prompt holds from 780 MiB (0.6B) to 5.7 GiB (32B)."""
@@ -84,6 +86,8 @@ class Setting:
     places: tuple[Place, ...]
     n_devices: int
     cause: str
+    holding: Callable[[int], Estimate] | None = None
+    """vLLM only: the same with so many bytes of cache on each device."""
 
 
 def replay(rows: Iterable[Row]) -> Replay:
@@ -109,15 +113,7 @@ def setting_of(row: Row) -> Setting:
     Raises:
         NotReplayable: the row leaves out what no estimate can do without.
     """
-    name = NAMES.get(row["engine"])
-    if name is None:
-        raise NotReplayable(f"{row['engine']}: a fork or a port with rules of its own")
-    if name not in ENGINES:
-        raise NotReplayable(f"{row['engine']}: no engine here")
-    if str(row.get("kv_check_note") or "").startswith("circular") or row["model"]["name"].startswith("("):
-        raise NotReplayable("which model it is was not stated")
-    if row["engine"] in SHARING and row["run"].get("tensor_parallel") is None:
-        raise NotReplayable("over how many devices it was spread is not stated")
+    name = _engine_of(row)
     model = _model(row)
     engine = load_engine(name)
     run, other = row["run"], row["run"].get("other") or {}
@@ -135,16 +131,57 @@ def setting_of(row: Row) -> Setting:
         kv_type=_kv_type(engine.KV_TYPES, run.get("kv_cache_dtype") or _cache(other.get("cache"))),
     )
     n_devices = (run.get("tensor_parallel") or 1) * (run.get("pipeline_parallel") or 1)
+    n_cards = _n_cards(run.get("gpu") or "")
     if name == "transformers":  # layers on as many cards as there were, without a word
-        n_devices = _n_cards(run.get("gpu") or "")
+        n_devices = n_cards
+    elif n_cards > 1 and n_cards != n_devices:
+        raise NotReplayable("it names so many cards, and spreads the model over another number")
     places = _places(row, n_devices)
     options = _options(engine.Options, asked)
+
+    def holding(n_bytes: int) -> Estimate:
+        return engine.estimate(model, workload, replace(options, kv_cache_memory_bytes=n_bytes), places)
+
+    estimate = engine.estimate(model, workload, options, places)
+    _compare_checkpoint(row, estimate)
     return Setting(
-        estimate=engine.estimate(model, workload, options, places),
+        estimate=estimate,
         places=places,
         n_devices=n_devices,
         cause=f"{row['engine_version']}, {row['model']['name']}, {row['model']['dtype_or_quant']}",
+        holding=holding if name == "vllm" else None,
     )
+
+
+def _compare_checkpoint(row: Row, estimate: Estimate) -> None:
+    """Raises NotReplayable where the size that a row states of its files is not that of the format's usual ones."""
+    checkpoint = CHECKPOINT.search(row["model"].get("dtype_or_quant") or "")
+    if checkpoint is None:
+        return
+    stated, made = float(checkpoint[1] or checkpoint[2]), estimate.n_bytes(kind=Kind.WEIGHTS) / GIB
+    if abs(stated - made) > 0.1 * stated:
+        raise NotReplayable("its checkpoint's size shows that other layers are packed than its format's name says")
+
+
+def _engine_of(row: Row) -> str:
+    """The engine here that a row's stands for.
+
+    Raises:
+        NotReplayable: there is none, or the row leaves out what any of them needs.
+    """
+    name = NAMES.get(row["engine"])
+    if name is None:
+        raise NotReplayable(f"{row['engine']}: a fork or a port with rules of its own")
+    if name not in ENGINES:
+        raise NotReplayable(f"{row['engine']}: no engine here")
+    if str(row.get("kv_check_note") or "").startswith("circular") or row["model"]["name"].startswith("("):
+        raise NotReplayable("which model it is was not stated")
+    is_one_card = row["scope"] == "card" and _n_cards(row["run"].get("gpu") or "") == 1
+    if row["engine"] in SHARING and row["run"].get("tensor_parallel") is None and not is_one_card:
+        raise NotReplayable("over how many devices it was spread is not stated")
+    if name == "exllama" and row["scope"] == "card" and not (row["run"].get("other") or {}).get("ctx"):
+        raise NotReplayable("the size of the cache is not stated")
+    return name
 
 
 def _stated(row: Row) -> dict[str, Any]:
@@ -238,7 +275,9 @@ def _model(row: Row) -> Any:
         raise NotReplayable("in which format the weights are is not stated, or not known here")
     name = re.sub(r"\s*\(.*\)$", "", row["model"]["name"])
     shorter = re.sub(r"[-_](FP8|NVFP4|AWQ|GPTQ.*|\d+bit|MLX.*|bf16|bnb-4bit)$", "", name, flags=re.IGNORECASE)
-    for spelling in dict.fromkeys((name, shorter, shorter.rpartition("/")[2])):
+    plainer = re.sub(r"(-quantized\.\w+|-chat|-Instruct-v0\.1)$", "", shorter.rpartition("/")[2])
+    known = row.get("arch_key") if row.get("identity_stated") else None
+    for spelling in dict.fromkeys((name, shorter, shorter.rpartition("/")[2], plainer, known or name)):
         try:
             return _read(spelling, quant)
         except EstimatorError as error:
@@ -291,7 +330,8 @@ def _metal_bytes(row: Row, ram_bytes: int) -> int:
 
 def _card(text: str) -> Mapping[str, Any] | None:
     """The known accelerator whose name has all the words of this one."""
-    words = re.findall(r"[A-Za-z]+\d*|\d+(?=\s*GB)|\d+", text.partition("(")[0].replace("GB", " GB"))
+    alone = re.sub(r"\bx\d+\b", "", text.partition("(")[0])
+    words = re.findall(r"[A-Za-z]+\d*|\d+(?=\s*GB)|\d+", alone.replace("GB", " GB"))
     wanted = [word.casefold() for word in words if word.casefold() not in ("nvidia", "gb", "class", "x", "apple")]
     if not wanted:
         return None
@@ -317,19 +357,19 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
     )
     n_before = len(made.figures)
     _compare_rows(row, setting, made)
-    # vLLM's cache is what its share leaves: without the share a row says nothing of it.
-    is_share_stated = row["engine"] != "vllm" or row["run"].get("gpu_memory_utilization") is not None
-    if not is_share_stated and any(seen.get(key) is not None for key in OF_THE_SHARE):
-        made.skip("cache: the share of the card is not stated")
+    unsure = unsure_share(row, setting.places[0])
+    if unsure and any(seen.get(key) is not None for key in OF_THE_SHARE):
+        made.skip(f"cache and activations: {unsure}")
     for key, part, kinds in pairs:
-        if seen.get(key) is not None and (is_share_stated or key not in OF_THE_SHARE):
+        if seen.get(key) is not None and not (unsure and key in OF_THE_SHARE):
             # vLLM before 0.21 captured its CUDA graphs after it had printed the peak.
             terms = [t for kind in kinds for t in estimate.select(first, kind) if "beyond the share" not in t.label]
             sums = [sum(getattr(term, name) for term in terms) / GIB for name in ("n_bytes", "low_bytes", "high_bytes")]
-            made.figures.append(_figure(row, setting, part, seen[key], *sums, "GiB", PRINTED_GIB))
+            whole = offered_bytes(setting.places[0]) / GIB
+            made.figures.append(_figure(row, setting, part, seen[key], *sums, "GiB", PRINTED_GIB, whole))
     for key in ("kv_tokens", "gpu_blocks"):
         answer = next((answer for answer in estimate.answers if answer.key in (key, f"n_{key}")), None)
-        if seen.get(key) is not None and answer is not None and is_share_stated:
+        if seen.get(key) is not None and answer is not None and not unsure:
             made.figures.append(_answered(row, setting, key.replace("_", " "), seen[key], answer))
     if seen.get("peak_gb") is not None:
         places = None if row["scope"].startswith("total") else first
@@ -337,7 +377,7 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
         terms = [term for kind in kinds for term in estimate.select(places, kind)]
         sums = [sum(getattr(term, name) for term in terms) / 1e9 for name in ("n_bytes", "low_bytes", "high_bytes")]
         made.figures.append(_figure(row, setting, "total", seen["peak_gb"], *sums, "GB", 0.0005))
-    elif seen.get("nvidia_smi_used_mib") is not None:
+    elif seen.get("nvidia_smi_used_mib") is not None and not unsure:
         terms = list(estimate.select(first))
         sums = [sum(getattr(term, name) for term in terms) / MIB for name in ("n_bytes", "low_bytes", "high_bytes")]
         made.figures.append(_figure(row, setting, "total", seen["nvidia_smi_used_mib"], *sums, "MiB", 0.5))
@@ -345,19 +385,68 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
         made.skip("nothing that it printed is estimated")
 
 
-OF_THE_SHARE = ("kv_cache_gib", "kv_tokens", "gpu_blocks")
+OF_THE_SHARE = ("kv_cache_gib", "kv_tokens", "gpu_blocks", "activation_peak_gib", "nvidia_smi_used_mib")
+BATCH_NOT_KNOWN = re.compile(r"max_num\w*(?:/\w+)? unknown")
+
+
+def unsure_share(row: Row, place: Place) -> str:
+    """Why a row's cache, which is what everything else leaves, can't be compared; empty where it can."""
+    run, seen, other = row["run"], row["observed"], row["run"].get("other") or {}
+    share = run.get("gpu_memory_utilization")
+    if row["engine"] not in SHARING:
+        return ""
+    if row["engine"] == "vllm" and share is None:  # its cache is what its share leaves
+        return "the share of the card is not stated"
+    if run.get("gpu_total_gib") is None and _card(run.get("gpu") or "") is None:
+        return "the size of the card is not stated"
+    if _is_of_a_year(row):
+        return OF_A_YEAR
+    if BATCH_NOT_KNOWN.search(row.get("note") or ""):
+        return "how much a step has of sequences and tokens is not known, as the row says itself"
+    if "aiter_workspace_gb" in other:
+        return "a workspace of AMD's kernels, which it states, is not modelled"
+    parts = sum(seen.get(key) or 0.0 for key in ("weights_gib", "kv_cache_gib", "activation_peak_gib", "non_torch_gib"))
+    if share is not None and parts > 1.01 * share * offered_bytes(place) / GIB:
+        return "its own figures add up to more than the share that it states"
+    return ""
+
+
+OF_A_YEAR = "which of a year's releases it was is not stated"
+
+
+def _is_of_a_year(row: Row) -> bool:
+    """Whether the row gives neither a number nor a month."""
+    text = row.get("engine_version") or ""
+    return re.search(r"(?<!\d)20\d\d(?!-?\d)", text) is not None and NUMBERED.search(text) is None
+
+
+NUMBERED = re.compile(r"(?<![\d-])\d{1,2}\.\d")
+"""A release's number in a row's ``engine_version``."""
 
 
 def _compare_rows(row: Row, setting: Setting, made: Replay) -> None:
     """Bytes of cache per token that it prints, whatever the size of the cache."""
     seen = row["observed"]
     first = [setting.places[0].name]
-    answer = next((answer for answer in setting.estimate.answers if answer.key == "kv_tokens"), None)
-    if not seen.get("kv_cache_gib") or not seen.get("kv_tokens") or answer is None or not float(answer.value):
+    if not seen.get("kv_cache_gib") or not seen.get("kv_tokens"):
+        return
+    if setting.n_devices > 1 and row.get("kv_check") == "mismatch":
+        made.skip("KV per token: the bytes are one device's, the tokens those of the device with the least room")
+        return
+    if _is_of_a_year(row) and str(row.get("kv_check_note") or "").startswith("hybrid"):
+        made.skip(f"KV per token of a hybrid: {OF_A_YEAR}")
+        return
+    # Whole blocks, and where there are several groups of layers whole blocks of each: what do the printed bytes hold?
+    n_bytes = int(seen["kv_cache_gib"] * GIB)
+    estimate = setting.estimate if setting.holding is None else setting.holding(n_bytes)
+    answer = next((answer for answer in estimate.answers if answer.key == "kv_tokens"), None)
+    if answer is None or not float(answer.value):
         return
     measured = seen["kv_cache_gib"] * GIB / seen["kv_tokens"]
-    expected = setting.estimate.n_bytes(first, Kind.KV_CACHE) / float(answer.value)
-    rounding = PRINTED_GIB * GIB / seen["kv_tokens"]
+    held = estimate.n_bytes(first, Kind.KV_CACHE) if setting.holding is None else n_bytes
+    expected = held / float(answer.value)
+    # SGLang prints keys and values apart, each rounded.
+    rounding = PRINTED_GIB * (2 if row["engine"] == "sglang" else 1) * GIB / seen["kv_tokens"]
     made.figures.append(
         _figure(row, setting, "KV per token", measured, expected, expected, expected, "bytes", rounding)
     )
@@ -367,7 +456,10 @@ def _answered(row: Row, setting: Setting, part: str, measured: float, answer: An
     value = float(answer.value)
     low = value if answer.low is None else answer.low
     high = value if answer.high is None else answer.high
-    return _figure(row, setting, part, measured, value, low, high, answer.unit, 0.5)
+    place = setting.places[0]
+    n_bytes = setting.estimate.n_bytes([place.name], Kind.KV_CACHE)
+    whole = value * offered_bytes(place) / n_bytes if n_bytes else None
+    return _figure(row, setting, part, measured, value, low, high, answer.unit, 0.5, whole)
 
 
 def _figure(
@@ -380,6 +472,7 @@ def _figure(
     high: float,
     unit: str,
     rounding: float,
+    whole: float | None = None,
 ) -> Figure:
     return Figure(
         row=row["id"],
@@ -393,6 +486,7 @@ def _figure(
         high=high,
         unit=unit,
         rounding=rounding,
+        whole=whole,
         cause=setting.cause,
     )
 
