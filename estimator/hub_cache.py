@@ -7,6 +7,9 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from estimator.errors import UnreadableModel
+from estimator.file_cursor import regular_file_bytes
+
 MAX_NAMES = 2000
 _ID = re.compile(r"(?:(?P<owner>[\w][\w.-]{0,95})/)?(?P<name>[\w][\w.-]{0,95})", re.ASCII)
 _FOLDER = re.compile(r"models--(?:(?P<owner>[\w.-]+?)--)?(?P<name>[\w.-]+)", re.ASCII)
@@ -75,10 +78,12 @@ def _folders(root: str) -> Iterator[tuple[str, str, str]]:
 def _snapshot(folder: str) -> str | None:
     """The revision that ``main`` points to, or the only one there is."""
     snapshots = os.path.join(folder, "snapshots")
+    path = os.path.join(folder, "refs", "main")
     try:
-        with open(os.path.join(folder, "refs", "main"), encoding="ascii") as file:
+        regular_file_bytes(path, path)
+        with open(path, encoding="ascii") as file:
             revision = file.read(65).strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, UnreadableModel):
         revision = ""
     if _REVISION.fullmatch(revision) and ".." not in revision:
         path = os.path.join(snapshots, revision)

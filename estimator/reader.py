@@ -84,6 +84,8 @@ def _read_file(path: str) -> Model:
         reader: Reader = import_module(f"estimator.readers.{name}")
         if reader.recognises(path):
             return reader.read(path)
+    if os.path.isdir(path):
+        raise UnreadableModel(f"{path}: what describes the model in it is no file; give the model's own directory")
     try:
         with open(path, "rb") as file:
             head = file.read(HEAD_BYTES)
@@ -106,7 +108,8 @@ def _model_of(source: str) -> Model:
         return _read_file(path)
     local = None if _is_surely_path(source) else _local(source)
     if local is not None:
-        path = _in_directory(local.path, local.quant) if os.path.isdir(local.path) else local.path
+        is_directory = os.path.isdir(local.path)
+        path = _in_directory(local.path, local.quant, must_have_one=True) if is_directory else local.path
         model = _read_file(path or local.path)
         return replace(model, doubts=(*model.doubts, *local.doubts)) if local.doubts else model
     if _looks_like_path(source):
@@ -168,7 +171,10 @@ def _in_directory(directory: str, quant: str = "", *, must_have_one: bool = Fals
 
     Image parts (mmproj) don't count.
     """
-    everything = os.listdir(directory)
+    try:
+        everything = os.listdir(directory)
+    except OSError as error:
+        raise UnreadableModel(f"{directory}: cannot be listed ({error.strerror}); check who may read it") from error
     found = (name for name in everything if name.casefold().endswith(".gguf"))
     names = _first_parts(name for name in found if "mmproj" not in name.casefold())
     if quant:

@@ -4,20 +4,21 @@ The format is that of the safetensors crate (src/tensor.rs, `Metadata::validate`
 JSON, and tensors that follow each other without a gap. What is refused there is refused here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from struct import Struct
 from types import MappingProxyType
 
 from estimator.errors import UnreadableModel
-from estimator.file_cursor import FileCursor
+from estimator.file_cursor import FileCursor, shown
 from estimator.json_file import parse_json_object
 from estimator.quant import BLOCKS
 
 MAX_HEADER_BYTES = 48 << 20
 """The crate allows 100 MB. A shard with 40,000 tensors has 6."""
-MAX_TENSORS = 1 << 18
+MAX_TENSORS = 1 << 19
+"""In all files of a checkpoint. Kimi K2, 60 layers of 384 experts packed as weights, scales and shapes, has 210,000."""
 MAX_DIMENSIONS = 8
 MAX_ELEMENTS = 1 << 47
 MAX_NAME_LENGTH = 512
@@ -51,7 +52,6 @@ class SafetensorsHeader:
     """What one file says before its weights."""
 
     tensors: tuple[StoredTensor, ...]
-    metadata: Mapping[str, str]
     file_bytes: int
 
 
@@ -76,6 +76,25 @@ def read_safetensors_header(path: str) -> SafetensorsHeader:
         text = cursor.take(n_header_bytes)
         n_data_bytes = cursor.n_bytes - cursor.position
         return _checked(parse_json_object(text, cursor.name), cursor.name, n_data_bytes, cursor.n_bytes)
+
+
+def read_safetensors_headers(paths: Iterable[str], n_most: int = MAX_TENSORS) -> tuple[SafetensorsHeader, ...]:
+    """The headers of all files of one checkpoint.
+
+    Raises:
+        UnreadableModel: as for one file, or they have more than ``n_most`` tensors together.
+    """
+    found: list[SafetensorsHeader] = []
+    n_left = n_most
+    for path in paths:
+        found.append(read_safetensors_header(path))
+        n_left -= len(found[-1].tensors)
+        if n_left < 0:
+            raise UnreadableModel(
+                f"{shown(path)}: damaged: up to it the parts have more than {n_most} tensors, which no model has; "
+                "download them again"
+            )
+    return tuple(found)
 
 
 def _explain(cursor: FileCursor) -> None:
@@ -108,9 +127,7 @@ def _checked(found: Mapping[str, object], name: str, n_data_bytes: int, file_byt
             f"{name}: {what}: its tensors take {expected} bytes and the file has {n_data_bytes} for them; download it "
             "again"
         )
-    told = found.get("__metadata__")
-    metadata = {key: value for key, value in told.items() if isinstance(value, str)} if isinstance(told, dict) else {}
-    return SafetensorsHeader(tensors=tuple(tensor for _, _, tensor in placed), metadata=metadata, file_bytes=file_bytes)
+    return SafetensorsHeader(tensors=tuple(tensor for _, _, tensor in placed), file_bytes=file_bytes)
 
 
 def _tensor(key: str, value: object, name: str) -> tuple[int, int, StoredTensor]:

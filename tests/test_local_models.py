@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -224,3 +225,28 @@ def test_a_configuration_alone_is_a_model_too(tmp_path: Path) -> None:
 def test_a_missing_file_is_not_taken_for_a_name(tmp_path: Path, name: str) -> None:
     with pytest.raises(UnreadableModel, match="no such file"):
         read_model(str(tmp_path / name))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_the_cache_is_not_waited_for(tmp_path: Path) -> None:
+    download(tmp_path, "Qwen", "Qwen3-8B")
+    reference = tmp_path / "models--Qwen--Qwen3-8B" / "refs" / "main"
+    reference.unlink()
+    os.mkfifo(reference)
+
+    assert find_in_cache("Qwen/Qwen3-8B", [str(tmp_path)]) is not None
+
+
+def test_a_directory_that_stands_for_a_configuration_is_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "config.json").mkdir()
+
+    with pytest.raises(UnreadableModel, match="is no file"):
+        read_model(f"{tmp_path}/")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="this user may read everything")
+def test_a_directory_that_others_may_not_list_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o300)
+
+    with pytest.raises(UnreadableModel, match="who may read it"):
+        read_model(f"{tmp_path}/")

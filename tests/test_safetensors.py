@@ -13,7 +13,7 @@ from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
 from estimator.quant import stored_bytes
 from estimator.readers import safetensors
-from estimator.safetensors_header import StoredTensor, read_safetensors_header
+from estimator.safetensors_header import StoredTensor, read_safetensors_header, read_safetensors_headers
 
 
 def n_bytes(tensors: Sequence[Tensor]) -> int:
@@ -404,6 +404,15 @@ def test_weights_cut_short_are_truncated(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableModel, match="truncated"):
         read_safetensors_header(str(path))
+
+
+def test_parts_may_not_have_more_tensors_together_than_any_model(tmp_path: Path) -> None:
+    stored = llama_stored()
+    paths = [str(write_safetensors(tmp_path / f"{name}.safetensors", stored)) for name in "ab"]
+
+    assert len(read_safetensors_headers(paths, n_most=2 * len(stored))) == 2
+    with pytest.raises(UnreadableModel, match="no model has"):
+        read_safetensors_headers(paths, n_most=2 * len(stored) - 1)
 
 
 def test_a_pointer_of_git_lfs_is_told_apart(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from estimator.json_file import read_json_object
 from estimator.metadata import MAX_LAYERS, describe
 from estimator.model import COMPANION_PARTS, Model, Tensor
 from estimator.quant import BLOCKS
-from estimator.safetensors_header import SafetensorsHeader, read_safetensors_header
+from estimator.safetensors_header import SafetensorsHeader, read_safetensors_headers
 
 QUANT_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
 """Where ModelOpt and the first GPTQ packers say what they did."""
@@ -52,7 +52,7 @@ def read(source: str) -> Model:
         raise UnreadableModel(
             f"{shown(source)}: an image or video pipeline (diffusers); give its name in the catalogue"
         )
-    headers = [read_safetensors_header(path) for path in weight_files(source)]
+    headers = read_safetensors_headers(weight_files(source))
     if not any(header.tensors for header in headers):
         raise UnreadableModel(f"{shown(source)}: holds no weights; give a whole model")
     if not os.path.isfile(os.path.join(directory, CONFIG_NAME)):
