@@ -87,6 +87,15 @@ def is_linked(place: Place) -> bool:
     return any(word.startswith(name) for word in words for name in LINKED)
 
 
+SHARING = ("gb10", "orin", "xavier", "thor")
+"""Devices of NVIDIA's that work in the host's memory: DGX Spark's and Jetson's."""
+
+
+def shares_memory(place: Place) -> bool:
+    """Whether a device has no memory of its own, by the pool that it draws on or by its name."""
+    return place.draws_on is not None or any(word in place.product.casefold() for word in SHARING)
+
+
 def usual_tensor(model: Model, n_devices: int) -> int:
     """The most devices that can slice every layer: heads have to go round evenly."""
     return next((n for n in range(n_devices, 1, -1) if slices_evenly(model, n)), 1)

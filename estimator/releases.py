@@ -16,6 +16,19 @@ def _span(low: int, expected: int, high: int) -> Span:
     return Span(n_bytes=expected * MIB, low_bytes=low * MIB, high_bytes=high * MIB)
 
 
+NO_KERNELS = _span(0, 0, 0)
+STATE_KERNELS = _span(0, 1800, 3800)
+"""Logged for Qwen3.5 4B on one card: 1.8 GiB (0.17.1) and 3.8 (0.18.0) beside weights and PyTorch's; 0.26.1 counts 0.47
+for Qwen3.8 27B, libraries among it, and 0.10.2 1.38 for Qwen3-Next on two, collectives among it."""
+LARGE_CARD_BYTES = 1900 * MIB
+"""High end of libraries on cards of 70 GiB and more. Logged there: 0.07, 0.09, 0.12, 0.16, 0.26, and twice far more:
+1.39 (Qwen2-VL 2B, 2025-07) and 1.79 (Llama 3 8B, github.com/vllm-project/vllm/pull/10511). Smaller cards, sixteen logs:
+0.01 to 0.10, once 0.35, and 0.46 with ROCm."""
+SHARED_MEMORY_BYTES = 5000 * MIB
+"""The same where the device has no memory of its own, since what other programs take and give back is counted too: a
+Jetson logged 0.0, 0.9, 1.0, 2.2, 3.7, 4.8 and 8.3 GiB in seven runs of one model, a GB10 0.13."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
     """The rules from one release on."""
@@ -37,6 +50,8 @@ class Release:
     """The same on devices of Hopper's class and later, which are linked and reduce in buffers of their own."""
     has_graphs_in_budget: bool = False
     """An estimate of them is taken from the cache (VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS, on since 0.21)."""
+    state_kernels: Span = NO_KERNELS
+    """Beside the libraries, where layers have a recurrent state: what its Triton kernels take."""
     keeps_reduced: bool = False
     """What goes into a sum over devices stays allocated until the end of the step: `TORCH_NCCL_AVOID_RECORD_STREAMS`,
     set by worker.py from 2024 on, whose comment says so. Llama 2 70B on four A100 (#2031, 2023-12-12) had 10 GiB less
@@ -59,6 +74,9 @@ class Release:
 NATIVE_LOGIT_BYTES = (36.0, 38.6, 44.0)
 """PyTorch's sort, softmax and cumulative sum. Logged peaks: 1.40 GiB for 256 sequences of 152064 logits (38.6 bytes
 each), 5.58 GiB for 1024 of 151936 (38.5), 7.4 GiB for 1024 of 201088 (38.6)."""
+FLASHINFER_LOGIT_BYTES = (12.0, 38.6, 44.0)
+"""The same where FlashInfer, if it is there, samples in place of PyTorch (from 0.8 on; since 0.11 not unasked): a log
+of Llama 3.2 1B of 2025-08 has 0.45 GiB for 256 sequences of 128256 logits, 14.7 bytes each."""
 TRITON_LOGIT_BYTES = (10.0, 14.0, 24.0)
 """The logits as computed (2), as float32 (4), their probabilities (4) and exponential noise (4), the masks in place:
 apply_top_k_top_p_triton, v1/sample/ops/topk_topp_sampler.py of 0.19.1 (not yet in 0.16.0). Two logs of Qwen3.5 27B on
@@ -72,9 +90,10 @@ _V0 = Release(
     is_compiled=False,
     logit_bytes=NATIVE_LOGIT_BYTES,
     graphs=_span(50, 350, 1000),  # logged: 0.08 to 0.8 GiB
-    libraries=_span(40, 95, 480),  # logged: 0.05 to 0.12 GiB, once 0.35; 0.46 with ROCm
+    libraries=_span(10, 95, 480),  # logged: 0.01 to 0.12 GiB, once 0.35; 0.46 with ROCm
     collectives=_span(100, 240, 800),  # logged: 0.20, 0.21 and 0.25 GiB on two and four cards for desktops
-    linked_collectives=_span(400, 1050, 2200),  # logged: 0.74 GiB on two H20, 1.38 on two H200
+    # Logged: 0.74 GiB on two H20, 1.38 on two H200, 2.10 on eight A100; 3.58 in a build of 2024-12.
+    linked_collectives=_span(400, 1050, 2300),
 )
 _OLDEST = replace(
     _V0,
@@ -88,14 +107,23 @@ _V1 = replace(
     since=(0, 8),
     is_compiled=True,
     graphs=_span(300, 2000, 3600),
-    libraries=_span(40, 120, 800),  # logged: 0.06 to 0.34 GiB; 0.5 for gpt-oss on an A100, by what its cache was left
+    libraries=_span(20, 120, 800),  # logged: 0.02 to 0.34 GiB; 0.5 for gpt-oss on an A100, by what its cache was left
+    logit_bytes=FLASHINFER_LOGIT_BYTES,
     large_cards="name",
+)
+_V1_LATER = replace(
+    _V1,
+    since=(0, 11),
+    graphs=_span(200, 800, 1800),
+    logit_bytes=NATIVE_LOGIT_BYTES,
+    large_cards="memory",
 )
 _SHARED_GRAPHS = replace(
     _V1,
     since=(0, 21),
     utilization_ratio=0.92,
     logit_bytes=TRITON_LOGIT_BYTES,
+    state_kernels=STATE_KERNELS,
     graphs=_span(100, 420, 1000),  # logged, captured: 0.07 to 0.71 GiB; estimated: 0.38 to 0.64, and far off for some
     has_graphs_in_budget=True,
     has_workspaces=True,
@@ -105,6 +133,7 @@ _SHARED_GRAPHS = replace(
 _CONSUMED = replace(
     _SHARED_GRAPHS,
     since=(0, 26),
+    state_kernels=NO_KERNELS,
     # All that has gone from the free memory counts now (`total_consumed`, 0.28.0). Logged beyond the weights: 0.26 and
     # 0.47 GiB on one, 1.70 on four of which 0.55 is the experts' workspace.
     libraries=_span(100, 300, 800),
@@ -121,13 +150,14 @@ RELEASES = (
     _V0,
     _V1,  # logged graphs: 2.24 GiB (Qwen3 8B), 2.37 (Qwen3-Next on 2), 3.45 (Qwen3 235B on 4)
     replace(_V1, since=(0, 9), large_cards="memory"),
-    # Logged graphs: 0.51 GiB (DeepSeek R1 on 8), 1.22 (a 70B on 2).
-    replace(_V1, since=(0, 11), graphs=_span(200, 800, 1800), large_cards="memory"),
-    replace(_V1, since=(0, 14), graphs=_span(200, 800, 1800), large_cards="memory", has_workspaces=True),
+    # Graphs logged: 0.51 GiB (DeepSeek R1 on 8), 1.22 (a 70B on 2).
+    _V1_LATER,
+    replace(_V1_LATER, since=(0, 14), has_workspaces=True),
     replace(
         _SHARED_GRAPHS,
         since=(0, 17),
         utilization_ratio=0.9,
+        state_kernels=STATE_KERNELS,
         graphs=_span(150, 600, 1400),
         has_graphs_in_budget=False,
         is_concurrency_printed=False,

@@ -7,7 +7,7 @@ from measured import measured_model
 
 from estimator.engines import vllm
 from estimator.errors import Unjudgeable
-from estimator.ledger import Answer, Estimate, Kind, Place, Workload
+from estimator.ledger import Answer, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
 from estimator.ranks import offered_bytes
 from estimator.reader import read_model
@@ -245,3 +245,40 @@ def test_a_cache_whose_layout_is_not_modelled_has_tokens_far_to_both_sides() -> 
     assert tokens.low is not None
     assert tokens.high is not None
     assert tokens.low * 2 < float(tokens.value) < tokens.high / 3
+
+
+def libraries(device: Place, name: str = "Llama 3.1 8B", version: str = "0.24.0") -> Term:
+    model = read_model(name, "BF16")
+    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.Options(version=version), [device, RAM])
+    return next(term for term in loaded.terms if term.label == "libraries")
+
+
+def test_on_a_large_card_libraries_may_take_far_more() -> None:
+    assert libraries(card(79.25)).high_bytes > 1.79 * GIB > libraries(card(23.58)).high_bytes
+
+
+def test_a_device_in_the_hosts_memory_counts_what_other_programs_do() -> None:
+    jetson = card(29.96, product="Orin (nvgpu)")
+    assert libraries(jetson, "Qwen3 4B").high_bytes > 4.76 * GIB > libraries(card(29.96), "Qwen3 4B").high_bytes
+
+
+def test_kernels_of_recurrent_states_take_memory_for_some_releases() -> None:
+    spans = [libraries(card(31.4), "Qwen3.5 4B", version) for version in ("0.18.0", "0.26.1")]
+    assert spans[0].high_bytes > 3.81 * GIB
+    assert spans[1].high_bytes < GIB
+
+
+def test_where_flashinfer_may_sample_the_peak_may_be_a_third() -> None:
+    model = read_model("Llama 3.2 1B", "BF16")
+    options = vllm.Options(version="0.10.0")
+    loaded = vllm.estimate(model, Workload(context_tokens=131072), options, [card(44.3), RAM])
+    peak = next(term for term in loaded.terms if term.label == "activations")
+    assert peak.low_bytes < 0.45 * GIB < 1.2 * GIB < peak.high_bytes
+
+
+def test_before_v1_the_longest_video_was_computed_in_one_go() -> None:
+    model = read_model("Qwen2.5-VL 7B", "BF16")
+    options = vllm.Options(version="0.9.0 V0")
+    loaded = vllm.estimate(model, Workload(context_tokens=4096), options, [card(79.2), RAM])
+    peak = next(term for term in loaded.terms if term.label == "activations")
+    assert peak.low_bytes < 2.47 * GIB < 4.93 * GIB < peak.high_bytes

@@ -7,7 +7,7 @@ releases did otherwise is in estimator/releases.py.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from estimator.activations import Span, layer_bytes, peak, sampler_bytes, workspace_bytes
+from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
@@ -25,10 +25,11 @@ from estimator.ranks import (
     process_terms,
     ranks_of,
     rounded_up,
+    shares_memory,
     slices_evenly,
     usual_tensor,
 )
-from estimator.releases import NEWEST, Release, release
+from estimator.releases import LARGE_CARD_BYTES, NEWEST, SHARED_MEMORY_BYTES, Release, release
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
 from estimator.shell import quoted
@@ -45,6 +46,9 @@ LARGE_BYTES, LARGEST_BYTES = 70 * GIB, 160 * GIB
 """Cards from which larger batches are usual."""
 V0_GRAPH_VALUES = 100_000
 """Layers times width from which graphs are as large as logged."""
+SEEN_TOKENS = 32768
+"""Of the largest image and the longest video in the profile of the engine before V1: 4.93 GiB were logged for
+Qwen2.5-VL 7B at a length of 4096, 2.47 without video; 6.90 for a 32B."""
 LONG_TOKENS = 32768
 """Beyond it, the engine before V1 fed prompts in pieces of 2048."""
 UNPLANNED = frozenset({"deepseek4", "qwen4exp", "minimax-m3"})
@@ -272,10 +276,18 @@ class _Load:
 
     def _libraries(self) -> Span:
         rules = self.rules
+        device = self.gpus[0]
         if self.split.n_devices == 1:
             found = rules.libraries
+            if offered_bytes(device) >= LARGE_BYTES:
+                found = replace(found, high_bytes=max(found.high_bytes, LARGE_CARD_BYTES))
         else:
-            found = rules.linked_collectives if is_linked(self.gpus[0]) else rules.collectives
+            has_links = is_linked(device) or "a100" in device.product.casefold()
+            found = rules.linked_collectives if has_links else rules.collectives
+        if shares_memory(device):
+            found = replace(found, low_bytes=0, high_bytes=max(found.high_bytes, SHARED_MEMORY_BYTES))
+        if any(layer.recurrent_state_width for layer in self.model.layers):
+            found = total([found, rules.state_kernels])
         if rules.keeps_reduced and self.split.tensor > 1:
             # Of every layer the outputs of attention and of the network after it.
             n_layers = self.model.n_layers // self.split.pipeline
@@ -298,6 +310,10 @@ class _Load:
         low, expected, high = (sampler_bytes(self.model, self.n_sequences, each) for each in rules.logit_bytes)
         if not rules.is_compiled and self.length > LONG_TOKENS:
             low = 0  # prompts in pieces: two of seven logs show no sampler in the peak
+        if not rules.is_compiled and self.model.kind == "vision":
+            # The largest image and the longest video were one prompt, whatever the length asked for.
+            seen = layer_bytes(self.model, SEEN_TOKENS, tensor, is_compiled=False, element_bytes=width)
+            high = max(high, seen * 5 // 4)
         found = peak(self.model, layer, expected)
         return replace(
             found,
