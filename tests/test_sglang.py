@@ -139,3 +139,8 @@ def test_a_cap_of_tokens_is_kept() -> None:
 def test_what_is_no_version_can_not_be_judged() -> None:
     with pytest.raises(Unjudgeable, match="no version of SGLang"):
         made(card(79.2), options=sglang.Options(version="main"))
+
+
+def test_a_workspace_of_amds_kernels_is_said_to_be_left_out() -> None:
+    amd = replace(card(288), kind="rocm")
+    assert any("aiter" in doubt for doubt in made(amd).doubts)

@@ -307,11 +307,16 @@ class _Load:
             terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
             n_layers=n_layers,
             n_gpu_layers=n_layers,
-            doubts=self.model.doubts,
+            doubts=(*self.model.doubts, *self._doubts()),
             answers=tuple(self._answers()),
             refusal=refusal,
             risk="" if refusal else self.risk(),
         )
+
+    def _doubts(self) -> list[str]:
+        if self.gpus[0].kind != "rocm":
+            return []
+        return ["AMD's attention kernels (aiter) reserve a workspace that grows with the context and is not counted"]
 
     def _rank_terms(self, rank: Rank) -> list[Term]:
         pool, tokens, place = self.pool(rank), self.tokens(), rank.place
