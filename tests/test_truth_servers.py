@@ -75,3 +75,7 @@ def test_tokens_of_another_device_than_the_bytes_are_not_divided() -> None:
 
 def test_a_checkpoint_of_other_bytes_than_its_format_makes_is_left_out() -> None:
     assert not parts(row(CACHE, quant="nvfp4 (12.5 GiB checkpoint)"))
+
+
+def test_a_class_of_cards_is_no_card() -> None:
+    assert servers.replay([row(CACHE, run={"gpu_total_gib": None, "gpu": "80GB class"})]).happenings == []

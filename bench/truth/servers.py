@@ -333,8 +333,8 @@ def _card(text: str) -> Mapping[str, Any] | None:
     alone = re.sub(r"\bx\d+\b", "", text.partition("(")[0])
     words = re.findall(r"[A-Za-z]+\d*|\d+(?=\s*GB)|\d+", alone.replace("GB", " GB"))
     wanted = [word.casefold() for word in words if word.casefold() not in ("nvidia", "gb", "class", "x", "apple")]
-    if not wanted:
-        return None
+    if all(word.isdigit() for word in wanted):
+        return None  # "24GB class"
     best = None
     for card in _cards():
         name = card["name"].casefold().replace("-", " ")
