@@ -10,10 +10,21 @@ LARGE_STEP_TOKENS = 1024
 """From 4096 tokens on, what people type."""
 
 
-def longest_context(level_of: Callable[[int], Level], *, native_tokens: int, at_most: Level = Level.FITS) -> int | None:
+def longest_context(
+    level_of: Callable[[int], Level],
+    *,
+    native_tokens: int,
+    at_most: Level = Level.FITS,
+    sure_level_of: Callable[[int], Level] | None = None,
+) -> int | None:
     """The longest context, up to the model's own, that is judged no worse than ``at_most``; None where none is.
 
-    More context never takes less memory, so the search halves its way.
+    Args:
+        level_of: may be rough. The search halves its way, as if more context never took less memory, which no
+            engine's allocator promises.
+        native_tokens: the model's own.
+        at_most: how bad it may be.
+        sure_level_of: what is found is judged by it too, and made shorter, by ever more steps, until it holds.
     """
     steps = _context_steps(native_tokens)
     low, high = 0, len(steps)
@@ -23,7 +34,10 @@ def longest_context(level_of: Callable[[int], Level], *, native_tokens: int, at_
             low = middle + 1
         else:
             high = middle
-    return steps[low - 1] if low else None
+    back = 1
+    while low > 0 and sure_level_of is not None and sure_level_of(steps[low - 1]) > at_most:
+        low, back = low - back, 2 * back
+    return steps[low - 1] if low > 0 else None
 
 
 def _context_steps(native_tokens: int) -> list[int]:
@@ -35,9 +49,22 @@ def _context_steps(native_tokens: int) -> list[int]:
     return steps
 
 
-def best_quant(level_of: Callable[[str], Level], quants: Sequence[str], *, at_most: Level = Level.FITS) -> str | None:
-    """The first of ``quants``, the best ones first, that is judged no worse than ``at_most``."""
-    return next((quant for quant in quants if level_of(quant) <= at_most), None)
+def best_quant(
+    level_of: Callable[[str], Level],
+    quants: Sequence[str],
+    *,
+    at_most: Level = Level.FITS,
+    sure_level_of: Callable[[str], Level] | None = None,
+) -> str | None:
+    """The first of ``quants``, the best ones first, that is judged no worse than ``at_most``, by both if both are."""
+    return next(
+        (
+            quant
+            for quant in quants
+            if level_of(quant) <= at_most and (sure_level_of is None or sure_level_of(quant) <= at_most)
+        ),
+        None,
+    )
 
 
 LOW_BITS = 3.0

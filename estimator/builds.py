@@ -177,9 +177,9 @@ OLLAMA = (
 """Ollama's versions that came with another llama.cpp, and the day of that: the commits that changed its Makefile.sync,
 its submodule or, from 0.30 on, its LLAMA_CPP_VERSION (github.com/ollama/ollama, tags of 2026-08)."""
 
-_VERSION = re.compile(r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:-\w+)?")
-_DATED = re.compile(r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?")
-_NUMBERED = re.compile(r"b?(\d{1,5})")
+_VERSION = r"v?(\d{1,3})\.(\d{1,3})(?:\.(\d{1,3}))?(?:-\w+)?"
+_DATED = r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?"
+_NUMBERED = r"b?(\d{1,5})"
 
 
 @cache
@@ -205,7 +205,7 @@ def build_of(text: str = "") -> Build:
 
 def _carried(version: str, text: str) -> Build:
     """What an Ollama carries; those up to 0.29 said themselves which blocks go where, and the output layer last."""
-    found = _VERSION.fullmatch(version)
+    found = re.fullmatch(_VERSION, version)
     if found is None:
         raise EstimatorError(f"no build is called {text!r}; an Ollama's is ollama-0.12.6")
     numbers = (int(found[1]), int(found[2]), int(found[3] or 0))
@@ -215,7 +215,7 @@ def _carried(version: str, text: str) -> Build:
 
 
 def _day(wanted: str, text: str) -> date:
-    dated, numbered = _DATED.fullmatch(wanted), _NUMBERED.fullmatch(wanted)
+    dated, numbered = re.fullmatch(_DATED, wanted), re.fullmatch(_NUMBERED, wanted)
     try:
         if dated:
             # A month alone: its middle, so that a change early in it counts and one late in it does not.

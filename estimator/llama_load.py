@@ -98,6 +98,11 @@ class Load:
         """Blocks whose experts shall stay on the host."""
         return self.model.n_layers if self.options.is_cpu_moe else self.options.n_cpu_moe_layers
 
+    @property
+    def has_companions(self) -> bool:
+        """Something is loaded beside the model (estimator/companions.py)."""
+        return self.options.projector is not None or self.options.draft_model is not None
+
     def with_context(self, context_tokens: int) -> "Load":
         """The same with another context."""
         return Load(

@@ -27,6 +27,19 @@ def test_tight_is_no_fit_unless_asked_for() -> None:
     assert longest_context(lambda _: Level.TIGHT, native_tokens=4096, at_most=Level.TIGHT) == 4096
 
 
+def test_a_context_that_the_search_took_for_granted_is_made_shorter_until_it_fits() -> None:
+    def sure(tokens: int) -> Level:
+        return Level.TIGHT if tokens in (7168, 8192) else Level.FITS
+
+    assert longest_context(lambda _: Level.FITS, native_tokens=8192, sure_level_of=sure) == 5120
+    assert longest_context(lambda _: Level.FITS, native_tokens=8192, sure_level_of=lambda _: Level.TIGHT) is None
+
+
+def test_a_quant_that_fits_only_roughly_is_not_the_best() -> None:
+    levels = {"Q8_0": Level.TIGHT, "Q4_K_M": Level.FITS}
+    assert best_quant(lambda _: Level.FITS, tuple(levels), sure_level_of=levels.__getitem__) == "Q4_K_M"
+
+
 def test_the_first_quant_that_fits_is_the_best() -> None:
     levels = {"Q8_0": Level.FAILS, "Q4_K_M": Level.FITS, "Q2_K": Level.FITS}
     assert best_quant(levels.__getitem__, tuple(levels)) == "Q4_K_M"

@@ -118,6 +118,11 @@ def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> As
     Raises:
         EstimatorError: it can't be judged, and why.
     """
+    return _assess_on(plan, _places_used(plan, places), is_quick=is_quick)
+
+
+def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:
+    """The chosen devices, or one that holds it alone, or all; the host last."""
     host = tuple(place for place in places if place.kind == "host")
     devices = tuple(place for place in places if place.kind != "host")
     if plan.devices is not None:
@@ -125,12 +130,12 @@ def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> As
         if len(chosen) != len(plan.devices):
             lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
-        return _assess_on(plan, chosen + host, is_quick=is_quick)
+        return chosen + host
     if len(devices) > 1 and not _has_shares(plan.options):
         for place in sorted(devices, key=lambda place: -place.total_bytes):
             if _fits_alone(plan, place, host):
-                return _assess_on(plan, (place, *host), is_quick=is_quick)
-    return _assess_on(plan, devices + host, is_quick=is_quick)
+                return (place, *host)
+    return devices + host
 
 
 def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None:
@@ -151,8 +156,17 @@ def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
     if model_bytes(plan.model) > device.free_bytes:  # by far the most of it: spares the estimate
         return False
     places = (device, *host)
-    made = plan.engine.estimate(plan.model, plan.workload, plan.options, places)
+    made = _sketched(plan, places) or plan.engine.estimate(plan.model, plan.workload, plan.options, places)
     return judge(made, places).level is Level.FITS
+
+
+def _sketched(plan: Plan, places: tuple[Place, ...]) -> Estimate | None:
+    """By closed forms alone, in a tenth of the time; None where the engine has none, or their band leaves a doubt."""
+    sketch = getattr(plan.engine, "sketch", None)
+    if sketch is None:
+        return None
+    made: Estimate = sketch(plan.model, plan.workload, plan.options, places)
+    return made if _is_clear(made, places) else None
 
 
 @lru_cache(maxsize=48)
@@ -186,9 +200,26 @@ def _is_clear(made: Estimate, places: tuple[Place, ...]) -> bool:
 
 
 def level_of(plan: Plan, places: Sequence[Place]) -> Level:
-    """Only how bad it is; what can't be judged counts as failing."""
+    """Only how bad it is, by closed forms where their band leaves no doubt; what can't be judged counts as failing."""
     try:
-        return assess(plan, places, is_quick=True).verdict.level
+        used = _places_used(plan, places)
+        made = _sketched(plan, used)
+        if made is None:
+            return _assess_on(plan, used, is_quick=True).verdict.level
+        level = judge(made, used).level
+        if level < Level.SPILLS:  # what the engine would do instead does not count
+            return level
+        fallback = getattr(plan.engine, "quick_fallback", plan.engine.fallback)
+        return judge(made, used, fallback(plan.model, plan.workload, plan.options, used)).level
+    except EstimatorError:
+        return Level.FAILS
+
+
+def _sure_level_of(plan: Plan, places: Sequence[Place]) -> Level:
+    """As ``level_of``, by the engine's whole estimate, for the few that are recommended; spills count as failing."""
+    try:
+        used = _places_used(plan, places)
+        return judge(plan.engine.estimate(plan.model, plan.workload, plan.options, used), used).level
     except EstimatorError:
         return Level.FAILS
 
@@ -210,9 +241,17 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
         return replace(plan, model=with_quant(plan.model, quant))
 
     native = plan.model.native_context_tokens or plan.workload.context_tokens
-    longest = longest_context(lambda tokens: level_of(with_context(tokens), places), native_tokens=native)
+    longest = longest_context(
+        lambda tokens: level_of(with_context(tokens), places),
+        native_tokens=native,
+        sure_level_of=lambda tokens: _sure_level_of(with_context(tokens), places),
+    )
     quants = quants_offered(plan.model, plan.engine.QUANTS)
-    best = best_quant(lambda quant: level_of(requantised_plan(quant), places), quants)
+    best = best_quant(
+        lambda quant: level_of(requantised_plan(quant), places),
+        quants,
+        sure_level_of=lambda quant: _sure_level_of(requantised_plan(quant), places),
+    )
     notes = _notes(plan, places, level, best)
     if level < Level.SPILLS:
         return Advice(longest_context_tokens=longest, best_quant=best, changes=(), notes=notes)

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from types import MappingProxyType
 
 from estimator.graph import Draft
-from estimator.graphs import gemma3n, gemma4, nemotron_h
 from estimator.graphs.attention import AttentionTraits
-from estimator.graphs.delta_net import DeltaNetStack
 from estimator.graphs.feed_forward import RouterTraits
-from estimator.graphs.hybrid import HybridStack, build_falcon_h1
 from estimator.graphs.transformer import Transformer
 from estimator.model import Model
 
@@ -45,7 +43,28 @@ def _three_of_four(model: Model, layer: int) -> bool:
 
 def _is_sparse(model: Model, layer: int) -> bool:
     del model
-    return layer < gemma3n.N_SPARSE_LAYERS
+    from estimator.graphs.gemma3n import N_SPARSE_LAYERS  # noqa: PLC0415  # as ``_deferred``
+
+    return layer < N_SPARSE_LAYERS
+
+
+def _deferred(module: str, name: str, **traits: object) -> Callable[[Draft], None]:
+    """A builder whose module is imported when a graph is built: all of them would take a start 6 ms.
+
+    Args:
+        module: of estimator.graphs.
+        name: of the function there, or of the class of stacks.
+        traits: of the stack.
+    """
+
+    def build(draft: Draft) -> None:
+        found = getattr(import_module(f"estimator.graphs.{module}"), name)
+        if isinstance(found, type):
+            found(**traits).build(draft)
+        else:
+            found(draft)
+
+    return build
 
 
 SOFTMAX = RouterTraits(is_fixed=True)
@@ -129,24 +148,28 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "deepseek": Family(build=Transformer(router=UNNORMALISED).build),
         "exaone-moe": Family(build=Transformer(attention=AttentionTraits(is_roped=_on_windows), router=SIGMOID).build),
         "nemotron": Family(build=Transformer(norm_operation="NORM", is_squared=True).build),
-        "nemotron_h": Family(build=nemotron_h.build),
-        "nemotron_h_moe": Family(build=nemotron_h.build),
-        "gemma3n": Family(build=gemma3n.build, variant=_is_sparse, has_layer_inputs=True),
-        "gemma4": Family(build=gemma4.build, has_layer_inputs=True),
+        "nemotron_h": Family(build=_deferred("nemotron_h", "build")),
+        "nemotron_h_moe": Family(build=_deferred("nemotron_h", "build")),
+        "gemma3n": Family(build=_deferred("gemma3n", "build"), variant=_is_sparse, has_layer_inputs=True),
+        "gemma4": Family(build=_deferred("gemma4", "build"), has_layer_inputs=True),
         "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
-        "qwen3next": Family(build=DeltaNetStack().build),
-        "qwen35": Family(build=DeltaNetStack(n_positions=4).build),
-        "qwen35moe": Family(build=DeltaNetStack(n_positions=4).build),
-        "mamba2": Family(build=HybridStack().build),
-        "granitehybrid": Family(build=HybridStack(is_scaled=True).build),
-        "falcon-h1": Family(build=build_falcon_h1),
-        "lfm2": Family(build=HybridStack(adds_residual_first=True, output_norm="token_embd_norm.weight").build),
+        "qwen3next": Family(build=_deferred("delta_net", "DeltaNetStack")),
+        "qwen35": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),
+        "qwen35moe": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),
+        "mamba2": Family(build=_deferred("hybrid", "HybridStack")),
+        "granitehybrid": Family(build=_deferred("hybrid", "HybridStack", is_scaled=True)),
+        "falcon-h1": Family(build=_deferred("hybrid", "build_falcon_h1")),
+        "lfm2": Family(
+            build=_deferred("hybrid", "HybridStack", adds_residual_first=True, output_norm="token_embd_norm.weight")
+        ),
         "lfm2moe": Family(
-            build=HybridStack(
+            build=_deferred(
+                "hybrid",
+                "HybridStack",
                 router=RouterTraits(is_sigmoid=True, is_fixed=True),
                 adds_residual_first=True,
                 output_norm="token_embd_norm.weight",
-            ).build
+            )
         ),
         "gemma2": Family(
             build=Transformer(
