@@ -70,6 +70,8 @@ class Machine:
 class Cut:
     """A run of layers that was cut short."""
 
+    start: int
+    """In the stack, its first layer."""
     end: int
     """In the stack, the first layer after it."""
     period: int
@@ -77,10 +79,19 @@ class Cut:
     """An even number of repeats was left out."""
 
     def is_settled(self, marks: Sequence[Mark]) -> bool:
-        """Whether it ended in a state it had been in, from where what was left out would go the same way."""
-        if marks[self.end] == marks[self.end - self.period]:
+        """Whether the last repeat ended, or began, in a state it had been in: what was left out goes the same way.
+
+        At the end of a run an input may be free that its last layers were the last to read (Gemma 3's masks), so that
+        the end alone would never look like what went before.
+        """
+        return self._recurs(marks, self.end) or self._recurs(marks, self.end - self.period)
+
+    def _recurs(self, marks: Sequence[Mark], at: int) -> bool:
+        if at - self.period < self.start:
+            return False
+        if marks[at] == marks[at - self.period]:
             return True
-        return self.is_even and marks[self.end] == marks[self.end - 2 * self.period]
+        return self.is_even and at - 2 * self.period >= self.start and marks[at] == marks[at - 2 * self.period]
 
 
 class Skeleton:
@@ -186,11 +197,12 @@ def _stack(
     for number, run in enumerate(runs):
         is_worth_it = (run.n_repeats - n_kept[number]) * run.period > SPARED_LAYERS
         n_repeats = n_kept[number] if is_worth_it else run.n_repeats
+        start = len(layers)
         layers.extend(range(run.start, run.start + n_repeats * run.period))
         n_left = run.n_repeats - n_repeats
         if n_left:
             cut_runs.append(number)
-            cuts.append(Cut(len(layers), run.period, n_left % 2 == 0))
+            cuts.append(Cut(start, len(layers), run.period, n_left % 2 == 0))
     stack = Stack(
         skeleton=_skeleton(model),
         signatures=tuple(signatures[layer] for layer in layers),
