@@ -215,6 +215,11 @@ def default_quant(record: dict[str, Any]) -> str | None:
     return None
 
 
+def published_quant(record: dict[str, Any]) -> str | None:
+    """What its own checkpoint is stored as, where that is not 16 bits."""
+    return "FP8" if record["native_dtype"].startswith("float8") else None
+
+
 def entry(record: dict[str, Any], name: str, further: list[str], taken: set[str]) -> dict[str, Any]:
     found = {
         "name": name,
@@ -225,6 +230,8 @@ def entry(record: dict[str, Any], name: str, further: list[str], taken: set[str]
         "parameters": record["total_params"],
         "active": record["active_params"],
         "vision": record["params_vision"] or None,
+        "ollama": record["ollama_name"],
+        "published": published_quant(record),
         "released": record["release"],
         "licence": record["license"],
     }

@@ -88,6 +88,15 @@ def test_a_name_alone_is_what_the_engine_would_load_by_it() -> None:
     assert as_published_for(load_engine("vllm"), catalogue.read("gpt-oss 20B")).quant == "BF16"
 
 
+def test_a_checkpoint_of_8_bits_is_loaded_as_that() -> None:
+    assert as_published_for(load_engine("vllm"), catalogue.read("DeepSeek V3")).quant == "FP8"
+
+
+def test_who_asks_for_an_engine_with_conversions_of_its_own_gets_one_of_4_bits() -> None:
+    assert as_published_for(load_engine("mlx"), catalogue.read("Qwen3 8B")).quant == "MLX-4bit"
+    assert as_published_for(load_engine("exllama"), catalogue.read("Qwen3 8B")).quant == "EXL3-4.0bpw"
+
+
 def test_who_changes_the_engine_keeps_about_the_size() -> None:
     four_bits = catalogue.read("Qwen3 8B")
 

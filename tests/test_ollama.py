@@ -124,6 +124,15 @@ def test_context_and_requests_are_said_by_environment() -> None:
     assert line.endswith("/set parameter num_gpu 20")
 
 
-def test_a_catalogue_model_is_run_by_the_name_of_ollamas_library() -> None:
-    found = catalogue.read("Llama 4 Scout", "Q4_K_M")
-    assert ollama.command(found, "X=1").endswith("ollama run llama4:16x17b")
+@pytest.mark.parametrize(
+    ("name", "quant", "tag"),
+    [
+        ("Llama 4 Scout", None, "llama4:16x17b"),
+        ("Qwen3 8B", None, "qwen3:8b"),
+        ("gpt-oss 20B", None, "gpt-oss:20b"),
+        ("Qwen3 8B", "Q8_0", "'Qwen3 8B'"),
+    ],
+)
+def test_a_catalogue_model_is_run_by_the_name_of_ollamas_library(name: str, quant: str | None, tag: str) -> None:
+    found = catalogue.read(name, quant)
+    assert ollama.command(found, "X=1").endswith(f"ollama run {tag}")

@@ -136,13 +136,14 @@ def command(model: Model, arguments: str) -> str:
 
 
 def _tag(model: Model) -> str:
-    """What Ollama's library calls the model, where the catalogue knows; there a name alone means Q4_K_M."""
-    if model.source != "catalogue" or model.quant != "Q4_K_M":
+    """What Ollama's library calls the model, where the catalogue knows; there a name alone means the usual quant."""
+    if model.source != "catalogue":
         return model.name
     from estimator.readers import catalogue  # noqa: PLC0415  # 10 ms for a line that few ask for
 
-    aliases = catalogue.find(model.name).aliases
-    return next((name for name in aliases if ":" in name and "/" not in name), model.name)
+    found = catalogue.find(model.name)
+    is_usual = model.quant.removesuffix("_MOE") == found.default_quant.removesuffix("_MOE")
+    return found.ollama_name if is_usual and found.ollama_name else model.name
 
 
 def _requested(workload: Workload) -> tuple[int, int]:

@@ -64,6 +64,11 @@ class Entry:
     architecture: str
     """llama.cpp's name for it, or the family's where it has none."""
     default_quant: str
+    """What most GGUF files of it are."""
+    published_quant: str
+    """What its own checkpoint is stored as."""
+    ollama_name: str | None
+    """As Ollama's library calls it: ``qwen3:8b``; None where it is not known to be there."""
     source: str
     """The address that the shape and the count are published at."""
     flags: frozenset[str]
@@ -119,6 +124,8 @@ def _entry_at(number: int) -> Entry:
         licence=found["licence"],
         architecture=found.get("architecture", found["family"]),
         default_quant=found.get("quant", DEFAULT_QUANT if keys else "BF16"),
+        published_quant=found.get("published", "BF16"),
+        ollama_name=found.get("ollama"),
         source=f"https://huggingface.co/{found['id']}",
         flags=frozenset(found.get("flags", ())),
         differences=MappingProxyType(found.get("differences", {})),
