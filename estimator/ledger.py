@@ -108,6 +108,8 @@ class Term:
     read_bytes: int = 0
     """Of these, what is read for every token that one sequence generates, its context full: experts that are not used
     and rows that are not looked up are left out."""
+    is_file_pages: bool = False
+    """Pages of the mapped file itself, on the host: where RAM is short the system drops them, and reads them again."""
     is_in_share: bool = False
     """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
     a sum over all kinds has no doubt about it."""
@@ -168,6 +170,10 @@ class Estimate:
         return sum(
             term.n_bytes if term.is_in_share and kind is None else term.high_bytes for term in self.select(places, kind)
         )
+
+    def file_page_bytes(self, places: Iterable[str]) -> int:
+        """Of the expected bytes in these places, what the system can drop and read from the file again."""
+        return sum(term.n_bytes for term in self.select(places) if term.is_file_pages)
 
     def select(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> tuple[Term, ...]:
         """The terms in these places, of this kind."""

@@ -98,20 +98,23 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
         formula += " and the output layer" if device == output else ""
         formula += " and the embedding" if device == HOST else ""
         place = load.place_of(device).name
+        is_mapped = device == HOST and load.options.is_mapped
         if device == HOST and not load.devices and load.options.is_repacked and repacked(model).n_bytes:
             moved = repacked(model)
             left = Held(n_bytes=held.n_bytes - moved.n_bytes, read_bytes=max(0, held.read_bytes - moved.read_bytes))
             terms.append(_weight_term(model, "weights, rearranged", place, moved, 0, REARRANGED))
-            terms.append(_weight_term(model, "weights", place, left, doubt, formula))
+            terms.append(_weight_term(model, "weights", place, left, doubt, formula, is_mapped=is_mapped))
         else:
-            terms.append(_weight_term(model, "weights", place, held, doubt, formula))
+            terms.append(_weight_term(model, "weights", place, held, doubt, formula, is_mapped=is_mapped))
     return terms
 
 
 REARRANGED = "a copy for the CPU's kernels; the file's own pages of it can be dropped"
 
 
-def _weight_term(model: Model, label: str, place: str, held: Held, doubt_bytes: int, formula: str) -> Term:
+def _weight_term(
+    model: Model, label: str, place: str, held: Held, doubt_bytes: int, formula: str, *, is_mapped: bool = False
+) -> Term:
     low, high = model.size_band_ratio
     exact = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED if low == high else Basis.ASSUMED
     return Term(
@@ -125,6 +128,7 @@ def _weight_term(model: Model, label: str, place: str, held: Held, doubt_bytes: 
         source=f"tensor table of {model.source}; placed as load_tensors does, {BUILD}",
         formula=formula,
         read_bytes=held.read_bytes,
+        is_file_pages=is_mapped,
     )
 
 

@@ -4,13 +4,14 @@ It answers as llama.cpp's engine would, with bands as wide as closed forms need:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from estimator.buffers import Buffer, Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.mixture import DEFAULT_TYPES
 from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
 from estimator.rounding import ROUNDINGS
@@ -18,6 +19,7 @@ from estimator.runtime import host_runtime, runtime_term
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
+from estimator.weights import REPACKED_TYPES
 
 SOURCE = "estimator/catalogue/sketches.jsonl"
 N_BATCH_TOKENS, N_UBATCH_TOKENS = 2048, 512
@@ -72,7 +74,7 @@ def _surveyed(
         if weights is None:
             continue
         tokens = min(context_tokens, sketch.model.native_context_tokens or context_tokens)
-        load = _Load(sketch, weights, _shape(tokens), stored)
+        load = _Load(sketch, wanted, weights, _shape(tokens), stored)
         level, made = Level.FAILS, None
         if len(devices) > 1:
             for device in largest_first:
@@ -109,8 +111,8 @@ def _placed(n_layers: int, free_bytes: tuple[int, ...]) -> tuple[int, ...]:
 class _Load:
     """One model, before it is put anywhere."""
 
-    def __init__(self, sketch: Sketch, weights: Weights, shape: CacheShape, stored: str) -> None:
-        self.sketch, self.weights, self.shape = sketch, weights, shape
+    def __init__(self, sketch: Sketch, quant: str, weights: Weights, shape: CacheShape, stored: str) -> None:
+        self.sketch, self.stored_as, self.weights, self.shape = sketch, quant, weights, shape
         self.step = Step(shape=shape, n_outputs=1, is_flash_attention=True, key_type=stored, value_type=stored)
 
     @property
@@ -157,7 +159,14 @@ class _Load:
                 terms.append(runtime)
         is_shared = any(place.kind == "metal" for place in devices)  # the same pages serve both
         on_host = weights.input - (weights.tied if is_shared else 0)
-        terms.append(_term(host, Kind.WEIGHTS, on_host + (0 if devices else layers_bytes + weights.head)))
+        if devices:
+            terms.append(_mapped(host, on_host))
+        else:
+            mapped = weights.blocks + weights.experts + weights.head
+            is_copied = DEFAULT_TYPES.get(self.stored_as) in REPACKED_TYPES
+            terms += [_mapped(host, on_host + (0 if is_copied else mapped))]
+            terms += [_term(host, Kind.WEIGHTS, mapped if is_copied else 0)]
+            terms += [_term(host, Kind.KV_CACHE, layers_bytes - weights.blocks - weights.experts)]
         terms.append(_term(host, Kind.OUTPUT, 4 * self.sketch.model.vocabulary_size))
         terms.append(host_runtime(host))
         return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=n_layers + 1, n_gpu_layers=n_layers + 1)
@@ -170,7 +179,11 @@ class _Load:
             load = made.n_bytes([place.name])
             terms.append(_term(place, Kind.WEIGHTS, min(load, room)))
             moved += max(0, load - room)
-        terms.append(_term(host, Kind.WEIGHTS, made.n_bytes([host.name]) + moved))
+        kept = self.kept_bytes(devices[0].kind)
+        n_pages = moved * self.least_bytes // max(1, self.least_bytes + kept)  # layers take their caches along
+        terms += [_mapped(host, made.file_page_bytes([host.name]) + n_pages)]
+        terms += [_term(host, Kind.KV_CACHE, made.n_bytes([host.name]) - made.file_page_bytes([host.name]))]
+        terms += [_term(host, Kind.KV_CACHE, moved - n_pages)]
         return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=0, n_gpu_layers=0, summary="some layers")
 
 
@@ -179,6 +192,11 @@ def _term(place: Place, kind: Kind, n_bytes: int) -> Term:
         kind=kind, label=kind.value, place=place.name, n_bytes=n_bytes, low_bytes=n_bytes, high_bytes=n_bytes,
         basis=Basis.DERIVED, source=SOURCE,
     )  # fmt: skip
+
+
+def _mapped(host: Place, n_bytes: int) -> Term:
+    """Pages of the file."""
+    return replace(_term(host, Kind.WEIGHTS, n_bytes), is_file_pages=True)
 
 
 def _buffer_term(place: Place, buffer: Buffer) -> Term:

@@ -64,6 +64,9 @@ class Verdict:
         return tuple(margin.place.name for margin in _short(self.margins, self.place))
 
 
+REREAD = "and what RAM has no room for would be read from disk again for every token"
+
+
 def _short(margins: Sequence[Margin], place: str) -> tuple[Margin, ...]:
     deciding = next(margin for margin in margins if margin.place.name == place)
     if deciding.place.kind == "host" or deciding.place.draws_on is not None:
@@ -89,7 +92,7 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
     if estimate.refusal:
         level, reason = Level.FAILS, estimate.refusal
     elif level >= Level.SPILLS:
-        level, reason = _overflow(worst, places, fallback)
+        level, reason = _overflow(estimate, worst, places, fallback)
     elif estimate.risk:
         level, reason = Level.TIGHT, estimate.risk
     elif fallback is not None and fallback.summary:
@@ -122,9 +125,9 @@ def _margin(estimate: Estimate, place: Place, places: Sequence[Place]) -> Margin
     names = drawing_on(place, places)
     load, high = estimate.n_bytes(names), estimate.high_bytes(names)
     if load > place.free_bytes:
-        level = Level.FAILS
-        if place.overflow is not Overflow.REFUSED and load - place.free_bytes <= place.overflow_free_bytes:
-            level = Level.SPILLS
+        room = 0 if place.overflow is Overflow.REFUSED else place.overflow_free_bytes
+        missing = load - place.free_bytes
+        level = Level.SPILLS if missing <= room + _droppable_bytes(estimate, place) else Level.FAILS
     elif high > place.line_bytes:
         level = Level.TIGHT
     else:
@@ -132,14 +135,39 @@ def _margin(estimate: Estimate, place: Place, places: Sequence[Place]) -> Margin
     return Margin(place=place, load_bytes=load, high_bytes=high, level=level)
 
 
-def _overflow(worst: Margin, places: Sequence[Place], fallback: Estimate | None) -> tuple[Level, str]:
+def _droppable_bytes(estimate: Estimate, place: Place) -> int:
+    """Of a load, what is never swapped and kills nothing: the file's own pages, which only the host maps."""
+    return estimate.file_page_bytes((place.name,)) if place.kind == "host" else 0
+
+
+def has_room(estimate: Estimate, places: Sequence[Place]) -> bool:
+    """Whether an engine's own way out works: nothing has to be swapped or moved, though the file may be read again."""
+    return all(
+        estimate.n_bytes(drawing_on(place, places)) <= place.free_bytes + _droppable_bytes(estimate, place)
+        for place in places
+    )
+
+
+def reread_bytes(estimate: Estimate, places: Sequence[Place]) -> int:
+    """Of the mapped file, what RAM has no room for."""
+    return sum(
+        max(0, min(estimate.n_bytes(drawing_on(place, places)) - place.free_bytes, _droppable_bytes(estimate, place)))
+        for place in places
+        if place.kind == "host"
+    )
+
+
+def _overflow(
+    estimate: Estimate, worst: Margin, places: Sequence[Place], fallback: Estimate | None
+) -> tuple[Level, str]:
     """What becomes of bytes that have no room: the engine's own way out first, then the system's."""
-    if fallback is not None and all(
-        fallback.n_bytes(drawing_on(place, places)) <= place.free_bytes for place in places
-    ):
-        return Level.SPILLS, f"{fallback.engine} would leave {fallback.summary}"
+    if fallback is not None and has_room(fallback, places):
+        reason = f"{fallback.engine} would leave {fallback.summary}"
+        return Level.SPILLS, f"{reason}, {REREAD}" if reread_bytes(fallback, places) else reason
     place = worst.place
     if worst.level is Level.SPILLS:
+        if 0 < worst.missing_bytes <= _droppable_bytes(estimate, place):
+            return Level.SPILLS, f"the file is mapped, {REREAD}"
         if place.overflow is Overflow.MIGRATED:
             return Level.SPILLS, "the driver would move it to shared system memory without an error, many times slower"
         return Level.SPILLS, "the system would swap it to disk, far too slow to work with"

@@ -66,3 +66,12 @@ def test_a_bandwidth_that_makes_no_sense_is_wrong_use(capsys: pytest.CaptureFixt
 )
 def test_rates_have_two_digits(number: float, text: str) -> None:
     assert rate(number) == text
+
+
+def test_experts_that_ram_has_no_room_for_are_read_from_disk(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ("Qwen3 235B-A22B", "--simulate", "RTX 4090, RAM 64GiB")
+    found = checked(capsys, *arguments)
+    assert found["verdict"]["level"] == "spills"
+    assert found["speed"]["tokens_per_second"] < 2
+    assert checked(capsys, *arguments, "--no-mmap")["verdict"]["level"] == "fails"
+    assert checked(capsys, *arguments, "--engine", "ollama")["verdict"]["level"] == "fails"

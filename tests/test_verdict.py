@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Term
 from estimator.verdict import Level, judge
 
@@ -80,6 +82,27 @@ def test_ram_spills_into_swap_as_far_as_there_is_any() -> None:
     )
     assert judge(made(term("RAM", 80)), [swapping]).level is Level.SPILLS
     assert judge(made(term("RAM", 81)), [swapping]).level is Level.FAILS
+
+
+def mapped(n_bytes: int) -> Term:
+    return replace(term("RAM", n_bytes), is_file_pages=True)
+
+
+def test_pages_of_the_file_that_ram_has_no_room_for_are_read_again() -> None:
+    verdict = judge(made(mapped(90)), [RAM])
+    assert (verdict.level, verdict.spill_bytes) == (Level.SPILLS, 30)
+    assert "read from disk again for every token" in verdict.reason
+
+
+def test_what_is_no_page_of_the_file_has_to_have_room() -> None:
+    assert judge(made(mapped(30), term("RAM", 61)), [RAM]).level is Level.FAILS
+
+
+def test_a_way_out_that_reads_the_file_again_says_so() -> None:
+    other = made(term("GPU 0", 70), mapped(90), summary="8 of 10 layers to the CPU")
+    verdict = judge(made(term("GPU 0", 160)), [GPU, RAM], other)
+    assert verdict.level is Level.SPILLS
+    assert verdict.reason.startswith("llama.cpp would leave 8 of 10 layers to the CPU, and what RAM has no room for")
 
 
 def test_the_worst_place_decides() -> None:

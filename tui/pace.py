@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from estimator.ledger import drawing_on
 from estimator.speed import Speed, Stage, speed_of
-from estimator.verdict import Level
+from estimator.verdict import Level, has_room
 from tui.humanize import count, fine_size, rate
 from tui.plan import Assessment
 
@@ -23,18 +22,10 @@ def pacing_of(made: Assessment) -> Pacing | None:
     if made.verdict.level is Level.FAILS or not made.plan.model.has_context:
         return None
     estimate, is_fallback = made.estimate, False
-    if made.verdict.level is Level.SPILLS and made.fallback is not None and _has_room(made):
+    if made.verdict.level is Level.SPILLS and made.fallback is not None and has_room(made.fallback, made.places):
         estimate, is_fallback = made.fallback, True
     speed = speed_of(made.plan.model, made.plan.workload, estimate, made.places)
     return None if speed is None else Pacing(speed=speed, is_fallback=is_fallback)
-
-
-def _has_room(made: Assessment) -> bool:
-    """Whether what the engine would do by itself fits: else it would not do it."""
-    fallback = made.fallback
-    return fallback is not None and all(
-        fallback.n_bytes(drawing_on(place, made.places)) <= place.free_bytes for place in made.places
-    )
 
 
 def short_pace(pacing: Pacing) -> str:

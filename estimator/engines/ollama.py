@@ -17,6 +17,7 @@ from estimator.llama_options import option
 from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
+from estimator.needs import file_bytes
 from estimator.ollama_launch import Launch, default_context, launch
 from estimator.packing import least, spilled_layout
 from estimator.shell import quoted
@@ -176,7 +177,8 @@ def _plan(model: Model, workload: Workload, options: Options, places: Sequence[P
         is_flash_attention=plan.is_flash_attention,
         n_batch_tokens=plan.n_batch_tokens,
         n_ubatch_tokens=plan.n_batch_tokens,
-        is_mapped=options.is_mapped,
+        # It maps no file that free RAM has no room for (SOURCE; on Linux it wants 8 GiB beside it, too).
+        is_mapped=options.is_mapped and host.free_bytes >= file_bytes(model)[0],
     )
     given = replace(
         workload, context_tokens=plan.context_tokens * plan.n_sequences, n_sequences=plan.n_sequences
