@@ -6,7 +6,7 @@ from dataclasses import replace
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
 from estimator.llama_load import Load, layer_kinds
 from estimator.model import Layer, Model
-from estimator.placement import HOST, Layout
+from estimator.placement import HOST, Layout, compiled
 from estimator.runtime import host_runtime, runtime_term
 from estimator.weights import Held, repacked
 
@@ -50,9 +50,17 @@ def _doubts(load: Load) -> list[str]:
     native, asked = load.model.native_context_tokens, load.workload.context_tokens
     if 0 < native < asked:
         doubts.append(f"{asked} tokens are beyond the {native} that the model was trained on")
+    doubts += [f"no tensor matches {pattern!r} of --override-tensor: it moves nothing" for pattern in _idle(load)]
     if load.options.split_mode in ("row", "tensor") and len(load.devices) > 1:
         doubts.append(f"split mode {load.options.split_mode} is not modelled; the layers are placed as whole ones")
     return doubts
+
+
+def _idle(load: Load) -> list[str]:
+    """Patterns of --override-tensor that no tensor's name has; the engine says nothing of them."""
+    patterns = dict.fromkeys(override.pattern for override in load.overrides)
+    names = [tensor.name for tensor in load.model.tensors] if patterns else []
+    return [pattern for pattern in patterns if not any(map(compiled(pattern).search, names))]
 
 
 def summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:

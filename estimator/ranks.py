@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Kind, Place, Term
@@ -42,7 +43,13 @@ class Rank:
         return self.stage.n_bytes + self.rope_bytes
 
 
-def gpus_for(model: Model, places: Sequence[Place], engine: str) -> tuple[Place, ...]:
+SERVED = MappingProxyType({"cuda": "NVIDIA", "rocm": "AMD", "gpu": "Intel"})
+"""Kinds of devices that servers have kernels for, and who makes them."""
+
+
+def gpus_for(
+    model: Model, places: Sequence[Place], engine: str, kinds: Sequence[str] = tuple(SERVED)
+) -> tuple[Place, ...]:
     """The devices that a server can use.
 
     Raises:
@@ -52,9 +59,10 @@ def gpus_for(model: Model, places: Sequence[Place], engine: str) -> tuple[Place,
         raise Unjudgeable(
             f"what {engine} needs for a model of this kind is not known here; --engine generic has a rule"
         )
-    found = tuple(place for place in places if place.kind not in ("host", "metal"))
+    found = tuple(place for place in places if place.kind in kinds)
     if not found:
-        raise Unjudgeable(f"{engine} needs a GPU of NVIDIA, AMD or Intel, and none is among the places")
+        makers = " or ".join(SERVED[kind] for kind in kinds)
+        raise Unjudgeable(f"{engine} needs a GPU of {makers}, and there is none here; --engine llamacpp needs none")
     return found
 
 

@@ -1,5 +1,6 @@
 """What is shown of any engine: its answers, its refusal, its default for a kind of model."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -106,6 +107,11 @@ def test_who_changes_the_engine_keeps_about_the_size() -> None:
     assert 0.75 < model_bytes(other) / model_bytes(four_bits) < 1.34
 
 
+def test_who_changes_to_mlx_gets_the_conversion_that_most_people_have() -> None:
+    assert near_size_for(load_engine("mlx"), catalogue.read("Qwen3 32B")).quant == "MLX-4bit"
+    assert near_size_for(load_engine("mlx"), catalogue.read("Qwen3 32B", "Q8_0")).quant == "MLX-8bit"
+
+
 def test_a_file_stays_what_it_is_whatever_the_engine_is_usually_given() -> None:
     file = replace(catalogue.read("Qwen3 8B"), file_bytes=5 * GIB)
 
@@ -138,3 +144,9 @@ def test_what_is_tight_for_another_reason_than_bytes_names_no_bytes_over_the_lin
     verdict = replace(judge(made, PLACES), level=Level.TIGHT, reason="its cache may be too small")
 
     assert said(verdict) == " on GPU 0"
+
+
+@pytest.mark.parametrize(("name", "hardware"), [("trtllm", "MI300X"), ("vllm", "M4 Max 64GB"), ("sglang", "RAM 64GiB")])
+def test_a_server_says_which_hardware_it_needs(name: str, hardware: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "Qwen3 8B", "--engine", name, "--simulate", hardware]) == 3
+    assert re.search(r"needs a GPU of NVIDIA.* and there is none here", " ".join(capsys.readouterr().out.split()))

@@ -80,6 +80,13 @@ def test_the_first_pattern_that_matches_decides() -> None:
     assert held[HOST].n_bytes > 2 * n_up * one_up
 
 
+def test_a_pattern_that_no_tensor_has_is_said_to_move_nothing() -> None:
+    doubts = made("llama-3.1-8b", Options(tensor_overrides="ffn_down=CPU,_exps=CPU")).doubts
+    assert [doubt for doubt in doubts if "moves nothing" in doubt] == [
+        "no tensor matches '_exps' of --override-tensor: it moves nothing"
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("ffn_up", "no tensor override"), ("=CPU", "no tensor override"), ("(=CPU", "regular expression"),

@@ -75,3 +75,9 @@ def test_experts_that_ram_has_no_room_for_are_read_from_disk(capsys: pytest.Capt
     assert found["speed"]["tokens_per_second"] < 2
     assert checked(capsys, *arguments, "--no-mmap")["verdict"]["level"] == "fails"
     assert checked(capsys, *arguments, "--engine", "ollama")["verdict"]["level"] == "fails"
+
+
+def test_what_costs_nothing_is_not_called_slower(capsys: pytest.CaptureFixture[str]) -> None:
+    out = report(capsys, "Llama 3.1 70B", "--simulate", "M4 Max 64GB", "--context", "32k")
+    assert "SPILLS" in out
+    assert "1.0 times slower" not in out

@@ -7,6 +7,9 @@ from estimator.verdict import Level, has_room
 from tui.humanize import count, fine_size, rate
 from tui.plan import Assessment
 
+LEAST_SLOWDOWN = 1.05
+"""Rounded, anything less is 1.0 times."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pacing:
@@ -33,16 +36,18 @@ def short_pace(pacing: Pacing) -> str:
     speed = pacing.speed
     text = f"about {rate(speed.tokens_per_second)} tokens/s"
     text += f" ({rate(speed.low_tokens_per_second)} to {rate(speed.high_tokens_per_second)})"
-    return text if speed.slowdown is None else f"{text}, {times(speed.slowdown)} slower"
+    slowdown = _slowdown(speed)
+    return text if slowdown is None else f"{text}, {times(slowdown)} slower"
 
 
 def slowdown_text(pacing: Pacing) -> str:
     """``6.1 times slower, 19 tok/s instead of 120``; the speed alone where nothing is slowed down."""
     speed = pacing.speed
     text = f"{rate(speed.tokens_per_second)} tok/s"
-    if speed.slowdown is None:
+    slowdown = _slowdown(speed)
+    if slowdown is None:
         return f"about {text}"
-    return f"{times(speed.slowdown)} slower, {text} instead of {rate(speed.tokens_per_second * speed.slowdown)}"
+    return f"{times(slowdown)} slower, {text} instead of {rate(speed.tokens_per_second * slowdown)}"
 
 
 def pace_line(pacing: Pacing) -> str:
@@ -52,13 +57,19 @@ def pace_line(pacing: Pacing) -> str:
     text += f" ({rate(speed.low_tokens_per_second)} to {rate(speed.high_tokens_per_second)})"
     if speed.full_tokens_per_second < 0.95 * speed.tokens_per_second:
         text += f", {rate(speed.full_tokens_per_second)} once the context is full"
-    if speed.slowdown is not None:
-        text += f"; {times(speed.slowdown)} slower than all on the GPU"
+    slowdown = _slowdown(speed)
+    if slowdown is not None:
+        text += f"; {times(slowdown)} slower than all on the GPU"
     if speed.batch is not None:
         text += f"; {count(speed.batch.n_sequences)} sequences together {rate(speed.batch.tokens_per_second)}"
     if speed.prompt_tokens_per_second is not None:
         text += f"; a prompt is read at about {rate(speed.prompt_tokens_per_second)}"
     return text
+
+
+def _slowdown(speed: Speed) -> float | None:
+    """None also where it would be said as 1.0 times."""
+    return speed.slowdown if speed.slowdown is not None and speed.slowdown >= LEAST_SLOWDOWN else None
 
 
 def times(ratio: float) -> str:

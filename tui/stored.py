@@ -53,4 +53,7 @@ def near_size_for(engine: Engine, model: Model) -> Model:
     others = [with_quant(model, quant) for quant in engine.QUANTS]
     differences = [abs(model_bytes(other) / max(1, model_bytes(model)) - 1) for other in others]
     alike = min(differences) + ALIKE_RATIO
+    usual = CONVERTED.get(engine.NAME)
+    if usual is not None and differences[engine.QUANTS.index(usual)] <= alike:
+        return with_quant(model, usual)
     return next(other for other, difference in zip(others, differences, strict=True) if difference <= alike)

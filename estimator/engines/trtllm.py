@@ -32,6 +32,8 @@ NAME = "TensorRT-LLM"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8", "nvfp4"))
 KV_STEPS = ("auto", "fp8")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "NVFP4")
+KINDS = ("cuda",)
+"""It is built for NVIDIA's GPUs alone (requirements of its README, NVIDIA/TensorRT-LLM)."""
 DEVICE_FLAG = ""
 BLOCK_TOKENS = 32
 BUFFERS = Span(n_bytes=900 * MIB, low_bytes=150 * MIB, high_bytes=2600 * MIB)
@@ -67,7 +69,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no GPU, or a cache type that it does not know.
     """
-    gpus = gpus_for(model, places, NAME)
+    gpus = gpus_for(model, places, NAME, KINDS)
     split = Split(
         tensor=options.tp_size or usual_tensor(model, max(1, len(gpus) // options.pp_size)),
         pipeline=min(options.pp_size, max(1, model.n_layers)),
