@@ -4,6 +4,7 @@ As `determine_available_memory` (vllm/v1/worker/gpu_worker.py) and `get_kv_cache
 (vllm/v1/core/kv_cache_planning.py) of 0.33.0 reckon it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
@@ -13,6 +14,7 @@ from estimator.ledger import Place
 from estimator.model import Model
 from estimator.paged_cache import PagedCache
 from estimator.ranks import Rank, offered_bytes, weight_term
+from estimator.sharding import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,13 @@ class Budget:
 
     def demand(self, rank: Rank) -> Span:
         """What of a device's share is no cache. Its doubts are independent, so that their squares add up."""
+        return self._demands[rank.stage]
+
+    @cached_property
+    def _demands(self) -> Mapping[Stage, Span]:
+        return {stage: self._demand(rank) for stage, rank in {rank.stage: rank for rank in self.ranks}.items()}
+
+    def _demand(self, rank: Rank) -> Span:
         weights = weight_term(rank, self.model, "vLLM", self.off_bytes)
         parts = [
             Span(n_bytes=weights.n_bytes, low_bytes=weights.low_bytes, high_bytes=weights.high_bytes),
@@ -70,7 +79,11 @@ class Budget:
 
     def block_bytes(self, rank: Rank) -> int:
         """Of one block on this device."""
-        return self.cache.block_bytes(rank.stage.layers)
+        return self._block_bytes[rank.stage]
+
+    @cached_property
+    def _block_bytes(self) -> Mapping[Stage, int]:
+        return {stage: self.cache.block_bytes(stage.layers) for stage in {rank.stage for rank in self.ranks}}
 
     @cached_property
     def blocks(self) -> Span:

@@ -83,6 +83,8 @@ class PagedCache:
 
     def longest(self, n_blocks: int, most_tokens: int) -> int:
         """The longest sequence that so many blocks hold, up to ``most_tokens``."""
+        if self.blocks_for(most_tokens) <= n_blocks:
+            return most_tokens
         low, high = 0, most_tokens
         while low < high:
             middle = (low + high + 1) // 2

@@ -1,7 +1,7 @@
 """The devices of a server: which part of the model each of them holds, and what a process takes beside it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from estimator.errors import Unjudgeable
@@ -149,7 +149,7 @@ def weight_term(
     n_bytes = rank.weight_bytes - off_bytes + beside_bytes
     low = n_bytes - beside_bytes - rank.stage.padded_bytes - int(n_bytes * LOADED_SHARE)
     least, most = model.size_band_ratio
-    grown = rank.stage.loose_bytes + (LOADED_BYTES if rank.is_alone else SEVERAL_LOADED_BYTES)
+    grown = int(rank.stage.loose_bytes * (1 + LOADED_SHARE)) + (LOADED_BYTES if rank.is_alone else SEVERAL_LOADED_BYTES)
     layers = rank.stage.layers
     return Term(
         kind=Kind.WEIGHTS,
@@ -165,6 +165,35 @@ def weight_term(
         read_bytes=rank.stage.read_bytes,
         is_in_share=is_in_share,
     )
+
+
+def alike(rank: Rank) -> Hashable:
+    """The same for ranks that hold the same of the model on devices that differ in nothing but their names."""
+    place = rank.place
+    return (
+        rank.stage,
+        place.kind,
+        place.total_bytes,
+        place.free_bytes,
+        place.usable_bytes,
+        place.n_multiprocessors,
+        place.draws_on,
+        place.product,
+    )
+
+
+def terms_of_all(ranks: Sequence[Rank], terms_of: Callable[[Rank], Sequence[Term]]) -> list[Term]:
+    """Every rank's terms in order; those of ranks that are alike are reckoned once."""
+    made: dict[Hashable, Sequence[Term]] = {}
+    found: list[Term] = []
+    for rank in ranks:
+        key = alike(rank)
+        if key not in made:
+            made[key] = terms_of(rank)
+            found += made[key]
+        else:
+            found += [replace(term, place=rank.place.name) for term in made[key]]
+    return found
 
 
 def process_terms(host: Place | None, ranks: Sequence[Rank], off_bytes: int = 0) -> list[Term]:

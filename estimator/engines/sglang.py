@@ -4,8 +4,9 @@ The rules are in estimator/static_pool.py, those of 0.5.23 and, for versions bef
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from estimator.activations import MIB, Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type, state_bytes
@@ -16,6 +17,7 @@ from estimator.option import option
 from estimator.paged_ledger import span_term
 from estimator.ranks import (
     Rank,
+    alike,
     gpus_for,
     host_of,
     is_linked,
@@ -24,11 +26,12 @@ from estimator.ranks import (
     ranks_of,
     rounded_up,
     slices_evenly,
+    terms_of_all,
     usual_tensor,
     weight_term,
 )
 from estimator.runtime import runtime_term
-from estimator.sharding import Split, Stage
+from estimator.sharding import Split
 from estimator.shell import quoted
 from estimator.static_pool import (
     Defaults,
@@ -189,7 +192,7 @@ class _Load:
             pipeline=min(options.pp_size, max(1, model.n_layers)),
         )
         self.ranks = ranks_of(model, self.gpus, self.split, 2)
-        self._pools: dict[tuple[Stage, Place], StaticPool] = {}
+        self._pools: dict[Hashable, StaticPool] = {}
         self.settings = self._settings()
         self.stored = row_type(workload.kv_type, NAME)
 
@@ -220,8 +223,8 @@ class _Load:
         return LINKED_COLLECTIVES if is_linked(self.gpus[0]) else COLLECTIVES
 
     def pool(self, rank: Rank) -> StaticPool:
-        """The pool of one device; reckoned once."""
-        key = (rank.stage, rank.place)
+        """The pool of one device; those of devices that are alike are reckoned once."""
+        key = alike(rank)
         if key not in self._pools:
             self._pools[key] = self._pool(rank)
         return self._pools[key]
@@ -258,9 +261,15 @@ class _Load:
             most_tokens=self.options.max_total_tokens,
         )
 
+    @cached_property
+    def pools(self) -> tuple[StaticPool, ...]:
+        """One of each kind of device."""
+        return tuple(self.pool(rank) for rank in {alike(rank): rank for rank in self.ranks}.values())
+
+    @cached_property
     def tokens(self) -> Span:
         """(In tokens) what all devices hold: as many as the one with the least room."""
-        counts = [self.pool(rank).tokens() for rank in self.ranks]
+        counts = [pool.tokens() for pool in self.pools]
         return Span(
             n_bytes=min(count.n_bytes for count in counts),
             low_bytes=min(count.low_bytes for count in counts),
@@ -274,15 +283,15 @@ class _Load:
             return f"{split.n_devices} devices are asked for, and {len(self.gpus)} are there"
         if not slices_evenly(model, split.tensor):
             return f"{model.n_heads} heads can't be shared evenly by --tp-size {split.tensor}"
-        if min(self.pool(rank).rest().high_bytes for rank in self.ranks) <= 0:
+        if min(pool.rest().high_bytes for pool in self.pools) <= 0:
             return self._overfull()
         return ""
 
     def risk(self) -> str:
         """Why it may not start, or not serve a sequence as long as asked for."""
-        if min(self.pool(rank).rest().low_bytes for rank in self.ranks) <= 0:
+        if min(pool.rest().low_bytes for pool in self.pools) <= 0:
             return self._overfull()
-        tokens = self.tokens()
+        tokens = self.tokens
         if self.pool(self.ranks[0]).token_bytes and tokens.low_bytes < self.length:
             return (
                 f"the cache may hold {tokens.low_bytes} tokens only: a sequence of {self.length} would be turned away"
@@ -290,7 +299,7 @@ class _Load:
         return ""
 
     def _overfull(self) -> str:
-        smallest = max(self.pool(rank).smallest_fraction(0).n_bytes for rank in self.ranks) / 1e6
+        smallest = max(pool.smallest_fraction(0).n_bytes for pool in self.pools) / 1e6
         return (
             f"the weights leave no memory for the cache under --mem-fraction-static {self.settings.fraction:g}; "
             f"above {smallest:.3f} they do"
@@ -299,7 +308,7 @@ class _Load:
     def estimate(self) -> Estimate:
         """The ledger."""
         refusal = self.refusal()
-        terms = [term for rank in self.ranks for term in self._rank_terms(rank)]
+        terms = terms_of_all(self.ranks, self._rank_terms)
         terms += process_terms(self.host, self.ranks)
         n_layers = self.model.n_layers - self.model.n_predictor_layers + 1
         return Estimate(
@@ -319,7 +328,7 @@ class _Load:
         return ["AMD's attention kernels (aiter) reserve a workspace that grows with the context and is not counted"]
 
     def _rank_terms(self, rank: Rank) -> list[Term]:
-        pool, tokens, place = self.pool(rank), self.tokens(), rank.place
+        pool, tokens, place = self.pool(rank), self.tokens, rank.place
         each = pool.token_bytes
         model, tensor, n_tokens = self.model, self.split.tensor, self.settings.n_prefill_tokens
         cache = Span(
@@ -362,8 +371,8 @@ class _Load:
         return list(terms) if context is None else [*terms, context]
 
     def _answers(self) -> list[Answer]:
-        pools, tokens = [self.pool(rank) for rank in self.ranks], self.tokens()
-        share = sum(int(pool.free.n_bytes * pool.fraction) for pool in pools)
+        pools, tokens = self.pools, self.tokens
+        share = sum(int(pool.free.n_bytes * pool.fraction) for pool in map(self.pool, self.ranks))
         smallest = [pool.smallest_fraction(self.length) for pool in pools]
         source = "kv_cache_configurator.py, 0.5.23"
         found = [Answer(key="share_bytes", label="takes in any case", value=share, unit="bytes")]

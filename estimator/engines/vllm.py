@@ -6,10 +6,11 @@ releases did otherwise is in estimator/releases.py.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.budget import Budget
-from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
+from estimator.cache_rows import ROW_TYPES, RowType, layer_caches, row_type
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
 from estimator.mixture import DEFAULT_TYPES as MIXTURES
 from estimator.mixture import UNQUANTISED
@@ -27,6 +28,7 @@ from estimator.ranks import (
     rounded_up,
     shares_memory,
     slices_evenly,
+    terms_of_all,
     usual_tensor,
 )
 from estimator.releases import LARGE_CARD_BYTES, NEWEST, SHARED_MEMORY_BYTES, Release, release
@@ -259,17 +261,14 @@ class _Load:
 
     def _cache(self) -> PagedCache:
         options = self.options
-        caches = layer_caches(
+        return _paged(
             self.model,
             self.split.tensor,
             row_type(self.workload.kv_type, NAME),
             self.element_bytes,
             recurrent_bytes={"auto": None, "float32": 4}.get(options.mamba_ssm_cache_dtype, 2),
             has_windows=self.rules.is_compiled and not options.is_hybrid_manager_disabled,
-        )
-        return grouped(
-            caches,
-            options.block_size or (LATENT_BLOCK_TOKENS if self.model.latent else BLOCK_TOKENS),
+            block_tokens=options.block_size or (LATENT_BLOCK_TOKENS if self.model.latent else BLOCK_TOKENS),
             n_flying_tokens=self.n_tokens * self.rules.n_flying_batches,
             n_state_blocks=self.rules.n_state_blocks,
         )
@@ -370,7 +369,7 @@ class _Load:
     def estimate(self) -> Estimate:
         """The ledger."""
         budget = self.budget
-        terms = [term for rank in budget.ranks for term in rank_terms(budget, rank, NAME)]
+        terms = terms_of_all(budget.ranks, lambda rank: rank_terms(budget, rank, NAME))
         terms += process_terms(self.host, budget.ranks, budget.off_bytes)
         n_layers = self.model.n_layers - self.model.n_predictor_layers + 1
         refusal = self.refusal()
@@ -416,6 +415,26 @@ class _Load:
         if self.rules.is_concurrency_printed and (needed := cache.blocks_for(self.length)):
             return int(n_blocks / needed * self.length)
         return n_blocks // max(1, len(cache.groups)) * cache.block_tokens
+
+
+@lru_cache(maxsize=64)
+def _paged(
+    model: Model,
+    tensor: int,
+    stored: RowType,
+    element_bytes: int,
+    *,
+    recurrent_bytes: int | None,
+    has_windows: bool,
+    block_tokens: int,
+    n_flying_tokens: int,
+    n_state_blocks: int,
+) -> PagedCache:
+    """The layers' caches in groups: the same for every length and card, and so reckoned once."""
+    caches = layer_caches(
+        model, tensor, stored, element_bytes, recurrent_bytes=recurrent_bytes, has_windows=has_windows
+    )
+    return grouped(caches, block_tokens, n_flying_tokens=n_flying_tokens, n_state_blocks=n_state_blocks)
 
 
 def graphs_of(rules: Release, model: Model) -> Span:
