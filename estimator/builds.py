@@ -5,11 +5,12 @@ Each rule holds from a date on, with the change that made it. Dates are those of
 
 import re
 from bisect import bisect_right
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY
 from datetime import date, timedelta
 from functools import cache
 
 from estimator.errors import EstimatorError
+from estimator.records import dataclass
 
 PULL = "github.com/ggml-org/llama.cpp/pull"
 MEASURED = date(2026, 10, 1)

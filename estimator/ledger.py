@@ -1,8 +1,9 @@
 """Bytes, where they go, and why: an estimate is a tuple of terms, and everything shown of it is a reading of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+from estimator.records import dataclass
 
 
 class Basis(Enum):

@@ -1,6 +1,8 @@
 """What a model file says: its tensors, and what each layer remembers. Numbers only, no engine's rules."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from estimator.records import dataclass
 
 COMPANION_PARTS = frozenset(
     (

@@ -1,7 +1,6 @@
 """What a load needs beside the memory it ends up in: room on disk for the files, and RAM while they are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.file_size import gguf_size
@@ -9,6 +8,7 @@ from estimator.ledger import Basis, Estimate, Kind
 from estimator.model import Model
 from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
+from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,8 @@
 """Stretches of a sequence that repeat: the layers of a model, most of which are alike."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+
+from estimator.records import dataclass
 
 MAX_PERIOD = 8
 """The longest pattern of layers known is Granite's and Nemotron's ten to twelve; those are left whole."""

@@ -1,7 +1,6 @@
 """The bytes of a model's weights on each device and on the host, for a way to place them (estimator/placement.py)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.model import Model, Tensor
@@ -14,6 +13,7 @@ from estimator.placement import (
     overrides_of,
     weight_device,
 )
+from estimator.records import dataclass
 from estimator.rounding import ROUNDINGS
 
 

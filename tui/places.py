@@ -1,10 +1,10 @@
 """From a snapshot to places: the only file that knows what is, and what an engine asks for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from estimator.ledger import Overflow, Place
+from estimator.records import dataclass
 from probes.accelerators import Accelerator, known_accelerators, named_accelerator
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 
