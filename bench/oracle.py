@@ -1,14 +1,18 @@
 """Our estimates beside a real llama.cpp's own figures, without a GPU, a model or a download.
 
-    python bench/oracle.py [--program FILE] [--model NAME ...] [--architecture NAME ...] [--all] [--every N] [--worst N]
+    python bench/oracle.py [--program FILE | --package llama_cpp|xllamacpp] [--model NAME ...] [--architecture NAME ...]
+                           [--all] [--every N] [--buffers] [--worst N]
 
-The program is llama.cpp's ``llama-fit-params``, which reads a file's header and says what a load would allocate. The
-files are written here: the header of each model of the catalogue, and a hole where its weights would be. Every model is
-tried in all of ``WAYS``, on the CPU; its figures are whole MiB, rounded down, and so are ours where they are compared.
-Weights are those of ``--no-repack``: what is repacked for the CPU is in none of the buffers that the program lists.
+The engine is llama.cpp's ``llama-fit-params``, which reads a file's header and says what a load would allocate, or,
+where that is not on the path, llama-cpp-python (0.3.36) or xllamacpp (2026.10) of PyPI, whose log says it. The files
+are written here: the header of each model of the catalogue, and a hole where its weights would be. Every model is tried
+in all of ``WAYS``, on the CPU; figures are compared in whole MiB, rounded down. Weights are those of ``--no-repack``:
+what is repacked for the CPU is in none of the buffers that the program lists.
 """
 
 import argparse
+import json
+import re
 import statistics
 import subprocess
 import sys
@@ -16,20 +20,35 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
+from typing import Protocol
 
 from estimator.engines import llamacpp
 from estimator.errors import EstimatorError
 from estimator.gguf_writer import write_header
+from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Kind, Place, Workload
 from estimator.model import Model
+from estimator.quant import TYPE_NAMES
 from estimator.readers.catalogue import Entry, entries, find, read
 from tui.verify import PROGRAM, Unverifiable, parse_figures
 
 MIB = 1 << 20
 HOST = Place(name="RAM", kind="host", total_bytes=1 << 50, free_bytes=1 << 50)
 PARTS = ("weights", "KV, state", "compute")
+BATCH_TOKENS = llamacpp.Options().n_batch_tokens
+PACKAGES = ("llama_cpp", "xllamacpp")
+LOADER = Path(__file__).with_name("oracle_load.py")
+_TYPE_NUMBERS = {name: number for number, name in TYPE_NAMES.items()}
+_WEIGHTS = re.compile(r"model buffer size = +([\d.]+) MiB")
+_CACHES = re.compile(r"(?:llama_kv_cache|llama_memory_recurrent): size = +([\d.]+) MiB")
+_COMPUTE = re.compile(r"compute buffer size = +([\d.]+) MiB")
+MOST_SECONDS = 20
+MOST_ALLOCATED_MIB = 4096
+"""What xllamacpp loads takes real RAM: larger loads are left out."""
 
 
 @dataclass(frozen=True)
@@ -66,57 +85,123 @@ class Point:
 
     entry: Entry
     way: Way
-    theirs: tuple[int, int, int]
+    theirs: tuple[int | None, int, int]
+    """None: not told."""
     ours: tuple[float, float, float]
 
     def is_equal(self, part: int) -> bool:
-        return int(self.ours[part]) == self.theirs[part]
+        return self.theirs[part] in (None, int(self.ours[part]))
 
     def error(self, part: int) -> float:
         """Of a part, less what the program's rounding hides."""
-        theirs, ours = self.theirs[part], self.ours[part]
+        theirs, ours = self.theirs[part] or 0, self.ours[part]
         return max(0.0, theirs - ours, ours - theirs - 1) / max(1, theirs)
 
     @property
     def total_error(self) -> float:
-        return max(0.0, abs(sum(self.ours) - sum(self.theirs)) - len(PARTS)) / max(1, sum(self.theirs))
+        told = [(theirs, ours) for theirs, ours in zip(self.theirs, self.ours, strict=True) if theirs is not None]
+        theirs, ours = sum(pair[0] for pair in told), sum(pair[1] for pair in told)
+        return max(0.0, abs(ours - theirs) - len(PARTS)) / max(1, theirs)
 
 
-def their_figures(program: str, path: Path, way: Way) -> tuple[int, int, int]:
-    """What the program says of the host.
+class Oracle(Protocol):
+    """A llama.cpp that can be asked."""
+
+    @property
+    def n_outputs(self) -> int | None:
+        """Tokens whose logits it computes at once; None: one per sequence, as llama-server does."""
+
+    @property
+    def build(self) -> str:
+        """As --build takes it; empty for the newest that was measured."""
+
+    def figures(self, path: Path, way: Way) -> tuple[int | None, int, int]:
+        """MiB of each part on the host.
+
+        Raises:
+            Unverifiable: it refused, or told none.
+        """
+
+
+@dataclass(frozen=True)
+class FitParams:
+    """``llama-fit-params``."""
+
+    program: str
+    n_outputs: int | None = BATCH_TOKENS
+    build: str = ""
+
+    def figures(self, path: Path, way: Way) -> tuple[int | None, int, int]:
+        options = ["-ngl", "0", "-dev", "none", "--no-repack", "--fit-print", "on"]
+        told = _told([self.program, "-m", str(path), *way.arguments, *options])
+        _, found = parse_figures(told.stdout)[-1]
+        return found.weights_bytes // MIB, found.cache_bytes // MIB, found.compute_bytes // MIB
+
+
+@dataclass(frozen=True)
+class Package:
+    """One of PyPI's, in a process of its own."""
+
+    name: str
+
+    @property
+    def n_outputs(self) -> int | None:
+        return None if self.name == "xllamacpp" else BATCH_TOKENS
+
+    @property
+    def build(self) -> str:
+        # xllamacpp's versions end in llama.cpp's number (2026.10.11549); llama-cpp-python's say nothing of it.
+        return f"b{version(self.name).rpartition('.')[2]}" if self.name == "xllamacpp" else ""
+
+    def figures(self, path: Path, way: Way) -> tuple[int | None, int, int]:
+        asked = {
+            "context_tokens": way.context_tokens,
+            "n_batch_tokens": BATCH_TOKENS,
+            "n_ubatch_tokens": way.n_ubatch_tokens,
+            "n_sequences": way.n_sequences,
+            "is_flash_attention": way.is_flash_attention,
+            "kv_type": _TYPE_NUMBERS[STORED_TYPES[way.kv_type]],
+        }
+        told = _told([sys.executable, str(LOADER), self.name, str(path), json.dumps(asked)])
+        return logged_figures(told.stdout + told.stderr)
+
+
+def logged_figures(log: str) -> tuple[int | None, int, int]:
+    """What a load's log says: weights and compute by buffer, caches by their own sums, which are there where none is
+    allocated.
 
     Raises:
-        Unverifiable: it refused, or printed none.
+        Unverifiable: there are no buffers in it.
     """
-    command = [
-        program,
-        "-m",
-        str(path),
-        *way.arguments,
-        "-ngl",
-        "0",
-        "-dev",
-        "none",
-        "--no-repack",
-        "--fit-print",
-        "on",
-    ]
+    weights, caches, compute = (
+        [float(mib) for mib in pattern.findall(log)] for pattern in (_WEIGHTS, _CACHES, _COMPUTE)
+    )
+    if not compute:
+        raise Unverifiable("its log names no buffers")
+    return int(sum(weights)) or None, int(sum(caches)), int(sum(compute))
+
+
+def _told(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unverifiable(f"{PROGRAM}: {error}") from error
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=MOST_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Unverifiable(f"no answer within {MOST_SECONDS} s") from None
+    except OSError as error:
+        raise Unverifiable(str(error)) from error
     if done.returncode:
         raise Unverifiable((done.stderr.strip().splitlines() or ["no word"])[-1][:160])
-    _, found = parse_figures(done.stdout)[-1]
-    return found.weights_bytes // MIB, found.cache_bytes // MIB, found.compute_bytes // MIB
+    return done
 
 
-def our_figures(model: Model, way: Way) -> tuple[float, float, float]:
+def our_figures(model: Model, way: Way, oracle: Oracle) -> tuple[float, float, float]:
     options = llamacpp.Options(
         n_gpu_layers=0,
         is_flash_attention=way.is_flash_attention,
         n_ubatch_tokens=way.n_ubatch_tokens,
-        n_outputs=llamacpp.Options().n_batch_tokens,
+        n_outputs=oracle.n_outputs,
+        build=oracle.build,
     )
     workload = Workload(context_tokens=way.context_tokens, n_sequences=way.n_sequences, kv_type=way.kv_type)
     made = llamacpp.estimate(model, workload, options, [HOST])
@@ -126,7 +211,7 @@ def our_figures(model: Model, way: Way) -> tuple[float, float, float]:
     return weights, cells + states, compute
 
 
-def points_of(program: str, chosen: Sequence[Entry], folder: Path, skipped: dict[str, int]) -> Iterator[Point]:
+def points_of(oracle: Oracle, chosen: Sequence[Entry], folder: Path, skipped: dict[str, int]) -> Iterator[Point]:
     path = folder / "header.gguf"
     for entry in chosen:
         try:
@@ -138,7 +223,10 @@ def points_of(program: str, chosen: Sequence[Entry], folder: Path, skipped: dict
             continue
         for way in WAYS:
             try:
-                yield Point(entry, way, their_figures(program, path, way), our_figures(model, way))
+                ours = our_figures(model, way, oracle)
+                if oracle.n_outputs is None and sum(ours) > MOST_ALLOCATED_MIB:
+                    raise Unverifiable(f"more than {MOST_ALLOCATED_MIB} MiB would really be allocated")
+                yield Point(entry, way, oracle.figures(path, way), ours)
             except (Unverifiable, EstimatorError) as error:
                 skipped[f"{entry.architecture}: {error}"[:160]] += 1
 
@@ -158,6 +246,24 @@ def chosen_entries(options: argparse.Namespace) -> list[Entry]:
     return list(smallest.values())[:: options.every]
 
 
+def chosen_oracle(program: str | None, package: str | None) -> Oracle | None:
+    """What was named, or the first that is here."""
+    found = None if package else which(program or PROGRAM)
+    if found:
+        return FitParams(found)
+    names = () if program else (package,) if package else PACKAGES
+    return next((Package(name) for name in names if find_spec(name)), None)
+
+
+def print_buffers(point: Point) -> None:
+    """Every part of one point, theirs and ours."""
+    parts = "  ".join(
+        f"{name} {'?' if theirs is None else theirs} / {ours:.2f}"
+        for name, theirs, ours in zip(PARTS, point.theirs, point.ours, strict=True)
+    )
+    print(f"{point.entry.name}, {' '.join(point.way.arguments)}: {parts} MiB")
+
+
 def print_row(name: str, points: Sequence[Point]) -> None:
     n = len(points)
     equal = "".join(f"{sum(point.is_equal(part) for point in points):>11}" for part in range(len(PARTS)))
@@ -169,19 +275,24 @@ def print_row(name: str, points: Sequence[Point]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", help=f"{PROGRAM}, if it is not on the path")
+    parser.add_argument("--package", choices=PACKAGES, help="one of PyPI's, if it is installed")
+    parser.add_argument("--buffers", action="store_true", help="print each buffer, theirs / ours")
     parser.add_argument("--model", action="append", default=[], help="only this model of the catalogue")
     parser.add_argument("--architecture", action="append", default=[], help="only models of this architecture")
     parser.add_argument("--all", action="store_true", help="every model, not the smallest of each architecture")
     parser.add_argument("--every", type=int, default=1, help="only each so-manieth of them")
     parser.add_argument("--worst", type=int, default=0, help="list so many points with the largest errors")
     options = parser.parse_args()
-    program = which(options.program or PROGRAM)
-    if program is None:
-        print(f"{options.program or PROGRAM} is not there; it comes with llama.cpp, and --program names it")
+    oracle = chosen_oracle(options.program, options.package)
+    if oracle is None:
+        print(f"no llama.cpp is here: neither {PROGRAM} (--program FILE) nor the packages {', '.join(PACKAGES)}")
         return 2
     skipped: dict[str, int] = defaultdict(int)
     with tempfile.TemporaryDirectory(prefix="plimsoll-") as folder:
-        points = list(points_of(program, chosen_entries(options), Path(folder), skipped))
+        points = list(points_of(oracle, chosen_entries(options), Path(folder), skipped))
+    if options.buffers:
+        for point in points:
+            print_buffers(point)
     if points:
         print(f"{'':<25}{'equal in MiB, of':>33}{'compute: median, worst':>24}{'total':>11}")
         print(f"{'architecture':<20}{'n':>5}{PARTS[0]:>11}{PARTS[1]:>11}{PARTS[2]:>11}")
