@@ -7,10 +7,10 @@ shape a configuration is written as the model's repository has it; what is read 
 A field that the table doesn't carry (which layers of a hybrid attend) is taken from its description in words.
 """
 
+import argparse
 import json
 import re
 import statistics
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -240,4 +240,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("table", help="the checkpoints, one JSON object a line")
+    main(parser.parse_args().table)

@@ -5,6 +5,7 @@ them are in the catalogue, and how people call them; what the table can't know o
 in ``bench/model_keys.py``. The same table always makes the same catalogue.
 """
 
+import argparse
 import json
 import re
 import sys
@@ -279,4 +280,6 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("table", help="the checkpoints, one JSON object a line")
+    main(parser.parse_args().table)

@@ -5,6 +5,7 @@
 A row for Plimsoll on simulated GPUs, for a bare Textual app, and for nvitop where it is installed.
 """
 
+import argparse
 import fcntl
 import os
 import pty
@@ -156,8 +157,11 @@ def programs(plimsoll: list[str]) -> dict[str, tuple[list[str], str]]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("seconds", nargs="?", type=float, default=20.0, help="how long each is watched (default: 20)")
+    seconds = parser.parse_args().seconds
     print(f"{'':18}{''.join(f'{head:>18}' for head in HEADS)}")
     for name, (command, ready) in programs([sys.executable, "-m", "tui"]).items():
-        taken = measured(command, [ready], float(sys.argv[1]) if sys.argv[1:] else 20.0, dict(os.environ))
+        taken = measured(command, [ready], seconds, dict(os.environ))
         cells = [f"{taken[column]:>18.1f}" if column in taken else f"{'-':>18}" for column in COLUMNS]
         print(f"{name:18}{''.join(cells)}{'' if taken['outcome'] == 'ok' else '  ' + taken['outcome']}")

@@ -7,7 +7,8 @@ import re
 from bisect import bisect_right
 from dataclasses import KW_ONLY
 from datetime import date, timedelta
-from functools import cache
+from functools import lru_cache
+from typing import Any
 
 from estimator.errors import EstimatorError
 from estimator.records import dataclass
@@ -183,7 +184,7 @@ _DATED = r"(\d{4})-(\d{1,2})(?:-(\d{1,2}))?"
 _NUMBERED = r"b?(\d{1,5})"
 
 
-@cache
+@lru_cache(maxsize=64)  # the text is what somebody typed
 def build_of(text: str = "") -> Build:
     """The build meant: ``2025-06``, ``2025-06-12``, ``b5269``; ``ik-2025-06``, ``ollama-0.12.6``; empty for the newest.
 
@@ -201,7 +202,7 @@ def build_of(text: str = "") -> Build:
         return _forked(day)
     if day >= MEASURED and not _after(day, "has_mixed_input"):
         return Build()
-    return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **_fields(day))  # type: ignore[arg-type]
+    return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **_fields(day))
 
 
 def _carried(version: str, text: str) -> Build:
@@ -212,7 +213,7 @@ def _carried(version: str, text: str) -> Build:
     numbers = (int(found[1]), int(found[2]), int(found[3] or 0))
     at = bisect_right([first for first, _ in OLLAMA], numbers)
     day = OLLAMA[max(0, at - 1)][1]
-    return Build(name=f"llama.cpp of {day.isoformat()} in Ollama {version}", is_measured=False, **_fields(day))  # type: ignore[arg-type]
+    return Build(name=f"llama.cpp of {day.isoformat()} in Ollama {version}", is_measured=False, **_fields(day))
 
 
 def _day(wanted: str, text: str) -> date:
@@ -237,9 +238,9 @@ def day_of_number(number: int) -> date:
     return first_day + timedelta(days=min(round(n_days), 4000))
 
 
-def _fields(day: date) -> dict[str, object]:
+def _fields(day: date) -> dict[str, Any]:
     """What holds on a day: of each field the last change before it, or what was before the first."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for change in CHANGES:
         if day >= change.since:
             found[change.field] = change.after
@@ -257,4 +258,4 @@ def _forked(day: date) -> Build:
     rules = _fields(min(day, FORKED)) | {"has_latent_cache": True, "drops_latent_values": True}
     rules |= {"is_fork": True, "spares_experts": day >= FORK_SPARES_EXPERTS}
     rules["skips_predictor_cache"] = day >= FORK_SKIPS_PREDICTORS
-    return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)  # type: ignore[arg-type]
+    return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)

@@ -15,7 +15,7 @@ from estimator.errors import Unbuildable
 from estimator.graph import Draft, Graph, Tensors
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
-from estimator.placement import EXPERTS, HOST, Layout, compiled, overrides_of, weight_device
+from estimator.placement import EXPERTS, HOST, Layout, Override, compiled, overrides_of, weight_device
 from estimator.records import dataclass
 from estimator.repeats import Run, runs_of
 from estimator.rounding import Rounding
@@ -242,20 +242,20 @@ def _signature(model: Model, layer: int, layout: Layout, machine: Machine) -> Ha
 
 
 @lru_cache(maxsize=16384)
-def _layer_signature(  # parts of a key
+def _layer_signature(
     model: Model,
     layer: int,
     device: int,
-    overrides: tuple[object, ...],
-    is_moe_on_host: bool,  # noqa: FBT001
-    has_devices: bool,  # noqa: FBT001
+    overrides: tuple[Override, ...],
+    is_moe_on_host: bool,  # noqa: FBT001  # a part of the key
+    has_devices: bool,  # noqa: FBT001  # as above
 ) -> Hashable:
     """Shapes, homes, and the types of what a device would fetch from elsewhere."""
     lone = Layout(
         layer_devices=(device,) * (model.n_layers + 1),
         n_cpu_moe_layers=model.n_layers if is_moe_on_host else 0,
         n_gpu_layers=0,
-        overrides=overrides,  # type: ignore[arg-type]
+        overrides=overrides,
     )
     held: list[tuple[str, tuple[int, ...], int, str]] = []
     for tensor in block_tensors(model)[layer]:
