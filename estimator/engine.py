@@ -88,6 +88,11 @@ class Engine(Protocol):
         ...
 
 
+def nothing(model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> None:
+    """The ``fallback``, or ``relieved``, of an engine that starts as asked or not at all."""
+    del model, workload, options, places
+
+
 def load_engine(name: str) -> Engine:
     """The engine of that name, in any usual spelling, or the one that a program of that name runs.
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from enum import Enum
 
+from estimator.errors import Unjudgeable
 from estimator.records import dataclass
 
 
@@ -115,6 +116,21 @@ class Term:
     """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
     a sum over all kinds has no doubt about it."""
 
+    @classmethod
+    def sure(cls, kind: Kind, label: str, place: str, n_bytes: int, source: str, formula: str = "") -> "Term":
+        """One whose rule leaves no doubt."""
+        return cls(
+            kind=kind,
+            label=label,
+            place=place,
+            n_bytes=n_bytes,
+            low_bytes=n_bytes,
+            high_bytes=n_bytes,
+            basis=Basis.DERIVED,
+            source=source,
+            formula=formula,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -189,3 +205,15 @@ class Estimate:
 def drawing_on(place: Place, places: Iterable[Place]) -> tuple[str, ...]:
     """The names whose bytes come out of this place: its own, and of those that share its memory."""
     return (place.name, *(other.name for other in places if other.draws_on == place.name))
+
+
+def host_among(places: Iterable[Place]) -> Place:
+    """The place that is the machine's own memory.
+
+    Raises:
+        Unjudgeable: there is none, so that no engine can be judged.
+    """
+    for place in places:
+        if place.kind == "host":
+            return place
+    raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")

@@ -13,7 +13,7 @@ from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
 from estimator.kernels import KERNELS
 from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
-from estimator.ledger import Place, Workload
+from estimator.ledger import Place, Workload, host_among
 from estimator.llama_options import Options
 from estimator.model import Layer, Model
 from estimator.packing import Burden
@@ -222,9 +222,7 @@ def layer_kinds(model: Model) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
 
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     devices = tuple(place for place in places if place.kind != "host")
     if options.split_mode == "none" and devices:
         if options.main_device >= len(devices):

@@ -77,18 +77,8 @@ def summary(model: Model, devices: Sequence[Place], layout: Layout) -> str:
 
 
 def derived(kind: Kind, label: str, place: str, n_bytes: int, source: str, formula: str) -> Term:
-    """A term whose rule leaves no doubt."""
-    return Term(
-        kind=kind,
-        label=label,
-        place=place,
-        n_bytes=n_bytes,
-        low_bytes=n_bytes,
-        high_bytes=n_bytes,
-        basis=Basis.DERIVED,
-        source=f"{source}, {BUILD}",
-        formula=formula,
-    )
+    """A term whose rule, of the newest build, leaves no doubt."""
+    return Term.sure(kind, label, place, n_bytes, f"{source}, {BUILD}", formula)
 
 
 SPLIT_DOUBT = 0.25

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Kind, Place, Term
 from estimator.model import Model
+from estimator.runtime import allowance
 from estimator.sharding import Split, Stage, padded, stages
 
 MIB = 1 << 20
@@ -200,19 +201,9 @@ def process_terms(host: Place | None, ranks: Sequence[Rank], off_bytes: int = 0)
     """What the processes take of the host, and weights that are kept there."""
     if host is None:
         return []
-    low, expected, high = (n * len(ranks) for n in PROCESS_BYTES)
-    terms = [
-        Term(
-            kind=Kind.RUNTIME,
-            label="processes",
-            place=host.name,
-            n_bytes=expected,
-            low_bytes=low,
-            high_bytes=high,
-            basis=Basis.ASSUMED,
-            source="our allowance for Python, PyTorch and pinned buffers, per device",
-        )
-    ]
+    least, expected, most = (n * len(ranks) for n in PROCESS_BYTES)
+    source = "our allowance for Python, PyTorch and pinned buffers, per device"
+    terms = [allowance(host, "processes", (least, expected, most), source)]
     kept = {
         "offloaded weights": (off_bytes * len(ranks), off_bytes * len(ranks), "model_executor/offloader/uva.py"),
         # Rows are looked up, so that next to nothing is read of it.

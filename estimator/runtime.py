@@ -30,16 +30,12 @@ def runtime_term(place: Place) -> Term | None:
     if place.kind == "host":
         return None
     if place.kind == "metal":
-        return _allowance(
-            place, "Metal runtime", METAL_BYTES, "our allowance; a log of 2026-05 shows none on an M5 Pro"
-        )
+        return allowance(place, "Metal runtime", METAL_BYTES, "our allowance; a log of 2026-05 shows none on an M5 Pro")
     if place.kind != "cuda":
-        return _allowance(
-            place, "driver context", UNKNOWN_CUDA_BYTES, "no such device was measured; the span of CUDA's"
-        )
+        return allowance(place, "driver context", UNKNOWN_CUDA_BYTES, "no such device was measured; the span of CUDA's")
     source = "measured contexts: github.com/ggml-org/llama.cpp pull requests 23604 and 15860"
     if place.n_multiprocessors is None:
-        unknown = _allowance(place, "CUDA context", UNKNOWN_CUDA_BYTES, source)
+        unknown = allowance(place, "CUDA context", UNKNOWN_CUDA_BYTES, source)
         return replace(unknown, formula="multiprocessors not reported: the span of known cards")
     low = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_MULTIPROCESSOR_BYTES * place.n_multiprocessors
     expected = low + CUDA_LIBRARIES_BYTES
@@ -58,10 +54,11 @@ def runtime_term(place: Place) -> Term | None:
 
 def host_runtime(host: Place) -> Term:
     """The process's own memory on the host."""
-    return _allowance(host, "process", PROCESS_BYTES, "our allowance for code, tokenizer and server")
+    return allowance(host, "process", PROCESS_BYTES, "our allowance for code, tokenizer and server")
 
 
-def _allowance(place: Place, label: str, span_bytes: tuple[int, int, int], source: str) -> Term:
+def allowance(place: Place, label: str, span_bytes: tuple[int, int, int], source: str) -> Term:
+    """What nobody asks for and somebody takes: (least, expected, most)."""
     low, expected, high = span_bytes
     return Term(
         kind=Kind.RUNTIME,

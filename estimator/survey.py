@@ -10,7 +10,7 @@ from functools import lru_cache
 from estimator.buffers import Buffer, Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
-from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.mixture import DEFAULT_TYPES
 from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
@@ -57,9 +57,7 @@ def survey(
     """
     if kv_type not in STORED_TYPES:
         raise Unjudgeable(f"llama.cpp knows no KV cache of type {kv_type!r}; {', '.join(STORED_TYPES)} are")
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     devices = tuple(place for place in places if place.kind != "host")
     return tuple(_surveyed(devices, host, context_tokens, quant, STORED_TYPES[kv_type]))
 

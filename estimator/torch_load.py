@@ -19,7 +19,7 @@ from estimator.device_map import (
 )
 from estimator.dynamic_cache import Alike, CacheRun
 from estimator.errors import Unjudgeable
-from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Model
 from estimator.modules import has_gguf_types, has_tied_output, layer_kinds, modules_of
 from estimator.prompt_pass import prompt_pass
@@ -64,10 +64,7 @@ class TorchLoad:
 
     def __init__(self, model: Model, workload: Workload, options: TorchOptions, places: Sequence[Place]) -> None:
         self.model, self.workload, self.options = model, workload, options
-        host = next((place for place in places if place.kind == "host"), None)
-        if host is None:
-            raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
-        self.host = host
+        self.host = host_among(places)
         self.devices = tuple(place for place in places if place.kind != "host")
         if workload.kv_type not in ELEMENT_BYTES:
             raise Unjudgeable(f"{NAME} knows no KV cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from estimator.ledger import Basis, Kind, Place, Term
+from estimator.runtime import allowance
 
 MIB = 1 << 20
 
@@ -64,14 +65,5 @@ def slack_term(place: Place, left_bytes: int, taken: Sequence[Term]) -> Term | N
 
 def process_term(host: Place) -> Term:
     """Python, PyTorch and the driver's host side."""
-    low, expected, high = PYTHON_BYTES
-    return Term(
-        kind=Kind.RUNTIME,
-        label="process",
-        place=host.name,
-        n_bytes=expected,
-        low_bytes=low,
-        high_bytes=high,
-        basis=Basis.ASSUMED,
-        source="torch 2.13.0 and transformers 5.24.0 measured without CUDA; the rest is our allowance",
-    )
+    source = "torch 2.13.0 and transformers 5.24.0 measured without CUDA; the rest is our allowance"
+    return allowance(host, "process", PYTHON_BYTES, source)

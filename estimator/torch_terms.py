@@ -107,13 +107,4 @@ class Computation:
 
 def derived(kind: Kind, label: str, place: str, n_bytes: int, symbol: str) -> Term:
     """A term whose rule leaves no doubt."""
-    return Term(
-        kind=kind,
-        label=label,
-        place=place,
-        n_bytes=n_bytes,
-        low_bytes=n_bytes,
-        high_bytes=n_bytes,
-        basis=Basis.DERIVED,
-        source=f"{symbol}, {RELEASE}",
-    )
+    return Term.sure(kind, label, place, n_bytes, f"{symbol}, {RELEASE}")

@@ -6,8 +6,9 @@ exllamav2/cache.py and model.py (`load_autosplit_gen`), exllamav3/cache/quant.py
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from estimator.engine import nothing
 from estimator.errors import Unjudgeable
-from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Layer, Model
 from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.prompt_pass import prompt_pass
@@ -73,9 +74,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no host, no tensors, or a cache type that it does not know.
     """
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     if workload.kv_type not in KV_BITS:
         raise Unjudgeable(f"{NAME} knows no cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")
     load = _Load(model, workload, options, tuple(place for place in places if place.kind != "host"), host)
@@ -93,13 +92,8 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     )
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
-    """ExLlama leaves nothing in RAM."""
-    return None
-
-
 quick_estimate = estimate
-quick_fallback = fallback
+fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

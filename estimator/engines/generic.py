@@ -6,8 +6,9 @@ It knows nothing of contexts, attention or engines, and says so: every figure is
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from estimator.engine import nothing
 from estimator.errors import Unjudgeable
-from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Model
 from estimator.needs import stored_weights
 from estimator.shell import quoted
@@ -48,9 +49,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no host, or a model of which not even the size is known.
     """
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     n_bytes, basis = stored_weights(model)
     if not n_bytes:
         raise Unjudgeable(f"of {model.name} not even the size is known")
@@ -87,18 +86,8 @@ def _terms(model: Model, place: Place, n_bytes: int, overhead: float, basis: Bas
     ]
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
-    """Not known."""
-    return None
-
-
 quick_estimate = estimate
-quick_fallback = fallback
-
-
-def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:  # noqa: ARG001
-    """Not known."""
-    return None
+fallback = quick_fallback = relieved = nothing
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001

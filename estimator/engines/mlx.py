@@ -6,8 +6,9 @@ What it prints as ``Peak memory`` is the sum of all terms but those of ``Kind.RU
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from estimator.engine import nothing
 from estimator.errors import Unjudgeable
-from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.mlx_cache import MlxRun
 from estimator.mlx_pass import IDLE_BYTES, pass_bytes
 from estimator.model import Model
@@ -65,9 +66,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     Raises:
         Unjudgeable: no host, no tensors, or a KV type that it does not know.
     """
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     if workload.kv_type not in KV_BITS:
         raise Unjudgeable(f"{NAME} knows no KV cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")
     device = next((place for place in places if place.kind != "host"), host)
@@ -88,18 +87,8 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     )
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:  # noqa: ARG001
-    """MLX leaves nothing elsewhere by itself."""
-    return None
-
-
 quick_estimate = estimate
-quick_fallback = fallback
-
-
-def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:  # noqa: ARG001
-    """There is no other memory to leave anything to."""
-    return None
+fallback = quick_fallback = relieved = nothing
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001

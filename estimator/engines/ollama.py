@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from estimator.errors import Unjudgeable
 from estimator.fit import MARGIN_BYTES, fitted
-from estimator.ledger import Answer, Estimate, Kind, Place, Workload
+from estimator.ledger import Answer, Estimate, Kind, Place, Workload, host_among
 from estimator.llama_load import Load
 from estimator.llama_options import Options as LlamaOptions
 from estimator.llama_options import option
@@ -158,9 +158,7 @@ def _plan(model: Model, workload: Workload, options: Options, places: Sequence[P
         raise Unjudgeable(f"Ollama knows no KV cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")
     if options.flash_attention not in FLASH_ATTENTION:
         raise Unjudgeable(f"flash attention is auto, on or off for Ollama, not {options.flash_attention!r}")
-    host = next((place for place in places if place.kind == "host"), None)
-    if host is None:
-        raise Unjudgeable("the memory of this machine is not known, so nothing can be said of a load")
+    host = host_among(places)
     context, n_sequences = _requested(workload)
     plan = launch(
         model,

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from estimator.activations import MIB, Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type, state_bytes
+from estimator.engine import nothing
 from estimator.errors import Unjudgeable
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
@@ -118,14 +119,8 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     return _Load(model, workload, options, places).estimate()
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
-    """None: it starts as asked, or not at all."""
-    del model, workload, options, places
-    return None
-
-
 quick_estimate = estimate
-quick_fallback = fallback
+fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from estimator.activations import MIB, Span, layer_bytes, peak, sampler_bytes, workspace_bytes
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
+from estimator.engine import nothing
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
 from estimator.option import option
@@ -109,14 +110,8 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     )
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
-    """None: it starts as asked, or not at all."""
-    del model, workload, options, places
-    return None
-
-
 quick_estimate = estimate
-quick_fallback = fallback
+fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, RowType, layer_caches, row_type
+from estimator.engine import nothing
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
 from estimator.mixture import DEFAULT_TYPES as MIXTURES
 from estimator.mixture import UNQUANTISED
@@ -145,14 +146,8 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     return _Load(model, workload, options, places).estimate()
 
 
-def fallback(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate | None:
-    """None: it starts as asked, or not at all."""
-    del model, workload, options, places
-    return None  # the protocol's way to say so
-
-
 quick_estimate = estimate
-quick_fallback = fallback
+fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
