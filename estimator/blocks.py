@@ -140,8 +140,11 @@ def latent_attention(sheet: Sheet, layer: int) -> None:
         sheet.matrix(f"{block}attn_q.weight", sheet.width, n_heads * full_key)
     sheet.matrix(f"{block}attn_kv_a_mqa.weight", sheet.width, rank + rope)
     sheet.exact(f"{block}attn_kv_a_norm.weight", rank)
-    sheet.matrix(f"{block}attn_k_b.weight", full_key - rope, rank, n_heads)
-    sheet.matrix(f"{block}attn_v_b.weight", rank, value, n_heads)
+    if "whole_key_values" in sheet.flags:
+        sheet.matrix(f"{block}attn_kv_b.weight", rank, n_heads * (full_key - rope + value))
+    if "whole_key_values" not in sheet.flags or "both_key_values" in sheet.flags:
+        sheet.matrix(f"{block}attn_k_b.weight", full_key - rope, rank, n_heads)
+        sheet.matrix(f"{block}attn_v_b.weight", rank, value, n_heads)
     if "wide_gate" in sheet.flags:
         sheet.matrix(f"{block}attn_gate.weight", sheet.width, n_heads * value)
     sheet.matrix(f"{block}attn_output.weight", n_heads * value, sheet.width)

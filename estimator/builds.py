@@ -5,26 +5,18 @@ Each rule holds from a date on, with the change that made it. Dates are those of
 
 import re
 from bisect import bisect_right
-from dataclasses import KW_ONLY
+from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import lru_cache
-from typing import Any
 
+from estimator import fork
+from estimator.change import Change, values_on
 from estimator.errors import EstimatorError
 from estimator.records import dataclass
 
 PULL = "github.com/ggml-org/llama.cpp/pull"
 MEASURED = date(2026, 10, 1)
 """llama.cpp 0c1e57098, the build that this estimator was measured against."""
-FORKED = date(2024, 8, 1)
-"""ik_llama.cpp took over its main line's code in July and August 2024 for the last time (its commits 0ceeb1172 and
-1a4cfbcc5)."""
-
-
-FORK_SPARES_EXPERTS = date(2025, 6, 1)
-"""`ggml_backend_cuda_offload_op` in its tree of 2025-06-15, and not yet in that of 2025-04-20."""
-FORK_SKIPS_PREDICTORS = date(2025, 10, 20)
-"""github.com/ikawrakow/ik_llama.cpp/pull/843."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +27,7 @@ class Build:
     is_measured: bool = True
     """Compute buffers were measured with these rules."""
     is_fork: bool = False
-    """ik_llama.cpp: its graphs differ by more than is known here."""
+    """ik_llama.cpp, whose graphs differ by what estimator.fork knows, and by more."""
     spares_experts: bool = False
     """A device only computes with experts of the host where each of them has 32 tokens of a step on average."""
     has_known_graph: bool = True
@@ -82,18 +74,27 @@ class Build:
     pool that grew as the context filled."""
     has_mixed_input: bool = False
     """Takes embeddings beside tokens as input."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """From this day on a field has another value."""
-
-    since: date
-    field: str
-    evidence: str
-    _: KW_ONLY
-    before: object
-    after: object
+    has_fused_norm: bool = False
+    """A norm and its weight are one operation, whose result is a tensor of its own."""
+    computes_up_first: bool = False
+    """Of a gated unit's two halves."""
+    sums_experts_at_once: bool = False
+    """The chosen experts' results are added in one operation."""
+    fuses_experts: bool = False
+    """Gate, up and what joins them are one operation over the experts (-fmoe)."""
+    latent_way: int = 0
+    """How latent attention is computed (-mla): 0 with whole heads; 1 latents, and their values once more, transposed,
+    where there is no flash attention; 2 latents alone, expanded for large steps; 3 that, and 1 for small steps."""
+    attention_mib: int = 0
+    """Attention is computed for as many heads at once as need no more (-amb); all at once where 0."""
+    has_key_values: bool = True
+    """The matrix that expands latents is there, in the file or computed; otherwise only way 1 is left."""
+    stores_keys_by_head: bool = False
+    """A row of the key cache is one head's, so that each tensor of it is padded as its short rows are."""
+    expands_by_heads: bool = True
+    """Latents are expanded for some heads at once, and as float16; before, in ways that are not modelled."""
+    finishes_heads_in_turn: bool = False
+    """Attention of some heads is done before the next ones' keys and values are expanded."""
 
 
 CHANGES = (
@@ -197,12 +198,13 @@ def build_of(text: str = "") -> Build:
     if wanted.startswith("ollama"):
         return _carried(wanted.removeprefix("ollama").lstrip("-_ "), text)
     is_fork = wanted.startswith("ik")
-    day = MEASURED if wanted == "ik" else _day(wanted.removeprefix("ik").lstrip("-_ "), text)
+    numbered = fork.NUMBERED if is_fork else NUMBERED
+    day = MEASURED if wanted == "ik" else _day(wanted.removeprefix("ik").lstrip("-_ "), text, numbered)
     if is_fork:
         return _forked(day)
     if day >= MEASURED and not _after(day, "has_mixed_input"):
         return Build()
-    return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **_fields(day))
+    return Build(name=f"llama.cpp of {day.isoformat()}", is_measured=False, **values_on(day, CHANGES))
 
 
 def _carried(version: str, text: str) -> Build:
@@ -213,40 +215,30 @@ def _carried(version: str, text: str) -> Build:
     numbers = (int(found[1]), int(found[2]), int(found[3] or 0))
     at = bisect_right([first for first, _ in OLLAMA], numbers)
     day = OLLAMA[max(0, at - 1)][1]
-    return Build(name=f"llama.cpp of {day.isoformat()} in Ollama {version}", is_measured=False, **_fields(day))
+    name = f"llama.cpp of {day.isoformat()} in Ollama {version}"
+    return Build(name=name, is_measured=False, **values_on(day, CHANGES))
 
 
-def _day(wanted: str, text: str) -> date:
+def _day(wanted: str, text: str, known: Sequence[tuple[int, date]]) -> date:
     dated, numbered = re.fullmatch(_DATED, wanted), re.fullmatch(_NUMBERED, wanted)
     try:
         if dated:
             # A month alone: its middle, so that a change early in it counts and one late in it does not.
             return date(int(dated[1]), int(dated[2]), int(dated[3] or 15))
         if numbered:
-            return day_of_number(int(numbered[1]))
+            return day_of_number(int(numbered[1]), known)
     except ValueError:
         pass
     raise EstimatorError(f"no build is called {text!r}; give a month (2025-06), a number (b5269), or ik-2025-06")
 
 
-def day_of_number(number: int) -> date:
-    """About when llama.cpp's build of that number was made."""
-    numbers = [known for known, _ in NUMBERED]
-    at = min(max(bisect_right(numbers, number), 1), len(NUMBERED) - 1)
-    (first, first_day), (second, second_day) = NUMBERED[at - 1], NUMBERED[at]
+def day_of_number(number: int, known: Sequence[tuple[int, date]] = NUMBERED) -> date:
+    """About when the build of that number was made, llama.cpp's where no other list is given."""
+    numbers = [one for one, _ in known]
+    at = min(max(bisect_right(numbers, number), 1), len(known) - 1)
+    (first, first_day), (second, second_day) = known[at - 1], known[at]
     n_days = (second_day - first_day).days * (number - first) / (second - first)
     return first_day + timedelta(days=min(round(n_days), 4000))
-
-
-def _fields(day: date) -> dict[str, Any]:
-    """What holds on a day: of each field the last change before it, or what was before the first."""
-    found: dict[str, Any] = {}
-    for change in CHANGES:
-        if day >= change.since:
-            found[change.field] = change.after
-        else:
-            found.setdefault(change.field, change.before)
-    return found
 
 
 def _after(day: date, field: str) -> bool:
@@ -254,8 +246,6 @@ def _after(day: date, field: str) -> bool:
 
 
 def _forked(day: date) -> Build:
-    """ik_llama.cpp: as its main line was when it forked, but for latents, which it has had since early 2025."""
-    rules = _fields(min(day, FORKED)) | {"has_latent_cache": True, "drops_latent_values": True}
-    rules |= {"is_fork": True, "spares_experts": day >= FORK_SPARES_EXPERTS}
-    rules["skips_predictor_cache"] = day >= FORK_SKIPS_PREDICTORS
+    """ik_llama.cpp: as its main line was when it forked, and what it changed since."""
+    rules = values_on(min(day, fork.FORKED), CHANGES) | fork.rules_on(day)
     return Build(name=f"ik_llama.cpp of {day.isoformat()}", is_measured=False, **rules)

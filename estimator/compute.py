@@ -311,6 +311,7 @@ def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: S
         layers=layers,
         is_cache_offloaded=machine.is_cache_offloaded,
         has_mixed_input=machine.has_mixed_input,
+        has_devices=machine.n_devices > 0,
     )
     try:
         FAMILIES[model.architecture].build(draft)

@@ -185,6 +185,7 @@ class Draft:
         layers: Sequence[int] | None = None,
         is_cache_offloaded: bool = True,
         has_mixed_input: bool = False,
+        has_devices: bool = True,
     ) -> None:
         """Start an empty graph.
 
@@ -196,10 +197,12 @@ class Draft:
             layers: those to write; all where None. A stack of equal layers may be cut short.
             is_cache_offloaded: caches lie with their layers, not all on the host.
             has_mixed_input: the build takes embeddings beside tokens.
+            has_devices: the host is not alone.
         """
         self.model, self.tensors, self.step, self.layout = model, tensors, step, layout
         self.layers = tuple(range(model.n_layers - model.n_predictor_layers)) if layers is None else tuple(layers)
         self.is_cache_offloaded, self.has_mixed_input = is_cache_offloaded, has_mixed_input
+        self.has_devices = has_devices
         self.build = step.shape.build
         self.n_tokens, self.n_streams = step.shape.n_step_tokens, step.shape.n_streams
         self.n_sequences = step.shape.n_sequences
@@ -322,6 +325,8 @@ class Draft:
 
     def norm(self, x: Node, weight: str, shape: Sequence[int] | None = None) -> Node:
         """A norm, RMS unless ``norm_operation`` says otherwise, its weight and its bias."""
+        if self.build.has_fused_norm and self.norm_operation == "RMS_NORM" and self.has(weight):
+            return self.operation(weight, "FUSED_RMS_NORM", shape or x.shape, x, self.weight(weight))
         normed = self.operation("norm", self.norm_operation, shape or x.shape, x)
         if self.has(weight):
             normed = self.operation(weight, "MUL", normed.shape, normed, self.weight(weight))

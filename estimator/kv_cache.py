@@ -110,7 +110,8 @@ def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, 
     n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
     total = 0
     if layer.key_width:
-        total += rounding.tensor_bytes(key_type, (layer.key_width, n_cells))
+        n_rows = layer.n_kv_heads if shape.build.stores_keys_by_head and layer.n_kv_heads else 1
+        total += rounding.tensor_bytes(key_type, (layer.key_width // n_rows, n_rows * n_cells))
     if layer.value_width:
         total += rounding.tensor_bytes(value_type, (layer.value_width, n_cells))
     return total

@@ -8,16 +8,17 @@ from dataclasses import replace
 from functools import lru_cache
 
 from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
-from estimator.builds import build_of
+from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
+from estimator.fork_model import as_loaded, settled
 from estimator.kernels import KERNELS
 from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Place, Workload, host_among
 from estimator.llama_options import Options
-from estimator.model import Layer, Model
+from estimator.model import Layer, Model, Tensor
 from estimator.packing import Burden
-from estimator.placement import HOST, Layout, Override, compiled, place_layers
+from estimator.placement import HOST, Layout, Override, compiled, place_layers, weight_device
 from estimator.quant import BLOCKS
 from estimator.rounding import ROUNDINGS
 from estimator.scratch import Step, widest_value
@@ -60,6 +61,9 @@ class Load:
             )
         self.shape = _cache_shape(workload, options)
         self.model = as_cached(model, self.shape.build)
+        self.computed: tuple[Tensor, ...] = ()
+        if self.shape.build.is_fork:
+            self._settle_fork(model)
         self.overrides = _overrides(options.tensor_overrides or "", len(self.devices))
         self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
         n_step = min(self.shape.n_ubatch_tokens, self.shape.n_context_tokens)
@@ -82,6 +86,12 @@ class Load:
             spares_experts=self.shape.build.spares_experts,
             has_mixed_input=self.shape.build.has_mixed_input,
         )
+
+    def _settle_fork(self, model: Model) -> None:
+        build = settled(self.shape.build, model)
+        self.shape = replace(self.shape, build=build)
+        self.model = as_loaded(self.model, build, is_flash_attention=self.options.is_flash_attention)
+        self.computed = self.model.tensors[len(model.tensors) :]
 
     @property
     def n_all_layers(self) -> int:
@@ -173,6 +183,15 @@ class Load:
             self.model, layout, {number: self.rounding_kind(self.place_of(number)) for number in numbers}
         )
 
+    def computed_weights(self, layout: Layout) -> dict[int, int]:
+        """Of them what is in no file, by device: matrices that ik_llama.cpp computes while loading."""
+        found: dict[int, int] = {}
+        for tensor in self.computed:
+            device = weight_device(tensor.name, layout)
+            rounding = ROUNDINGS[self.rounding_kind(self.place_of(device))]
+            found[device] = found.get(device, 0) + rounding.tensor_bytes(tensor.type, tensor.shape)
+        return found
+
     def buffers(self, layout: Layout, *, is_simulated: bool = True) -> tuple[Buffer, ...]:
         """The compute buffer of each device, the host's last: simulated where it can be, else by closed forms."""
         build = self.shape.build
@@ -246,8 +265,32 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
         is_unified=options.is_kv_unified,
         is_full_window=options.is_full_window,
         is_flash_attention=options.is_flash_attention,
-        build=build_of(options.build),
+        build=_build(options),
     )
+
+
+MOST_LATENT_WAYS = 3
+
+
+def _build(options: Options) -> Build:
+    """The build, and what its own options make of it."""
+    build = build_of(options.build)
+    told = {
+        name: value
+        for name, value in (
+            ("latent_way", options.latent_way),
+            ("attention_mib", options.attention_mib),
+            ("fuses_experts", options.is_moe_fused or None),
+        )
+        if value is not None
+    }
+    if not told:
+        return build
+    if not build.is_fork:
+        raise Unjudgeable("--mla-use, --attention-max-batch and --fused-moe are ik_llama.cpp's; say so with --build ik")
+    if not 0 <= (options.latent_way or 0) <= MOST_LATENT_WAYS:
+        raise Unjudgeable(f"ik_llama.cpp computes latent attention in ways 0 to {MOST_LATENT_WAYS}")
+    return replace(build, **told)  # type: ignore[arg-type]
 
 
 def _n_outputs(shape: CacheShape, options: Options) -> int:

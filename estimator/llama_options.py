@@ -89,6 +89,21 @@ class Options:
     build: str = field(
         default="", metadata=option("--build", "which build: 2025-06, b5269, ik-2025-06; the newest if not given")
     )
+    latent_way: int | None = field(
+        default=None,
+        metadata=option(
+            "--mla-use", "ik_llama.cpp: how latent attention is computed, 0 to 3; its default if not given"
+        ),
+    )
+    attention_mib: int | None = field(
+        default=None,
+        metadata=option(
+            "--attention-max-batch", "ik_llama.cpp: MiB that attention computes with at once; all heads if 0"
+        ),
+    )
+    is_moe_fused: bool = field(
+        default=False, metadata=option("--fused-moe", "ik_llama.cpp: the experts' gate and up in one operation")
+    )
     n_outputs: int | None = field(
         default=None, metadata=option("", "tokens whose logits are computed at once; one per sequence if not given")
     )

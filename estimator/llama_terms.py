@@ -90,7 +90,15 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
     model, output = load.model, layout.layer_devices[-1]
     is_cut = load.options.split_mode in ("row", "tensor") and len(load.devices) > 1
     terms: list[Term] = []
-    for device, held in load.weights(layout).items():
+    computed = load.computed_weights(layout)
+    for device, n_bytes in computed.items():
+        if n_bytes:
+            label, formula = "weights, computed", "the latents' matrices, turned while loading"
+            place = load.place_of(device).name
+            terms.append(derived(Kind.WEIGHTS, label, place, n_bytes, "llm_prepare_mla", formula))
+    for device, whole in load.weights(layout).items():
+        n_computed = computed.get(device, 0)
+        held = replace(whole, n_bytes=whole.n_bytes - n_computed, read_bytes=whole.read_bytes - n_computed)
         doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
         formula = f"{model.quant}, {held.n_blocks} of {model.n_layers} blocks"
         formula += " and the output layer" if device == output else ""

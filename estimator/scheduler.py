@@ -16,6 +16,7 @@ OFFLOAD_MIN_TOKENS = 32
 """From so many rows on, a device computes with weights that lie on the host (`offload_op`, ggml-cuda.cu)."""
 SCRATCHY = frozenset({"FLASH_ATTN_EXT", "ARGSORT", "MUL_MAT_ID"})
 """Operations whose kernels want memory behind their result."""
+OF_EXPERTS = frozenset({"MUL_MAT_ID", "MOE_UP_GATE"})
 _FOLLOWS_NO_WEIGHT = frozenset({"ROPE", "FLASH_ATTN_EXT"})
 """Their small weights don't decide where they are computed."""
 
@@ -119,7 +120,7 @@ class Scheduler:
 
     def _is_worth_fetching(self, node: Node, weight: Node) -> bool:
         n_rows = _n_rows(node)
-        if self._spares_experts and node.op == "MUL_MAT_ID" and n_rows >= OFFLOAD_MIN_TOKENS:
+        if self._spares_experts and node.op in OF_EXPERTS and n_rows >= OFFLOAD_MIN_TOKENS:
             return n_rows * node.shape[1] >= OFFLOAD_MIN_TOKENS * weight.extents[2]
         return n_rows >= OFFLOAD_MIN_TOKENS
 
@@ -204,6 +205,6 @@ def _n_rows(node: Node) -> int:
         return 0
     if node.op == "MUL_MAT":
         return extents[1]
-    if node.op in ("MUL_MAT_ID", "ROPE"):
+    if node.op in OF_EXPERTS or node.op == "ROPE":
         return extents[2]
     return extents[1] * extents[2] * extents[3]

@@ -264,7 +264,9 @@ def _plain_attention(
     scores = draft.operation(
         "kq", "MUL_MAT", (n_cells, per_stream, n_heads, n_streams), k, by_stream(draft, query)
     )  # fmt: skip
-    if caps_scores:
+    if caps_scores and draft.build.is_fork:
+        scores = draft.operation("kq_softcap", "SOFTCAP", scores.shape, scores)
+    elif caps_scores:
         for name, op in (("kq_scaled_1", "SCALE"), ("kq_tanh", "UNARY"), ("kq_scaled_2", "SCALE")):
             scores = draft.operation(name, op, scores.shape, scores)
     shares = draft.operation(

@@ -61,7 +61,7 @@ def feed_forward(
             found = draft.matrix(f"{name}_{part}", f"{block}{part}{suffix}.weight", x)
             return draft.biased(found, f"{block}{part}{suffix}.bias")
 
-        if draft.build.has_gated_unit:
+        if draft.build.has_gated_unit and not draft.build.computes_up_first:
             gated, wide = through("gate"), through("up")
         else:
             wide, gated = through("up"), through("gate")
@@ -128,7 +128,8 @@ def _chosen(draft: Draft, layer: int, x: Node, logits: Node, traits: RouterTrait
     assert shape is not None
     n_used, (width, n_rows) = shape.n_used, x.shape
     chosen, weights = _router(draft, layer, logits, traits)
-    draft.expand(weights)
+    if not draft.build.is_fork:
+        draft.expand(weights)
     each = draft.view("ffn_moe_in", "RESHAPE", (width, 1, n_rows), x)
     if traits.chooses_by_logits:
         each = draft.operation("ffn_moe_repeated", "REPEAT", (width, n_used, n_rows), each)
@@ -136,7 +137,8 @@ def _chosen(draft: Draft, layer: int, x: Node, logits: Node, traits: RouterTrait
     down = _through_experts(draft, layer, each, chosen, is_squared=is_squared)
     if not traits.chooses_by_logits:
         down = draft.operation("ffn_moe_weighted", "MUL", down.shape, down, weights)
-    draft.expand(down)
+    if not draft.build.is_fork:
+        draft.expand(down)
     return _summed(draft, down)
 
 
@@ -164,13 +166,29 @@ def _through_experts(draft: Draft, layer: int, x: Node, chosen: Node, *, is_squa
             for part in ("gate", "up")
         )
         inner = gated_unit(draft, "ffn_moe", gate, up)
+    elif _is_joined(draft, block):
+        gate_matrix, up_matrix = draft.weight(f"{block}gate_exps.weight"), draft.weight(f"{block}up_exps.weight")
+        shape = (up_matrix.shape[1], n_used, n_rows)
+        inner = draft.operation("ffn_moe_gate_par", "MOE_UP_GATE", shape, up_matrix, gate_matrix, x, chosen)
     elif draft.has(f"{block}gate_exps.weight"):
-        gate = through("gate", x)
-        up = through("up", x)
+        if draft.build.computes_up_first:
+            up = through("up", x)
+            gate = through("gate", x)
+        else:
+            gate = through("gate", x)
+            up = through("up", x)
         inner = gated_unit(draft, "ffn_moe", gate, up)
     else:
         inner = _activated(draft, "ffn_moe_act", through("up", x), is_squared=is_squared)
     return through("down", inner)
+
+
+def _is_joined(draft: Draft, block: str) -> bool:
+    """Gate and up are one operation where they are of one type (`ggml_moe_up_gate` of ik_llama.cpp)."""
+    gate, up = (f"{block}{part}_exps" for part in ("gate", "up"))
+    if not draft.build.fuses_experts or not draft.has(f"{gate}.weight") or draft.has(f"{gate}.bias"):
+        return False
+    return draft.tensors[f"{gate}.weight"] == draft.tensors[f"{up}.weight"]
 
 
 def _scaled_by_expert(draft: Draft, found: Node, scale: Node, chosen: Node) -> Node:
@@ -187,6 +205,9 @@ def _summed(draft: Draft, each: Node) -> Node:
     """The experts' results of a token, one after another onto the first."""
     width, n_used, n_rows = each.shape
     spanned = 4 * ((n_rows - 1) * n_used + 1) * width
+    if draft.build.sums_experts_at_once and n_used > 2:
+        first = draft.view("ffn_moe_part", "VIEW", (width, n_rows), each, n_bytes=spanned, is_contiguous=False)
+        return draft.operation("ffn_moe_out", "MULTI_ADD", (width, n_rows), first)
     parts = [
         draft.view("ffn_moe_part", "VIEW", (width, n_rows), each, n_bytes=spanned, is_contiguous=False)
         for _ in range(n_used)

@@ -7,6 +7,7 @@ openai-moe-iswa.cpp and deepseek2.cpp, as of 2026-10-01. They differ in a few ha
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
+from estimator.graphs.fork_latent import fork_latent_attention
 from estimator.graphs.latent import latent_attention
 from estimator.records import dataclass
 
@@ -49,8 +50,8 @@ class Transformer:
         """Write the whole graph."""
         draft.norm_operation = self.norm_operation
         draft.positions = draft.input("inp_pos", "I32", draft.n_tokens * self.n_positions)
-        if self.is_parallel:
-            draft.defer()  # the attention's output matrix waits until the feed-forward network is done
+        if self.is_parallel or _is_forks_own(draft):
+            draft.defer()  # a parallel block's output matrix waits until the feed-forward network is done
         x = embedded(draft)
         if self.scales_embedding:
             x = draft.operation("inp_scaled", "SCALE", x.shape, x)
@@ -93,8 +94,12 @@ class Transformer:
         return draft.operation("l_out", "ADD", found.shape, total, third)
 
     def _attended(self, draft: Draft, layer: int, x: Node) -> Node:
-        is_latent = draft.model.latent is not None
-        found = latent_attention(draft, layer, x) if is_latent else attention(draft, layer, x, self.attention)
+        if _is_forks_own(draft):
+            found = fork_latent_attention(draft, layer, x)
+        elif draft.model.latent is not None:
+            found = latent_attention(draft, layer, x)
+        else:
+            found = attention(draft, layer, x, self.attention)
         found = draft.matrix("attn_out", f"blk.{layer}.attn_output.weight", found)
         return draft.biased(found, f"blk.{layer}.attn_output.bias")
 
@@ -117,6 +122,10 @@ class Transformer:
             return self.router
         is_corrected = draft.has(f"blk.{layer}.exp_probs_b.bias")
         return RouterTraits(is_sigmoid=is_corrected, is_normalised=is_corrected, is_scaled=self.router.is_scaled)
+
+
+def _is_forks_own(draft: Draft) -> bool:
+    return draft.build.is_fork and draft.model.latent is not None
 
 
 def embedded(draft: Draft) -> Node:
@@ -177,7 +186,9 @@ def logits(
     found = draft.biased(found, "output.bias")
     if is_scaled:
         found = draft.operation("logits_scaled", "SCALE", found.shape, found)
-    if is_capped:
+    if is_capped and draft.build.is_fork:
+        found = draft.operation("logits_capped", "SOFTCAP", found.shape, found)
+    elif is_capped:
         for name, op in (("logits_scaled_1", "SCALE"), ("logits_tanh", "UNARY"), ("logits_scaled_2", "SCALE")):
             found = draft.operation(name, op, found.shape, found)
     found.is_output = True
