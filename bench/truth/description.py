@@ -64,10 +64,11 @@ def is_fork(row: Row) -> bool:
     return row["engine"] == "ik_llama.cpp" or prints or bool(FORK_SOURCES.search(row["source"]))
 
 
-def has_latents(row: Row) -> bool:
-    """ik_llama.cpp caches latents on demand (-mla), whatever the file was converted for."""
-    asked = re.search(r"-mla[ =][123]", row["run"].get("command") or "")
-    return is_fork(row) and ((row["run"].get("mla_attn") or 0) > 0 or asked is not None)
+def latent_way(row: Row) -> int | None:
+    """ik_llama.cpp computes latent attention as it is asked to (-mla), whatever the file was converted for."""
+    asked = re.search(r"-mla[ =]([0-3])", row["run"].get("command") or "")
+    way: int | None = row["run"].get("mla_attn")
+    return int(asked[1]) if way is None and asked else way
 
 
 def metadata_of(row: Row) -> dict[str, object]:
@@ -105,13 +106,7 @@ def metadata_of(row: Row) -> dict[str, object]:
 def _settle_latents(made: dict[str, object], row: Row) -> None:
     """Only conversions for latent attention cache latents: they have one KV head, as wide as the latent."""
     hparams = row["model"]["hparams"]
-    if has_latents(row):
-        latent = hparams["kv_lora_rank"] + (hparams.get("n_rot") or 64)
-        made["deepseek2.attention.key_length_mla"] = hparams.get("n_embd_head_k_mla") or hparams["head_dim_k"]
-        made["deepseek2.attention.value_length_mla"] = hparams.get("n_embd_head_v_mla") or hparams["head_dim_v"]
-        made["deepseek2.attention.head_count_kv"] = 1
-        made["deepseek2.attention.key_length"] = latent
-    elif hparams.get("n_head_kv") != 1:
+    if hparams.get("n_head_kv") != 1:
         for key in ("key_length_mla", "value_length_mla"):
             made.pop(f"deepseek2.attention.{key}", None)
 
@@ -165,9 +160,12 @@ def _described(key: str) -> tuple[Model, bool]:
     if vocabulary not in full:  # tensors as far as the caches need them
         full[vocabulary] = STAND_IN_VOCABULARY
         stated = Counter()
-    found = list(_candidates(full, sum(stated.values())))
+    is_whole = full["general.architecture"] == "deepseek2" and full["deepseek2.attention.head_count_kv"] != 1
+    found = list(_candidates(full, sum(stated.values()), is_whole=is_whole))
     for tensors in found:
-        model = describe(metadata, tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1)
+        model = describe(
+            _converted(metadata, full, tensors), tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1
+        )
         if stated and counted(mixture("BF16", tensors, mixture_shape(model)))["F32"] != stated["F32"]:
             continue  # every mixture leaves the same ones in float32
         for quant in _quants(ftype):
@@ -175,14 +173,30 @@ def _described(key: str) -> tuple[Model, bool]:
                 typed = mixture(quant, tensors, mixture_shape(model), has_imatrix=has_imatrix)
                 if stated and counted(typed) == stated:
                     return replace(model, tensors=typed, quant=quant), True
-    found = found or _candidates(full, 0)
+    found = found or _candidates(full, 0, is_whole=is_whole)
     tensors = found[0] if found else _bare(metadata)
     try:
-        model = describe(metadata, tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1)
+        converted = _converted(metadata, full, tensors)
+        model = describe(converted, tensors, name=str(name), source="log", quant=str(ftype), file_bytes=1)
         typed = mixture(_quants(ftype)[0], tensors, mixture_shape(model)) if found else tensors
     except EstimatorError as error:
         raise NotReplayable(f"the model can't be described: {error}") from error
     return replace(model, tensors=typed), False
+
+
+def _converted(
+    metadata: Mapping[str, object], full: Mapping[str, object], tensors: tuple[Tensor, ...]
+) -> Mapping[str, object]:
+    """DeepSeek's numbers as the file has them: ik_llama.cpp prints whole heads for files that were converted for
+    latents, which the tensors show."""
+    names = {tensor.name for tensor in tensors}
+    has_latents = "blk.0.attn_k_b.weight" in names and "blk.0.attn_kv_b.weight" not in names
+    if not has_latents or metadata["deepseek2.attention.head_count_kv"] == 1:
+        return metadata
+    rank, rope = full["deepseek2.attention.kv_lora_rank"], full.get("deepseek2.rope.dimension_count", 64)
+    assert isinstance(rank, int)
+    assert isinstance(rope, int)
+    return {**full, "deepseek2.attention.head_count_kv": 1, "deepseek2.attention.key_length": rank + rope}
 
 
 def _quants(ftype: str | None) -> list[str]:
@@ -194,17 +208,27 @@ def _quants(ftype: str | None) -> list[str]:
     return first + [quant for quant in DEFAULT_TYPES if quant not in first]
 
 
-def _candidates(metadata: Mapping[str, object], n_tensors: int) -> list[tuple[Tensor, ...]]:
-    """Ways to have so many tensors; every way where their number is not known."""
+def _candidates(metadata: Mapping[str, object], n_tensors: int, *, is_whole: bool = False) -> list[tuple[Tensor, ...]]:
+    """Ways to have so many tensors; every way where their number is not known.
+
+    Args:
+        metadata: of the file.
+        n_tensors: in the log, 0 where it does not say.
+        is_whole: converted before latents were cached (2025-04), or for ik_llama.cpp, which takes both.
+    """
     found = []
+    bases: tuple[tuple[str, ...], ...] = ((),)
+    if is_whole:
+        bases = (("whole_key_values",), ("whole_key_values", "both_key_values"), ())
     for n in range(4):
         for flags in combinations(FLAGS, n):
-            try:
-                tensors = tensors_of(metadata, frozenset(flags))
-            except (EstimatorError, KeyError, IndexError, TypeError, StopIteration):
-                continue
-            if not n_tensors or len(tensors) == n_tensors:
-                found.append(tensors)
+            for base in bases:
+                try:
+                    tensors = tensors_of(metadata, frozenset((*flags, *base)))
+                except (EstimatorError, KeyError, IndexError, TypeError, StopIteration):
+                    continue
+                if not n_tensors or len(tensors) == n_tensors:
+                    found.append(tensors)
         if found and not n_tensors:
             break
     return found
@@ -228,8 +252,6 @@ def _by_name(row: Row) -> tuple[Model, bool]:
         model = catalogue.read(row["model"]["name"] or "", quant)
     except (EstimatorError, KeyError) as error:
         raise NotReplayable("the log does not print the model's numbers, and its name is in no catalogue") from error
-    if model.latent and is_fork(row) and not has_latents(row):
-        raise NotReplayable("the catalogue's model has latents, and the file had none")
     for name, own in (("n_layer", model.n_layers), ("n_embd", model.embedding_width)):
         if hparams.get(name) not in (None, own):
             raise NotReplayable("the catalogue's model of that name has other numbers")

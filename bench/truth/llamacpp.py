@@ -22,7 +22,7 @@ from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.verdict import judge
-from truth.description import STAND_IN_VOCABULARY, has_latents, is_fork, model_of
+from truth.description import STAND_IN_VOCABULARY, is_fork, latent_way, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
 MIB = 1 << 20
@@ -136,6 +136,10 @@ def setting_of(row: Row) -> Setting:
         "offloads_operations": not _is_repacked(row),
         "value_type": None if value_type == key_type else value_type,
     }
+    if is_fork(row):
+        asked["latent_way"] = latent_way(row)
+        asked["attention_mib"] = run.get("attn_max_b")
+        asked["is_moe_fused"] = bool(run.get("fused_moe"))
     known = {option.name for option in fields(load_engine("llama.cpp").Options)}
     if "build" in known:
         asked["build"] = build_of(row)
@@ -158,7 +162,8 @@ def build_of(row: Row) -> str:
     if row["engine"] == "ollama" and version:
         return f"ollama-{version}"
     if is_fork(row):
-        return f"ik-{month}" if month else "ik"
+        counted = re.match(r"(3[5-9]\d\d)\b", version)  # its own count, up to autumn 2025
+        return f"ik-{counted[1]}" if counted else f"ik-{month}" if month else "ik"
     number = re.match(r"b?(\d{4,5})\b", version)
     if number and row["engine"] == "llama.cpp":
         day = day_of_number(int(number[1]))
@@ -266,8 +271,10 @@ def _split(
     """(shares of the devices, whether they are the row's own)."""
     if len(names) < 2:
         return None, True
-    shares = re.findall(r"\d+(?:\.\d+)?", str(row["run"].get("tensor_split") or "").replace(",", " "))
-    if len(shares) == len(names):
+    stated = str(row["run"].get("tensor_split") or "")
+    shares = re.findall(r"\d+(?:\.\d+)?", stated.replace(",", " "))
+    is_garbled = re.search(r"\.\d+\.", stated) is not None
+    if len(shares) == len(names) and not is_garbled:
         return tuple(map(float, shares)), True
     if has_free:
         return None, True
@@ -354,8 +361,6 @@ def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float]
         if n != n_all:
             made.skip("weights on the GPU: mapped, and printed as a range of the file")
             del parts["weights"]
-    if is_fork(row) and has_latents(row) and parts.pop("compute", None) is not None:
-        made.skip("compute: ik_llama.cpp's own ways with latents (-mla, -amb)")
     if not setting.are_types_known and _has_fetched(setting) and parts.pop("compute", None) is not None:
         made.skip("compute: what is fetched from the host depends on types that are not known one by one")
     if setting.model.vocabulary_size == STAND_IN_VOCABULARY and not row["model"]["hparams"].get("n_vocab"):
@@ -393,7 +398,8 @@ def _figure(
     kinds: Sequence[Kind],
     mib: float,
 ) -> Figure:
-    terms = [term for kind in kinds for term in estimate.select(places, kind)]
+    # ik_llama.cpp lists what it computes while loading in no buffer.
+    terms = [term for kind in kinds for term in estimate.select(places, kind) if term.label != "weights, computed"]
     return Figure(
         row=row["id"],
         engine=_dated(row),
@@ -423,9 +429,6 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
     devices = [place for place in places if place.name != HOST]
     if not devices or any(place.free_bytes >= TIB for place in devices):
         made.skip("verdict: what was free is not stated, nor a card that is known")
-        return
-    if has_latents(row):
-        made.skip("verdict: ik_llama.cpp's own ways with latents (-mla, -amb)")
         return
     n_stand_in = sum(stored_bytes(tensor.type, tensor.shape) for tensor in setting.model.tensors)
     n_file = (row["file"].get("size_gib") or 0) * 1024 * MIB
