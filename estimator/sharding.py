@@ -126,6 +126,8 @@ class Stage:
     """Of these, what fills up experts of MXFP4 for kernels that want other widths; some kernels want less."""
     host_bytes: int = 0
     """Not among these: tables that lie in host memory."""
+    encoder_bytes: int = 0
+    """Of these, an image or sound encoder that is known by its number of parameters alone."""
     loose_bytes: int = 0
     """Beyond these, what a checkpoint takes that leaves everything but feed-forward networks unpacked."""
 
@@ -167,8 +169,9 @@ def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
             loose_bytes += table.loose.get(layer, 0) // split.tensor
         if number == 0 or (is_last and not table.output_bytes):
             n_bytes += table.embedding_bytes // split.tensor
+        encoder_bytes = model.n_projector_parameters * element_bytes // split.tensor if number == 0 else 0
         if number == 0:
-            n_bytes += (table.other_bytes + model.n_projector_parameters * element_bytes) // split.tensor
+            n_bytes += table.other_bytes // split.tensor + encoder_bytes
         if is_last:
             n_bytes += table.output_bytes // split.tensor
             read_bytes += (table.output_bytes or table.embedding_bytes) // split.tensor
@@ -179,6 +182,7 @@ def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
                 read_bytes=read_bytes,
                 padded_bytes=padded_bytes,
                 loose_bytes=loose_bytes,
+                encoder_bytes=encoder_bytes,
                 host_bytes=table.host_bytes // split.tensor if number == 0 else 0,
             )
         )

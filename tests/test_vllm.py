@@ -282,3 +282,19 @@ def test_before_v1_the_longest_video_was_computed_in_one_go() -> None:
     loaded = vllm.estimate(model, Workload(context_tokens=4096), options, [card(79.2), RAM])
     peak = next(term for term in loaded.terms if term.label == "activations")
     assert peak.low_bytes < 2.47 * GIB < 4.93 * GIB < peak.high_bytes
+
+
+@pytest.mark.parametrize(("name", "quant", "gib"), [("Qwen2-VL 2B", "BF16", 4.03), ("Qwen2.5-VL 7B", "AWQ", 6.59)])
+def test_an_encoder_known_by_its_size_alone_is_loaded_within_the_band(name: str, quant: str, gib: float) -> None:
+    model = read_model(name, quant)
+    loaded = vllm.estimate(model, Workload(context_tokens=4096), vllm.DEFAULTS, [card(31.4), RAM])
+    weights = next(term for term in loaded.terms if term.kind is Kind.WEIGHTS and term.place == "GPU 0")
+    assert weights.low_bytes < gib * GIB < weights.high_bytes
+
+
+def test_what_takes_less_than_expected_comes_together() -> None:
+    tokens = answer(made(card(79.25)), "kv_tokens")
+    parts = [term for term in made(card(79.25)).terms if term.place == "GPU 0" and term.is_in_share]
+    less = sum(term.n_bytes - term.low_bytes for term in parts if term.kind is not Kind.KV_CACHE)
+    assert tokens.high is not None
+    assert (tokens.high - float(tokens.value)) * 131072 == pytest.approx(less, rel=0.01)

@@ -307,7 +307,7 @@ class _Load:
         if not rules.is_compiled and self.model.kind == "vision":
             # The largest image and the longest video were one prompt, whatever the length asked for.
             seen = layer_bytes(self.model, SEEN_TOKENS, tensor, is_compiled=False, element_bytes=width)
-            high = max(high, seen * 5 // 4)
+            low, high = 0, max(high, seen * 5 // 4)
         found = peak(self.model, layer, expected)
         return replace(
             found,
