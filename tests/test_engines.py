@@ -150,3 +150,22 @@ def test_what_is_tight_for_another_reason_than_bytes_names_no_bytes_over_the_lin
 def test_a_server_says_which_hardware_it_needs(name: str, hardware: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "Qwen3 8B", "--engine", name, "--simulate", hardware]) == 3
     assert re.search(r"needs a GPU of NVIDIA.* and there is none here", " ".join(capsys.readouterr().out.split()))
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("mlx", "mlx_lm.server --model MODEL "),
+        ("exllama", "python main.py --model-dir MODELS --model-name MODEL "),
+        ("llamacpp", "llama-server -m a.gguf "),
+    ],
+)
+def test_a_gguf_file_is_given_only_to_engines_that_load_it(name: str, start: str) -> None:
+    file = replace(catalogue.read("Qwen3 8B"), source="a.gguf", file_bytes=1)
+    assert load_engine(name).command(file, "--flag").startswith(start)
+
+
+def test_ollama_has_to_be_told_of_a_file_first() -> None:
+    file = replace(catalogue.read("Qwen3 8B"), source="/models/a.gguf", file_bytes=1, name="a")
+    line = load_engine("ollama").command(file, "X=1")
+    assert line == ("X=1 ollama serve & ollama run a  # first: echo FROM /models/a.gguf > Modelfile && ollama create a")

@@ -1,5 +1,7 @@
 """Hugging Face Transformers: peaks against published runs, and what goes where."""
 
+import ast
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -166,3 +168,18 @@ def test_the_line_of_python_is_python() -> None:
     script = line.removeprefix("python -c ")[1:-1]
     compile(script, "line", "exec")
     assert "load_in_4bit=True" in script
+
+
+@pytest.mark.parametrize("name", ["it's here", 'a "model"', "back\\slash", "/models/it's.gguf"])
+def test_a_name_with_quotes_stays_a_string_of_python_and_one_word_of_the_shell(name: str) -> None:
+    model = replace(read_model("Qwen3 8B", "BF16"), source=name, file_bytes=1)
+    words = shlex.split(transformers.command(model, 'device_map="auto"; max_new_tokens=1'))
+    assert words[:2] == ["python", "-c"]
+    strings = [node.value for node in ast.walk(ast.parse(words[2])) if isinstance(node, ast.Constant)]
+    assert name.removeprefix("/models/") in strings
+
+
+def test_a_gguf_file_is_named_apart_from_its_folder() -> None:
+    model = replace(read_model("Qwen3 8B", "Q4_K_M"), source="models/a.gguf", file_bytes=1)
+    line = transformers.command(model, 'device_map="auto"; max_new_tokens=1')
+    assert 'n = "models"; t = T.from_pretrained(n, gguf_file="a.gguf")' in line

@@ -126,8 +126,9 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """TabbyAPI's line; a model that is known by name only stands as ``MODEL``."""
-    path = model.source.rstrip("/") if model.file_bytes is not None else "MODELS/MODEL"
+    """TabbyAPI's line; a model that is known by name only, or has to be converted first, stands as ``MODEL``."""
+    is_there = model.file_bytes is not None and model.format != "gguf"
+    path = model.source.rstrip("/") if is_there else "MODELS/MODEL"
     folder, _, name = path.rpartition("/")
     return f"python main.py --model-dir {quoted(folder or '.')} --model-name {quoted(name)} {arguments}"
 

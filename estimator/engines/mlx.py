@@ -106,9 +106,10 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """The server's line; a model that is known by name only stands as ``MODEL``."""
+    """The server's line; a model that is known by name only, or has to be converted first, stands as ``MODEL``."""
+    source = quoted(model.source) if model.file_bytes is not None and model.format != "gguf" else "MODEL"
     program = "mlx_lm.generate" if "--max-kv-size" in arguments else "mlx_lm.server"
-    return f"{program} --model {quoted(model.source) if model.file_bytes is not None else 'MODEL'} {arguments}"
+    return f"{program} --model {source} {arguments}"
 
 
 def _run(workload: Workload, options: Options) -> MlxRun:

@@ -5,6 +5,7 @@ number of requests at a time (``num_ctx``, ``OLLAMA_NUM_PARALLEL``) are the work
 ``OLLAMA_KV_CACHE_TYPE``.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -133,7 +134,11 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 def command(model: Model, arguments: str) -> str:
     """The server with that environment, and the model; what has no variable stands behind as a remark."""
     environment, mark, remark = arguments.partition("  # ")
-    return f"{environment} ollama serve & ollama run {quoted(_tag(model))}{mark}{remark}"
+    tag = quoted(_tag(model))
+    if model.source.endswith(".gguf"):  # not from its store: it has to be made known first
+        steps = f"first: echo FROM {quoted(os.path.abspath(model.source))} > Modelfile && ollama create {tag}"
+        mark, remark = "  # ", f"{steps}; then: {remark}" if remark else steps
+    return f"{environment} ollama serve & ollama run {tag}{mark}{remark}"
 
 
 def _tag(model: Model) -> str:

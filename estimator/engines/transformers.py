@@ -153,14 +153,24 @@ def command(model: Model, arguments: str) -> str:
     """A line of Python that loads the model and answers a prompt; a model known by name only stands as ``MODEL``."""
     loading, _, generating = arguments.partition("; ")
     name = model.source if model.file_bytes is not None else "MODEL"
+    among = ""
+    if name.endswith(".gguf"):  # it is named apart from the folder it is in
+        folder, file = os.path.split(name)
+        name, among = folder or ".", f", gguf_file={_literal(file)}"
     script = (
         "from transformers import AutoModelForCausalLM as M, AutoTokenizer as T; "
-        f'n = r"{name}"; t = T.from_pretrained(n); m = M.from_pretrained(n, {loading}); '
+        f"n = {_literal(name)}; t = T.from_pretrained(n{among}); m = M.from_pretrained(n{among}, {loading}); "
         f'x = t("PROMPT", return_tensors="pt").to(m.device); print(t.decode(m.generate(**x, {generating})[0]))'
     )
     if os.name == "nt":  # its shells take double quotes around an argument only
         script = script.replace('"', "'")
     return f"python -c {quoted(script)}"
+
+
+def _literal(text: str) -> str:
+    """A string of Python, without a quote in it that the shell would need a way around."""
+    escaped = text.replace("\\", "\\\\").replace('"', "\\x22").replace("'", "\\x27").replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _host_gib(made: Estimate) -> int:
