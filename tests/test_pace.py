@@ -81,3 +81,9 @@ def test_what_costs_nothing_is_not_called_slower(capsys: pytest.CaptureFixture[s
     out = report(capsys, "Llama 3.1 70B", "--simulate", "M4 Max 64GB", "--context", "32k")
     assert "SPILLS" in out
     assert "1.0 times slower" not in out
+
+
+def test_a_model_that_makes_vectors_generates_no_tokens(capsys: pytest.CaptureFixture[str]) -> None:
+    found = checked(capsys, "bge-m3", "--simulate", "RTX 3060")
+    assert found["speed"] is None
+    assert "--embedding" in report(capsys, "bge-m3", "--simulate", "RTX 3060")

@@ -224,3 +224,10 @@ def test_an_estimate_made_before_is_judged_by_what_is_free_now() -> None:
     assert again.estimate is made.estimate
     assert (made.verdict.level, again.verdict.level > Level.TIGHT) == (Level.FITS, True)
     assert judged_again(made, [gpu(24, number=1), RAM]) is None
+
+
+@pytest.mark.parametrize("name", ["Gemma 3 270M", "Llama 3.2 1B", "Qwen3 8B"])
+def test_a_large_embedding_makes_no_quant_of_4_bits_a_low_one(name: str) -> None:
+    plan = default_plan(read_model(name, "Q4_K_M"))
+    notes = advise(plan, [gpu(20), RAM]).notes
+    assert not any("3 bits" in note for note in notes)

@@ -21,12 +21,13 @@ class Pacing:
 
 def pacing_of(made: Assessment) -> Pacing | None:
     """None where it would not run, makes no tokens, or where the bandwidth of a place is not known."""
-    if made.verdict.level is Level.FAILS or not made.plan.model.has_context:
+    model = made.plan.model
+    if made.verdict.level is Level.FAILS or not model.has_context or model.kind == "embedding":
         return None
     estimate, is_fallback = made.estimate, False
     if made.verdict.level is Level.SPILLS and made.fallback is not None and has_room(made.fallback, made.places):
         estimate, is_fallback = made.fallback, True
-    speed = speed_of(made.plan.model, made.plan.workload, estimate, made.places)
+    speed = speed_of(model, made.plan.workload, estimate, made.places)
     return None if speed is None else Pacing(speed=speed, is_fallback=is_fallback)
 
 

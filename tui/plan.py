@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 from estimator.advise import (
@@ -303,7 +304,10 @@ def _notes(plan: Plan, places: Sequence[Place], level: Level, best: str | None) 
 
 
 def _bits(model: Model) -> float:
-    return bits_per_weight(model_bytes(model), work_of(model).n_parameters)
+    """Of all but the embedding, which is most of a small model and says nothing of the rest."""
+    embedding = next((tensor for tensor in model.tensors if tensor.name == "token_embd.weight"), None)
+    n_embedding = prod(embedding.shape) if embedding is not None else 0
+    return bits_per_weight(model_bytes(model), work_of(model).n_parameters - n_embedding)
 
 
 def _larger(plan: Plan, places: Sequence[Place]) -> Model | None:

@@ -176,6 +176,7 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"-sm {options.split_mode}": options.split_mode != DEFAULTS.split_mode,
         f"-mg {options.main_device}": options.main_device != DEFAULTS.main_device,
         f"-ctk {workload.kv_type} -ctv {value_type}": {workload.kv_type, value_type} != {"f16"},
+        "--embedding": model.kind == "embedding",
         "-fa off": not options.is_flash_attention,
         f"-b {options.n_batch_tokens}": options.n_batch_tokens != DEFAULTS.n_batch_tokens,
         f"-ub {options.n_ubatch_tokens}": options.n_ubatch_tokens != DEFAULTS.n_ubatch_tokens,
