@@ -514,3 +514,9 @@ def test_json_keeps_text_from_outside_and_escapes_it(tmp_path: Path, capsys: pyt
     assert out.isascii()
     assert "\x1b" not in out
     assert parsed(out).model.source == str(path)
+
+
+def test_a_change_that_is_nothing_but_flags_says_them_once(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "Qwen3 4B", "--engine", "vllm", "--tensor-parallel-size", "3", "--simulate", "4x RTX 4090"])
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("    1  "))
+    assert line.count("--tensor-parallel-size 4") == 1

@@ -169,3 +169,14 @@ def test_ollama_has_to_be_told_of_a_file_first() -> None:
     file = replace(catalogue.read("Qwen3 8B"), source="/models/a.gguf", file_bytes=1, name="a")
     line = load_engine("ollama").command(file, "X=1")
     assert line == ("X=1 ollama serve & ollama run a  # first: echo FROM /models/a.gguf > Modelfile && ollama create a")
+
+
+@pytest.mark.parametrize(("name", "flag"), [("vllm", "--tensor-parallel-size"), ("sglang", "--tp-size")])
+@pytest.mark.parametrize(("hardware", "n", "advised"), [("4x RTX 4090", "3", "4"), ("RTX 4090", "2", "1")])
+def test_a_split_that_can_not_be_is_answered_with_one_that_can(
+    name: str, flag: str, hardware: str, n: str, advised: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["check", "Qwen3 4B", "--engine", name, "--simulate", hardware]
+    assert main([*asked, flag, n]) == 1
+    assert f"{flag} {advised}" in capsys.readouterr().out
+    assert main([*asked, flag, advised]) == 0

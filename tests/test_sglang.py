@@ -105,7 +105,7 @@ def test_a_hybrid_gives_states_nine_parts_for_ten_of_cache() -> None:
 def test_weights_beyond_the_fraction_are_refused_with_one_that_would_do() -> None:
     refusal = made(card(23.6), options=sglang.Options(mem_fraction_static=0.5)).refusal
     assert "leave no memory for the cache under --mem-fraction-static 0.5" in refusal
-    smallest = float(refusal.split("above ")[1].split()[0])
+    smallest = float(refusal.split("more than ")[1].split()[0])
     assert not made(card(23.6), options=sglang.Options(mem_fraction_static=smallest + 0.01)).refusal
 
 

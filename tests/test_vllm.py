@@ -109,9 +109,7 @@ def test_two_cards_slice_the_weights_and_the_cache() -> None:
 
 
 def test_more_cards_than_there_are_is_refused() -> None:
-    assert made(card(79.25), options=vllm.Options(tensor_parallel_size=2)).refusal == (
-        "2 devices are asked for, and 1 are there"
-    )
+    assert made(card(79.25), options=vllm.Options(tensor_parallel_size=2)).refusal == ("2 devices asked for, 1 there")
 
 
 def test_heads_have_to_go_round_evenly() -> None:

@@ -183,9 +183,14 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
     if advice.changes:
         yield ""
         yield "  would fit with"
-        width = max(len(change.label) for change in advice.changes)
-        for number, change in enumerate(advice.changes, 1):
-            yield f"    {number}  {plain(change.label):<{width}}   {' '.join(change_flags(plan, change))}".rstrip()
+        flags = [" ".join(change_flags(plan, change)) for change in advice.changes]
+        labels = [
+            "" if change.label == typed else plain(change.label)
+            for change, typed in zip(advice.changes, flags, strict=True)
+        ]
+        width = max(map(len, labels))
+        for number, (label, typed) in enumerate(zip(labels, flags, strict=True), 1):
+            yield f"    {number}  {f'{label:<{width}}   ' if label else ''}{typed}".rstrip()
     elif longest is None and advice.best_quant is None:
         yield "  no single change would make it fit here"
 

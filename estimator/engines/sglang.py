@@ -124,10 +124,17 @@ fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
-    """The same with the smallest fraction that holds one sequence, or None: it starts, or nothing helps."""
+    """The same with a split that works, or with the smallest fraction that holds one sequence; None if neither helps.
+
+    None as well where it starts as it is.
+    """
     load = _Load(model, workload, options, places)
     if not load.refusal() and not load.risk():
         return None
+    if load.split_refusal():
+        shared = replace(options, tp_size=usual_tensor(model, len(load.gpus)), pp_size=1)
+        whole = _Load(model, workload, shared, places)
+        return None if whole.refusal() or whole.risk() else shared
     least = rounded_up(max(load.pool(rank).smallest_fraction(load.length).high_bytes for rank in load.ranks) / 1e6)
     if least > 0.95:
         return None
@@ -273,11 +280,18 @@ class _Load:
 
     def refusal(self) -> str:
         """Why it would not start, even at the best end of the band."""
+        return self.split_refusal() or self._pool_refusal()
+
+    def split_refusal(self) -> str:
+        """Why it can't be shared out so, whatever there is room for."""
         split, model = self.split, self.model
         if split.n_devices > len(self.gpus):
-            return f"{split.n_devices} devices are asked for, and {len(self.gpus)} are there"
+            return f"{split.n_devices} devices asked for, {len(self.gpus)} there"
         if not slices_evenly(model, split.tensor):
             return f"{model.n_heads} heads can't be shared evenly by --tp-size {split.tensor}"
+        return ""
+
+    def _pool_refusal(self) -> str:
         if min(pool.rest().high_bytes for pool in self.pools) <= 0:
             return self._overfull()
         return ""
@@ -297,7 +311,7 @@ class _Load:
         smallest = max(pool.smallest_fraction(0).n_bytes for pool in self.pools) / 1e6
         return (
             f"the weights leave no memory for the cache under --mem-fraction-static {self.settings.fraction:g}; "
-            f"above {smallest:.3f} they do"
+            f"it takes more than {smallest:.3f}"
         )
 
     def estimate(self) -> Estimate:

@@ -87,7 +87,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     ]
     refusal = ""
     if split.n_devices > len(gpus):
-        refusal = f"{split.n_devices} devices are asked for, and {len(gpus)} are there"
+        refusal = f"{split.n_devices} devices asked for, {len(gpus)} there"
     elif not slices_evenly(model, split.tensor):
         refusal = f"{model.n_heads} heads can't be shared evenly by --tp_size {split.tensor}"
     elif tokens.high_bytes < BLOCK_TOKENS:

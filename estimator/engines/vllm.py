@@ -151,15 +151,17 @@ fallback = quick_fallback = nothing
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
-    """The same with what makes it start: another share, fewer sequences at once, no CUDA graphs; None if nothing does.
+    """The same with what makes it start: another share, fewer sequences at once, no CUDA graphs, a split that works.
 
-    None as well where it starts as it is.
+    None if nothing does, and where it starts as it is.
     """
     load = _Load(model, workload, options, places)
     if not load.refusal() and not load.risk():
         return None
     fewer = replace(options, max_num_seqs=min(load.n_sequences, 16), max_num_batched_tokens=min(load.n_tokens, 2048))
-    for tried in (options, fewer, replace(fewer, is_eager=True)):
+    tensor = usual_tensor(model, len(load.gpus))
+    shared = replace(options, tensor_parallel_size=tensor, pipeline_parallel_size=1, data_parallel_size=1)
+    for tried in (options, fewer, replace(fewer, is_eager=True), *((shared,) if load.split_refusal() else ())):
         found = _with_share(model, workload, tried, places)
         if found is not None:
             return found
@@ -317,15 +319,19 @@ class _Load:
 
     def refusal(self) -> str:
         """Why it would not start, even at the best end of the band; empty where it would, or might."""
+        return self.split_refusal() or self._busy() or self._short(self.budget.blocks.high_bytes)
+
+    def split_refusal(self) -> str:
+        """Why it can't be shared out so, whatever there is room for."""
         split, model = self.split, self.model
         if split.n_devices > len(self.gpus):
-            return f"{split.n_devices} devices are asked for, and {len(self.gpus)} are there"
+            return f"{split.n_devices} devices asked for, {len(self.gpus)} there"
         if not slices_evenly(model, split.tensor):
             return (
                 f"{model.n_heads} heads ({model.n_kv_heads} of keys and values) can't be shared evenly by "
                 f"--tensor-parallel-size {split.tensor}"
             )
-        return self._busy() or self._short(self.budget.blocks.high_bytes)
+        return ""
 
     def risk(self) -> str:
         """Why it may not start, at the worst end of the band."""
