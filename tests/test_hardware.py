@@ -143,3 +143,12 @@ def test_check_lists_hardware_when_it_is_asked_to(capsys: pytest.CaptureFixture[
     assert json.loads(capsys.readouterr().out)["hardware"] is None
     main([*arguments, "--hardware"])
     assert json.loads(capsys.readouterr().out)["hardware"]
+
+
+def test_where_only_the_largest_cards_would_do_several_smaller_ones_are_named_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main(["plan", "Llama 3.1 70B", "--engine", "vllm"])
+    assert "2x NVIDIA H100 80GB" in capsys.readouterr().out
+    main(["plan", "DeepSeek V3", "--engine", "sglang"])
+    assert "8x NVIDIA H200" in capsys.readouterr().out

@@ -29,6 +29,8 @@ SIZES_PER_COUNT = 2
 """Of the sizes that fit, so many of the smallest are proposed."""
 ENOUGH_OPTIONS = 2
 """Of a class: no more devices are tried then."""
+LARGE_GIB = 96
+"""Of a single device: few have a larger one, so what smaller ones together would hold is said as well."""
 MUCH_FASTER = 1.3
 VENDORS = {
     "mlx": frozenset({"apple"}),
@@ -109,7 +111,7 @@ def _first_that_fit(
         by_size.setdefault((candidate.n_devices, candidate.memory_gib), []).append(candidate)
     found: list[Option] = []
     for n_devices in COUNTS.get(form, (1,)):
-        if len(found) >= ENOUGH_OPTIONS:
+        if len(found) >= ENOUGH_OPTIONS and not all(map(_is_large, found)):
             break
         sizes = sorted(size for count, size in by_size if count == n_devices)
         n_fitting = 0
@@ -120,6 +122,10 @@ def _first_that_fit(
             if n_fitting == SIZES_PER_COUNT:
                 break
     return found
+
+
+def _is_large(option: Option) -> bool:
+    return option.memory_gib > LARGE_GIB * option.n_devices
 
 
 def _of_one_size(candidates: Sequence[_Candidate], option: Callable[[_Candidate], Option | None]) -> list[Option]:
