@@ -55,7 +55,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["check", "m.gguf", "--batch-size", "-1"], "whole number"),
         (["check", "m.gguf", "--tensor-split", "a,b"], "3,1"),
         (["check", "m.gguf", "--engine", "nonesuch"], "llamacpp"),
-        (["check", "m.gguf", "--nonesuch"], "plimsoll check --help"),
+        (["check", "m.gguf", "--nonesuch"], "llama.cpp has no --nonesuch"),
         (["check", "a.gguf", "b.gguf"], "plimsoll check --help"),
         (["check", "a.gguf", "--model", "b.gguf"], "one model"),
         (["check", "no-such-file.gguf"], "check the path"),

@@ -180,3 +180,13 @@ def test_a_split_that_can_not_be_is_answered_with_one_that_can(
     assert main([*asked, flag, n]) == 1
     assert f"{flag} {advised}" in capsys.readouterr().out
     assert main([*asked, flag, advised]) == 0
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_another_engines_option_is_refused_by_name(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = load_engine(name)
+    assert main(["check", "Qwen3 8B", "--engine", name, "--no-such-option"]) == 2
+    said = capsys.readouterr().err
+    assert f"{engine.NAME} has no --no-such-option" in said
+    named = said.partition("--engine ")[2].split()[0]
+    assert load_engine(named) is engine

@@ -46,10 +46,17 @@ def _width() -> int:
 class _Parser(argparse.ArgumentParser):
     """Wrong use is one sentence."""
 
-    def __init__(self, prog: str, **settings: Any) -> None:
+    def __init__(self, prog: str, engine: Engine | None = None, **settings: Any) -> None:
         super().__init__(prog=prog, formatter_class=_Formatter, allow_abbrev=False, **settings)
+        self.engine_name = "" if engine is None else engine.NAME
 
     def error(self, message: str) -> NoReturn:
+        unknown = "unrecognized arguments: -"
+        if self.engine_name and message.startswith(unknown):
+            engine = self.engine_name.replace(" ", "")  # one word of the shell, which is understood as well
+            raise UsageError(
+                f"{self.engine_name} has no -{message.removeprefix(unknown)}; see {self.prog} --engine {engine} --help"
+            )
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
@@ -104,6 +111,7 @@ _MODEL_HELP = (
 def check_parser(engine: Engine) -> _Parser:
     parser = _Parser(
         "plimsoll check",
+        engine,
         usage="plimsoll check MODEL [options]",
         description="Says whether a load fits here now, what it takes and what to change.",
         epilog="exit status: 0 fits (tight as well, unless --strict), 1 does not fit as asked, 2 wrong use or no "
@@ -133,6 +141,7 @@ def check_parser(engine: Engine) -> _Parser:
 def plan_parser(engine: Engine) -> _Parser:
     parser = _Parser(
         "plimsoll plan",
+        engine,
         usage="plimsoll plan MODEL [options]",
         description="Lists known hardware that would hold a load, the smallest of each class first, and how fast it "
         "would run there.",
