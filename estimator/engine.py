@@ -32,6 +32,10 @@ RUN_BY = MappingProxyType(
 """Programs that run an engine of another name."""
 
 
+ANY_VENDOR = frozenset({"nvidia", "amd", "intel", "apple"})
+"""Vendors of devices, as probes name them."""
+
+
 class Engine(Protocol):
     """A module of ``estimator.engines``."""
 
@@ -45,6 +49,10 @@ class Engine(Protocol):
     """Of these, what is worth trying one after another, the widest first."""
     QUANTS: Sequence[str]
     """The quants that are worth offering for it, the best ones first."""
+    CONVERTED_QUANT: str
+    """Where people give it conversions of their own: the one of these that is nearest to Q4_K_M. Otherwise empty."""
+    VENDORS: frozenset[str]
+    """Whose devices it runs on."""
     DEVICE_FLAG: str | None
     """What takes llama.cpp's names of the devices to use. Empty: nothing does, and it uses what the driver lets it see.
     None: no program is known that could be told."""

@@ -41,6 +41,7 @@ def _complete(cls: Any, *, is_compared: bool) -> None:
     fields = dataclasses.fields(cls)
     own = cls.__dict__
     methods = {"__init__": _constructor(cls, fields), "__setattr__": _refuse_change, "__delattr__": _refuse_removal}
+    methods |= _copying(tuple(field.name for field in fields))
     if "__repr__" not in own:
         methods["__repr__"] = _text(tuple(field.name for field in fields if field.repr))
     names = tuple(field.name for field in fields if field.compare)
@@ -101,6 +102,19 @@ def _comparison(cls: Any, names: tuple[str, ...]) -> dict[str, Any]:
         return compiled("__hash__")(self)
 
     return {"__eq__": is_equal, "__hash__": hashed}
+
+
+def _copying(names: tuple[str, ...]) -> dict[str, Any]:
+    """So that ``copy`` and ``pickle``, which would set the fields one by one, can."""
+
+    def state(self: Any) -> list[Any]:
+        return [getattr(self, name) for name in names]
+
+    def restore(self: Any, values: list[Any]) -> None:
+        for name, value in zip(names, values, strict=True):
+            object.__setattr__(self, name, value)
+
+    return {"__getstate__": state, "__setstate__": restore}
 
 
 def _text(names: tuple[str, ...]) -> Any:

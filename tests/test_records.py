@@ -1,11 +1,16 @@
 """What the quicker frozen dataclasses have in common with the standard library's."""
 
+import copy
 import dataclasses
 import inspect
+import pickle
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from estimator import records
+from estimator.ledger import Place
 
 
 def made_by(module: object) -> type:
@@ -86,3 +91,10 @@ def test_identity_compares_where_comparison_was_declined() -> None:
     one = Held(n_bytes=1)
     assert one == one  # noqa: PLR0124
     assert one != Held(n_bytes=1)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_it_can_be_copied(copied: Callable[[Any], Any]) -> None:
+    place = Place(name="GPU 0", kind="cuda", total_bytes=2, free_bytes=1)
+
+    assert copied(place) == place

@@ -32,16 +32,6 @@ ENOUGH_OPTIONS = 2
 LARGE_GIB = 96
 """Of a single device: few have a larger one, so what smaller ones together would hold is said as well."""
 MUCH_FASTER = 1.3
-VENDORS = {
-    "mlx": frozenset({"apple"}),
-    "vllm": frozenset({"nvidia", "amd"}),
-    "sglang": frozenset({"nvidia", "amd"}),
-    "trtllm": frozenset({"nvidia"}),
-    "exllama": frozenset({"nvidia", "amd"}),
-    "transformers": frozenset({"nvidia", "amd"}),
-}
-"""Whose devices an engine runs on, by its module; any other runs on all of these."""
-ANY_VENDOR = frozenset({"nvidia", "amd", "intel", "apple"})
 NOT_RUN = ("Gaudi", "per GPU", "per GCD")
 """Parts of names: no engine here runs them, or they are only sold as parts of something larger."""
 LEAST_RAM_BYTES = 64 * GIB
@@ -92,7 +82,7 @@ def hardware_options(plan: Plan, known: Sequence[Accelerator] | None = None) -> 
 
 
 def _is_offered(one: Accelerator, plan: Plan) -> bool:
-    is_run = one.vendor in VENDORS.get(plan.engine_name, ANY_VENDOR) and not any(part in one.name for part in NOT_RUN)
+    is_run = one.vendor in plan.engine.VENDORS and not any(part in one.name for part in NOT_RUN)
     return is_run and one.form in FORMS and (not one.released or one.released >= SINCE)
 
 

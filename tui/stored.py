@@ -1,7 +1,5 @@
 """What a model that is known by name would be stored as for an engine; what is in a file stays what it is."""
 
-from types import MappingProxyType
-
 from estimator.engine import Engine
 from estimator.mixture import DEFAULT_TYPES, UNQUANTISED
 from estimator.model import Model
@@ -11,9 +9,6 @@ TRAINED_IN = frozenset({"MXFP4", "MXFP4_MOE"})
 """gpt-oss: files of it keep its experts so, and its attention at 8 bits (ggml-org/gpt-oss-20b-GGUF)."""
 PUBLISHED = "BF16"
 """What checkpoints are published in; gpt-oss apart, which its own quant stands for."""
-CONVERTED = MappingProxyType({"MLX": "MLX-4bit", "ExLlama": "EXL3-4.0bpw"})
-"""Engines that people give conversions of their own, and the one of these that is nearest to Q4_K_M: mlx-community's
-and turboderp's repositories on Hugging Face."""
 ALIKE_RATIO = 0.1
 """Sizes that differ by less are alike: then the quant that is named first is taken, as the one most people use."""
 
@@ -30,8 +25,8 @@ def as_published_for(engine: Engine, model: Model) -> Model:
     """As the engine would load it by its name alone: the checkpoint, or the nearest in size to it that it takes."""
     if has_usual_quant(engine, model):
         return model
-    if engine.NAME in CONVERTED:
-        return with_quant(model, CONVERTED[engine.NAME])
+    if engine.CONVERTED_QUANT:
+        return with_quant(model, engine.CONVERTED_QUANT)
     published = _published_quant(model)
     if published in engine.QUANTS:
         return with_quant(model, published)
@@ -53,7 +48,7 @@ def near_size_for(engine: Engine, model: Model) -> Model:
     others = [with_quant(model, quant) for quant in engine.QUANTS]
     differences = [abs(model_bytes(other) / max(1, model_bytes(model)) - 1) for other in others]
     alike = min(differences) + ALIKE_RATIO
-    usual = CONVERTED.get(engine.NAME)
-    if usual is not None and differences[engine.QUANTS.index(usual)] <= alike:
+    usual = engine.CONVERTED_QUANT
+    if usual and differences[engine.QUANTS.index(usual)] <= alike:
         return with_quant(model, usual)
     return next(other for other, difference in zip(others, differences, strict=True) if difference <= alike)

@@ -30,6 +30,9 @@ QUANTS = (
     "EXL3-2.5bpw",
 )
 DEVICE_FLAG = ""
+VENDORS = frozenset({"nvidia", "amd"})
+CONVERTED_QUANT = "EXL3-4.0bpw"
+"""turboderp's repositories on Hugging Face."""
 
 KV_BITS = {"f16": None, "q8": 8, "q6": 6, "q4": 4}
 PAGE_TOKENS = 256

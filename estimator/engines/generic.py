@@ -6,7 +6,7 @@ It knows nothing of contexts, attention or engines, and says so: every figure is
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from estimator.engine import nothing
+from estimator.engine import ANY_VENDOR, nothing
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Model
@@ -18,6 +18,8 @@ KV_TYPES = ("f16",)
 KV_STEPS = ("f16",)
 QUANTS = ("F32", "BF16", "FP8", "AWQ")
 DEVICE_FLAG = None
+VENDORS = ANY_VENDOR
+CONVERTED_QUANT = ""
 
 OVERHEADS = {"text": 1.15, "code": 1.15, "reasoning": 1.25, "vision": 1.25, "audio": 1.3, "image": 1.4, "video": 1.4}
 """Times the weights, by what a model is for: usual rules of thumb. Ours for vision and images: between their

@@ -7,6 +7,7 @@ architecture is known (estimator/compute.py); else they are closed forms with a 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.engine import ANY_VENDOR
 from estimator.fit import MARGIN_BYTES, Fitted, fitted
 from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Estimate, Place, Workload
@@ -26,6 +27,8 @@ KV_TYPES = ("f16", *(name for name in STORED_TYPES if name != "f16"))
 KV_STEPS = ("f16", "q8_0", "q4_0")
 QUANTS = MIXTURES
 DEVICE_FLAG = "-dev"
+VENDORS = ANY_VENDOR
+CONVERTED_QUANT = ""
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:

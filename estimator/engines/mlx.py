@@ -21,6 +21,9 @@ KV_TYPES = ("f16", "int8", "int4")
 KV_STEPS = ("f16", "int8", "int4")
 QUANTS = ("BF16", "MLX-8bit", "MLX-6bit", "MLX-5bit", "MLX-4bit", "MLX-mxfp4", "MLX-3bit")
 DEVICE_FLAG = ""
+VENDORS = frozenset({"apple"})
+CONVERTED_QUANT = "MLX-4bit"
+"""mlx-community's repositories on Hugging Face."""
 RELEASE = "mlx-lm 0.32.2"
 
 KV_BITS = {"f16": None, "bf16": None, "int8": 8, "int4": 4}

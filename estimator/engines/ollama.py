@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from estimator.engine import ANY_VENDOR
 from estimator.errors import Unjudgeable
 from estimator.fit import MARGIN_BYTES, fitted
 from estimator.ledger import Answer, Estimate, Kind, Place, Workload, host_among
@@ -28,6 +29,8 @@ KV_TYPES = ("f16", "q8_0", "q4_0")
 KV_STEPS = KV_TYPES
 QUANTS = MIXTURES
 DEVICE_FLAG = ""
+VENDORS = ANY_VENDOR
+CONVERTED_QUANT = ""
 SOURCE = "server/sched.go and llm/llama_server.go, Ollama fb3076099, 2026-08-21"
 MIB = 1 << 20
 FLASH_ATTENTION = {"auto": None, "on": True, "off": False}

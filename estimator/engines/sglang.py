@@ -48,6 +48,8 @@ KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8
 KV_STEPS = ("auto", "fp8_e4m3")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
 DEVICE_FLAG = ""
+VENDORS = frozenset({"nvidia", "amd"})
+CONVERTED_QUANT = ""
 NEWEST = "0.5.23"
 GIB = 1 << 30
 

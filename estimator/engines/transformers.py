@@ -21,6 +21,8 @@ __all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
 KV_STEPS = ("f16", "int8", "int4")
 QUANTS = ("BF16", "FP8", "bnb-8bit", "GPTQ-Int8", "bnb-4bit", "AWQ", "GPTQ-Int4")
 DEVICE_FLAG = ""
+VENDORS = frozenset({"nvidia", "amd"})
+CONVERTED_QUANT = ""
 
 GIB = 1 << 30
 

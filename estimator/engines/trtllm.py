@@ -36,6 +36,8 @@ QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "NVFP4")
 KINDS = ("cuda",)
 """It is built for NVIDIA's GPUs alone (requirements of its README, NVIDIA/TensorRT-LLM)."""
 DEVICE_FLAG = ""
+VENDORS = frozenset({"nvidia"})
+CONVERTED_QUANT = ""
 BLOCK_TOKENS = 32
 BUFFERS = Span(n_bytes=900 * MIB, low_bytes=150 * MIB, high_bytes=2600 * MIB)
 """Execution contexts, NCCL and CUDA graphs: nothing logged but 2.27 GiB for DeepSeek V3 on eight."""

@@ -42,6 +42,8 @@ KV_TYPES = tuple(ROW_TYPES)
 KV_STEPS = ("auto", "fp8")
 QUANTS = ("BF16", "FP8", "W8A8", "AWQ", "GPTQ-Int4", "NVFP4", "bnb-4bit")
 DEVICE_FLAG = ""
+VENDORS = frozenset({"nvidia", "amd"})
+CONVERTED_QUANT = ""
 MIB, GIB = 1 << 20, 1 << 30
 
 NOTHING = Span(n_bytes=0, low_bytes=0, high_bytes=0)
