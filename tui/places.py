@@ -1,12 +1,17 @@
 """From a snapshot to places: the only file that knows what is, and what an engine asks for."""
 
-from collections.abc import Sequence
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from estimator.ledger import Overflow, Place
 from estimator.records import dataclass
-from probes.accelerators import Accelerator, known_accelerators, named_accelerator
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from probes.accelerators import Accelerator
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -54,7 +59,7 @@ def places_of(snapshot: Snapshot, ram_bytes_per_second: float | None = None) -> 
     swap = snapshot.pool(SWAP_POOL)
     system = snapshot.machine.system if snapshot.machine else "linux"
     swap_free = swap.free_bytes if swap else 0
-    known = known_accelerators() if snapshot.devices else ()  # 1.5 ms, on machines without a GPU for nothing
+    known = _known_accelerators() if snapshot.devices else ()  # on machines without a GPU for nothing
     places = [
         place
         for device in snapshot.devices
@@ -105,6 +110,12 @@ def missing_places(snapshot: Snapshot) -> tuple[MissingPlace, ...]:
     return tuple(missing)
 
 
+def _known_accelerators() -> tuple[Accelerator, ...]:
+    from probes.accelerators import known_accelerators  # noqa: PLC0415  # 4 ms with json, and 1.5 to read them
+
+    return known_accelerators()
+
+
 def _device_place(
     device: Device,
     snapshot: Snapshot,
@@ -146,6 +157,8 @@ def _device_place(
 
 def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> dict[str, Any]:
     """What the driver says of itself first, then what is known of the product of exactly this name."""
+    from probes.accelerators import named_accelerator  # noqa: PLC0415
+
     product = named_accelerator(
         device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
     )
