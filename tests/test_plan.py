@@ -75,6 +75,23 @@ def test_advice_that_is_taken_fits() -> None:
                 assert level_of(change.plan, places) <= Level.TIGHT, change.label
 
 
+def methods(plan: Plan, places: tuple[Place, ...], **how: bool) -> set[str]:
+    """How the compute buffers of an assessment were found."""
+    made = assess(plan, places, is_quick=True, **how)
+    return {term.source.split(" of ")[0] for term in made.estimate.terms if term.label == "compute buffer"}
+
+
+def test_a_quick_estimate_is_made_again_to_the_byte_where_its_band_leaves_a_doubt_unless_told_not_to() -> None:
+    plan = plan_of(options=Options(n_gpu_layers=16))
+    there = assess(plan, (gpu(24), RAM), is_quick=True)
+    room = there.estimate.n_bytes(("GPU 0",)) / GIB
+    narrow = (gpu(room), RAM)
+
+    assert methods(plan, (gpu(24), RAM)) == {"closed form"}
+    assert methods(plan, narrow) == {"simulation"}
+    assert methods(plan, narrow, may_ask_again=False) == {"closed form"}
+
+
 def test_the_longest_context_fits() -> None:
     plan, places = plan_of(), [gpu(12), RAM]
     longest = advise(plan, places).longest_context_tokens

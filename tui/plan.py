@@ -33,6 +33,8 @@ from tui.places import device_label, places_of
 DEFAULT_CONTEXT_TOKENS = 8192
 SMALLEST_CONTEXT_TOKENS = 512
 MOST_CHANGES = 5
+ROOMY_RATIO = 1.1
+"""What has room so many times over is not estimated again to the byte; twice what closed forms are held to (5 %)."""
 MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 
 
@@ -109,18 +111,20 @@ def default_plan(model: Model) -> Plan:
     )
 
 
-def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False) -> Assessment:
+def assess(plan: Plan, places: Sequence[Place], *, is_quick: bool = False, may_ask_again: bool = True) -> Assessment:
     """What the plan comes to on these places.
 
     Args:
         plan: what shall be loaded.
         places: the devices and the host.
         is_quick: what the engine would do instead may be rough, where only the verdict counts: for many plans at once.
+        may_ask_again: a quick estimate whose band leaves a doubt is made once more to the byte, which may take 100 ms
+            where layers stay in RAM; else the expected bytes decide, tight where the band says so.
 
     Raises:
         EstimatorError: it can't be judged, and why.
     """
-    return _assess_on(plan, _places_used(plan, places), is_quick=is_quick)
+    return _assess_on(plan, _places_used(plan, places), is_quick=is_quick, may_ask_again=may_ask_again)
 
 
 def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:
@@ -177,12 +181,12 @@ def model_bytes(model: Model) -> int:
     return sum(stored_bytes(t.type, t.shape) for t in model.tensors if t.name != "token_embd.weight")
 
 
-def _assess_on(plan: Plan, places: tuple[Place, ...], *, is_quick: bool) -> Assessment:
+def _assess_on(plan: Plan, places: tuple[Place, ...], *, is_quick: bool, may_ask_again: bool = True) -> Assessment:
     engine = plan.engine
     fallback = engine.quick_fallback if is_quick else engine.fallback
     estimate = engine.quick_estimate if is_quick else engine.estimate
     made = estimate(plan.model, plan.workload, plan.options, places)
-    if is_quick and not _is_clear(made, places):
+    if is_quick and may_ask_again and not _is_clear(made, places):
         made = engine.estimate(plan.model, plan.workload, plan.options, places)
     other = fallback(plan.model, plan.workload, plan.options, places)
     return Assessment(plan=plan, places=places, estimate=made, fallback=other, verdict=judge(made, places, other))
@@ -199,6 +203,14 @@ def _is_clear(made: Estimate, places: tuple[Place, ...]) -> bool:
         if not is_sure:
             return False
     return True
+
+
+def _is_roomy(made: Estimate, places: tuple[Place, ...]) -> bool:
+    """Whether it would fit even where its band should be off, which saves a simulation of some milliseconds."""
+    names = [(place, drawing_on(place, places)) for place in places]
+    return not (made.refusal or made.risk) and all(
+        ROOMY_RATIO * made.high_bytes(drawing) <= place.line_bytes for place, drawing in names
+    )
 
 
 def level_of(plan: Plan, places: Sequence[Place]) -> Level:
@@ -221,6 +233,9 @@ def _sure_level_of(plan: Plan, places: Sequence[Place]) -> Level:
     """As ``level_of``, by the engine's whole estimate, for the few that are recommended; spills count as failing."""
     try:
         used = _places_used(plan, places)
+        rough = _sketched(plan, used)
+        if rough is not None and _is_roomy(rough, used):
+            return Level.FITS
         return judge(plan.engine.estimate(plan.model, plan.workload, plan.options, used), used).level
     except EstimatorError:
         return Level.FAILS

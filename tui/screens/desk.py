@@ -124,13 +124,17 @@ class Desk:
         assessment, reason = self._studied(), ""
         began_seconds = time.thread_time()
         try:
-            assessment = assessment or assess(self.plan, self._places, is_quick=True)
+            assessment = assessment or assess(self.plan, self._places, is_quick=True, may_ask_again=self._is_studied())
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)
         self._judge_again_seconds = self._clock() + rest_seconds - self.interval_seconds
         self._judged = (self.plan, self._places, assessment, reason)
         return assessment, reason
+
+    def _is_studied(self) -> bool:
+        """The thread aside has been through this plan, so that what it simulated is remembered: a key never waits."""
+        return self._study is not None and self._study.plan is self.plan
 
     def _studied(self) -> Assessment | None:
         """What was found on the thread aside, while it is of this plan and the memory has hardly moved since."""
