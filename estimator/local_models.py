@@ -19,6 +19,8 @@ class LocalModel:
     """A file or a directory."""
     quant: str = ""
     """Which of several files in the directory: what stood behind the colon (``owner/model:Q4_K_M``)."""
+    name: str = ""
+    """As Ollama lists it; empty where the files say theirs."""
     doubts: tuple[str, ...] = ()
 
 
@@ -39,7 +41,7 @@ def find_local(text: str, environment: Mapping[str, str]) -> LocalModel | None:
         if ollama.adapters:
             n_bytes = sum(map(os.path.getsize, ollama.adapters))
             doubts.append(f"Ollama loads an adapter ({n_bytes >> 20} MiB) with it, which is not counted here")
-        return LocalModel(path=ollama.path, doubts=tuple(doubts))
+        return LocalModel(path=ollama.path, name=ollama.name, doubts=tuple(doubts))
     name, _, quant = text.partition(":")
     path = find_in_cache(name, cache_roots(environment)) or find_in_studio(name, studio_roots(environment))
     return None if path is None else LocalModel(path=path, quant=quant)

@@ -111,7 +111,7 @@ def _model_of(source: str) -> Model:
         is_directory = os.path.isdir(local.path)
         path = _in_directory(local.path, local.quant, must_have_one=True) if is_directory else local.path
         model = _read_file(path or local.path)
-        return replace(model, doubts=(*model.doubts, *local.doubts)) if local.doubts else model
+        return replace(model, name=local.name or model.name, doubts=(*model.doubts, *local.doubts))
     if _looks_like_path(source):
         raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
     try:

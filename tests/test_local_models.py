@@ -7,6 +7,7 @@ import pytest
 from gguf_files import llama_metadata, llama_tensors, write_gguf
 from hub_files import LLAMA, llama_stored, write_checkpoint
 
+from estimator.engines import ollama
 from estimator.errors import AmbiguousModel, UnreadableModel
 from estimator.hub_cache import find_in_cache, find_in_studio, names_in_cache
 from estimator.ollama_store import find_in_store, names_in_store, store_roots
@@ -171,7 +172,7 @@ def test_what_is_here_comes_before_the_catalogue(here: Path) -> None:
 def test_ollama_names_with_two_slashes_are_no_paths(here: Path) -> None:
     pull(here / "ollama", "hf.co/someone/repository/Q8_0")
 
-    assert read_model("hf.co/someone/repository:Q8_0").name == "Tiny"
+    assert read_model("hf.co/someone/repository:Q8_0").name == "hf.co/someone/repository:Q8_0"
 
 
 def test_a_models_further_parts_are_said(here: Path) -> None:
@@ -250,3 +251,11 @@ def test_a_directory_that_others_may_not_list_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableModel, match="who may read it"):
         read_model(f"{tmp_path}/")
+
+
+def test_a_model_of_ollamas_is_run_by_the_name_it_has_there(here: Path) -> None:
+    pull(here / "ollama", "registry.ollama.ai/library/qwen3/8b")
+    model = read_model("qwen3:8b")
+
+    assert model.name == "qwen3:8b"
+    assert ollama.command(model, "X=1") == "X=1 ollama serve & ollama run qwen3:8b"

@@ -209,5 +209,6 @@ def _draft_file(options: Options) -> str:
 
 
 def command(model: Model, arguments: str) -> str:
-    """The server's line; a model that is known by name only stands as ``MODEL.gguf``."""
-    return f"llama-server -m {quoted(model.source) if model.file_bytes is not None else 'MODEL.gguf'} {arguments}"
+    """The server's line; a model that is known by name only, or has to be converted, stands as ``MODEL.gguf``."""
+    is_there = model.file_bytes is not None and model.format == "gguf"
+    return f"llama-server -m {quoted(model.source) if is_there else 'MODEL.gguf'} {arguments}"

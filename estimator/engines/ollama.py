@@ -138,7 +138,7 @@ def command(model: Model, arguments: str) -> str:
     """The server with that environment, and the model; what has no variable stands behind as a remark."""
     environment, mark, remark = arguments.partition("  # ")
     tag = quoted(_tag(model))
-    if model.source.endswith(".gguf"):  # not from its store: it has to be made known first
+    if model.source.endswith(".gguf") or model.format != "gguf":  # not from its store: it has to be made known first
         steps = f"first: echo FROM {quoted(os.path.abspath(model.source))} > Modelfile && ollama create {tag}"
         mark, remark = "  # ", f"{steps}; then: {remark}" if remark else steps
     return f"{environment} ollama serve & ollama run {tag}{mark}{remark}"

@@ -31,9 +31,9 @@ from estimator.ranks import (
     usual_tensor,
     weight_term,
 )
+from estimator.repository import repository_word
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
-from estimator.shell import quoted
 from estimator.static_pool import (
     Defaults,
     StaticPool,
@@ -166,9 +166,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """The server's line; a model that is known by name only stands as ``MODEL``."""
-    source = quoted(model.source) if model.file_bytes is not None else "MODEL"
-    return f"python -m sglang.launch_server --model-path {source} {arguments}"
+    """The server's line."""
+    return f"python -m sglang.launch_server --model-path {repository_word(model)} {arguments}"
 
 
 def is_old(version: str) -> bool:

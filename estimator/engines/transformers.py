@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from estimator.device_map import auto_device_map
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
+from estimator.repository import repository_of
 from estimator.shell import quoted
 from estimator.torch_load import KV_TYPES, NAME, TorchLoad
 
@@ -152,9 +153,9 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """A line of Python that loads the model and answers a prompt; a model known by name only stands as ``MODEL``."""
+    """A line of Python that loads the model and answers a prompt."""
     loading, _, generating = arguments.partition("; ")
-    name = model.source if model.file_bytes is not None else "MODEL"
+    name = repository_of(_unquantised(model))
     among = ""
     if name.endswith(".gguf"):  # it is named apart from the folder it is in
         folder, file = os.path.split(name)
@@ -167,6 +168,11 @@ def command(model: Model, arguments: str) -> str:
     if os.name == "nt":  # its shells take double quotes around an argument only
         script = script.replace('"', "'")
     return f"python -c {quoted(script)}"
+
+
+def _unquantised(model: Model) -> Model:
+    """Whose repository is loaded: what is quantised while loading is published as it was before."""
+    return replace(model, quant="BF16") if model.quant in _QUANTISERS else model
 
 
 def _literal(text: str) -> str:

@@ -25,9 +25,9 @@ from estimator.ranks import (
     usual_tensor,
     weight_term,
 )
+from estimator.repository import repository_word
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
-from estimator.shell import quoted
 
 NAME = "TensorRT-LLM"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8", "nvfp4"))
@@ -146,8 +146,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """The server's line; a model that is known by name only stands as ``MODEL``."""
-    return f"trtllm-serve {quoted(model.source) if model.file_bytes is not None else 'MODEL'} {arguments}"
+    """The server's line."""
+    return f"trtllm-serve {repository_word(model)} {arguments}"
 
 
 def _spent(rank: Rank, model: Model, options: Options, split: Split) -> list[Term]:

@@ -33,9 +33,9 @@ from estimator.ranks import (
     usual_tensor,
 )
 from estimator.releases import LARGE_CARD_BYTES, NEWEST, SHARED_MEMORY_BYTES, Release, release
+from estimator.repository import repository_word
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
-from estimator.shell import quoted
 
 NAME = "vLLM"
 KV_TYPES = tuple(ROW_TYPES)
@@ -222,8 +222,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def command(model: Model, arguments: str) -> str:
-    """The server's line; a model that is known by name only stands as ``MODEL``."""
-    return f"vllm serve {quoted(model.source) if model.file_bytes is not None else 'MODEL'} {arguments}"
+    """The server's line."""
+    return f"vllm serve {repository_word(model)} {arguments}"
 
 
 class _Load:
