@@ -237,12 +237,24 @@ def test_in_2023_what_was_summed_over_devices_stayed_until_the_end_of_the_step()
 
 
 def test_a_cache_whose_layout_is_not_modelled_has_tokens_far_to_both_sides() -> None:
-    model = read_model("Qwen3.8 Flash Next", "NVFP4")
-    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(121.7), RAM])
+    model = read_model("DeepSeek V4 Flash", "FP8")
+    loaded = vllm.estimate(
+        model, Workload(context_tokens=8192), vllm.DEFAULTS, [card(139.8, n) for n in range(4)] + [RAM]
+    )
     tokens = answer(loaded, "kv_tokens")
     assert tokens.low is not None
     assert tokens.high is not None
-    assert tokens.low * 2 < float(tokens.value) < tokens.high / 3
+    assert tokens.low * 6 < float(tokens.value) < tokens.high / 2
+
+
+def test_flash_next_keeps_the_tokens_that_its_log_prints_within_the_band() -> None:
+    model = read_model("Qwen3.8 Flash Next", "NVFP4")
+    options = vllm.Options(kv_cache_memory_bytes=int(8.64 * GIB), max_num_seqs=1, version="0.30.0")
+    loaded = vllm.estimate(model, Workload(context_tokens=262144), options, [card(94.97), RAM])
+    tokens = answer(loaded, "kv_tokens")
+    assert tokens.low is not None
+    assert tokens.high is not None
+    assert tokens.low < 315039 < tokens.high
 
 
 def libraries(device: Place, name: str = "Llama 3.1 8B", version: str = "0.24.0") -> Term:
