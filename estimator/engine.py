@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from importlib import import_module
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Place, Workload
 from estimator.model import Model
+
+if TYPE_CHECKING:
+    from estimator.needs import Needs
 
 ENGINES = ("llamacpp", "ollama", "vllm", "sglang", "trtllm", "transformers", "mlx", "exllama", "generic")
 """Modules of ``estimator.engines``, in the order they are offered."""
@@ -85,6 +88,10 @@ class Engine(Protocol):
 
     def relieved(self, model: Model, workload: Workload, options: Any, places: Sequence[Place]) -> Any | None:
         """Its ``Options`` with so much left to the host that the rest fits; None where nothing has to be."""
+        ...
+
+    def needs(self, model: Model, options: Any, made: Estimate, host: str) -> "Needs":
+        """What the load takes on disk, and of RAM while it lasts; ``host`` is a place of the estimate."""
         ...
 
     def flags(self, model: Model, workload: Workload, options: Any, made: Estimate) -> str:

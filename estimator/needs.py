@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from estimator.file_size import gguf_size
-from estimator.ledger import Basis, Estimate, Kind
+from estimator.ledger import Basis, Estimate
 from estimator.model import Model
 from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
@@ -43,7 +43,7 @@ def stored_weights(model: Model) -> tuple[int, Basis]:
     return sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors), basis
 
 
-def mapped_needs(model: Model, *, resident_bytes: int) -> Needs:
+def mapped_needs(model: Model, resident_bytes: int) -> Needs:
     """llama.cpp and what runs it: files are mapped, so that only what stays on the host is held there.
 
     ``resident_bytes``: the weights that stay on the host; they are the file's own pages.
@@ -112,8 +112,15 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
     )
 
 
-def mlx_needs(model: Model) -> Needs:
+def checkpoint_needs(model: Model, options: object, made: Estimate, host: str) -> Needs:
+    """Of a server that takes safetensors as they are."""
+    del options, made, host
+    return torch_needs(model, modules_of(model))
+
+
+def mlx_needs(model: Model, options: object, made: Estimate, host: str) -> Needs:
     """MLX: tensors are read lazily into the memory that they end up in, which is the GPU's too."""
+    del options, made, host
     n_bytes, basis = file_bytes(model)
     return Needs(
         disk_bytes=n_bytes,
@@ -125,8 +132,9 @@ def mlx_needs(model: Model) -> Needs:
     )
 
 
-def rule_of_thumb_needs(model: Model) -> Needs:
+def rule_of_thumb_needs(model: Model, options: object, made: Estimate, host: str) -> Needs:
     """Of an unknown engine: the files, and RAM for all of them where it does not map them."""
+    del options, made, host
     n_bytes, basis = file_bytes(model)
     return Needs(
         disk_bytes=n_bytes,
@@ -136,30 +144,6 @@ def rule_of_thumb_needs(model: Model) -> Needs:
         reason="whether files are mapped or read as a whole depends on the program",
         source="rule of thumb",
     )
-
-
-MAPPING_ENGINES = frozenset({"llamacpp", "ollama"})
-
-
-def needs_of(engine_name: str, model: Model, made: Estimate, host: str, *, is_mapped: bool = True) -> Needs:
-    """What this engine's load needs on disk and in RAM.
-
-    Args:
-        engine_name: a key of ``estimator.engine.ENGINES``.
-        model: as it would be loaded.
-        made: the engine's estimate, which says what stays on the host.
-        host: the host's name among its places.
-        is_mapped: whether llama.cpp maps the file, which it does unless told not to.
-    """
-    if engine_name in MAPPING_ENGINES:
-        resident = made.n_bytes([host], Kind.WEIGHTS)
-        return mapped_needs(model, resident_bytes=resident) if is_mapped else unmapped_needs(model, resident)
-    if engine_name == "mlx":
-        return mlx_needs(model)
-    if engine_name == "generic" or not model.layers:
-        return rule_of_thumb_needs(model)
-    is_dequantised = engine_name == "transformers"
-    return torch_needs(model, modules_of(model, 2 if is_dequantised else None, dequantises_gguf=is_dequantised))
 
 
 @lru_cache(maxsize=64)

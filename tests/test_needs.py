@@ -8,7 +8,7 @@ from measured import measured_model
 from estimator.engine import load_engine
 from estimator.ledger import Basis, Place, Workload
 from estimator.modules import modules_of
-from estimator.needs import mapped_needs, needs_of, torch_needs, unmapped_needs
+from estimator.needs import mapped_needs, torch_needs, unmapped_needs
 from estimator.reader import read_model
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
@@ -60,7 +60,7 @@ def test_each_engine_reads_files_in_its_own_way(engine: str, quant: str, least_g
     known = load_engine(engine)
     work = Workload(context_tokens=4096, kv_type=known.KV_TYPES[0])
     made = known.estimate(model, work, known.Options(), places)
-    needs = needs_of(engine, model, made, "RAM")
+    needs = known.needs(model, known.Options(), made, "RAM")
     assert least_gib * GIB <= needs.ram_bytes <= most_gib * GIB
     assert needs.disk_bytes > 4 * GIB
 

@@ -2,7 +2,7 @@
 
 from estimator.ledger import Place
 from estimator.model import Model
-from estimator.needs import Needs, needs_of
+from estimator.needs import Needs
 from estimator.records import dataclass
 from probes.snapshot import Snapshot
 from tui.device_choice import said_by_hand
@@ -94,8 +94,7 @@ class Finding:
         made = self.assessment
         if made is None:
             return None
-        is_mapped = bool(getattr(made.plan.options, "is_mapped", True))  # an option of llama.cpp's
-        return needs_of(made.plan.engine_name, made.plan.model, made.estimate, HOST_NAME, is_mapped=is_mapped)
+        return made.plan.engine.needs(made.plan.model, made.plan.options, made.estimate, HOST_NAME)
 
     @property
     def shortages(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Layer, Model
 from estimator.modules import Module, has_gguf_types, modules_of
+from estimator.needs import checkpoint_needs
 from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
 from estimator.shell import quoted
@@ -97,6 +98,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 
 quick_estimate = estimate
 fallback = quick_fallback = nothing
+needs = checkpoint_needs
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

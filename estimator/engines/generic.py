@@ -10,7 +10,7 @@ from estimator.engine import ANY_VENDOR, nothing
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.model import Model
-from estimator.needs import stored_weights
+from estimator.needs import rule_of_thumb_needs, stored_weights
 from estimator.shell import quoted
 
 NAME = "rule of thumb"
@@ -90,6 +90,7 @@ def _terms(model: Model, place: Place, n_bytes: int, overhead: float, basis: Bas
 
 quick_estimate = estimate
 fallback = quick_fallback = relieved = nothing
+needs = rule_of_thumb_needs
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001

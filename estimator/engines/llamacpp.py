@@ -10,12 +10,13 @@ from dataclasses import replace
 from estimator.engine import ANY_VENDOR
 from estimator.fit import MARGIN_BYTES, Fitted, fitted
 from estimator.kv_cache import STORED_TYPES
-from estimator.ledger import Estimate, Place, Workload
+from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.llama_load import Load
 from estimator.llama_options import DEFAULTS, Options
 from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
+from estimator.needs import Needs, mapped_needs, unmapped_needs
 from estimator.packing import packed_layout, spilled_layout
 from estimator.placement import Layout
 from estimator.shell import quoted
@@ -166,6 +167,12 @@ def _n_cpu_moe_layers(load: Load, found: Fitted) -> int:
     while n < n_blocks and not has_room(n):
         n += 1
     return n
+
+
+def needs(model: Model, options: Options, made: Estimate, host: str) -> Needs:
+    """The file, mapped unless told not to."""
+    resident_bytes = made.n_bytes([host], Kind.WEIGHTS)
+    return (mapped_needs if options.is_mapped else unmapped_needs)(model, resident_bytes)
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:

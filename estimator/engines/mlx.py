@@ -13,6 +13,7 @@ from estimator.mlx_cache import MlxRun
 from estimator.mlx_pass import IDLE_BYTES, pass_bytes
 from estimator.model import Model
 from estimator.modules import has_gguf_types, layer_kinds, modules_of
+from estimator.needs import mlx_needs
 from estimator.runtime import host_runtime, runtime_term
 from estimator.shell import quoted
 
@@ -92,6 +93,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 
 quick_estimate = estimate
 fallback = quick_fallback = relieved = nothing
+needs = mlx_needs
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001

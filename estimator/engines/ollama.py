@@ -19,7 +19,7 @@ from estimator.llama_options import option
 from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
-from estimator.needs import file_bytes
+from estimator.needs import Needs, file_bytes, mapped_needs
 from estimator.ollama_launch import Launch, default_context, launch
 from estimator.packing import least, spilled_layout
 from estimator.shell import quoted
@@ -113,6 +113,12 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
         return None
     n_left = least(range(1, n_all), lambda n: has_room(n_all - n), n_all)
     return replace(options, num_gpu=n_all - n_left)
+
+
+def needs(model: Model, options: Options, made: Estimate, host: str) -> Needs:
+    """The file, mapped."""
+    del options
+    return mapped_needs(model, made.n_bytes([host], Kind.WEIGHTS))
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:

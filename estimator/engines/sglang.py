@@ -14,6 +14,7 @@ from estimator.engine import nothing
 from estimator.errors import Unjudgeable
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Term, Workload
 from estimator.model import Model
+from estimator.needs import checkpoint_needs
 from estimator.option import option
 from estimator.paged_ledger import span_term
 from estimator.ranks import (
@@ -123,6 +124,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 
 quick_estimate = estimate
 fallback = quick_fallback = nothing
+needs = checkpoint_needs
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from estimator.device_map import auto_device_map
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
+from estimator.modules import modules_of
+from estimator.needs import Needs, torch_needs
 from estimator.repository import repository_of
 from estimator.shell import quoted
 from estimator.torch_load import KV_TYPES, NAME, TorchLoad
@@ -129,6 +131,12 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
             shown = tuple(int(n / GIB * 10) / 10 for n in limits)
             return replace(options, max_memory=shown)
     return None
+
+
+def needs(model: Model, options: Options, made: Estimate, host: str) -> Needs:
+    """The checkpoint; a GGUF file is dequantised first."""
+    del options, made, host
+    return torch_needs(model, modules_of(model, 2, dequantises_gguf=True))
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:

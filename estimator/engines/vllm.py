@@ -17,6 +17,7 @@ from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
 from estimator.mixture import DEFAULT_TYPES as MIXTURES
 from estimator.mixture import UNQUANTISED
 from estimator.model import Model
+from estimator.needs import checkpoint_needs
 from estimator.option import option
 from estimator.paged_cache import PagedCache, grouped
 from estimator.paged_ledger import cache_answers, rank_terms
@@ -153,6 +154,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
 
 quick_estimate = estimate
 fallback = quick_fallback = nothing
+needs = checkpoint_needs
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
