@@ -248,3 +248,8 @@ def test_a_large_embedding_makes_no_quant_of_4_bits_a_low_one(name: str) -> None
     plan = default_plan(read_model(name, "Q4_K_M"))
     notes = advise(plan, [gpu(20), RAM]).notes
     assert not any("3 bits" in note for note in notes)
+
+
+def test_a_rule_without_the_context_in_it_says_nothing_of_the_longest() -> None:
+    plan = replace(plan_of(), engine_name="generic", options=load_engine("generic").Options())
+    assert advise(plan, [gpu(80, 0, 80), RAM]).longest_context_tokens is None

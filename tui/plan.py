@@ -51,6 +51,11 @@ class Plan:
     """Names of places. None: one device if it fits there, the largest first, else all; empty: the CPU alone."""
 
     @property
+    def has_context(self) -> bool:
+        """Whether the estimate depends on how long the context is."""
+        return self.model.has_context and getattr(self.engine, "HAS_CONTEXT", True)
+
+    @property
     def engine(self) -> Engine:
         """The module that knows the engine."""
         return load_engine(self.engine_name)
@@ -258,11 +263,13 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
         return replace(plan, model=with_quant(plan.model, quant))
 
     native = plan.model.native_context_tokens or plan.workload.context_tokens
-    longest = longest_context(
-        lambda tokens: level_of(with_context(tokens), places),
-        native_tokens=native,
-        sure_level_of=lambda tokens: _sure_level_of(with_context(tokens), places),
-    )
+    longest = None
+    if plan.has_context:
+        longest = longest_context(
+            lambda tokens: level_of(with_context(tokens), places),
+            native_tokens=native,
+            sure_level_of=lambda tokens: _sure_level_of(with_context(tokens), places),
+        )
     quants = quants_offered(plan.model, plan.engine.QUANTS)
     best = best_quant(
         lambda quant: level_of(requantised_plan(quant), places),

@@ -175,7 +175,7 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
     longest = advice.longest_context_tokens
     told = "none" if longest is None else count(longest)
     is_all = longest is not None and longest == native
-    if plan.model.has_context:
+    if plan.has_context:
         yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
     yield f"  best quant that fits here        {advice.best_quant or 'none'}"
     for note in advice.notes:

@@ -20,6 +20,8 @@ QUANTS = ("F32", "BF16", "FP8", "AWQ")
 DEVICE_FLAG = None
 VENDORS = ANY_VENDOR
 CONVERTED_QUANT = ""
+HAS_CONTEXT = False
+"""Whatever the context, the estimate is the same: nothing can be said of the longest one."""
 
 OVERHEADS = {"text": 1.15, "code": 1.15, "reasoning": 1.25, "vision": 1.25, "audio": 1.3, "image": 1.4, "video": 1.4}
 """Times the weights, by what a model is for: usual rules of thumb. Ours for vision and images: between their

@@ -179,7 +179,7 @@ def _best(view: View, width: int, *, is_short: bool) -> list[Line]:
     if advice is not None:
         longest = count(advice.longest_context_tokens) if advice.longest_context_tokens else "none"
         quant = advice.best_quant or "none"
-    if view.plan is not None and not view.plan.model.has_context:
+    if view.plan is not None and not view.plan.has_context:
         longest = UNKNOWN
     if is_short and width >= 64:
         return [
