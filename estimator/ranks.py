@@ -66,7 +66,8 @@ def gpus_for(
         )
     found = tuple(place for place in places if place.kind in kinds)
     if not found:
-        makers = " or ".join(SERVED[kind] for kind in kinds)
+        *others, last = (SERVED[kind] for kind in kinds)
+        makers = f"{', '.join(others)} or {last}" if others else last
         raise Unjudgeable(f"{engine} needs a GPU of {makers}, and there is none here; --engine llamacpp needs none")
     return found
 

@@ -14,7 +14,18 @@ from estimator.verdict import Level
 from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
 from tui.cli import main
 from tui.places import places_of
-from tui.plan import Plan, advise, assess, default_plan, judged_again, level_of, matrix, option_flags, with_quant
+from tui.plan import (
+    Plan,
+    advise,
+    assess,
+    default_plan,
+    judged_again,
+    level_of,
+    matrix,
+    option_flags,
+    quants_offered,
+    with_quant,
+)
 
 GIB = 1 << 30
 
@@ -253,3 +264,8 @@ def test_a_large_embedding_makes_no_quant_of_4_bits_a_low_one(name: str) -> None
 def test_a_rule_without_the_context_in_it_says_nothing_of_the_longest() -> None:
     plan = replace(plan_of(), engine_name="generic", options=load_engine("generic").Options())
     assert advise(plan, [gpu(80, 0, 80), RAM]).longest_context_tokens is None
+
+
+def test_a_model_known_by_its_size_alone_is_offered_no_quant_that_picks_among_its_tensors() -> None:
+    offered = quants_offered(read_model("FLUX.1 dev", "BF16"), load_engine("generic").QUANTS)
+    assert set(offered) == {"BF16", "FP8"}

@@ -33,6 +33,8 @@ from tui.places import device_label, places_of
 DEFAULT_CONTEXT_TOKENS = 8192
 SMALLEST_CONTEXT_TOKENS = 512
 MOST_CHANGES = 5
+ALIKE = frozenset({"F32", "F16", "BF16", "FP8"})
+"""Quants that store all tensors alike: what is worth offering of a model whose tensors aren't known one by one."""
 ROOMY_RATIO = 1.1
 """What has room so many times over is not estimated again to the byte; twice what closed forms are held to (5 %)."""
 MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
@@ -302,6 +304,8 @@ def quants_offered(model: Model, quants: Sequence[str] = QUANTS) -> tuple[str, .
 
     What servers load is published unquantised, and quantised by some only.
     """
+    if not model.layers:
+        quants = [quant for quant in quants if quant in ALIKE]
     if model.quant in ("MXFP4", "MXFP4_MOE"):  # trained in it: other mixtures only lose
         return (model.quant,)
     wide = UNQUANTISED if "Q8_0" in quants else UNQUANTISED - {"BF16"}
