@@ -79,3 +79,16 @@ def test_a_checkpoint_of_other_bytes_than_its_format_makes_is_left_out() -> None
 
 def test_a_class_of_cards_is_no_card() -> None:
     assert servers.replay([row(CACHE, run={"gpu_total_gib": None, "gpu": "80GB class"})]).happenings == []
+
+
+def test_without_a_format_only_the_bytes_of_a_token_are_compared() -> None:
+    assert parts(row({**CACHE, "weights_gib": 5.0}, quant="4-bit")) == {"KV per token"}
+
+
+def test_without_a_card_weights_are_compared_all_the_same() -> None:
+    replayed = row({**CACHE, "weights_gib": 14.99}, run={"gpu_total_gib": None})
+    assert parts(replayed) == {"weights", "KV per token"}
+
+
+def test_what_a_step_takes_does_not_go_by_the_share() -> None:
+    assert "activation" in parts(row({"activation_peak_gib": 1.2}, run={"gpu_memory_utilization": None}))

@@ -86,6 +86,8 @@ class Setting:
     places: tuple[Place, ...]
     n_devices: int
     cause: str
+    is_format_stated: bool = True
+    """What weights are stored as; where it is not stated only what a token's cache takes can be compared."""
     holding: Callable[[int], Estimate] | None = None
     """vLLM only: the same with so many bytes of cache on each device."""
 
@@ -102,8 +104,12 @@ def replay(rows: Iterable[Row]) -> Replay:
         except EstimatorError as error:
             made.skip(f"{row['engine']}: {error}"[:150])
         else:
-            _compare(row, setting, made)
-            _judge(row, setting, made)
+            if setting.is_format_stated:
+                _compare(row, setting, made)
+                _judge(row, setting, made)
+            else:
+                made.skip(NO_FORMAT)
+                _compare_rows(row, setting, made)
     return made
 
 
@@ -114,7 +120,10 @@ def setting_of(row: Row) -> Setting:
         NotReplayable: the row leaves out what no estimate can do without.
     """
     name = _engine_of(row)
-    model = _model(row)
+    quant = _quant(row)
+    if quant is None and not (row["engine"] in SHARING and row["observed"].get("kv_tokens")):
+        raise NotReplayable(NO_FORMAT)
+    model = _model(row, quant or SMALL)
     engine = load_engine(name)
     run, other = row["run"], row["run"].get("other") or {}
     stated = _stated(row)
@@ -149,6 +158,7 @@ def setting_of(row: Row) -> Setting:
         places=places,
         n_devices=n_devices,
         cause=f"{row['engine_version']}, {row['model']['name']}, {row['model']['dtype_or_quant']}",
+        is_format_stated=quant is not None,
         holding=holding if name == "vllm" else None,
     )
 
@@ -261,18 +271,26 @@ def _read(name: str, quant: str | None) -> Any:
     return read_model(name, quant)
 
 
-def _model(row: Row) -> Any:
+NO_FORMAT = "in which format the weights are is not stated, or not known here"
+SMALL = "AWQ"
+"""A format for models whose own is not stated: it leaves most room for the cache, whose bytes per token it does not
+change."""
+
+
+def _quant(row: Row) -> str | None:
+    """A row's format as a person would ask for it; None where it is not stated, or not known here."""
     dtype = (row["model"].get("dtype_or_quant") or "").lower()
     # mlx-lm's own predicates give routers more bits, which the format knows; elsewhere such a list would be needed.
     if ("overridden" in dtype and row["engine"] != "mlx-lm") or "mixed" in dtype:
         raise NotReplayable("layers of other bits than the rest, not listed")
-    quant = next((name for pattern, name in TYPES.items() if re.search(pattern, dtype)), None)
     exl = re.search(r"(\d\.\d+) ?bpw(?:, head (\d))?", dtype)
     if exl:
         version = 2 if row["engine"] == "exllamav2" else 3
-        quant = f"EXL{version}-{exl[1]}bpw" + (f"-h{exl[2]}" if exl[2] else "")
-    if quant is None:
-        raise NotReplayable("in which format the weights are is not stated, or not known here")
+        return f"EXL{version}-{exl[1]}bpw" + (f"-h{exl[2]}" if exl[2] else "")
+    return next((name for pattern, name in TYPES.items() if re.search(pattern, dtype)), None)
+
+
+def _model(row: Row, quant: str) -> Any:
     name = re.sub(r"\s*\(.*\)$", "", row["model"]["name"])
     shorter = re.sub(r"[-_](FP8|NVFP4|AWQ|GPTQ.*|\d+bit|MLX.*|bf16|bnb-4bit)$", "", name, flags=re.IGNORECASE)
     plainer = re.sub(r"(-quantized\.\w+|-chat|-Instruct-v0\.1)$", "", shorter.rpartition("/")[2])
@@ -297,8 +315,6 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
     card = _card(text)
     if total is None and card is None:
         size = re.search(r"(\d+)\s*GB", text)
-        if size is None and any(row["observed"].get(key) for key in ("kv_tokens", "kv_cache_gib", "gpu_blocks")):
-            raise NotReplayable("the size of the card is not stated")
         total = float(size[1]) * 0.985 if size else 1024.0
     n_bytes = int((total * GIB) if total is not None else card["reported_mib"] * MIB) if card or total else 0
     is_apple = text.startswith("Apple") or (row["engine"] == "mlx-lm" and "NVIDIA" not in text)
@@ -361,7 +377,9 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
     if unsure and any(seen.get(key) is not None for key in OF_THE_SHARE):
         made.skip(f"cache and activations: {unsure}")
     for key, part, kinds in pairs:
-        if seen.get(key) is not None and not (unsure and key in OF_THE_SHARE):
+        # What a step takes does not go by the share.
+        is_unsure = unsure and key in OF_THE_SHARE and not (key == "activation_peak_gib" and unsure == NO_SHARE)
+        if seen.get(key) is not None and not is_unsure:
             # vLLM before 0.21 captured its CUDA graphs after it had printed the peak.
             terms = [t for kind in kinds for t in estimate.select(first, kind) if "beyond the share" not in t.label]
             sums = [sum(getattr(term, name) for term in terms) / GIB for name in ("n_bytes", "low_bytes", "high_bytes")]
@@ -386,6 +404,7 @@ def _compare(row: Row, setting: Setting, made: Replay) -> None:
 
 
 OF_THE_SHARE = ("kv_cache_gib", "kv_tokens", "gpu_blocks", "activation_peak_gib", "nvidia_smi_used_mib")
+NO_SHARE = "the share of the card is not stated"
 BATCH_NOT_KNOWN = re.compile(r"max_num\w*(?:/\w+)? unknown")
 
 
@@ -396,7 +415,7 @@ def unsure_share(row: Row, place: Place) -> str:
     if row["engine"] not in SHARING:
         return ""
     if row["engine"] == "vllm" and share is None:  # its cache is what its share leaves
-        return "the share of the card is not stated"
+        return NO_SHARE
     if run.get("gpu_total_gib") is None and _card(run.get("gpu") or "") is None:
         return "the size of the card is not stated"
     if _is_of_a_year(row):
@@ -433,7 +452,14 @@ def _compare_rows(row: Row, setting: Setting, made: Replay) -> None:
     if setting.n_devices > 1 and row.get("kv_check") == "mismatch":
         made.skip("KV per token: the bytes are one device's, the tokens those of the device with the least room")
         return
-    if _is_of_a_year(row) and str(row.get("kv_check_note") or "").startswith("hybrid"):
+    if not setting.is_format_stated and any("is not modelled here" in doubt for doubt in setting.estimate.doubts):
+        made.skip("KV per token: the layout of its cache is not modelled, as the estimate says")
+        return
+    is_hybrid = str(row.get("kv_check_note") or "").startswith("hybrid")
+    if is_hybrid and not setting.is_format_stated:
+        made.skip("KV per token of a hybrid: which type its states have is not stated")
+        return
+    if _is_of_a_year(row) and is_hybrid:
         made.skip(f"KV per token of a hybrid: {OF_A_YEAR}")
         return
     # Whole blocks, and where there are several groups of layers whole blocks of each: what do the printed bytes hold?
