@@ -13,6 +13,7 @@ command on simulated GPUs (``RUN.sh PRESET COMMAND ...``).
 import argparse
 import json
 import os
+import resource
 import shlex
 import statistics
 import subprocess
@@ -28,6 +29,7 @@ from estimates import print_estimates
 from gguf_files import vocabulary, write_gguf
 from gguf_header import METADATA, tensors
 from screen import COLUMNS, HARDWARE, HEADS, measured, programs
+from verdicts import print_verdicts
 
 PYTHON = sys.executable
 SCRIPT = Path(PYTHON).parent / "plimsoll"
@@ -43,21 +45,33 @@ def environment(cache: Path) -> dict[str, str]:
     return kept | {"PYTHONPYCACHEPREFIX": str(cache), "PYTHONPATH": str(ROOT)}
 
 
-def run_ms(command: list[str], env: dict[str, str]) -> float:
-    start = time.perf_counter()
+def run_ms(command: list[str], env: dict[str, str]) -> tuple[float, float]:
+    """(from start to end, of processor time)."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
-    return (time.perf_counter() - start) * 1e3
+    taken, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return taken * 1e3, processor * 1e3
 
 
-def medians_ms(commands: dict[str, list[str]], env: dict[str, str], n_runs: int) -> dict[str, tuple[float, float]]:
-    """Median and fastest of each, all of them in turn, so that what else the machine does hits them alike."""
-    times: dict[str, list[float]] = {name: [] for name in commands}
+def medians_ms(
+    commands: dict[str, list[str]], env: dict[str, str], n_runs: int
+) -> dict[str, tuple[float, float, float]]:
+    """Median and fastest of each, and the median of processor time.
+
+    All of them in turn, so that what else the machine does hits them alike.
+    """
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for command in commands.values():
         run_ms(command, env)
     for _ in range(n_runs):
         for name, command in commands.items():
             times[name].append(run_ms(command, env))
-    return {name: (statistics.median(taken), min(taken)) for name, taken in times.items()}
+    found = {}
+    for name, taken in times.items():
+        whole, processor = zip(*taken, strict=True)
+        found[name] = (statistics.median(whole), min(whole), statistics.median(processor))
+    return found
 
 
 def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
@@ -75,9 +89,9 @@ def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
     }
     print(f"Start to end, ms: {n_runs} runs in turn, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     print(f"FILE has {n_header_bytes / 1e6:.1f} MB of header: {N_TOKENS:,} tokens, {N_MERGES:,} merges")
-    print(f"  {'':32}{'median':>8}{'fastest':>9}")
-    for name, (median, fastest) in medians_ms(commands, env, n_runs).items():
-        print(f"  {name:32}{median:>8.0f}{fastest:>9.0f}")
+    print(f"  {'':32}{'median':>8}{'fastest':>9}{'processor':>11}")
+    for name, (median, fastest, processor) in medians_ms(commands, env, n_runs).items():
+        print(f"  {name:32}{median:>8.0f}{fastest:>9.0f}{processor:>11.0f}")
 
 
 CATALOGUE_STEPS = """
@@ -181,6 +195,7 @@ def main() -> None:
         env = environment(scratch / "compiled")
         measure_commands(scratch, env, given.runs)
         print_estimates(n_rounds=5)
+        print_verdicts()
         measure_catalogue(env, given.runs)
         stand_in = None
         if given.measure and given.fake_nvml:

@@ -7,7 +7,7 @@ it may be off.
 
 from collections.abc import Sequence
 
-from estimator.kv_cache import cell_bytes
+from estimator.kv_cache import cell_bytes, layer_kinds
 from estimator.model import Model
 from estimator.placement import HOST
 from estimator.records import dataclass
@@ -209,7 +209,8 @@ def _host_state_bytes(model: Model, step: Step, spread: Spread) -> int:
 def _largest_cache_bytes(model: Model, step: Step) -> int:
     rounding = ROUNDINGS["cuda"]
     return max(
-        (cell_bytes(layer, step.shape, step.key_type, step.value_type, rounding) for layer in model.layers), default=0
+        (cell_bytes(layer, step.shape, step.key_type, step.value_type, rounding) for layer in layer_kinds(model)[0]),
+        default=0,
     ) * (2 if model.latent else 1)  # the latent serves as key and as value, and is copied as both
 
 

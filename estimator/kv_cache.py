@@ -141,3 +141,11 @@ def as_cached(model: Model, build: Build) -> Model:
 
 def _pad(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
+
+
+@lru_cache(maxsize=48)
+def layer_kinds(model: Model) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
+    """(the different layers of a model, the number among them of each layer)."""
+    numbers: dict[Layer, int] = {}
+    kind_of = tuple(numbers.setdefault(layer, len(numbers)) for layer in model.layers)
+    return tuple(numbers), kind_of

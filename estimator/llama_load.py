@@ -5,7 +5,6 @@ Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and tho
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
 from estimator.builds import Build, build_of
@@ -13,7 +12,7 @@ from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
 from estimator.fork_model import as_loaded, settled
 from estimator.kernels import KERNELS
-from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, state_bytes
+from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, layer_kinds, state_bytes
 from estimator.ledger import Place, Workload, host_among
 from estimator.llama_options import Options
 from estimator.model import Layer, Model, Tensor
@@ -149,7 +148,9 @@ class Load:
     def burden(self) -> Burden:
         """What the layers put on the devices, by closed forms."""
         kind, is_offloaded = self.device_kind, self.options.is_kv_offloaded
-        kept = [sum(self.kept(layer, kind)) if is_offloaded else 0 for layer in self.model.layers]
+        kinds, kind_of = layer_kinds(self.model)
+        n_kept = [sum(self.kept(layer, kind)) if is_offloaded else 0 for layer in kinds]
+        kept = [n_kept[number] for number in kind_of]
         return Burden(self.model, self.step, kind, kept, is_cache_offloaded=is_offloaded)
 
     def cached_value_width(self, layer: Layer) -> int:
@@ -230,14 +231,6 @@ class Load:
         return ",".join(
             f"{one.pattern}={'CPU' if one.device == HOST else f'{prefix}{one.device}'}" for one in overrides
         )
-
-
-@lru_cache(maxsize=48)
-def layer_kinds(model: Model) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
-    """(the different layers of a model, the number among them of each layer)."""
-    numbers: dict[Layer, int] = {}
-    kind_of = tuple(numbers.setdefault(layer, len(numbers)) for layer in model.layers)
-    return tuple(numbers), kind_of
 
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:

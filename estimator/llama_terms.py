@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.kv_cache import layer_kinds
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
-from estimator.llama_load import Load, layer_kinds
+from estimator.llama_load import Load
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout, compiled
 from estimator.runtime import host_runtime, runtime_term

@@ -9,6 +9,7 @@ import json
 import pkgutil
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from probes.errors import ProbeError
@@ -142,6 +143,7 @@ _FILLER = frozenset(
 _ASIDE = re.compile(r"\bhbm\d?e?\b|\b(?:macbook|mac) (?:pro|air|studio|mini)\b|\bimac\b")
 
 
+@lru_cache(maxsize=1024)
 def _words(name: str) -> frozenset[str]:
     """What tells products apart in a name: "NVIDIA A100-SXM4-80GB" -> {"a100", "sxm", "4"}."""
     text = _ASIDE.sub(" ", SIZE_TEXT.sub(" ", name.lower())).replace("rtx", " rtx ")
