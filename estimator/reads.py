@@ -8,7 +8,6 @@ from estimator.pace import LATENT_LAYERS, MATRICES_PER_LAYER, RECURRENT_LAYERS
 from estimator.records import dataclass
 
 _EMBEDDINGS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
-_CACHE_KINDS = (Kind.KV_CACHE, Kind.STATE)
 _CACHE_BYTES = {"f32": 4.0, "fp32": 4.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32}
 _CACHE_BYTES |= {"q4_0": 18 / 32, "iq4_nl": 18 / 32, "int8": 1.0, "nvfp4": 0.5625}
 

@@ -262,13 +262,19 @@ def parse_count(text: str, minimum: int = 0) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {minimum} to {MOST_COUNT}, as in 512 or 8k")
 
 
-def parse_number(text: str, minimum: float, maximum: float) -> float:
-    """A number that need not be whole, as in 0.9."""
+def _number_within(text: str, least: float, most: float) -> float | None:
+    """None where the text is no number, or one beyond these limits."""
     try:
         number = float(text)
     except ValueError:
-        number = float("nan")
-    if minimum <= number <= maximum:
+        return None
+    return number if least <= number <= most else None
+
+
+def parse_number(text: str, minimum: float, maximum: float) -> float:
+    """A number that need not be whole, as in 0.9."""
+    number = _number_within(text, minimum, maximum)
+    if number is not None:
         return number
     raise argparse.ArgumentTypeError(f"{text!r} is no number from {minimum:g} to {maximum:g}, as in 0.9")
 
@@ -317,23 +323,17 @@ def _sequences(text: str) -> int:
 
 
 def _bandwidth(text: str) -> float:
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = 0.0
     least, most = BANDWIDTH_GIGABYTES
-    if least <= gigabytes <= most:
+    gigabytes = _number_within(text, least, most)
+    if gigabytes is not None:
         return gigabytes
     raise argparse.ArgumentTypeError(f"{text!r} is no bandwidth; say GB per second from {least:g} to {most:g}")
 
 
 def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
     least, most = INTERVAL_SECONDS
-    if least <= seconds <= most:
+    seconds = _number_within(text, least, most)
+    if seconds is not None:
         return seconds
     raise argparse.ArgumentTypeError(f"{text!r} is no interval; say seconds from {least:g} to {most:g}")
 

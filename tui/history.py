@@ -1,7 +1,6 @@
 """Used memory over time, a ring of readings for each pool."""
 
 from collections import deque
-from collections.abc import Iterable
 
 from probes.snapshot import Snapshot
 
@@ -25,10 +24,6 @@ class History:
             points = self._points[pool.key]
             if not points or taken_seconds - points[-1][0] > 0.05:  # a late figure is handed on again and again
                 points.append((taken_seconds, pool.total_bytes - pool.free_bytes))
-
-    def pool_keys(self) -> Iterable[str]:
-        """All that were ever seen."""
-        return tuple(self._points)
 
     def columns(self, key: str, n_columns: int, column_seconds: float, now_seconds: float) -> list[int | None]:
         """The most that was in use in each span of time, the newest last; None where nothing was read.
