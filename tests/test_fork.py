@@ -11,11 +11,16 @@ from estimator.errors import Unjudgeable
 from estimator.fork_model import as_loaded, latent_of, settled
 from estimator.graphs.fork_latent import heads_at_once
 from estimator.ledger import Estimate, Kind, Place, Workload
-from estimator.model import Model, Tensor
+from estimator.mixture import requantised
+from estimator.model import Layer, Model, Tensor
 
 MIB = 1 << 20
 N_LAYERS, RANK, ROPE, N_HEADS = 27, 512, 64, 16
 """DeepSeek V2 Lite."""
+PLACES = (
+    Place(name="GPU", kind="cuda", total_bytes=1 << 40, free_bytes=1 << 40),
+    Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40),
+)
 
 
 def lite() -> Model:
@@ -31,16 +36,17 @@ def with_whole_key_values(model: Model) -> Model:
     width = N_HEADS * (latent.nope_width + latent.value_width)
     tensors = [tensor for tensor in model.tensors if "attn_k_b" not in tensor.name and "attn_v_b" not in tensor.name]
     tensors += [Tensor(f"blk.{layer}.attn_kv_b.weight", (RANK, width), "Q4_K") for layer in range(N_LAYERS)]
-    return replace(model, tensors=tuple(tensors), latent=None)
+    kept = Layer(
+        key_width=N_HEADS * (latent.nope_width + ROPE), value_width=N_HEADS * latent.value_width, n_kv_heads=N_HEADS
+    )
+    return replace(model, tensors=tuple(tensors), latent=None, layers=(kept,) * N_LAYERS)
 
 
 def estimated(
     build: str, n_tokens: int = 512, *, is_flash: bool = True, on_gpu: bool = False, **options: object
 ) -> Estimate:
-    host = Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40)
-    gpu = Place(name="GPU", kind="cuda", total_bytes=1 << 40, free_bytes=1 << 40)
     asked = llamacpp.Options(build=build, is_flash_attention=is_flash, **options)  # type: ignore[arg-type]
-    places = (gpu, host) if on_gpu else (host,)
+    places = PLACES if on_gpu else PLACES[1:]
     return llamacpp.estimate(lite(), Workload(context_tokens=n_tokens), asked, places)
 
 
@@ -117,6 +123,17 @@ def test_matrices_that_a_file_lacks_are_computed_and_counted() -> None:
 def test_computed_matrices_are_a_term_of_their_own() -> None:
     found = estimated("ik-2025-06", latent_way=3, on_gpu=True)
     assert "weights, computed" in {term.label for term in found.terms if term.place == "GPU"}
+
+
+def test_llama_cpp_computed_whole_heads_of_older_files_as_a_log_has_it() -> None:
+    # Ollama 0.3.6, DeepSeek-Coder-V2-Lite Q4_0, 15 of 28 layers on the device: 483.38 MiB there, 30.01 MiB in RAM
+    # (github.com/ishanExtreme/vox-bot, ollama_logs.txt).
+    gpu, host = PLACES
+    asked = llamacpp.Options(build="ollama-0.3.6", is_flash_attention=False, n_gpu_layers=15)
+    model = requantised(with_whole_key_values(lite()), "Q4_0")
+    found = llamacpp.estimate(model, Workload(context_tokens=10240), asked, PLACES)
+    computed = [found.n_bytes([place.name], Kind.COMPUTE) / MIB for place in (gpu, host)]
+    assert computed == pytest.approx([483.38, 30.01], abs=0.01)
 
 
 def test_default_way_follows_the_build() -> None:

@@ -5,6 +5,7 @@ src/llama-build-context.cpp since (its pulls 188, 235, 246, 260, 273 and 1211). 
 many heads are computed at once.
 """
 
+from estimator.fork_model import latent_of
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import attend, cache_inputs
 from estimator.model import Latent
@@ -18,7 +19,7 @@ def fork_latent_attention(draft: Draft, layer: int, x: Node) -> Node:
     """The attention's result before its output matrix."""
     latent = _latent(draft)
     if not draft.build.latent_way:
-        return _whole_heads(draft, layer, x, latent)
+        return whole_heads(draft, layer, x)
     block, n_tokens, rank, rope = f"blk.{layer}.", draft.n_tokens, latent.key_value_rank, latent.rope_width
     plain, roped = _query(draft, layer, x, latent)
     key_rope, compressed = _compressed(draft, layer, x, latent)
@@ -62,9 +63,10 @@ def heads_at_once(n_heads: int, n_mib: int, limit_mib: int, *, halves: bool) -> 
 
 
 def _latent(draft: Draft) -> Latent:
-    if draft.model.latent is None:
+    latent = latent_of(draft.model)
+    if latent is None:
         raise ValueError("the model has no latent attention")
-    return draft.model.latent
+    return latent
 
 
 def _keeps_values(draft: Draft) -> bool:
@@ -83,6 +85,7 @@ def _query(draft: Draft, layer: int, x: Node, latent: Latent) -> tuple[Node, Nod
         draft.view(name, "VIEW", (width, n_heads, n_tokens), full, is_contiguous=False)
         for name, width in (("q_nope", latent.nope_width), ("q_rope", latent.rope_width))
     )
+    roped = _contiguous(draft, roped)
     return plain, draft.operation("q_rope", "ROPE", roped.shape, roped, draft.positions)
 
 
@@ -91,9 +94,16 @@ def _compressed(draft: Draft, layer: int, x: Node, latent: Latent) -> tuple[Node
     block, n_tokens = f"blk.{layer}.", draft.n_tokens
     both = draft.matrix("kv_rope_compressed", f"{block}attn_kv_a_mqa.weight", x)
     roped = draft.view("k_rope", "VIEW", (latent.rope_width, 1, n_tokens), both, is_contiguous=False)
+    roped = _contiguous(draft, roped)
     roped = draft.operation("k_rope", "ROPE", roped.shape, roped, draft.positions)
     compressed = draft.view("kv_compressed", "VIEW", (latent.key_value_rank, n_tokens), both, is_contiguous=False)
+    compressed = _contiguous(draft, compressed)
     return roped, draft.norm(compressed, f"{block}attn_kv_a_norm.weight")
+
+
+def _contiguous(draft: Draft, x: Node) -> Node:
+    """llama.cpp copied what it was to rotate or norm; ik_llama.cpp does not."""
+    return x if draft.build.is_fork else draft.operation(x.name, "CONT", x.shape, x)
 
 
 def _store_values(draft: Draft, layer: int, compressed: Node, latent: Latent) -> None:
@@ -204,8 +214,9 @@ def _scored(draft: Draft, query: Node, keys: Node, values: Node, mask: Node, *, 
     return found
 
 
-def _whole_heads(draft: Draft, layer: int, x: Node, latent: Latent) -> Node:
-    """Keys and values of each head, cached as such."""
+def whole_heads(draft: Draft, layer: int, x: Node) -> Node:
+    """Keys and values of each head, cached as such: llama.cpp's only way until 2025-04."""
+    latent = _latent(draft)
     block, n_heads, n_tokens = f"blk.{layer}.", draft.model.n_heads, draft.n_tokens
     nope, value_width, key_width = latent.nope_width, latent.value_width, latent.nope_width + latent.rope_width
     plain, roped = _query(draft, layer, x, latent)

@@ -7,7 +7,7 @@ openai-moe-iswa.cpp and deepseek2.cpp, as of 2026-10-01. They differ in a few ha
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
-from estimator.graphs.fork_latent import fork_latent_attention
+from estimator.graphs.fork_latent import fork_latent_attention, whole_heads
 from estimator.graphs.latent import latent_attention
 from estimator.records import dataclass
 
@@ -50,7 +50,7 @@ class Transformer:
         """Write the whole graph."""
         draft.norm_operation = self.norm_operation
         draft.positions = draft.input("inp_pos", "I32", draft.n_tokens * self.n_positions)
-        if self.is_parallel or _is_forks_own(draft):
+        if self.is_parallel or _is_forks_own(draft) or _has_whole_heads(draft):
             draft.defer()  # a parallel block's output matrix waits until the feed-forward network is done
         x = embedded(draft)
         if self.scales_embedding:
@@ -96,6 +96,8 @@ class Transformer:
     def _attended(self, draft: Draft, layer: int, x: Node) -> Node:
         if _is_forks_own(draft):
             found = fork_latent_attention(draft, layer, x)
+        elif _has_whole_heads(draft):
+            found = whole_heads(draft, layer, x)
         elif draft.model.latent is not None:
             found = latent_attention(draft, layer, x)
         else:
@@ -118,10 +120,15 @@ class Transformer:
 
     def _router(self, draft: Draft, layer: int) -> RouterTraits:
         """DeepSeek's: with a correction of the probabilities they are sigmoids and normed (V3), else neither (V2)."""
-        if not draft.model.latent:
+        if not draft.model.latent and not _has_whole_heads(draft):
             return self.router
         is_corrected = draft.has(f"blk.{layer}.exp_probs_b.bias")
         return RouterTraits(is_sigmoid=is_corrected, is_normalised=is_corrected, is_scaled=self.router.is_scaled)
+
+
+def _has_whole_heads(draft: Draft) -> bool:
+    """Converted before latents were cached (2025-04)."""
+    return draft.model.latent is None and draft.has("blk.0.attn_kv_b.weight")
 
 
 def _is_forks_own(draft: Draft) -> bool:
