@@ -66,7 +66,7 @@ class Spread:
 
 
 def simulated_buffers(
-    model: Model, step: Step, n_bytes: Sequence[int], device_doubt_ratio: float = 0.0
+    model: Model, step: Step, n_bytes: Sequence[int], device_doubt_ratio: float = 0.0, *, may_strand_masks: bool = False
 ) -> tuple[Buffer, ...]:
     """Simulated bytes, and what is left to doubt.
 
@@ -79,6 +79,8 @@ def simulated_buffers(
     if not build.is_measured:
         later_device = later_host = 0
         doubt = _fork_doubt(model, step) if build.is_fork else 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
+    if may_strand_masks:  # Qwen 3.5's buffers on Vulkan grow by 4 bytes per token of a step and of context
+        later_device += mask_bytes(model, step)
     formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
 
     def buffer(n: int, later: int, doubt: float) -> Buffer:

@@ -31,6 +31,8 @@ class Kernels:
     """Routers and sums of experts are kept alive to be fused (estimator/fusion.py)."""
     doubt_ratio: float
     """Of a simulated buffer: how far it may be off."""
+    may_strand_masks: bool = False
+    """Nodes are computed in another order, so that what is left of the masks' memory may serve nothing else."""
 
 
 KERNELS: Mapping[str, Kernels] = MappingProxyType(
@@ -38,7 +40,7 @@ KERNELS: Mapping[str, Kernels] = MappingProxyType(
         "cuda": Kernels(is_fused=True, doubt_ratio=0.0),
         "rocm": Kernels(is_fused=True, doubt_ratio=0.0),  # built from CUDA's files
         "metal": Kernels(is_fused=False, doubt_ratio=0.30),
-        "gpu": Kernels(is_fused=False, doubt_ratio=0.20),
+        "gpu": Kernels(is_fused=False, doubt_ratio=0.20, may_strand_masks=True),
         "cpu": Kernels(is_fused=False, doubt_ratio=0.0),
     }
 )

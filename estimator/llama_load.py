@@ -200,7 +200,10 @@ class Load:
         if is_simulated and build.has_known_graph and is_of_one_kind:
             found = compute_bytes(self.model, self.step, layout, self.machine)
             if found is not None:
-                return simulated_buffers(self.model, self.step, found, KERNELS[self.device_kind].doubt_ratio)
+                kernels = KERNELS[self.device_kind]
+                return simulated_buffers(
+                    self.model, self.step, found, kernels.doubt_ratio, may_strand_masks=kernels.may_strand_masks
+                )
         spread = Spread(
             layer_devices=layout.layer_devices,
             n_devices=len(self.devices),

@@ -1,8 +1,14 @@
 """What kernels want beside their results, by kind of device."""
 
+from measured import measured_model
+
+from estimator.buffers import simulated_buffers
 from estimator.graph import Node
 from estimator.kernels import KERNELS, scratch_bytes
+from estimator.kv_cache import cache_shape
+from estimator.ledger import Workload
 from estimator.rounding import ROUNDINGS
+from estimator.scratch import Step
 
 CUDA = ROUNDINGS["cuda"]
 
@@ -47,3 +53,14 @@ def test_metal_sorts_into_a_second_buffer() -> None:
 
 def test_every_kind_of_device_has_rules() -> None:
     assert set(KERNELS) >= set(ROUNDINGS) - {"host"}
+
+
+def test_a_device_that_reorders_may_keep_the_masks_memory_unused() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    shape = cache_shape(Workload(context_tokens=8192), n_batch_tokens=512, n_ubatch_tokens=512, is_unified=False)
+    asked = Step(shape=shape, n_outputs=1, is_flash_attention=True, key_type="F16", value_type="F16")
+    plain, stranded = (
+        simulated_buffers(model, asked, (1 << 30, 1 << 20), may_strand_masks=may)[0].high_bytes for may in (False, True)
+    )
+    assert stranded - plain == 2 * 8192 * 512
