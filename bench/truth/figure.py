@@ -58,15 +58,17 @@ class Happening:
     row: str
     engine: str
     outcome: str
-    """``loaded``, ``partial``, ``oom``."""
+    """``loaded``, ``partial`` where the engine itself left layers in RAM, ``oom``."""
     level: Level
     detail: str
 
     @property
     def is_wrong(self) -> bool:
-        """A load that failed and was said to fit, or one that worked and was said to fail."""
+        """A load that failed or was cut and was said to fit, or one that worked and was said to fail."""
         if self.outcome == "oom":
             return self.level is Level.FITS
+        if self.outcome == "partial":
+            return self.level in (Level.FITS, Level.FAILS)
         return self.level is Level.FAILS
 
 

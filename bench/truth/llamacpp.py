@@ -21,7 +21,7 @@ from estimator.errors import EstimatorError
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.quant import stored_bytes
-from estimator.verdict import judge
+from estimator.verdict import Verdict, judge
 from truth.description import STAND_IN_VOCABULARY, is_fork, latent_way, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
 
@@ -114,6 +114,8 @@ def setting_of(row: Row) -> Setting:
     if not run.get("n_ctx"):
         raise NotReplayable("no context is stated")
     model, are_types_known = model_of(row)
+    if not is_fork(row) and {"blk.0.attn_k_b.weight", "blk.0.attn_kv_b.weight"} <= {t.name for t in model.tensors}:
+        raise NotReplayable("a file with latents' matrices in both forms, which only forks take")
     measured = measured_by_place(row)
     names = sorted((name for name in measured if name != HOST), key=_by_number)
     if not names and row["observed"]["outcome"] == "oom":  # it failed before it listed anything
@@ -441,10 +443,15 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
     # What llama.cpp logs as free it read when its context on the device was there already.
     without_contexts = replace(estimate, terms=tuple(term for term in estimate.terms if term.kind is not Kind.RUNTIME))
     is_logged = places == setting.places and row["engine"] != "ollama"
-    verdict = judge(without_contexts if is_logged else estimate, places)
     outcome = row["observed"]["outcome"]
     if outcome == "crash":
         return
+    if outcome == "partial" and not _is_engines_choice(row):
+        outcome = "loaded"  # as many layers as were asked for
+    if outcome == "partial":
+        verdict = _unasked(row, setting, places)
+    else:
+        verdict = judge(without_contexts if is_logged else estimate, places)
     made.happenings.append(
         Happening(
             row=row["id"],
@@ -454,6 +461,19 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
             detail=f"{verdict.place}, {verdict.headroom_bytes / MIB:.0f} MiB to the line; {setting.cause}",
         )
     )
+
+
+def _is_engines_choice(row: Row) -> bool:
+    asked = (row["observed"].get("ollama") or {}).get("layers_requested")
+    return row["engine"] == "ollama" and asked in (None, -1)
+
+
+def _unasked(row: Row, setting: Setting, places: Sequence[Place]) -> Verdict:
+    """What Ollama is said to do where nobody tells it how many layers go to the devices."""
+    engine = load_engine("ollama")
+    options = engine.Options(num_batch=row["run"].get("n_batch"))
+    asked = (setting.model, setting.workload, options, places)
+    return judge(engine.estimate(*asked), places, engine.fallback(*asked))
 
 
 def _sized(row: Row, places: Sequence[Place]) -> tuple[Place, ...]:
