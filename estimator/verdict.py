@@ -176,4 +176,6 @@ def _overflow(
         return Level.FAILS, "RAM and swap together have no room; the system would kill a process"
     if place.overflow is Overflow.MIGRATED:
         return Level.FAILS, "neither the device nor the RAM that the driver would move it to has room"
+    if fallback is not None and fallback.summary:
+        return Level.FAILS, f"{fallback.engine} would leave {fallback.summary}, and run out of memory all the same"
     return Level.FAILS, "the allocation would fail: out of memory"

@@ -103,3 +103,9 @@ def test_the_server_has_no_largest_cache_and_generate_does() -> None:
     for options, program in ((mlx.Options(), "mlx_lm.server"), (mlx.Options(max_kv_size=4096), "mlx_lm.generate")):
         line = mlx.command(model, mlx.flags(model, work, options, mlx.estimate(model, work, options, [GPU, RAM])))
         assert line.startswith(program)
+
+
+def test_other_hardware_than_apples_is_doubted() -> None:
+    cuda = replace(GPU, kind="cuda", draws_on=None)
+    assert any("assumed alike" in doubt for doubt in made("Qwen3 8B", "MLX-4bit", 2048, cuda).doubts)
+    assert not any("assumed alike" in doubt for doubt in made("Qwen3 8B", "MLX-4bit", 2048).doubts)

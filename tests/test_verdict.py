@@ -47,7 +47,9 @@ def test_an_engine_with_a_way_out_spills_and_says_what_it_leaves() -> None:
 
 def test_a_way_out_that_has_no_room_either_fails() -> None:
     other = made(term("GPU 0", 70), term("RAM", 90), summary="8 of 10 layers to the CPU")
-    assert judge(made(term("GPU 0", 160)), [GPU, RAM], other).level is Level.FAILS
+    verdict = judge(made(term("GPU 0", 160)), [GPU, RAM], other)
+    assert verdict.level is Level.FAILS
+    assert verdict.reason == "llama.cpp would leave 8 of 10 layers to the CPU, and run out of memory all the same"
 
 
 def test_a_driver_that_migrates_spills_without_an_error() -> None:

@@ -207,6 +207,10 @@ def _doubts(model: Model, run: MlxRun, device: Place, weight_bytes: int) -> list
     doubts = []
     if has_gguf_types(model):
         doubts.append(f"{NAME} loads no {model.quant}; its weights are taken as GGUF stores them, a conversion differs")
+    if device.kind != "metal":
+        doubts.append(
+            "MLX's peaks are known from Apple's GPUs; on CUDA (mlx[cuda]) and processors they are assumed alike"
+        )
     if device.kind == "metal" and weight_bytes > WARNED_RATIO * device.total_bytes:
         doubts.append("the weights come near the most that macOS lets the GPU wire; mlx-lm warns that it can be slow")
     if 0 < model.native_context_tokens < run.n_tokens:
