@@ -269,3 +269,9 @@ def test_a_rule_without_the_context_in_it_says_nothing_of_the_longest() -> None:
 def test_a_model_known_by_its_size_alone_is_offered_no_quant_that_picks_among_its_tensors() -> None:
     offered = quants_offered(read_model("FLUX.1 dev", "BF16"), load_engine("generic").QUANTS)
     assert set(offered) == {"BF16", "FP8"}
+
+
+def test_several_sequences_may_each_have_all_that_the_model_has() -> None:
+    plan = default_plan(read_model("Qwen3 0.6B", "Q4_K_M"))
+    four = replace(plan, workload=replace(plan.workload, n_sequences=4))
+    assert advise(four, [gpu(80, 0, 80), RAM]).longest_context_tokens == 4 * 40960

@@ -53,6 +53,11 @@ class Plan:
     """Names of places. None: one device if it fits there, the largest first, else all; empty: the CPU alone."""
 
     @property
+    def most_context_tokens(self) -> int:
+        """All that the model has, for every sequence; 0 where it does not say."""
+        return self.model.native_context_tokens * max(1, self.workload.n_sequences)
+
+    @property
     def has_context(self) -> bool:
         """Whether the estimate depends on how long the context is."""
         return self.model.has_context and getattr(self.engine, "HAS_CONTEXT", True)
@@ -264,7 +269,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
     def requantised_plan(quant: str) -> Plan:
         return replace(plan, model=with_quant(plan.model, quant))
 
-    native = plan.model.native_context_tokens or plan.workload.context_tokens
+    native = plan.most_context_tokens or plan.workload.context_tokens
     longest = None
     if plan.has_context:
         longest = longest_context(

@@ -171,7 +171,7 @@ def _need_lines(finding: Finding) -> Iterator[str]:
 
 
 def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
-    native = plan.model.native_context_tokens
+    native = plan.most_context_tokens
     longest = advice.longest_context_tokens
     told = "none" if longest is None else count(longest)
     is_all = longest is not None and longest == native
