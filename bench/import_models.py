@@ -16,13 +16,13 @@ from model_keys import architecture_of, metadata_of
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from estimator.model import TEXT_PART_ONLY
 from estimator.readers.catalogue import CATALOGUE, INDEX, entries, index_line, plain_model
 from estimator.sketch import SKETCHES, sketch_line
 
 CHOSEN = Path(__file__).parent / "models.txt"
 """Checkpoint | name as people say it | further names."""
 
-VISION = "text part only; its vision tower is a separate mmproj file"
 DROPPED_ROWS = "rows without a token, which the converter drops"
 COPIED_HEAD = "a copy of the embedding that the checkpoint stores as its head, and the converter keeps"
 PREDICTOR = "layer that predicts further tokens (MTP), not loaded unless asked for"
@@ -175,7 +175,7 @@ DIFFERENCES = {
 def notes_of(record: dict[str, Any]) -> list[str]:
     architecture = architecture_of(record)
     said = {
-        VISION: record["params_vision"],
+        TEXT_PART_ONLY: record["params_vision"],
         NO_PREDICTOR: record["params_mtp"] and architecture not in WITH_PREDICTOR,
         NOT_LLAMACPP: architecture in {"opt", "longcat-flash", "mllama"},
         UNSURE_ORDER: architecture == "deci",

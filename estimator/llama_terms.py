@@ -32,7 +32,7 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
         n_layers=load.n_all_layers,
         n_gpu_layers=layout.n_gpu_layers,
         summary=summary(load.model, load.devices, layout),
-        doubts=(*load.model.doubts, *_doubts(load)),
+        doubts=(*_doubts_of_model(load), *_doubts(load)),
     )
 
 
@@ -42,6 +42,10 @@ def _companion_terms(load: Load) -> list[Term]:
     from estimator.companions import companion_terms  # noqa: PLC0415  # 2.5 ms with what reads projectors
 
     return companion_terms(load)
+
+
+def _doubts_of_model(load: Load) -> tuple[str, ...]:
+    return load.model.doubts if load.options.projector is None else load.model.doubts_with_encoder
 
 
 def _doubts(load: Load) -> list[str]:

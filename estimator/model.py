@@ -12,6 +12,9 @@ COMPANION_PARTS = frozenset(
 )
 """Last parts of the names of tensors that only say how another one is packed (``blk.0.attn_q.scales``)."""
 
+TEXT_PART_ONLY = "text part only; its vision tower is a separate mmproj file"
+"""What is said of a model with an image encoder where only its language model is loaded."""
+
 PROJECTOR_PREFIXES = ("v.", "a.", "mm.")
 """Of the names of an image or sound encoder's tensors: a server loads them with the model, GGUF has a file for them."""
 
@@ -114,6 +117,11 @@ class Model:
     """Of all parts together; None for a model that is known by name only."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each; an estimate carries them on."""
+
+    @property
+    def doubts_with_encoder(self) -> tuple[str, ...]:
+        """Of a load that has the encoder in it, too."""
+        return tuple(doubt for doubt in self.doubts if doubt != TEXT_PART_ONLY)
 
     @property
     def n_layers(self) -> int:

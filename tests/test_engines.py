@@ -8,7 +8,7 @@ from measured import measured_model
 
 from estimator.engine import ENGINES, load_engine, usual_engine
 from estimator.ledger import Answer, Place, Workload
-from estimator.model import Model
+from estimator.model import TEXT_PART_ONLY, Model
 from estimator.readers import catalogue
 from estimator.verdict import Level, judge
 from tui.cli import main
@@ -192,3 +192,11 @@ def test_another_engines_option_is_refused_by_name(name: str, capsys: pytest.Cap
     assert f"{engine.NAME} has no --no-such-option" in said
     named = said.partition("--engine ")[2].split()[0]
     assert load_engine(named) is engine
+
+
+@pytest.mark.parametrize(("name", "is_said"), [("llamacpp", True), ("vllm", False), ("sglang", False)])
+def test_only_who_loads_the_text_part_alone_is_told_so(name: str, is_said: bool) -> None:
+    engine = load_engine(name)
+    workload = Workload(context_tokens=2048, kv_type=engine.KV_TYPES[0])
+    made = engine.estimate(catalogue.read("Gemma 3 4B"), workload, engine.Options(), PLACES)
+    assert (TEXT_PART_ONLY in made.doubts) is is_said

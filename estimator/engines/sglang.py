@@ -328,7 +328,7 @@ class _Load:
             terms=tuple(term for term in terms if term.n_bytes or term.high_bytes),
             n_layers=n_layers,
             n_gpu_layers=n_layers,
-            doubts=(*self.model.doubts, *self._doubts()),
+            doubts=(*self.model.doubts_with_encoder, *self._doubts()),
             answers=tuple(self._answers()),
             refusal=refusal,
             risk="" if refusal else self.risk(),

@@ -106,7 +106,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         terms=(*terms, *process_terms(host_of(places), ranks)),
         n_layers=n_layers,
         n_gpu_layers=n_layers,
-        doubts=model.doubts,
+        doubts=model.doubts_with_encoder,
         answers=tuple(_answers(tokens, length)),
         refusal=refusal,
         risk="" if refusal else risk,

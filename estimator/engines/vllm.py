@@ -387,7 +387,7 @@ class _Load:
             n_layers=n_layers,
             n_gpu_layers=n_layers,
             summary=f"{_gib(budget.off_bytes)} GiB of weights to RAM" if budget.off_bytes else "",
-            doubts=(*self.model.doubts, *self._doubts()),
+            doubts=(*self.model.doubts_with_encoder, *self._doubts()),
             answers=tuple(self._answers()),
             refusal=refusal,
             risk="" if refusal else self.risk(),
