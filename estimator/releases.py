@@ -50,6 +50,10 @@ class Release:
     """The same on devices of Hopper's class and later, which are linked and reduce in buffers of their own."""
     has_graphs_in_budget: bool = False
     """An estimate of them is taken from the cache (VLLM_MEMORY_PROFILER_ESTIMATE_CUDAGRAPHS, on since 0.21)."""
+    samples_pieces: bool = True
+    """Whether the sampler ran in the profile where prompts were fed in pieces, in the engine before V1. Logged for 0.7:
+    0.22 GiB (Llama 3.1 8B), 0.19 (Qwen2.5 14B on two), 0.36 (DeepSeek Coder V2 Lite on eight), with no room for one;
+    for 0.8: 1.39 (Qwen3 30B-A3B on four) and 1.45 (Qwen3 8B on four), which it fills."""
     state_kernels: Span = NO_KERNELS
     """Beside the libraries, where layers have a recurrent state: what its Triton kernels take."""
     keeps_reduced: bool = False
@@ -88,6 +92,7 @@ _dummy_sampler_run, 0.33.0); the default for all models in 0.30.0, for some in 0
 _V0 = Release(
     since=(0, 6),
     is_compiled=False,
+    samples_pieces=False,
     logit_bytes=NATIVE_LOGIT_BYTES,
     graphs=_span(50, 350, 1000),  # logged: 0.08 to 0.8 GiB
     libraries=_span(10, 95, 480),  # logged: 0.01 to 0.12 GiB, once 0.35; 0.46 with ROCm
@@ -95,6 +100,7 @@ _V0 = Release(
     # Logged: 0.74 GiB on two H20, 1.38 on two H200, 2.10 on eight A100; 3.58 in a build of 2024-12.
     linked_collectives=_span(400, 1050, 2300),
 )
+_LAST_V0 = replace(_V0, since=(0, 8), samples_pieces=True)
 _OLDEST = replace(
     _V0,
     since=(0, 0),
@@ -187,5 +193,5 @@ def release(version: str, *, is_old_card: bool = False) -> Release:
     number = (int(found[1]), int(found[2]))
     rules = next(rules for rules in reversed(RELEASES) if rules.since <= number)
     if rules.is_compiled and number <= LAST_WITH_V0 and (is_old_card or "v0" in version.casefold().split()):
-        return _V0
+        return _LAST_V0
     return rules

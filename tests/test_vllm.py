@@ -308,3 +308,10 @@ def test_what_takes_less_than_expected_comes_together() -> None:
     less = sum(term.n_bytes - term.low_bytes for term in parts if term.kind is not Kind.KV_CACHE)
     assert tokens.high is not None
     assert (tokens.high - float(tokens.value)) * 131072 == pytest.approx(less, rel=0.01)
+
+
+@pytest.mark.parametrize(("version", "gib"), [("0.7.1", 0.22), ("0.8.5 V0", 1.2)])
+def test_before_0_8_a_profile_in_pieces_left_the_sampler_out(version: str, gib: float) -> None:
+    loaded = made(card(22.07), tokens=131072, options=vllm.Options(version=version))
+    peak = next(term for term in loaded.terms if term.label == "activations")
+    assert peak.n_bytes / GIB == pytest.approx(gib, rel=0.05)

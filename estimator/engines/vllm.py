@@ -311,8 +311,8 @@ class _Load:
         if not rules.has_workspaces:
             layer += workspace_bytes(self.model, self.n_tokens, tensor, width)
         low, expected, high = (sampler_bytes(self.model, self.n_sequences, each) for each in rules.logit_bytes)
-        if not rules.is_compiled and self.length > LONG_TOKENS:
-            low = 0  # prompts in pieces: two of seven logs show no sampler in the peak
+        if not rules.is_compiled and self.length > LONG_TOKENS:  # prompts in pieces
+            low, expected = 0, expected if rules.samples_pieces else 0
         if not rules.is_compiled and self.model.kind == "vision":
             # The largest image and the longest video were one prompt, whatever the length asked for.
             seen = layer_bytes(self.model, SEEN_TOKENS, tensor, is_compiled=False, element_bytes=width)
