@@ -115,7 +115,9 @@ def _loadable(metadata: Mapping[str, object], tensors: Sequence[Tensor]) -> dict
         metadata.get(f"{architecture}.feed_forward_length"), int
     ):
         added[_WIDTH_OF_EXPERTS] = metadata[f"{architecture}.feed_forward_length"]
+    n_types = metadata.get(f"{architecture}.token_type_count")
     return {
+        **({} if n_types is None else {"tokenizer.ggml.token_type_count": n_types}),
         **{f"{architecture}.{key}": value for key, value in added.items()},
         "tokenizer.ggml.model": "no_vocab",
         **metadata,

@@ -20,7 +20,7 @@ from estimator.packing import Burden
 from estimator.placement import HOST, Layout, Override, compiled, place_layers, weight_device
 from estimator.quant import BLOCKS
 from estimator.rounding import ROUNDINGS
-from estimator.scratch import Step, widest_value
+from estimator.scratch import Step, is_encoder, widest_value
 from estimator.weights import Held, held_weights
 
 MAX_SEQUENCES = 256
@@ -68,7 +68,7 @@ class Load:
         n_step = min(self.shape.n_ubatch_tokens, self.shape.n_context_tokens)
         self.step = Step(
             shape=self.shape,
-            n_outputs=min(n_step, _n_outputs(self.shape, options)),
+            n_outputs=n_step if _makes_embeddings(model, options) else min(n_step, _n_outputs(self.shape, options)),
             is_flash_attention=options.is_flash_attention,
             key_type=STORED_TYPES[workload.kv_type],
             value_type=STORED_TYPES[options.value_type or workload.kv_type],
@@ -287,6 +287,11 @@ def _build(options: Options) -> Build:
     if not 0 <= (options.latent_way or 0) <= MOST_LATENT_WAYS:
         raise Unjudgeable(f"ik_llama.cpp computes latent attention in ways 0 to {MOST_LATENT_WAYS}")
     return replace(build, **told)  # type: ignore[arg-type]
+
+
+def _makes_embeddings(model: Model, options: Options) -> bool:
+    """Whether every token is an output (`server_output_limits`, tools/server/server-context.cpp, with --embeddings)."""
+    return is_encoder(model) or (model.kind == "embedding" and options.n_outputs is None)
 
 
 def _n_outputs(shape: CacheShape, options: Options) -> int:

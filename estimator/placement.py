@@ -16,8 +16,10 @@ from estimator.records import dataclass
 HOST = -1
 """In place of a device's number."""
 
-INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
-FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight"})
+INPUT_TENSORS = frozenset(
+    {"token_embd.weight", "per_layer_token_embd.weight", "position_embd.weight", "token_types.weight"}
+)
+FIRST_LAYER_TENSORS = frozenset({"per_layer_model_proj.weight", "per_layer_proj_norm.weight", "token_embd_norm.bias"})
 
 
 def place_layers(

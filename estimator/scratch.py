@@ -65,10 +65,23 @@ def window_kinds(model: Model) -> tuple[int | None, ...]:
     return tuple(kinds)
 
 
+@lru_cache(maxsize=REMEMBERED_MODELS)
+def is_encoder(model: Model) -> bool:
+    """Whether nothing is remembered from step to step: all tokens of one attend to each other, for an embedding."""
+    return not any(layer.key_width or layer.conv_state_width or layer.recurrent_state_width for layer in model.layers)
+
+
+@lru_cache(maxsize=REMEMBERED_MODELS)
+def _is_gated(model: Model) -> bool:
+    return any(tensor.name.endswith("ffn_gate.weight") for tensor in model.tensors)
+
+
 def mask_bytes(model: Model, step: Step) -> int:
-    """The attention masks: cells by tokens, one for each kind of cache."""
+    """The attention masks: cells by tokens, one for each kind of cache; tokens by tokens where there is none."""
     build = step.shape.build
     width = 2 if step.is_flash_attention and build.is_mask_halved else F32_BYTES
+    if is_encoder(model):
+        return width * step.shape.n_step_tokens**2
     n_rows = -(-step.shape.n_step_tokens // build.mask_row_multiple) * build.mask_row_multiple
     return sum(width * step.shape.layer_cells(window) * n_rows for window in window_kinds(model))
 
@@ -217,6 +230,8 @@ def device_peaks(model: Model, step: Step, kind: str = "cuda") -> Peaks:
     step_bytes = F32_BYTES * shape.n_step_tokens
     inputs = mask_bytes(model, step) + index_bytes(model, step, rounding) + rounding.pad(F32_BYTES * step.n_outputs)
     feed_forward = step_bytes * feed_forward_width(model) + _state_scan_bytes(model, step) + inputs
+    if is_encoder(model):
+        return _encoder_peaks(model, step, inputs)
     attention = 0
     if window_kinds(model):
         if not step.is_flash_attention:
@@ -228,6 +243,18 @@ def device_peaks(model: Model, step: Step, kind: str = "cuda") -> Peaks:
     n_offset = shape.n_step_tokens if offset > 2 * model.embedding_width else step.n_outputs
     head = F32_BYTES * (step.n_outputs * model.vocabulary_size + n_offset * offset)
     return Peaks(feed_forward_bytes=feed_forward, attention_bytes=attention, head_bytes=head)
+
+
+def _encoder_peaks(model: Model, step: Step, inputs_bytes: int) -> Peaks:
+    """Of an encoder, which has no logits, and whose feed-forward results never lie in the attention's slot."""
+    n_tokens = step.shape.n_step_tokens
+    inner = (3 if _is_gated(model) else 1) * model.feed_forward_width
+    n_scores = 0 if step.is_flash_attention else model.n_heads * n_tokens
+    return Peaks(
+        feed_forward_bytes=F32_BYTES * n_tokens * (inner + 2 * model.embedding_width) + inputs_bytes,
+        attention_bytes=F32_BYTES * n_tokens * (n_scores + attention_width(model, step)) + inputs_bytes,
+        head_bytes=0,
+    )
 
 
 def expanded_cache_bytes(model: Model, step: Step) -> int:

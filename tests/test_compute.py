@@ -159,10 +159,14 @@ def test_small_steps_are_computed_where_the_weights_are() -> None:
     assert made[0] == 0
 
 
-@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(
-    ("n_gpu_layers", "shares", "n_cpu_moe_layers"),
-    [(999, (1.0,), 0), (7, (1.0,), 0), (999, (2.0, 1.0), 0), (999, (1.0,), 5)],
+    ("name", "n_gpu_layers", "shares", "n_cpu_moe_layers"),
+    [
+        *((name, 999, (1.0,), 0) for name in MODELS),
+        *((name, 7, (1.0,), 0) for name in ("gemma-3-12b", "deepseek-v2-lite")),
+        *((name, 999, (2.0, 1.0), 0) for name in ("gemma-3-12b", "gpt-oss-20b")),
+        ("qwen3-30b-a3b", 999, (1.0,), 5),
+    ],
 )
 def test_a_stack_cut_short_needs_what_the_whole_one_needs(
     name: str, n_gpu_layers: int, shares: tuple[float, ...], n_cpu_moe_layers: int

@@ -13,12 +13,14 @@ import pytest
 from estimator.compute import Machine, compute_bytes, simulated
 from estimator.graph import Draft
 from estimator.kv_cache import STORED_TYPES, cache_shape
-from estimator.ledger import Workload
+from estimator.ledger import Place, Workload
+from estimator.llama_load import Load
+from estimator.llama_options import Options
 from estimator.model import Model
 from estimator.placement import HOST, Layout, place_layers
 from estimator.readers.catalogue import read
 from estimator.rounding import ROUNDINGS
-from estimator.scratch import Step
+from estimator.scratch import Step, device_peaks
 from estimator.weights import held_weights
 
 Case = tuple[Model, Step, Layout, Machine]
@@ -134,3 +136,23 @@ def test_gemma_4_keeps_its_tied_embedding_twice(name: str, n_bytes: int) -> None
 
     # Small tensors are padded to 64 bytes here, as in pinned buffers, and to 32 there.
     assert held_weights(model, layout, {HOST: "host"})[HOST].n_bytes == pytest.approx(n_bytes, rel=1e-6)
+
+
+def test_an_encoder_has_no_logits_in_closed_form_either() -> None:
+    model, step, _, _ = case(next(row for row in ROWS if row["model"] == "BGE base en v1.5"))
+
+    assert device_peaks(model, step).head_bytes == 0
+
+
+def test_an_encoder_s_closed_form_is_near_what_was_reserved() -> None:
+    row = next(row for row in ROWS if row["model"] == "BGE base en v1.5" and row["flash"])
+    model, step, _, _ = case(row)
+
+    assert device_peaks(model, step).n_bytes == pytest.approx(row["compute"][0], rel=0.01)
+
+
+def test_every_token_of_an_encoder_is_an_output() -> None:
+    places = [Place(name=kind, kind=kind, total_bytes=1 << 34, free_bytes=1 << 34) for kind in ("cuda", "host")]
+    load = Load(read("EmbeddingGemma 300M"), Workload(context_tokens=2048), Options(), places)
+
+    assert load.step.n_outputs == load.shape.n_step_tokens

@@ -49,6 +49,12 @@ def _is_sparse(model: Model, layer: int) -> bool:
     return layer < N_SPARSE_LAYERS
 
 
+def _is_windowed(model: Model, layer: int) -> bool:
+    from estimator.graphs.encoder import is_windowed  # noqa: PLC0415  # as ``_deferred``
+
+    return is_windowed(model, layer)
+
+
 def _deferred(module: str, name: str, **traits: object) -> Callable[[Draft], None]:
     """A builder whose module is imported when a graph is built: all of them would take a start 6 ms.
 
@@ -153,6 +159,8 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "nemotron_h_moe": Family(build=_deferred("nemotron_h", "build")),
         "gemma3n": Family(build=_deferred("gemma3n", "build"), variant=_is_sparse, has_layer_inputs=True),
         "gemma4": Family(build=_deferred("gemma4", "build"), has_layer_inputs=True),
+        "gemma-embedding": Family(build=_deferred("encoder", "build_gemma"), variant=_is_windowed),
+        **{name: Family(build=_deferred("encoder", "build_bert")) for name in ("bert", "jina-bert-v2", "nomic-bert")},
         "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
         "qwen3next": Family(build=_deferred("delta_net", "DeltaNetStack")),
         "qwen35": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),
