@@ -145,9 +145,7 @@ def _fused_projections(draft: Draft, layer: int, x: Node, traits: AttentionTrait
 
     query = _scaled_query(draft, layer, part("q", n_heads, key_width), traits)
     query = rotated(draft, query, inputs.key_rotation)
-    value = part("v", n_kv_heads, value_width)
-    if inputs.value_rotation is not None:
-        value = rotated(draft, draft.operation("Vcur_cont", "CONT", value.shape, value), inputs.value_rotation)
+    value = rotated(draft, part("v", n_kv_heads, value_width), inputs.value_rotation)
     return query, rotated(draft, part("k", n_kv_heads, key_width), inputs.key_rotation), value
 
 
@@ -157,7 +155,10 @@ def rotated(draft: Draft, x: Node, rotation: Node | None) -> Node:
         return x
     width = rotation.shape[0]
     n_rows = prod(x.shape) // width
-    blocks = draft.view("rot_in", "RESHAPE", (width, n_rows), x)
+    if x.layout is None:  # part of a fused projection
+        blocks = draft.operation("rot_in", "CONT", (width, n_rows), x)
+    else:
+        blocks = draft.view("rot_in", "RESHAPE", (width, n_rows), x)
     blocks = draft.operation("rot", "MUL_MAT", (width, n_rows), rotation, blocks)
     return draft.view("rot_out", "RESHAPE", x.shape, blocks)
 
@@ -168,9 +169,13 @@ def attend(draft: Draft, layer: int, query: Node, key: Node, value: Node, *, cap
     for part in (query, key, value) if draft.has_windows else (query, value, key):
         draft.expand(part)
     keys, values = _caches(draft, layer)
-    new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key)
+    new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key, n_bytes=key.n_bytes)
     draft.store("cache_k", keys, new_keys, inputs.key_index)
-    new_values = draft.view("v_cur", "VIEW", (kept.value_width, draft.n_tokens), value, n_bytes=value.n_bytes)
+    by_token = (kept.value_width, draft.n_tokens)
+    if value.layout is None and not draft.step.is_flash_attention:  # part of a fused projection
+        new_values = draft.operation("v_cont", "CONT", by_token, value)
+    else:
+        new_values = draft.view("v_cur", "VIEW", by_token, value, n_bytes=value.n_bytes)
     if draft.step.is_flash_attention:
         draft.store("cache_v", values, new_values, inputs.value_index)
         return _flash_attention(draft, layer, query, keys, values)

@@ -6,7 +6,7 @@ src/llama-graph.cpp, as of 2026-10-01.
 
 from estimator.graph import Draft, Node
 from estimator.graphs.feed_forward import feed_forward
-from estimator.graphs.transformer import embedded, output_rows
+from estimator.graphs.transformer import embedded, embedding_norm, output_rows
 from estimator.model import Model
 
 ROTATED = frozenset({"nomic-bert", "nomic-bert-moe", "jina-bert-v3"})
@@ -60,7 +60,7 @@ def build_bert(draft: Draft) -> None:
         x = draft.operation("inp_typed", "ADD", x.shape, x, row)
     if places is not None:
         x = draft.operation("inp_placed", "ADD", x.shape, places, x)
-    x = _embedding_norm(draft, x)
+    x = embedding_norm(draft, x)
     mask = _mask(draft, "")
     for layer in draft.layers:
         draft.begin_layer()
@@ -75,14 +75,6 @@ def build_bert(draft: Draft) -> None:
         found = draft.operation("l_out", "ADD", found.shape, found, residual)
         x = draft.norm(found, f"{block}layer_output_norm.weight")
     x.is_output = True
-
-
-def _embedding_norm(draft: Draft, x: Node) -> Node:
-    """With weights that lie with the first layer (`LLM_TENSOR_TOKEN_EMBD_NORM` in src/llama-arch.cpp)."""
-    first = draft.layout.layer_devices[0]
-    x = draft.operation("norm", "NORM", x.shape, x)
-    x = draft.operation("norm", "MUL", x.shape, x, draft.weight("token_embd_norm.weight", device=first))
-    return draft.operation("inp_norm", "ADD", x.shape, x, draft.weight("token_embd_norm.bias", device=first))
 
 
 def _mask(draft: Draft, tag: str) -> Node:

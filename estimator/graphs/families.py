@@ -42,6 +42,12 @@ def _three_of_four(model: Model, layer: int) -> bool:
     return (layer + 1) % 4 != 0
 
 
+def _nowhere(model: Model, layer: int) -> bool:
+    """No layer is rotated: places are added before the first one, or weigh upon the scores (ALiBi)."""
+    del model, layer
+    return False
+
+
 def _is_sparse(model: Model, layer: int) -> bool:
     del model
     from estimator.graphs.gemma3n import N_SPARSE_LAYERS  # noqa: PLC0415  # as ``_deferred``
@@ -74,12 +80,19 @@ def _deferred(module: str, name: str, **traits: object) -> Callable[[Draft], Non
     return build
 
 
+def _build_stablelm(draft: Draft) -> None:
+    draft.weight("blk.0.ffn_norm.weight")  # the 12B has none, and a graph that isn't known here
+    Transformer(norm_operation="NORM").build(draft)
+
+
 SOFTMAX = RouterTraits(is_fixed=True)
 """Softmax and normed, whatever the file says."""
 UNNORMALISED = RouterTraits(is_normalised=False, is_fixed=True)
 SIGMOID = RouterTraits(is_sigmoid=True, is_scaled=True)
 PLAIN = Transformer()
 GEMMA = AttentionTraits(scales_query=True)
+UNPLACED = AttentionTraits(is_roped=_nowhere)
+PLACED = Transformer(attention=UNPLACED, norm_operation="NORM", adds_positions=True)
 GRANITE = Transformer(scales_embedding=True, scales_residuals=True, scales_logits=True, router=SOFTMAX)
 COMMAND_R = Transformer(norm_operation="NORM", is_parallel=True, scales_logits=True)
 
@@ -123,6 +136,15 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             build=Transformer(attention=AttentionTraits(is_roped=_three_of_four)).build, variant=_three_of_four
         ),
         "starcoder2": Family(build=Transformer(norm_operation="NORM").build),
+        "stablelm": Family(build=_build_stablelm),
+        "olmo": Family(build=Transformer(norm_operation="NORM", norms_without_weight=True).build),
+        "gptneox": Family(build=Transformer(norm_operation="NORM", is_parallel=True).build),
+        "gpt2": Family(build=PLACED.build),
+        "starcoder": Family(build=PLACED.build),
+        "bloom": Family(build=Transformer(attention=UNPLACED, norm_operation="NORM", norms_embedding=True).build),
+        "phimoe": Family(
+            build=Transformer(attention=GEMMA, norm_operation="NORM", adds_residual_first=True, router=SOFTMAX).build
+        ),
         "phi2": Family(
             build=Transformer(
                 attention=GEMMA,

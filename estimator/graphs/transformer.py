@@ -44,6 +44,11 @@ class Transformer:
     """The output rows are chosen after the last layer, not within it."""
     adds_residual_first: bool = False
     """The sum's first term is the residual, whose memory it may then take over."""
+    norms_without_weight: bool = False
+    """Norms have neither weight nor bias (OLMo)."""
+    adds_positions: bool = False
+    """Each place has a vector of its own, which is added to the token's (GPT-2)."""
+    norms_embedding: bool = False
     caps_logits: bool = False
 
     def build(self, draft: Draft) -> None:
@@ -55,6 +60,11 @@ class Transformer:
         x = embedded(draft)
         if self.scales_embedding:
             x = draft.operation("inp_scaled", "SCALE", x.shape, x)
+        if self.adds_positions:
+            places = draft.operation("pos", "GET_ROWS", x.shape, draft.weight("position_embd.weight"), draft.positions)
+            x = draft.operation("inp_placed", "ADD", x.shape, x, places)
+        if self.norms_embedding:
+            x = embedding_norm(draft, x)
         for layer in draft.layers:
             draft.begin_layer()
             x = (self._parallel_block if self.is_parallel else self._block)(draft, layer, x)
@@ -65,19 +75,23 @@ class Transformer:
 
     def _block(self, draft: Draft, layer: int, x: Node) -> Node:
         block = f"blk.{layer}."
-        normed = draft.norm(x, f"{block}attn_norm.weight") if draft.has(f"{block}attn_norm.weight") else x
+        normed = self._normed(draft, x, f"{block}attn_norm.weight")
         found = self._attended(draft, layer, normed)
         if layer == draft.last_layer and not self._selects_late(draft):
             found, x = output_rows(draft, found, x)
         if self.has_post_norms:
             found = draft.norm(found, f"{block}post_attention_norm.weight")
         residual = self._sum(draft, "ffn_inp", found, x)
-        norm = f"{block}{self.feed_forward_norm}.weight"
-        found = self._fed_forward(draft, layer, draft.norm(residual, norm) if draft.has(norm) else residual)
+        found = self._fed_forward(
+            draft, layer, self._normed(draft, residual, f"{block}{self.feed_forward_norm}.weight")
+        )
         if self.has_post_norms:
             found = draft.norm(found, f"{block}post_ffw_norm.weight")
         terms = (residual, found) if self.adds_residual_first else (found, residual)
         return self._sum(draft, "l_out", *terms)
+
+    def _normed(self, draft: Draft, x: Node, weight: str) -> Node:
+        return draft.norm(x, weight) if self.norms_without_weight or draft.has(weight) else x
 
     def _parallel_block(self, draft: Draft, layer: int, x: Node) -> Node:
         normed = draft.norm(x, f"blk.{layer}.attn_norm.weight")
@@ -87,6 +101,8 @@ class Transformer:
             shape = (normed.shape[0], draft.n_outputs)
             attended, x = output_rows(draft, attended, x)
             normed = draft.operation("normed_rows", "GET_ROWS", shape, normed, draft.output_rows)
+        if draft.has(f"blk.{layer}.ffn_norm.weight"):  # GPT-NeoX: so has the feed-forward network
+            normed = draft.norm(x, f"blk.{layer}.ffn_norm.weight")
         found = self._fed_forward(draft, layer, normed)
         terms = {"feed-forward": found, "residual": x, "attention": attended}
         first, second, third = (terms[name] for name in self.parallel_sum)
@@ -148,6 +164,14 @@ def embedded(draft: Draft) -> Node:
         copied = draft.operation("mixed_embd", "DUP", (width, n_tokens), given)
         draft.write("mixed", "SET_ROWS", copied, rows, slots, copied)
     return found
+
+
+def embedding_norm(draft: Draft, x: Node) -> Node:
+    """With weights that lie with the first layer (`LLM_TENSOR_TOKEN_EMBD_NORM` in src/llama-arch.cpp)."""
+    first = draft.layout.layer_devices[0]
+    x = draft.operation("norm", draft.norm_operation, x.shape, x)
+    x = draft.operation("norm", "MUL", x.shape, x, draft.weight("token_embd_norm.weight", device=first))
+    return draft.operation("inp_norm", "ADD", x.shape, x, draft.weight("token_embd_norm.bias", device=first))
 
 
 def output_rows(draft: Draft, found: Node, residual: Node) -> tuple[Node, Node]:
