@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from estimator.mixture import QUANTS, requantised
 from estimator.model import Experts, Latent, Layer, Model, Tensor
+from estimator.placement import INPUT_TENSORS
 from estimator.quant import stored_bytes
 from estimator.weights import weight_table
 
@@ -159,7 +160,3 @@ def weights_of(model: Model) -> Weights:
         head=table.output_bytes,
         tied=table.tied_bytes,
     )
-
-
-INPUT_TENSORS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
-"""Looked up row by row, on the host (`llama_model::load_tensors`)."""

@@ -33,6 +33,13 @@ ALWAYS_COPIED = frozenset({"gemma3n", "gemma4"})
 src/models/gemma3n.cpp and gemma4.cpp; measured with header-only files, build 0c1e57098)."""
 
 
+HEADLESS = frozenset(
+    {"bert", "eurobert", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe"}
+)
+"""Encoders that have no head, so that nothing of the embedding is copied for it (no LLM_TENSOR_OUTPUT in their files
+of src/models; measured with header-only files on a device with CUDA's rules, build 0c1e57098)."""
+
+
 def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
     """The weights on each device and on the host.
 
@@ -247,7 +254,7 @@ def weight_table(model: Model, kind: str) -> WeightTable:
         output_bytes=sums["output"],
         first_layer_bytes=sums["first"],
         rope_bytes=sums["rope"],
-        tied_bytes=0 if has_head else tied_bytes,
+        tied_bytes=0 if has_head or model.architecture in HEADLESS else tied_bytes,
         used_expert_ratio=min(1.0, model.experts.n_used / max(1, model.experts.n_experts)) if model.experts else 1.0,
         largest_bytes=largest,
     )

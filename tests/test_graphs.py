@@ -156,3 +156,18 @@ def test_every_token_of_an_encoder_is_an_output() -> None:
     load = Load(read("EmbeddingGemma 300M"), Workload(context_tokens=2048), Options(), places)
 
     assert load.step.n_outputs == load.shape.n_step_tokens
+
+
+@pytest.mark.parametrize(
+    ("name", "device_bytes", "host_bytes"),
+    # llama.cpp 0c1e57098 on one device with CUDA's rules, header-only files.
+    [("BGE-M3", 605265920, 545562624), ("EmbeddingGemma 300M", 605899776, 402653184)],
+)
+def test_only_encoders_with_a_head_keep_their_embedding_twice(name: str, device_bytes: int, host_bytes: int) -> None:
+    model = read(name)
+    n_layers = model.n_layers + 1
+    layout = Layout(layer_devices=(0,) * n_layers, n_cpu_moe_layers=0, n_gpu_layers=n_layers)
+
+    held = held_weights(model, layout, {0: "cuda", HOST: "host"})
+
+    assert (held[0].n_bytes, held[HOST].n_bytes) == (device_bytes, host_bytes)
