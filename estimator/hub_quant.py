@@ -8,7 +8,7 @@ Fields by the writers' own names: transformers 5.24 (utils/quantization_config.p
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from estimator.formats import GROUP, MLX_GROUP
 from estimator.hub_config import Fields
@@ -17,6 +17,10 @@ from estimator.hub_names import hub_module
 MAX_IGNORED = 1 << 14
 MAX_STARS = 6
 """Wild cards in one pattern of a stranger's; more could be made to take for ever."""
+
+
+MAX_PATTERNS = 1 << 10
+"""With a wild card. DeepSeek's files name some for each of 61 layers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,9 @@ class Packing:
     def keeps(self) -> Callable[[str], bool]:
         """Whether a module, by its GGUF name, is among the ignored."""
         literal = frozenset(_bare(name) for name in self.ignored if "*" not in name)
-        patterns = tuple(_bare(name) for name in self.ignored if "*" in name and name.count("*") <= MAX_STARS)
+        starred = [_bare(name) for name in self.ignored if "*" in name and name.count("*") <= MAX_STARS]
+        # Compiled here, for fnmatch remembers 256 patterns and would compile more of them anew for every module.
+        patterns = [re.compile(translate(pattern)) for pattern in starred[:MAX_PATTERNS]]
 
         def keeps(gguf_module: str) -> bool:
             module = _bare(hub_module(gguf_module))
@@ -45,7 +51,7 @@ class Packing:
             least = len(words) if self.method == "compressed-tensors" else 1
             if any(".".join(words[:n]) in literal for n in range(least, len(words) + 1)):
                 return True
-            return any(fnmatchcase(module, pattern) for pattern in patterns)
+            return any(pattern.match(module) for pattern in patterns)
 
         return keeps
 

@@ -7,8 +7,9 @@ import pytest
 from hub_files import LLAMA
 
 from estimator.errors import UnreadableModel
-from estimator.hub_config import parse_hub_config
+from estimator.hub_config import Fields, parse_hub_config
 from estimator.hub_model import model_of_config
+from estimator.hub_quant import MAX_PATTERNS, packing_of
 from estimator.model import PROJECTOR_PREFIXES, Model
 from estimator.quant import stored_bytes
 from estimator.readers import hf_config
@@ -422,3 +423,15 @@ def test_any_field_may_be_anything_and_nothing_breaks(config: dict[str, Any], va
             )
         except UnreadableModel as refused:
             assert "config.json" in str(refused) or "architecture" in str(refused) or "number" in str(refused)  # noqa: PT017
+
+
+def test_wild_cards_keep_what_they_match_and_only_so_many_of_them_count() -> None:
+    ignored = [f"x{number}.*" for number in range(MAX_PATTERNS - 1)]
+    values = {"quant_method": "modelopt", "quant_algo": "NVFP4"}
+    counted, beyond = "model.layers.1.self_attn*", "model.layers.2.self_attn*"
+    packing = packing_of(Fields(values | {"ignore": [*ignored, counted, beyond]}))
+    assert packing is not None
+
+    keeps = packing.keeps()
+
+    assert [keeps(f"blk.{layer}.attn_q") for layer in range(3)] == [False, True, False]
