@@ -52,7 +52,8 @@ def test_every_one_is_found_under_its_own_name(name: str) -> None:
         ("q6kl", "Q6_K_L"),
         ("IQ4_KS_R4", "IQ4_KS"),
         ("IQ3_K - 3.4325 bpw", "IQ3_K"),
-        ("Q4_K_R4", "Q4_K_M"),
+        ("Q4_K_R4", "Q4_K_R4"),
+        ("Q6_K_R4", "Q6_K"),
         ("Q8_0_R8", "Q8_0"),
     ],
 )
