@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from estimator.allocator import Allocator, Mark
 from estimator.errors import Unbuildable
-from estimator.graph import Draft, Graph, Tensors
+from estimator.graph import Draft, Graph
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
 from estimator.placement import EXPERTS, HOST, Layout, Override, compiled, overrides_of, weight_device
@@ -298,8 +298,8 @@ def _loose_tensors(model: Model) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=48)
-def _tensors(model: Model) -> Tensors:
-    return Tensors((tensor.name, (tensor.type, tensor.shape)) for tensor in model.tensors)
+def _tensors(model: Model) -> dict[str, tuple[str, tuple[int, ...]]]:
+    return {tensor.name: (tensor.type, tensor.shape) for tensor in model.tensors}
 
 
 def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None) -> Graph:

@@ -19,17 +19,6 @@ VIEWS: Final = frozenset({"VIEW", "RESHAPE", "PERMUTE", "TRANSPOSE"})
 """Operations that compute nothing: their result is the memory of another node."""
 
 
-class MissingTensor(LookupError):  # noqa: N818
-    """The builder asks for a tensor that the model has not: another conversion, which lays out another graph."""
-
-
-class Tensors(dict[str, tuple[str, tuple[int, ...]]]):
-    """Type and shape of each tensor, by name."""
-
-    def __missing__(self, name: str) -> tuple[str, tuple[int, ...]]:
-        raise MissingTensor(name)
-
-
 MAX_NODES: Final = 1 << 17
 """Far more than any model's: DeepSeek-V3's graph has 6 000."""
 
