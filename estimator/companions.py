@@ -160,13 +160,13 @@ def draft_terms(draft: Model, load: Load) -> list[Term]:
         n_cpu_moe_layers=0,
         is_cpu_moe=False,
         tensor_overrides=None,
-        value_type=None,
+        value_type=options.draft_value_type,
         projector=None,
         draft_model=None,
         n_outputs=None,
     )
-    # Its cache has a type of its own, float16 unless told otherwise (--cache-type-k-draft).
-    other = Load(draft, replace(load.workload, kv_type="f16"), own, (*load.devices, load.host))
+    # Its cache has types of its own, and as many tokens as the model's (common/speculative.cpp).
+    other = Load(draft, replace(load.workload, kv_type=options.draft_key_type), own, (*load.devices, load.host))
     wanted = other.n_all_layers if own.n_gpu_layers is None else own.n_gpu_layers
     layout = other.default_layout(wanted, 0)
     terms = [*weight_terms(other, layout), *cache_terms(other, layout), *compute_terms(other, layout)]

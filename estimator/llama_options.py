@@ -86,6 +86,14 @@ class Options:
     n_draft_gpu_layers: int | None = field(
         default=None, metadata=option("--gpu-layers-draft", "the draft model's layers on the GPU; all if not given")
     )
+    draft_key_type: str = field(
+        default="f16",
+        metadata=option("--cache-type-k-draft", "stored type of the draft model's keys", (*STORED_TYPES,)),
+    )
+    draft_value_type: str = field(
+        default="f16",
+        metadata=option("--cache-type-v-draft", "stored type of the draft model's values", (*STORED_TYPES,)),
+    )
     build: str = field(
         default="", metadata=option("--build", "which build: 2025-06, b5269, ik-2025-06; the newest if not given")
     )

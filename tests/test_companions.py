@@ -97,6 +97,16 @@ def test_a_draft_takes_what_it_would_take_alone(model: Model) -> None:
         assert beside.n_bytes(["GPU 0"], kind) == alone.n_bytes(["GPU 0"], kind) > 0
 
 
+def test_a_draft_s_cache_has_types_of_its_own(model: Model) -> None:
+    plain = labelled(estimated(model, draft_model=model.source), "draft")
+    packed = labelled(estimated(model, draft_model=model.source, draft_key_type="q8_0"), "draft")
+    (whole,) = (term.n_bytes for term in plain.terms if term.kind is Kind.KV_CACHE)
+    (found,) = (term.n_bytes for term in packed.terms if term.kind is Kind.KV_CACHE)
+
+    # Keys take 34 bytes a block of 32 instead of 64, and CUDA's padding; values stay as they are.
+    assert found == pytest.approx(whole * (34 + 64) / 128, rel=1e-3)
+
+
 def test_a_draft_may_stay_in_ram(model: Model) -> None:
     beside = labelled(estimated(model, draft_model=model.source, n_draft_gpu_layers=0), "draft")
 
