@@ -200,3 +200,13 @@ def test_only_who_loads_the_text_part_alone_is_told_so(name: str, is_said: bool)
     workload = Workload(context_tokens=2048, kv_type=engine.KV_TYPES[0])
     made = engine.estimate(catalogue.read("Gemma 3 4B"), workload, engine.Options(), PLACES)
     assert (TEXT_PART_ONLY in made.doubts) is is_said
+
+
+@pytest.mark.parametrize(
+    ("name", "quant"), [("vllm", "MLX-4bit"), ("mlx", "EXL3-4.0bpw"), ("transformers", "MLX-4bit")]
+)
+def test_a_conversion_for_another_engine_is_not_judged(
+    name: str, quant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "Qwen3 8B", "--engine", name, "--quant", quant, "--simulate", "RTX 4090"]) == 3
+    assert f"loads no {quant}; --engine" in " ".join(capsys.readouterr().out.split())

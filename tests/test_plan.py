@@ -275,3 +275,8 @@ def test_several_sequences_may_each_have_all_that_the_model_has() -> None:
     plan = default_plan(read_model("Qwen3 0.6B", "Q4_K_M"))
     four = replace(plan, workload=replace(plan.workload, n_sequences=4))
     assert advise(four, [gpu(80, 0, 80), RAM]).longest_context_tokens == 4 * 40960
+
+
+def test_a_changed_option_is_one_word_of_the_shell() -> None:
+    (flag,) = option_flags(Options(), Options(tensor_overrides="blk\\.1\\.ffn_(up|down)=CPU"))
+    assert shlex.split(flag) == ["--override-tensor", "blk\\.1\\.ffn_(up|down)=CPU"]

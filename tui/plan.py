@@ -25,6 +25,7 @@ from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.reads import work_of
 from estimator.records import dataclass
+from estimator.shell import quoted
 from estimator.verdict import Level, Verdict, judge
 from probes.snapshot import Process, Snapshot
 from tui.humanize import count, counted, plain, size
@@ -411,7 +412,8 @@ def _option_flag(flag: str, value: object) -> str:
         return flag if value else f"--no-{flag.removeprefix('--')}"
     if value is None:
         return f"{flag} auto"
-    return f"{flag} {','.join(f'{part:g}' for part in value) if isinstance(value, tuple) else value}"
+    text = ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
+    return f"{flag} {quoted(text)}"
 
 
 def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:

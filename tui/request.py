@@ -16,6 +16,10 @@ from tui.stored import as_published_for
 AUTO = "auto"
 ALL = "all"
 CPU_WORDS = frozenset({"cpu", "none"})
+OWN_FORMATS = frozenset({"mlx", "exllama"})
+"""Engines whose conversions no other engine loads."""
+CHECKPOINT_ENGINES = frozenset({"vllm", "sglang", "trtllm", "transformers", "mlx", "exllama"})
+"""Engines that load a checkpoint as it is stored, or not at all."""
 NATIVE_CONTEXT = 0
 """As many tokens as the model was made for, as llama.cpp's ``-c 0``."""
 
@@ -53,6 +57,8 @@ class Request:
         if not self.is_engine_given and usual != name:
             name, options = usual, load_engine(usual).Options()
         engine = load_engine(name)
+        if name in CHECKPOINT_ENGINES and usual in OWN_FORMATS and name != usual:
+            raise Unjudgeable(f"{engine.NAME} loads no {model.quant}; --engine {usual} does")
         return Plan(
             model=model if self.quant is not None else as_published_for(engine, model),
             workload=Workload(
