@@ -5,6 +5,7 @@ Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and tho
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
 from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
 from estimator.builds import Build, build_of
@@ -33,6 +34,7 @@ _BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulk
 """What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
 _OF_BLOCK = r"blk\\\.(\d{1,4})\\\."
 """A pattern as --fit writes it, ``blk\\.7\\.``, is about one block alone."""
+_OF_BLOCKS = r"blk\\\.\((\d{1,4}(?:\|\d{1,4}){0,999})\)\\\.(.+)"
 _GROUP = r"\([^()]*\)"
 _DEVICE_BUFFER = r"[A-Za-z_ ]*?(\d+)"
 
@@ -229,11 +231,17 @@ class Load:
         return total
 
     def overrides_text(self, overrides: Sequence[Override]) -> str:
-        """As -ot takes them."""
+        """As -ot takes them; what follows one another and differs in the block alone is said once for all of them."""
         prefix = _BUFFER_PREFIXES.get(self.device_kind, "GPU")
-        return ",".join(
-            f"{one.pattern}={'CPU' if one.device == HOST else f'{prefix}{one.device}'}" for one in overrides
-        )
+        parts = []
+        for (tail, device), alike in groupby(overrides, lambda one: (_after_block(one), one.device)):
+            group = list(alike)
+            buffer = "CPU" if device == HOST else f"{prefix}{device}"
+            if tail is None or len(group) < 2:
+                parts += [f"{one.pattern}={buffer}" for one in group]
+            else:
+                parts.append(rf"blk\.({'|'.join(str(one.block) for one in group)})\.{tail}={buffer}")
+        return ",".join(parts)
 
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:
@@ -311,6 +319,11 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
         if not equals or not pattern:
             raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
         compiled(pattern)
+        several = compiled(_OF_BLOCKS).fullmatch(pattern)
+        if several and compiled(_HOST_BUFFER).fullmatch(buffer) and not _has_others(pattern):
+            numbers = dict.fromkeys(map(int, several[1].split("|")))
+            found += [Override(pattern=rf"blk\.{n}\.{several[2]}", device=HOST, block=n) for n in numbers]
+            continue
         block = _block_of(pattern)
         if compiled(_HOST_BUFFER).fullmatch(buffer):
             found.append(Override(pattern=pattern, device=HOST, block=block))
@@ -326,5 +339,15 @@ def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
 def _block_of(pattern: str) -> int | None:
     """The one block that a pattern is about; None where it may be about others too."""
     found = compiled(_OF_BLOCK).match(pattern)
-    has_others = "|" in compiled(_GROUP).sub("", pattern)
-    return int(found[1]) if found and not has_others else None
+    return int(found[1]) if found and not _has_others(pattern) else None
+
+
+def _has_others(pattern: str) -> bool:
+    """Whether it has another choice outside of all groups."""
+    return "|" in compiled(_GROUP).sub("", pattern)
+
+
+def _after_block(override: Override) -> str | None:
+    """What a pattern about one block says of its tensors; None of any other."""
+    tail = override.pattern.removeprefix(rf"blk\.{override.block}\.")
+    return None if override.block is None or tail == override.pattern else tail

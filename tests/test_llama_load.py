@@ -195,3 +195,20 @@ def test_rearranging_moves_bytes_and_adds_none() -> None:
         made("llama-3.1-8b", Options(is_repacked=on), n_devices=0).n_bytes(kind=Kind.WEIGHTS) for on in (True, False)
     )
     assert with_it == without
+
+
+def test_overrides_of_many_blocks_are_said_once_and_read_back_as_they_were() -> None:
+    each = ",".join(rf"blk\.{n}\.ffn_(up|down)_exps=CPU" for n in (3, 4, 7))
+    several = r"blk\.(3|4|7)\.ffn_(up|down)_exps=CPU"
+    workload = Workload(context_tokens=8192)
+    load = Load(model_of("qwen3-30b-a3b"), workload, Options(tensor_overrides=each), [*gpus(1), RAM])
+    assert load.overrides_text(load.overrides) == several
+    assert Load(load.model, workload, Options(tensor_overrides=several), [*gpus(1), RAM]).overrides == load.overrides
+
+
+def test_overrides_that_differ_in_more_than_the_block_stay_apart() -> None:
+    text = r"blk\.3\.ffn_up=CPU,blk\.4\.ffn_down=CPU,blk\.5\.ffn_down=CUDA0"
+    load = Load(
+        model_of("llama-3.1-8b"), Workload(context_tokens=8192), Options(tensor_overrides=text), [*gpus(1), RAM]
+    )
+    assert load.overrides_text(load.overrides) == text
