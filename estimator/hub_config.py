@@ -15,6 +15,9 @@ MAX_NUMBER = 1 << 40
 MAX_LISTED = 1 << 16
 """Elements of one list."""
 
+MAX_NUMBERS = 1 << 12
+"""Of these in a list of numbers, which has one for each layer at most; some are looked through once per layer."""
+
 # Where models of several parts keep the text model's numbers, the usual first.
 _TEXT_PARTS = ("text_config", "llm_config", "language_config", "thinker_config", "text_model_config")
 _VISION_PARTS = ("vision_config", "vision_tower_config", "visual", "vit_config")
@@ -60,7 +63,11 @@ class Fields:
     def numbers(self, name: str) -> tuple[int, ...] | None:
         """A list of whole numbers; None where it is anything else."""
         found = self._list(name)
-        if found is None or not all(isinstance(n, int) and 0 <= n <= MAX_NUMBER for n in found):
+        if (
+            found is None
+            or len(found) > MAX_NUMBERS
+            or not all(isinstance(n, int) and 0 <= n <= MAX_NUMBER for n in found)
+        ):
             return None
         return tuple(int(n) for n in found if isinstance(n, int))
 

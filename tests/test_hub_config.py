@@ -7,7 +7,7 @@ import pytest
 from hub_files import LLAMA
 
 from estimator.errors import UnreadableModel
-from estimator.hub_config import Fields, parse_hub_config
+from estimator.hub_config import MAX_NUMBERS, Fields, parse_hub_config
 from estimator.hub_model import model_of_config
 from estimator.hub_quant import MAX_PATTERNS, packing_of
 from estimator.model import PROJECTOR_PREFIXES, Model
@@ -435,3 +435,8 @@ def test_wild_cards_keep_what_they_match_and_only_so_many_of_them_count() -> Non
     keeps = packing.keeps()
 
     assert [keeps(f"blk.{layer}.attn_q") for layer in range(3)] == [False, True, False]
+
+
+@pytest.mark.parametrize(("n_numbers", "is_taken"), [(MAX_NUMBERS, True), (MAX_NUMBERS + 1, False)])
+def test_a_list_of_more_numbers_than_any_model_has_layers_is_none(n_numbers: int, is_taken: bool) -> None:
+    assert (Fields({"full_attn_idxs": [1] * n_numbers}).numbers("full_attn_idxs") is not None) is is_taken
