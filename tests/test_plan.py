@@ -280,3 +280,8 @@ def test_several_sequences_may_each_have_all_that_the_model_has() -> None:
 def test_a_changed_option_is_one_word_of_the_shell() -> None:
     (flag,) = option_flags(Options(), Options(tensor_overrides="blk\\.1\\.ffn_(up|down)=CPU"))
     assert shlex.split(flag) == ["--override-tensor", "blk\\.1\\.ffn_(up|down)=CPU"]
+
+
+def test_where_no_quant_fits_for_sure_one_that_is_tight_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "Qwen3 14B", "--engine", "trtllm", "--simulate", "RTX 4080, RAM 64GiB"])
+    assert "AWQ, tight   --quant AWQ" in capsys.readouterr().out

@@ -295,8 +295,10 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
         if level_of(smaller, places) <= Level.TIGHT:
             changes.append(Change(label=f"KV cache {kv_type}", plan=smaller))
             break
-    if best is not None and best != plan.model.quant:
-        changes.append(Change(label=best, plan=requantised_plan(best)))
+    # Where none fits for sure, one that is tight is better than none.
+    other = best or best_quant(lambda quant: level_of(requantised_plan(quant), places), quants, at_most=Level.TIGHT)
+    if other is not None and other != plan.model.quant:
+        changes.append(Change(label=other if best else f"{other}, tight", plan=requantised_plan(other)))
     further = [_relieved(plan, places), _with_more_devices(plan, places)]
     if snapshot is not None:
         further.append(_after_stopping(plan, snapshot))
