@@ -319,7 +319,7 @@ def parse_context(text: str) -> int:
 def _sequences(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_SEQUENCES:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no number of sequences; say 1 or more")
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of sequences; say 1 to {MOST_SEQUENCES}")
 
 
 def _bandwidth(text: str) -> float:
