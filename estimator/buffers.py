@@ -78,7 +78,7 @@ def simulated_buffers(
     build, doubt = step.shape.build, 0.0
     if not build.is_measured:
         later_device = later_host = 0
-        doubt = _fork_doubt(model, step) if build.is_fork else 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
+        doubt = FORK_DOUBT if build.is_fork else 0.0 if build.has_mixed_input else OLDER_BUILD_DOUBT
     if may_strand_masks:  # Qwen 3.5's buffers on Vulkan grow by 4 bytes per token of a step and of context
         later_device += mask_bytes(model, step)
     formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
@@ -97,12 +97,6 @@ def simulated_buffers(
         *(buffer(n, later_device, max(doubt, device_doubt_ratio)) for n in devices),
         buffer(host, later_host, doubt),
     )
-
-
-def _fork_doubt(model: Model, step: Step) -> float:
-    build = step.shape.build
-    is_known = build.expands_by_heads or model.latent is None or build.latent_way < 2 or not step.is_flash_attention
-    return FORK_DOUBT if is_known else OLD_EXPANSION_DOUBT
 
 
 def buffers(model: Model, step: Step, spread: Spread) -> tuple[Buffer, ...]:
@@ -244,10 +238,8 @@ LATENT_DOUBT = 0.40
 """Latent attention in any way but plain: float16 cache, flash attention, few outputs."""
 QUANTISED_CACHE_DOUBT = 0.10
 FORK_DOUBT = 0.10
-"""ik_llama.cpp's: all of 138 buffers in published logs of 2024-10 to 2026-05 are nearer, 123 to 0.05 %
+"""ik_llama.cpp's: all of 155 buffers in published logs of 2024-10 to 2026-05 are nearer, 139 to 0.05 %
 (bench/accuracy.py)."""
-OLD_EXPANSION_DOUBT = 0.45
-"""Its flash attention over latents in March 2025, before pull 260: one log, whose buffers were 38 % larger."""
 OLDER_BUILD_DOUBT = 0.06
 """Of builds that were not measured: published logs of llama.cpp from 2024-05 to 2026-05 on CUDA, replayed by
 bench/accuracy.py, show 5 of 100 buffers further off."""

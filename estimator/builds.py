@@ -92,7 +92,7 @@ class Build:
     stores_keys_by_head: bool = False
     """A row of the key cache is one head's, so that each tensor of it is padded as its short rows are."""
     expands_by_heads: bool = True
-    """Latents are expanded for some heads at once, and as float16; before, in ways that are not modelled."""
+    """Latents are expanded for some heads at once; before, on devices, for all, and rotated as float32."""
     finishes_heads_in_turn: bool = False
     """Attention of some heads is done before the next ones' keys and values are expanded."""
 

@@ -82,6 +82,14 @@ def test_attention_done_in_turn_needs_less_than_all_keys_first() -> None:
     assert after < before
 
 
+def test_latents_expanded_as_float32_need_more_than_as_float16() -> None:
+    before, after = (
+        estimated(build, 32768, on_gpu=True, latent_way=2).n_bytes(["GPU"], Kind.COMPUTE)
+        for build in ("ik-2025-03-15", "ik-2025-03-20")
+    )
+    assert before > after
+
+
 def test_heads_are_halved_until_they_fit() -> None:
     assert heads_at_once(128, 4096, 512, halves=True) == 16
 

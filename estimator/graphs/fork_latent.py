@@ -32,7 +32,9 @@ def fork_latent_attention(draft: Draft, layer: int, x: Node) -> Node:
     both = draft.operation("kvr", "CONCAT", (rank + rope, n_tokens), turned, compressed)
     draft.write("kv_cache_view", "CPY", cache, both, cache)
     is_expanded = draft.build.latent_way > 1 and draft.step.is_flash_attention and n_tokens >= LARGE_STEP_TOKENS
-    if is_expanded:
+    if is_expanded and draft.has_devices and not draft.build.expands_by_heads:
+        found = _expanded_whole(draft, layer, cache, plain, roped, latent)
+    elif is_expanded:
         found = _expanded(draft, layer, cache, plain, roped, latent)
     else:
         found = _absorbed(draft, layer, cache, plain, roped, latent)
@@ -162,6 +164,31 @@ def _expanded(draft: Draft, layer: int, cache: Node, plain: Node, roped: Node, l
             draft.expand(found)
     assert found is not None
     return found
+
+
+def _expanded_whole(draft: Draft, layer: int, cache: Node, plain: Node, roped: Node, latent: Latent) -> Node:
+    """The same before pull 260, where there are devices: all heads at once, as float32 before they are float16."""
+    n_heads, n_tokens, inputs = draft.model.n_heads, draft.n_tokens, cache_inputs(draft, layer)
+    rank, rope, nope, value_width = latent.key_value_rank, latent.rope_width, latent.nope_width, latent.value_width
+    n_cells = inputs.n_cells
+    whole = draft.view("kv_cache_view", "VIEW", (rank + rope, n_cells), cache, n_bytes=cache.n_bytes)
+    whole = draft.operation("kv_cache_view_f32", "CPY", whole.shape, whole)
+    latents = draft.view("kv_cache_nope", "VIEW", (rank, n_cells), whole, is_contiguous=False)
+    key_rope = draft.view("kv_cache_rope", "VIEW", (rope, 1, n_cells), whole, is_contiguous=False)
+    expanded = draft.matrix("kv_f32", f"blk.{layer}.attn_kv_b.weight", latents)
+    keys = draft.view("k_nope_f32", "VIEW", (nope, n_cells, n_heads), expanded, is_contiguous=False)
+    key_rope = draft.operation("k_rope_f32", "REPEAT", (rope, n_heads, n_cells), key_rope)
+    key_rope = draft.view("k_rope_f32", "PERMUTE", (rope, n_cells, n_heads), key_rope, is_contiguous=False)
+    keys = draft.operation("k_f32", "CONCAT", (nope + rope, n_cells, n_heads), keys, key_rope)
+    keys = draft.operation("k", "CPY", keys.shape, keys, type_name=cache.type)
+    values = draft.view("v_f32", "VIEW", (value_width, n_cells, n_heads), expanded, is_contiguous=False)
+    values = draft.operation("v", "CPY", values.shape, values, type_name=cache.type)
+    query = draft.operation("q_concat", "CONCAT", (nope + rope, n_heads, n_tokens), plain, roped)
+    query = draft.view("q_concat", "PERMUTE", (nope + rope, n_tokens, n_heads), query, is_contiguous=False)
+    draft.expand(query)
+    shape = (value_width, n_heads, n_tokens)
+    found = draft.operation("kqv", "FLASH_ATTN_EXT", shape, query, keys, values, draft.mask(inputs))
+    return draft.view("kqv", "RESHAPE", (value_width * n_heads, n_tokens), found)
 
 
 def _absorbed(draft: Draft, layer: int, cache: Node, plain: Node, roped: Node, latent: Latent) -> Node:
