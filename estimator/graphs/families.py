@@ -187,7 +187,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "qwen3next": Family(build=_deferred("delta_net", "DeltaNetStack")),
         "qwen35": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),
         "qwen35moe": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),
+        "mamba": Family(build=_deferred("hybrid", "HybridStack")),
         "mamba2": Family(build=_deferred("hybrid", "HybridStack")),
+        "jamba": Family(
+            build=_deferred("hybrid", "HybridStack", attention=UNPLACED, router=UNNORMALISED, adds_residual_first=True)
+        ),
         "granitehybrid": Family(build=_deferred("hybrid", "HybridStack", is_scaled=True)),
         "falcon-h1": Family(build=_deferred("hybrid", "build_falcon_h1")),
         "lfm2": Family(

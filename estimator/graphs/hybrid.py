@@ -1,7 +1,7 @@
 """Stacks whose layers are state spaces or short convolutions, attention, or feed-forward networks, in any order.
 
-llama.cpp: src/models/mamba2.cpp, granite-hybrid.cpp, falcon-h1.cpp and lfm2.cpp, as of 2026-10-01. What a layer is, its
-tensors say.
+llama.cpp: src/models/mamba.cpp, mamba2.cpp, jamba.cpp, granite-hybrid.cpp, falcon-h1.cpp and lfm2.cpp, as of
+2026-10-01. What a layer is, its tensors say.
 """
 
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.mamba import mamba
+from estimator.graphs.selective_scan import selective_scan
 from estimator.graphs.short_convolution import short_convolution
 from estimator.graphs.state import StateRows
 from estimator.graphs.transformer import embedded, logits, output_rows
@@ -62,7 +63,8 @@ class HybridStack:
     def _mixed(self, draft: Draft, rows: StateRows, layer: int, x: Node) -> Node:
         block = f"blk.{layer}."
         if draft.has(f"{block}ssm_in.weight"):
-            return mamba(draft, rows, layer, x)
+            scan = selective_scan if draft.has(f"{block}ssm_x.weight") else mamba
+            return scan(draft, rows, layer, x)
         if draft.has(f"{block}shortconv.in_proj.weight"):
             return short_convolution(draft, rows, layer, x)
         found = attention(draft, layer, x, self.attention)

@@ -23,7 +23,7 @@ def mamba(draft: Draft, rows: StateRows, layer: int, x: Node) -> Node:
     def channels() -> Node:
         found = draft.matrix("zxBCdt", f"{block}ssm_in.weight", x)
         mixed.append(draft.view("zxBCdt", "RESHAPE", (found.shape[0], n_tokens, n_sequences), found))
-        return _part(draft, mixed[0], (n_channels, n_tokens, n_sequences))
+        return part_of(draft, mixed[0], (n_channels, n_tokens, n_sequences))
 
     joined = convolution_input(draft, rows, layer, channels)
     cache = state_cache(draft, layer)
@@ -32,9 +32,9 @@ def mamba(draft: Draft, rows: StateRows, layer: int, x: Node) -> Node:
     found = draft.operation("conv", "SSM_CONV", shape, joined, draft.weight(f"{block}ssm_conv1d.weight"))
     found = draft.biased(found, f"{block}ssm_conv1d.bias")
     found = draft.operation("conv_silu", "UNARY", shape, found)
-    heads = _part(draft, found, (width, n_heads, n_tokens, n_sequences))
+    heads = part_of(draft, found, (width, n_heads, n_tokens, n_sequences))
     step = draft.operation(
-        "dt", "CONT", (n_heads, n_tokens, n_sequences), _part(draft, mixed[0], (n_heads, n_tokens, n_sequences))
+        "dt", "CONT", (n_heads, n_tokens, n_sequences), part_of(draft, mixed[0], (n_heads, n_tokens, n_sequences))
     )
     step = draft.biased(step, f"{block}ssm_dt.bias")
     groups = (n_states, n_groups, n_tokens, n_sequences)
@@ -42,7 +42,7 @@ def mamba(draft: Draft, rows: StateRows, layer: int, x: Node) -> Node:
     n_all = inner * draft.n_tokens + cache.shape[0] * n_sequences  # the new states behind the tokens' results
     scanned = draft.operation(
         "scan", "SSM_SCAN", (n_all,), turned, heads, step, draft.weight(f"{block}ssm_a"),
-        _part(draft, found, groups), _part(draft, found, groups), rows.own(draft),
+        part_of(draft, found, groups), part_of(draft, found, groups), rows.own(draft),
     )  # fmt: skip
     draft.expand(scanned)
     others_copied(draft, rows, cache, state)
@@ -50,7 +50,7 @@ def mamba(draft: Draft, rows: StateRows, layer: int, x: Node) -> Node:
     return _output(draft, block, mixed[0], heads, draft.view("y", "VIEW", heads.shape, scanned))
 
 
-def _part(draft: Draft, whole: Node, shape: tuple[int, ...]) -> Node:
+def part_of(draft: Draft, whole: Node, shape: tuple[int, ...]) -> Node:
     """Some of each token's elements, as a view with gaps."""
     n_elements = 1
     for extent in shape[:-2]:
@@ -60,7 +60,7 @@ def _part(draft: Draft, whole: Node, shape: tuple[int, ...]) -> Node:
 
 
 def _output(draft: Draft, block: str, mixed: Node, heads: Node, scanned: Node) -> Node:
-    gate = draft.operation("z", "CONT", heads.shape, _part(draft, mixed, heads.shape))
+    gate = draft.operation("z", "CONT", heads.shape, part_of(draft, mixed, heads.shape))
     skipped = draft.operation("x_d", "MUL", heads.shape, heads, draft.weight(f"{block}ssm_d"))
     found = draft.operation("y_add_d", "ADD", heads.shape, scanned, skipped)
     found = draft.operation("gated", "GLU", heads.shape, gate, found)
