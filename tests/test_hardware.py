@@ -152,3 +152,8 @@ def test_where_only_the_largest_cards_would_do_several_smaller_ones_are_named_to
     assert "2x NVIDIA H100 80GB" in capsys.readouterr().out
     main(["plan", "DeepSeek V3", "--engine", "sglang"])
     assert "8x NVIDIA H200" in capsys.readouterr().out
+
+
+def test_a_plan_of_what_has_no_context_names_none(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["plan", "Whisper large v3"])
+    assert capsys.readouterr().out.startswith("Whisper large v3 · BF16 · rule of thumb\n")
