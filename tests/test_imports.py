@@ -49,6 +49,22 @@ def test_a_gguf_path_imports_nothing_that_reads_names_or_checkpoints(tmp_path: P
     assert {name for name in modules if name.startswith(others)} == {"estimator.readers.gguf"}
 
 
+def test_a_model_imports_its_own_graph_and_nothing_that_goes_beside_a_model(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    write_gguf(path, llama_metadata(), llama_tensors())
+
+    modules = imported_by("check", str(path))
+
+    assert "estimator.graphs.transformer" in modules
+    others = (
+        "estimator.graphs.hybrid",
+        "estimator.graphs.delta_net",
+        "estimator.graphs.gemma",
+        "estimator.graphs.nemo",
+    )
+    assert not any(name.startswith((*others, "estimator.companions", "estimator.projector")) for name in modules)
+
+
 def test_a_checkpoint_is_checked_without_what_draws_or_validates(tmp_path: Path) -> None:
     modules = imported_by("check", str(write_checkpoint(tmp_path / "Small", LLAMA, llama_stored())), "--engine", "vllm")
 
