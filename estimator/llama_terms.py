@@ -116,10 +116,16 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
             terms.append(_weight_term(model, "weights, rearranged", place, moved, 0, REARRANGED))
             terms.append(_weight_term(model, "weights", place, left, doubt, formula, is_mapped=is_mapped))
         else:
-            terms.append(_weight_term(model, "weights", place, held, doubt, formula, is_mapped=is_mapped))
+            made = _weight_term(model, "weights", place, held, doubt, formula, is_mapped=is_mapped)
+            if load.place_of(device).kind == "metal" and held.n_bytes:
+                made = replace(made, high_bytes=made.high_bytes + METAL_PAGE_BYTES)
+            terms.append(made)
     return terms
 
 
+METAL_PAGE_BYTES = 16 << 10
+"""A Metal buffer over a mapped file is whole pages (`ggml_metal_buffer_map`, ggml-metal-device.m); how much of the
+first and the last one it takes depends on where the tensors lie in the file."""
 REARRANGED = "a copy for the CPU's kernels; the file's own pages of it can be dropped"
 
 

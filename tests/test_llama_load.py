@@ -212,3 +212,10 @@ def test_overrides_that_differ_in_more_than_the_block_stay_apart() -> None:
         model_of("llama-3.1-8b"), Workload(context_tokens=8192), Options(tensor_overrides=text), [*gpus(1), RAM]
     )
     assert load.overrides_text(load.overrides) == text
+
+
+def test_metal_may_hold_a_page_more_than_the_weights() -> None:
+    apple = Place(name="GPU", kind="metal", total_bytes=64 * GIB, free_bytes=64 * GIB)
+    made = estimate(model_of("llama-3.1-8b"), Workload(context_tokens=512), Options(n_gpu_layers=99), (apple, RAM))
+    (term,) = made.select(["GPU"], Kind.WEIGHTS)
+    assert term.high_bytes - term.n_bytes == 16 << 10
