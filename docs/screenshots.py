@@ -78,6 +78,7 @@ async def main() -> None:
     await draw("no-gpu", [laptop()], (100, 30), model("Llama 3.1 8B"))
     await draw("picker", [workstation()], (100, 30), keys=("m", *"qwen3"))
     await draw("explain", [workstation()], (120, 36), thirty, keys=("x",))
+    await draw("engines", [workstation()], (100, 30), thirty, keys=("e", "down", "down"))
 
 
 if __name__ == "__main__":
