@@ -6,11 +6,11 @@ it may be off.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from estimator.kv_cache import cell_bytes, layer_kinds
 from estimator.model import Model
 from estimator.placement import HOST
-from estimator.records import dataclass
 from estimator.rounding import ROUNDINGS
 from estimator.scratch import (
     F32_BYTES,

@@ -6,13 +6,13 @@ Each rule holds from a date on, with the change that made it. Dates are those of
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
 from estimator import fork
 from estimator.change import Change, values_on
 from estimator.errors import EstimatorError
-from estimator.records import dataclass
 
 PULL = "github.com/ggml-org/llama.cpp/pull"
 MEASURED = date(2026, 10, 1)

@@ -1,11 +1,9 @@
 """A rule of an engine's memory that holds from a day on."""
 
 from collections.abc import Iterable
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, dataclass
 from datetime import date
 from typing import Any
-
-from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

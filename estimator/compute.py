@@ -7,7 +7,7 @@ quant, and one layer more or less on a device is often the same stack.
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from estimator.allocator import Allocator, Mark
@@ -16,7 +16,6 @@ from estimator.graph import Draft, Graph
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
 from estimator.placement import EXPERTS, HOST, Layout, Override, compiled, overrides_of, weight_device
-from estimator.records import dataclass
 from estimator.repeats import Run, runs_of
 from estimator.rounding import Rounding
 from estimator.scheduler import Scheduler

@@ -3,8 +3,9 @@
 Layout: docs/gguf.md of ggml. A file with its tensors is longer by this, 2 to 15 MB of most models.
 """
 
+from dataclasses import dataclass
+
 from estimator.model import Model, Tensor
-from estimator.records import dataclass
 
 TOKEN_BYTES = (20, 40, 65)
 """(low, expected, high) of a header by token of the vocabulary: text with its length (8 bytes and some 7), a type (4)

@@ -7,7 +7,7 @@ estimator/compute.py remembers what the trials have in common.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from estimator.ledger import Answer, Place, Workload
@@ -15,7 +15,6 @@ from estimator.llama_load import Load
 from estimator.llama_options import Options
 from estimator.model import Model
 from estimator.placement import HOST, Layout, Override
-from estimator.records import dataclass
 
 SOURCE = "common/fit.cpp, llama.cpp 0c1e57098, 2026-10-01"
 MARGIN_BYTES = 1024 << 20

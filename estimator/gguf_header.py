@@ -6,6 +6,7 @@ over: it is most of the header and nothing that is asked for.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from struct import Struct
 from struct import error as struct_error
@@ -15,7 +16,6 @@ from estimator.file_cursor import FileCursor
 from estimator.gguf_strings import LEAP_STRINGS, leap_strings, skip_strings
 from estimator.model import Tensor
 from estimator.quant import BLOCKS, REMOVED_TYPES, TYPE_NAMES
-from estimator.records import dataclass
 
 MAGIC = b"GGUF"
 

@@ -5,11 +5,11 @@ lie from what that gives. The band says so; a file on disk says its own types.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from estimator.model import Tensor
 from estimator.quant import BLOCKS
-from estimator.records import dataclass
 
 HEADS = frozenset({"output.weight", "token_embd.weight", "per_layer_token_embd.weight"})
 

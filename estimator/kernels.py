@@ -8,12 +8,12 @@ read and not measured.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
 from estimator.graph import Node
 from estimator.quant import BLOCKS
-from estimator.records import dataclass
 from estimator.rounding import Rounding
 
 METAL_SPLITS = 32

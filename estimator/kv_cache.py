@@ -4,13 +4,12 @@ The rules are llama.cpp's (src/llama-context.cpp, src/llama-kv-cache.cpp, src/ll
 src/llama-memory-recurrent.cpp, as of 2026-10).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from estimator.builds import Build
 from estimator.ledger import Workload
 from estimator.model import Layer, Model
-from estimator.records import dataclass
 from estimator.rounding import Rounding
 
 CELL_MULTIPLE = 256

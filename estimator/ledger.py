@@ -1,10 +1,10 @@
 """Bytes, where they go, and why: an estimate is a tuple of terms, and everything shown of it is a reading of them."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 
 from estimator.errors import Unjudgeable
-from estimator.records import dataclass
 
 
 class Basis(Enum):

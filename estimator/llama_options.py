@@ -1,10 +1,9 @@
 """What moves memory in llama.cpp, by its own flags; engines that run llama.cpp for their users share it."""
 
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from estimator.kv_cache import STORED_TYPES
-from estimator.records import dataclass
 
 SPLIT_MODES = ("layer", "none", "row", "tensor")
 

@@ -4,10 +4,10 @@ The rules are those of llama.cpp's loader (src/llama-model.cpp and src/models/*.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from estimator.errors import UnreadableModel
 from estimator.model import Experts, Latent, Layer, Model, Tensor
-from estimator.records import dataclass
 from estimator.windows import LISTED, WINDOWS, Windows
 
 MAX_LAYERS = 4096

@@ -5,13 +5,13 @@ From src/llama-quant.cpp (`tensor_get_category`, `tensor_allows_quantization`, `
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
 
 from estimator.model import Tensor
 from estimator.quant import BLOCKS
-from estimator.records import dataclass
 
 DEFAULT_TYPES = MappingProxyType(
     {

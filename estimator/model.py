@@ -1,8 +1,6 @@
 """What a model file says: its tensors, and what each layer remembers. Numbers only, no engine's rules."""
 
-from dataclasses import field
-
-from estimator.records import dataclass
+from dataclasses import dataclass, field
 
 COMPANION_PARTS = frozenset(
     (

@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.errors import Unjudgeable
 from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
 from estimator.quant import GGML_BLOCKS, stored_bytes
-from estimator.records import dataclass
 
 FLOAT_TYPES = frozenset({"F64", "F32", "F16", "BF16"})
 GGUF_PACKED = frozenset(name for name, block in GGML_BLOCKS.items() if block.n_weights > 1) - {"MXFP4", "NVFP4"}

@@ -1,6 +1,7 @@
 """What a load needs beside the memory it ends up in: room on disk for the files, and RAM while they are read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.file_size import gguf_size
@@ -8,7 +9,6 @@ from estimator.ledger import Basis, Estimate
 from estimator.model import Model
 from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
-from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

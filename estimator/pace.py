@@ -7,10 +7,9 @@ generation's cheap and dear cards, and so is the time per layer: that is why sma
 bandwidth on fast cards.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from estimator.ledger import Basis, Place
-from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

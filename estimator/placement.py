@@ -8,10 +8,10 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.errors import Unjudgeable
-from estimator.records import dataclass
 
 HOST = -1
 """In place of a device's number."""

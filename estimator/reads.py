@@ -1,11 +1,11 @@
 """What is read for one token, and where: from the ledger's terms, or by the model's shape where an engine says none."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.ledger import Estimate, Kind, Workload
 from estimator.model import Model, Tensor
 from estimator.pace import LATENT_LAYERS, MATRICES_PER_LAYER, RECURRENT_LAYERS
-from estimator.records import dataclass
 
 _EMBEDDINGS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
 _CACHE_BYTES = {"f32": 4.0, "fp32": 4.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0": 22 / 32, "q4_1": 20 / 32}

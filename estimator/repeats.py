@@ -1,8 +1,7 @@
 """Stretches of a sequence that repeat: the layers of a model, most of which are alike."""
 
 from collections.abc import Hashable, Iterator, Sequence
-
-from estimator.records import dataclass
+from dataclasses import dataclass
 
 MAX_PERIOD = 8
 """The longest pattern of layers known is Granite's and Nemotron's ten to twelve; those are left whole."""

@@ -1,9 +1,9 @@
 """How a kind of device rounds what is put into its buffers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from estimator.quant import BLOCKS, row_bytes, stored_bytes
-from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

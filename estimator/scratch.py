@@ -6,12 +6,12 @@ Each is a count of floats that live at the same time, named below by what they h
 with llama.cpp of 2026-10-01 on devices with CUDA's rules (bench/accuracy.py replays such rows).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.kv_cache import CacheShape
 from estimator.model import Model
 from estimator.quant import BLOCKS
-from estimator.records import dataclass
 from estimator.rounding import ROUNDINGS, Rounding
 
 REMEMBERED_MODELS = 48

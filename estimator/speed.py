@@ -5,6 +5,7 @@ memory that a driver has moved away over PCIe, pages that have no room from the 
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Workload, drawing_on
 from estimator.model import Model
@@ -20,7 +21,6 @@ from estimator.pace import (
     pace_of,
 )
 from estimator.reads import Reads, Work, reads_by_place, work_of
-from estimator.records import dataclass
 
 PCIE_BYTES_PER_SECOND = (6e9, 12e9, 25e9)
 """(low, expected, high) of what a driver moved to the host: PCIe 3.0 x8 to 4.0 x16, less their overhead. ASSUMED."""

@@ -1,11 +1,10 @@
 """From an estimate and the places as they are now: does it fit, and if not, what would happen."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from estimator.ledger import Estimate, Overflow, Place, drawing_on
-from estimator.records import dataclass
 
 
 class Level(IntEnum):

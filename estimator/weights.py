@@ -1,6 +1,7 @@
 """The bytes of a model's weights on each device and on the host, for a way to place them (estimator/placement.py)."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.model import Model, Tensor
@@ -13,7 +14,6 @@ from estimator.placement import (
     overrides_of,
     weight_device,
 )
-from estimator.records import dataclass
 from estimator.rounding import ROUNDINGS
 
 

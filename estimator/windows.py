@@ -5,7 +5,7 @@ src/llama-hparams.cpp, as of 2026-10. An architecture that is not here ignores a
 purpose).
 """
 
-from estimator.records import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)

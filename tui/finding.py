@@ -1,9 +1,10 @@
 """What a check found out, and the flags of each change."""
 
+from dataclasses import dataclass
+
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.needs import Needs
-from estimator.records import dataclass
 from probes.snapshot import Snapshot
 from tui.device_choice import said_by_hand
 from tui.humanize import size

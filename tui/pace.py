@@ -1,6 +1,7 @@
 """How fast an assessed load would run, in figures and in words, for reports and for the screen alike."""
 
-from estimator.records import dataclass
+from dataclasses import dataclass
+
 from estimator.speed import Speed, Stage, speed_of
 from estimator.verdict import Level, has_room
 from tui.humanize import count, fine_size, rate

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from estimator.ledger import Overflow, Place
-from estimator.records import dataclass
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 
 if TYPE_CHECKING:

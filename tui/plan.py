@@ -1,7 +1,7 @@
 """A load that a person has in mind, what it comes to on this machine now, and what to change about it."""
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -24,7 +24,6 @@ from estimator.mixture import QUANTS, UNQUANTISED, requantised
 from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.reads import work_of
-from estimator.records import dataclass
 from estimator.shell import quoted
 from estimator.verdict import Level, Verdict, judge
 from probes.snapshot import Process, Snapshot

@@ -1,13 +1,13 @@
 """A load as it was asked for on the command line, and the plan that it becomes once model and devices are known."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from estimator.engine import load_engine, usual_engine
 from estimator.errors import Unjudgeable
 from estimator.ledger import Workload
 from estimator.model import Model
-from estimator.records import dataclass
 from probes.snapshot import HOST_POOL, Device, Snapshot
 from tui.places import device_label, missing_places
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan

@@ -5,11 +5,11 @@ src/llama-kv-cache.cpp, as of 2026-10-01.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 
 from estimator.graph import CacheInputs, Draft, Node, stored
 from estimator.model import Model
-from estimator.records import dataclass
 
 
 def every_layer(model: Model, layer: int) -> bool:

@@ -1,7 +1,7 @@
 """Which builder writes the graph of which architecture."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import MappingProxyType
 
@@ -10,7 +10,6 @@ from estimator.graphs.attention import AttentionTraits
 from estimator.graphs.feed_forward import RouterTraits
 from estimator.graphs.transformer import Transformer
 from estimator.model import Model
-from estimator.records import dataclass
 
 
 def _no_variants(model: Model, layer: int) -> Hashable:

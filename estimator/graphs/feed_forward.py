@@ -3,11 +3,10 @@
 llama.cpp: `build_ffn` and `build_moe_ffn` in src/llama-graph.cpp, as of 2026-10-01.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from estimator.graph import Draft, Node
 from estimator.model import Experts
-from estimator.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

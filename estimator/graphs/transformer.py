@@ -4,12 +4,13 @@ llama.cpp: src/models/llama.cpp, qwen2.cpp, qwen3.cpp, qwen3moe.cpp, gemma2.cpp,
 openai-moe-iswa.cpp and deepseek2.cpp, as of 2026-10-01. They differ in a few habits, which are the traits below.
 """
 
+from dataclasses import dataclass
+
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.fork_latent import fork_latent_attention, whole_heads
 from estimator.graphs.latent import latent_attention
-from estimator.records import dataclass
 
 PLAIN_ATTENTION = AttentionTraits()
 PLAIN_ROUTER = RouterTraits()
