@@ -141,9 +141,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gpt2": Family(build=PLACED.build),
         "starcoder": Family(build=PLACED.build),
         "bloom": Family(build=Transformer(attention=UNPLACED, norm_operation="NORM", norms_embedding=True).build),
-        "phimoe": Family(
-            build=Transformer(attention=GEMMA, norm_operation="NORM", adds_residual_first=True, router=SOFTMAX).build
-        ),
+        "phimoe": Family(build=Transformer(attention=GEMMA, adds_residual_first=True, router=SOFTMAX).build),
         "phi2": Family(
             build=Transformer(
                 attention=GEMMA,
