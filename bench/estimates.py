@@ -23,7 +23,8 @@ from estimator.fit import fit
 from estimator.ledger import Place, Workload
 from estimator.llama_load import Load
 from estimator.model import Model
-from tui.plan import Plan, matrix, with_quant
+from tui.matrix import matrix
+from tui.plan import Plan, with_quant
 
 GIB = 1 << 30
 MODELS = ("llama-3.1-8b", "gemma-3-12b", "qwen3-30b-a3b", "deepseek-v2-lite")

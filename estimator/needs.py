@@ -121,29 +121,23 @@ def checkpoint_needs(model: Model, options: object, made: Estimate, host: str) -
 def mlx_needs(model: Model, options: object, made: Estimate, host: str) -> Needs:
     """MLX: tensors are read lazily into the memory that they end up in, which is the GPU's too."""
     del options, made, host
-    n_bytes, basis = file_bytes(model)
-    return Needs(
-        disk_bytes=n_bytes,
-        disk_basis=basis,
-        ram_bytes=0,
-        cached_bytes=n_bytes,
-        reason="arrays are read straight into unified memory; the page cache of the file can be given back",
-        source="mlx/io/safetensors.cpp, load_safetensors",
+    return _only_files(
+        model,
+        "arrays are read straight into unified memory; the page cache of the file can be given back",
+        "mlx/io/safetensors.cpp, load_safetensors",
     )
 
 
 def rule_of_thumb_needs(model: Model, options: object, made: Estimate, host: str) -> Needs:
     """Of an unknown engine: the files, and RAM for all of them where it does not map them."""
     del options, made, host
+    return _only_files(model, "whether files are mapped or read as a whole depends on the program", "rule of thumb")
+
+
+def _only_files(model: Model, reason: str, source: str) -> Needs:
+    """The files and their page cache, and no RAM beside the memory that the load ends up in."""
     n_bytes, basis = file_bytes(model)
-    return Needs(
-        disk_bytes=n_bytes,
-        disk_basis=basis,
-        ram_bytes=0,
-        cached_bytes=n_bytes,
-        reason="whether files are mapped or read as a whole depends on the program",
-        source="rule of thumb",
-    )
+    return Needs(disk_bytes=n_bytes, disk_basis=basis, ram_bytes=0, cached_bytes=n_bytes, reason=reason, source=source)
 
 
 @lru_cache(maxsize=64)

@@ -12,20 +12,11 @@ from estimator.ledger import Overflow, Place, Workload
 from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
+from tui.advice import advise, option_flags, quants_offered
 from tui.cli import main
+from tui.matrix import matrix
 from tui.places import places_of
-from tui.plan import (
-    Plan,
-    advise,
-    assess,
-    default_plan,
-    judged_again,
-    level_of,
-    matrix,
-    option_flags,
-    quants_offered,
-    with_quant,
-)
+from tui.plan import Plan, assess, default_plan, judged_again, level_of, with_quant
 
 GIB = 1 << 30
 

@@ -9,10 +9,11 @@ from estimator.model import Model
 from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
+from tui.advice import advise
 from tui.finding import Finding
 from tui.humanize import plain
 from tui.places import places_of
-from tui.plan import advise, assess
+from tui.plan import assess
 from tui.report import finding_text
 from tui.request import Request, UnknownDevice, chosen_devices
 from tui.schema import finding_json

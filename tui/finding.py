@@ -6,11 +6,12 @@ from estimator.ledger import Place
 from estimator.model import Model
 from estimator.needs import Needs
 from probes.snapshot import Snapshot
+from tui.advice import Advice, Change, option_flags
 from tui.device_choice import said_by_hand
 from tui.humanize import size
 from tui.pace import Pacing, pacing_of
 from tui.places import HOST_NAME
-from tui.plan import Advice, Assessment, Change, Plan, option_flags
+from tui.plan import Assessment, Plan
 from tui.request import Request
 
 TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it

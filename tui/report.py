@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level, Margin
+from tui.advice import Advice
 from tui.device_choice import start_line
 from tui.finding import Finding, Verification, change_flags
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.pace import Pacing, pace_line, stage_text
 from tui.places import HOST_NAME, missing_places
-from tui.plan import Advice, Assessment, Plan
+from tui.plan import Assessment, Plan
 
 WIDTH = 80
 """Lines are broken here, but for those that are there to be copied."""

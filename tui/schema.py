@@ -10,10 +10,11 @@ from estimator.engine import load_engine
 from estimator.ledger import Answer, Estimate, Place
 from estimator.model import Model
 from estimator.verdict import Level
+from tui.advice import Advice
 from tui.device_choice import environment_on, flags_on
 from tui.finding import Figures, Finding, Verification, change_flags
 from tui.pace import Pacing
-from tui.plan import Advice, Assessment, Plan
+from tui.plan import Assessment, Plan
 
 TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
 if TYPE_CHECKING:

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from estimator.engine import Engine, load_engine
 from estimator.model import Model
-from tui.plan import MATRIX_QUANTS, SMALLEST_CONTEXT_TOKENS, Plan, quants_offered, with_quant
+from tui.advice import quants_offered
+from tui.matrix import MATRIX_QUANTS
+from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, with_quant
 from tui.stored import near_size_for
 
 _MOST_CONTEXT_TOKENS = 1 << 20

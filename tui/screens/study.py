@@ -10,7 +10,9 @@ from estimator.ledger import Place
 from estimator.model import Model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
-from tui.plan import Advice, Assessment, Cell, Plan, advise, assess, level_of, matrix
+from tui.advice import Advice, advise
+from tui.matrix import Cell, matrix
+from tui.plan import Assessment, Plan, assess, level_of
 from tui.screens.steps import quants_of
 
 _NATIVE_TOKENS = 131072

@@ -14,7 +14,7 @@ from tui.widgets.verdict import CELL_STYLES, GLYPHS
 if TYPE_CHECKING:
     from textual import events
 
-    from tui.plan import Cell
+    from tui.matrix import Cell
     from tui.widgets.line import Line
     from tui.widgets.view import View
 

@@ -11,8 +11,9 @@ from tui.widgets.panel import Panel
 if TYPE_CHECKING:
     from estimator.ledger import Estimate
     from estimator.verdict import Verdict
+    from tui.advice import Advice
     from tui.pace import Pacing
-    from tui.plan import Advice, Assessment
+    from tui.plan import Assessment
     from tui.widgets.view import View
 
 GLYPHS = ("●", "▲", "◆", "✗")

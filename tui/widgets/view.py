@@ -12,8 +12,10 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
 
     from estimator.ledger import Place
     from probes.snapshot import Snapshot
+    from tui.advice import Advice
+    from tui.matrix import Cell
     from tui.pace import Pacing
-    from tui.plan import Advice, Assessment, Cell, Plan
+    from tui.plan import Assessment, Plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,48 @@
+"""Every quant against every context: what each takes, and the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from estimator.errors import EstimatorError
+from estimator.ledger import Place
+from estimator.verdict import Level
+from tui.plan import Plan, assess, with_quant
+
+MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One combination of quant and context."""
+
+    quant: str
+    context_tokens: int
+    n_bytes: int
+    """Expected, on the devices; on the host where there are none."""
+    level: Level
+    plan: Plan
+
+
+def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants: Sequence[str]) -> tuple[Cell, ...]:
+    """Every quant at every context, row by row; what can't be judged is left out."""
+    cells = []
+    for quant in quants:
+        for tokens in contexts:
+            cell_plan = replace(
+                plan, model=with_quant(plan.model, quant), workload=replace(plan.workload, context_tokens=tokens)
+            )
+            try:
+                made = assess(cell_plan, places, is_quick=True)
+            except EstimatorError:
+                continue
+            names = made.device_names or tuple(place.name for place in made.places)
+            cells.append(
+                Cell(
+                    quant=quant,
+                    context_tokens=tokens,
+                    n_bytes=made.estimate.n_bytes(names),
+                    level=made.verdict.level,
+                    plan=cell_plan,
+                )
+            )
+    return tuple(cells)
