@@ -8,13 +8,15 @@ from test_app import app_on, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from estimator.engine import ENGINES
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.messages import PlanChanged
 from tui.plan import default_plan
 from tui.screens.dashboard import Dashboard
 from tui.screens.options import fields_of, parse_value
-from tui.screens.steps import contexts_of, with_context_step, with_devices_step, with_quant_step
+from tui.screens.steps import contexts_of, with_context_step, with_devices_step, with_engine, with_quant_step
+from tui.screens.study import contexts_shown
 
 
 def test_contexts_are_powers_of_two_and_what_the_model_has() -> None:
@@ -196,3 +198,21 @@ async def test_models_in_the_picker_are_judged_for_this_machine() -> None:
 
         assert "fails" in text_of(app) or "spills" in text_of(app)
         assert "fits" not in text_of(app)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+async def test_every_option_of_every_engine_is_listed_with_its_whole_flag(name: str) -> None:
+    plan = with_engine(default_plan(model()), name)
+    app = app_on(workstation())
+    async with app.run_test(size=(120, 60)) as pilot:
+        app.post_message(PlanChanged(plan, is_model_new=True))
+        await pilot.pause()
+        await pilot.press("o")
+        await pilot.pause()
+
+        shown = text_of(app)
+        assert [field.flag for field in fields_of(plan) if field.flag not in shown] == []
+
+
+def test_what_has_no_context_has_one_column() -> None:
+    assert len(contexts_shown(default_plan(model("Whisper large v3")))) == 1

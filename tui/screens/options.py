@@ -60,8 +60,9 @@ class OptionsScreen(Browser):
             return
         self.listing.entitle(f"Options of {plan.engine.NAME}")
         self._fields = fields_of(plan)
-        head = f"{'flag':<17} {'value':<12} what it is"
-        self.listing.show([_row(field) for field in self._fields], head=((head, "dim"),))
+        width = max(len(field.flag or field.name) for field in self._fields)
+        head = f"{'flag':<{width}} {'value':<12} what it is"
+        self.listing.show([_row(field, width) for field in self._fields], head=((head, "dim"),))
         self.describe(self.listing.cursor)
 
     def describe(self, index: int) -> None:
@@ -190,17 +191,17 @@ def parse_value(field: Field, text: str) -> Any:
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if value is None or value == "":
         return "not given"
     if isinstance(value, bool):
         return "on" if value else "off"
     return ",".join(f"{part:g}" for part in value) if isinstance(value, tuple) else str(value)
 
 
-def _row(field: Field) -> Line:
+def _row(field: Field, width: int) -> Line:
     return (
-        (fit_text(field.flag or field.name, 17) + " ", "text"),
-        (fit_text(_text(field.value), 12) + " ", "dim" if field.value is None else "strong"),
+        (fit_text(field.flag or field.name, width) + " ", "text"),
+        (fit_text(_text(field.value), 12) + " ", "dim" if field.value in (None, "") else "strong"),
         (field.help, "dim"),
     )
 

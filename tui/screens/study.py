@@ -74,6 +74,8 @@ def study(
 
 def contexts_shown(plan: Plan) -> list[int]:
     """Powers of two from 2k up to what the model has, that itself, and the plan's own."""
+    if not plan.model.has_context:
+        return [plan.workload.context_tokens]
     native = plan.model.native_context_tokens or _NATIVE_TOKENS
     powers = [1024 << n for n in range(1, 11) if 1024 << n <= native]
     return sorted({*powers, native, plan.workload.context_tokens})
