@@ -41,7 +41,12 @@ class VerdictPanel(Panel):
         head = _headline(made, width)
         split = (("  ", "text"), *_split(made.estimate, _names(made), 3 if width >= 66 else 2))
         if made.verdict.level < 2:
-            lines = [head, split, *_best(view, width, is_short=height < 5), *_speed(view.pacing, width)]
+            lines = [
+                head,
+                split,
+                *_best(view, width, is_short=height < 5 or bool(made.estimate.answers)),
+                *_speed(view.pacing, width),
+            ]
             if made.verdict.reason:
                 lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
             return [*lines, *_answers(made.estimate, width), *_notes(view.advice, width)]
