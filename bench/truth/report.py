@@ -57,10 +57,22 @@ def print_report(replay: Replay, *, by_family: bool = True, n_worst: int = 0) ->
             if by_family:
                 for family, of_family in grouped(of_part, lambda figure: figure.family).items():
                     print(line_of(f"    {family}", of_family))
+    print_together(replay.figures, parts)
     print_verdicts(replay.happenings)
     for reason, n in replay.skipped.most_common():
         print(f"not compared: {n:4d}  {reason}")
     print_worst(replay, n_worst)
+
+
+def print_together(figures: Sequence[Figure], parts: Sequence[str]) -> None:
+    """All engines as one, part by part, where there is more than one of them."""
+    if len({figure.engine for figure in figures}) < 2:
+        return
+    for part in parts:
+        of_part = [figure for figure in figures if figure.part == part]
+        if of_part:
+            print(line_of(f"together, {part}", of_part))
+    print(line_of("together, all of it", figures))
 
 
 def print_verdicts(happenings: Sequence[Happening]) -> None:

@@ -319,7 +319,7 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
     n_bytes = int((total * GIB) if total is not None else card["reported_mib"] * MIB) if card or total else 0
     is_apple = text.startswith("Apple") or (row["engine"] == "mlx-lm" and "NVIDIA" not in text)
     limit = _metal_bytes(row, n_bytes) if is_apple else n_bytes
-    capability = (card or {}).get("cuda_cc")
+    major, _, minor = str((card or {}).get("cuda_cc") or "").partition(".")
     product = (card or {}).get("name", text)
     devices = tuple(
         Place(
@@ -330,7 +330,7 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
             usable_bytes=n_bytes if total is not None else None,
             product=product,
             draws_on="RAM" if is_apple else None,
-            compute_capability=tuple(map(int, capability.split("."))) if capability else None,  # type: ignore[arg-type]
+            compute_capability=(int(major), int(minor)) if minor else None,
         )
         for number in range(n_devices)
     )
