@@ -127,6 +127,12 @@ class Model:
         return len(self.layers)
 
     @property
+    def stored_as(self) -> str:
+        """The quant as a person should read it: gpt-oss was published at 16 bits, its experts as MXFP4."""
+        has_packed_experts = self.quant in ("BF16", "F16") and any(tensor.type == "MXFP4" for tensor in self.tensors)
+        return f"{self.quant}, experts MXFP4" if has_packed_experts else self.quant
+
+    @property
     def has_context(self) -> bool:
         """Whether it works through a context of tokens; of models that are known by their size alone nobody knows."""
         return bool(self.layers)

@@ -210,3 +210,10 @@ def test_a_conversion_for_another_engine_is_not_judged(
 ) -> None:
     assert main(["check", "Qwen3 8B", "--engine", name, "--quant", quant, "--simulate", "RTX 4090"]) == 3
     assert f"loads no {quant}; --engine" in " ".join(capsys.readouterr().out.split())
+
+
+def test_gpt_oss_as_published_is_not_told_as_if_all_of_it_had_16_bits() -> None:
+    published = as_published_for(load_engine("vllm"), catalogue.read("gpt-oss 20B"))
+
+    assert published.stored_as == "BF16, experts MXFP4"
+    assert as_published_for(load_engine("vllm"), catalogue.read("Qwen3 8B")).stored_as == "BF16"

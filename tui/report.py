@@ -82,7 +82,7 @@ def _verdict_lines(finding: Finding, *, is_coloured: bool) -> Iterator[str]:
 
 
 def _load_line(finding: Finding) -> str:
-    parts = [plain(finding.model.name, 60), finding.model.quant]
+    parts = [plain(finding.model.name, 60), finding.model.stored_as]
     if finding.plan is not None:
         workload = finding.plan.workload
         if finding.model.has_context:

@@ -34,10 +34,15 @@ class LoadPanel(Panel):
         engine = f"{plan.engine.NAME} · {placement_of(view)}"
         if height < TALL_LINES:
             return [
-                ((name, "strong"), ("   ", "text"), (plan.model.quant, "strong"), (f"   context {context}", "text")),
+                (
+                    (name, "strong"),
+                    ("   ", "text"),
+                    (plan.model.stored_as, "strong"),
+                    (f"   context {context}", "text"),
+                ),
                 ((sentence((engine, cache_of(plan))), "dim"),),
             ][:height]
-        labels = [("Model", name), ("Quant", plan.model.quant), ("Context", context)]
+        labels = [("Model", name), ("Quant", plan.model.stored_as), ("Context", context)]
         if height > TALL_LINES:
             labels += [("Engine", plan.engine.NAME), ("Layers", placement_of(view))]
         else:
