@@ -1,10 +1,13 @@
 """The seam between hardware and the rest: real, simulated and replayed hardware all come through it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
+from probes.access import REAL, Access
+from probes.errors import ProbeUnavailable
+from probes.presence import MISSING
 from probes.snapshot import Reading
 
 
@@ -24,8 +27,18 @@ class Probe(Protocol):
         ...
 
 
-DescribeProcess = Callable[[int], tuple[str, str] | None]
-"""pid -> (name, command line), or None where the process cannot be seen."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Title:
+    """How a person knows a process. Untrusted text."""
+
+    name: str
+    command: str
+    user: str | None = None
+    container: str | None = None
+
+
+DescribeProcess = Callable[[int], Title | None]
+"""Of a pid; None where the process cannot be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +52,28 @@ class ProbeSource:
     """Names the processes that the probe reports by number only. None where they are not of this machine (a replay)."""
 
 
-def real_sources(names: Iterable[str] = ("host", "nvidia", "apple")) -> tuple[ProbeSource, ...]:
+def real_sources(access: Access = REAL) -> tuple[ProbeSource, ...]:
     """The vendors of this machine, none of them imported or opened yet."""
-    return tuple(ProbeSource(name=name, open=_opener(name), describe_process=_describe_process) for name in names)
+    return tuple(
+        ProbeSource(name=name, open=_opener(name, access), describe_process=_describer(access)) for name in MISSING
+    )
 
 
-def _opener(name: str) -> Callable[[], Probe]:
+def _opener(name: str, access: Access) -> Callable[[], Probe]:
     def open_vendor() -> Probe:
+        reason = MISSING[name](access)
+        if reason is not None:
+            raise ProbeUnavailable(reason, is_expected=True)
         # Imported only now: a vendor costs up to 26 ms (pynvml), which is paid on its own thread.
-        probe: Probe = import_module(f"probes.vendors.{name}").open_probe()
+        probe: Probe = import_module(f"probes.vendors.{name}").open_probe(access)
         return probe
 
     return open_vendor
 
 
-def _describe_process(pid: int) -> tuple[str, str] | None:
-    described: tuple[str, str] | None = import_module("probes.vendors.host").describe_process(pid)
-    return described
+def _describer(access: Access) -> DescribeProcess:
+    def describe(pid: int) -> Title | None:
+        title: Title | None = import_module("probes.vendors.host").describe_process(pid, access.root)
+        return title
+
+    return describe

@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, asdict, fields
 from typing import Any, TypeVar
 
 from probes.errors import ProbeError
-from probes.snapshot import Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
 
 SCHEMA = 1
 
@@ -32,10 +32,8 @@ class RecordingError(ProbeError):
 
 def snapshot_to_json(snapshot: Snapshot) -> dict[str, Any]:
     """What ``json.dumps`` takes, and ``snapshot_from_json`` reads back equal in every field."""
-    plain = asdict(snapshot)
-    return {"schema": SCHEMA} | {
-        key: list(value) if isinstance(value, tuple) else value for key, value in plain.items()
-    }
+    plain: dict[str, Any] = _listed(asdict(snapshot))
+    return {"schema": SCHEMA} | plain
 
 
 def snapshot_from_json(value: object) -> Snapshot:
@@ -60,8 +58,17 @@ def snapshot_from_json(value: object) -> Snapshot:
         versions=_rows(Version, fields(Version), value, "versions"),
         machine=None if machine is None else _row(Machine, fields(Machine), machine, "machine"),
         late_seconds=_figure(_present(value, "late_seconds"), "late_seconds"),
+        # Recordings from before 0.2 have none.
+        absences=_rows(Absence, fields(Absence), value, "absences") if "absences" in value else (),
         pending=tuple(_text(name, f"pending[{index}]") for index, name in enumerate(_list(value, "pending"))),
     )
+
+
+def _listed(value: Any) -> Any:
+    """With lists for tuples, as JSON has them."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def _present(value: dict[str, Any], key: str) -> object:
@@ -135,6 +142,16 @@ def _truth(value: object, where: str) -> bool:
     return value
 
 
+def _texts(value: object, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise RecordingError(f"{where} is a list, not {_kind(value)}")
+    return tuple(_text(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
+def _details(value: object, where: str) -> Details:
+    return _row(Details, fields(Details), value, where)
+
+
 def _optional(read: Callable[[object, str], _T]) -> Callable[[object, str], _T | None]:
     return lambda value, where: None if value is None else read(value, where)
 
@@ -147,6 +164,10 @@ _READERS: dict[object, Callable[[object, str], object]] = {
     str | None: _optional(_text),
     int | None: _optional(_count),
     float | None: _optional(_figure),
+    bool | None: _optional(_truth),
+    tuple[str, ...]: _texts,
+    tuple[str, ...] | None: _optional(_texts),
+    Details | None: _optional(_details),
 }
 """How a field of each type is read. A field of another type in the snapshot needs a line here; a test sees to it."""
 

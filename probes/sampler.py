@@ -16,8 +16,8 @@ from threading import Condition, Thread, current_thread
 from typing import TypeVar
 
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
-from probes.probe import DescribeProcess, Probe, ProbeSource
-from probes.snapshot import Fault, Process, Reading, Snapshot
+from probes.probe import DescribeProcess, Probe, ProbeSource, Title
+from probes.snapshot import Absence, Fault, Process, Reading, Snapshot
 
 _GRACE_SECONDS = 0.15
 """How long a snapshot waits for probes that have been asked. A person sees this as at once; most answer in 5 ms."""
@@ -52,6 +52,8 @@ class Answer:
     """When the question was put that is still open; None where none is."""
     error: str | None = None
     """Why there is no reading. None also where there is nothing to read, and that is no fault."""
+    absence: str | None = None
+    """How one can tell that there is nothing to read, where that is no fault."""
 
 
 def take_snapshot(
@@ -84,6 +86,9 @@ def take_snapshot(
         machine=next((reading.machine for reading in aged if reading.machine is not None), None),
         late_seconds=max(
             (*(pool.late_seconds for pool in pools), *(device.late_seconds for device in devices)), default=0.0
+        ),
+        absences=tuple(
+            Absence(probe=answer.probe, reason=answer.absence) for answer in answers if answer.absence is not None
         ),
         pending=tuple(answer.probe for answer in answers if not answer.has_answered),
     )
@@ -305,7 +310,7 @@ class _Worker:
         self._close()
         if isinstance(result, ProbeUnavailable):
             if result.is_expected:
-                return answer, now_seconds + _ABSENT_RETRY_SECONDS
+                return replace(answer, absence=str(result)), now_seconds + _ABSENT_RETRY_SECONDS
             return replace(answer, error=str(result)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
         retry_seconds = now_seconds + self._lost_retry_seconds
         self._lost_retry_seconds = min(2 * self._lost_retry_seconds, _ABSENT_RETRY_SECONDS)
@@ -335,24 +340,34 @@ class _Titles:
 
     def __init__(self, describe: DescribeProcess) -> None:
         self._describe = describe
-        self._known: dict[int, tuple[float, tuple[str, str] | None]] = {}
+        self._known: dict[int, tuple[float, Title | None]] = {}
 
     def named(self, processes: Iterable[Process], now_seconds: float) -> tuple[Process, ...]:
-        known: dict[int, tuple[float, tuple[str, str] | None]] = {}
+        known: dict[int, tuple[float, Title | None]] = {}
         named = []
         for process in processes:
             pid = process.pid
-            if process.name is None:
+            if process.name is None and not process.is_outside:
                 found = known.get(pid) or self._known.get(pid)
                 if found is None or found[0] + _TITLE_SECONDS <= now_seconds:
                     found = (now_seconds, self._describe(pid))
                 known[pid] = found
                 title = found[1]
-                named.append(process if title is None else replace(process, name=title[0], command=title[1]))
+                named.append(process if title is None else _titled(process, title))
             else:
                 named.append(process)
         self._known = known
         return tuple(named)
+
+
+def _titled(process: Process, title: Title) -> Process:
+    return replace(
+        process,
+        name=title.name,
+        command=title.command,
+        user=process.user if title.user is None else title.user,
+        container=process.container if title.container is None else title.container,
+    )
 
 
 def _attempt(action: Callable[[], _T]) -> _T | ProbeError:

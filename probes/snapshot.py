@@ -19,8 +19,45 @@ class Pool:
     """What can still be allocated. The driver's own figure where there is one, never total less used."""
     reserved_bytes: int | None = None
     """The part of ``used_bytes`` that the driver or firmware keeps for itself."""
+    cached_bytes: int | None = None
+    """The part of ``free_bytes`` that caches hold and give back on demand: page cache, ZFS ARC."""
+    limited_by: str | None = None
+    """What keeps ``total_bytes`` below the memory that is built in, such as a control group. Untrusted text."""
+    medium: str | None = None
+    """Of swap space: ``zram`` (compressed RAM), ``zswap``, ``file``, ``partition``."""
     late_seconds: float = 0.0
     """How old these figures were when the snapshot was taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """What is read of a device only while somebody looks at it. Counts are since the driver was loaded."""
+
+    graphics_clock_megahertz: float | None = None
+    most_graphics_clock_megahertz: float | None = None
+    memory_clock_megahertz: float | None = None
+    most_memory_clock_megahertz: float | None = None
+    throttle_reasons: tuple[str, ...] | None = None
+    """Why it runs below its clocks, in words; empty where nothing holds it back."""
+    memory_temperature_celsius: float | None = None
+    fan_ratio: float | None = None
+    memory_utilization_ratio: float | None = None
+    """The share of time in which its memory was read or written."""
+    pcie_generation: int | None = None
+    most_pcie_generation: int | None = None
+    n_pcie_lanes: int | None = None
+    most_n_pcie_lanes: int | None = None
+    pcie_received_bytes_per_second: float | None = None
+    pcie_sent_bytes_per_second: float | None = None
+    n_links: int | None = None
+    """Of NVLink or xGMI, those that are up."""
+    link_received_bytes_per_second: float | None = None
+    link_sent_bytes_per_second: float | None = None
+    is_ecc_on: bool | None = None
+    n_corrected_errors: int | None = None
+    n_uncorrected_errors: int | None = None
+    n_retired_pages: int | None = None
+    """Pages or rows of its memory that were taken out of use."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +87,25 @@ class Device:
     """10^9 bytes: of its memory at the highest clock, where the driver tells clock and width."""
     compute_capability: str | None = None
     """CUDA's: ``8.9``."""
+    bus_address: str | None = None
+    """On the PCI bus: ``0000:01:00.0``."""
+    driver: str | None = None
+    """The kernel's, where a vendor has several: ``amdgpu``, ``i915``, ``xe``; on Windows ``WDDM`` or ``TCC``."""
+    parent_key: str | None = None
+    """The device that this one is a part of (MIG). The parent is no device of its own while it is split."""
+    capacity_bytes: int | None = None
+    """The size of its memory, where that is known although nothing can be read now."""
+    is_asleep: bool = False
+    """Suspended by the system to save power. Nothing was read, since that would wake it."""
+    hidden_by: str | None = None
+    """The variable that keeps programs started from this shell off it: ``CUDA_VISIBLE_DEVICES``."""
+    program_index: int | None = None
+    """The number by which a program started from this shell knows it, where it is not hidden from that."""
+    shared_used_bytes: int | None = None
+    """What it holds of the host's RAM beside its own memory: GTT of amdgpu, shared usage on Windows."""
+    shared_limit_bytes: int | None = None
+    """The most that it could hold of it."""
+    details: Details | None = None
     late_seconds: float = 0.0
 
 
@@ -64,6 +120,15 @@ class Process:
     """None where the process cannot be seen from here: another user's, or one outside this container."""
     command: str | None = None
     """The whole command line, arguments joined by blanks. Untrusted text."""
+    user: str | None = None
+    container: str | None = None
+    """The short name or id of the container that it runs in. Untrusted text."""
+    is_outside: bool = False
+    """Its number is one of another namespace: a process of that number here, if any, is not this one."""
+    shared_used_bytes: int | None = None
+    """What it holds of the host's RAM through this device."""
+    utilization_ratio: float | None = None
+    """The share of the device's time that it had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +143,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """A kind of hardware that was looked for and is not here, and how one can tell. That is no fault."""
+
+    probe: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """The machine that the figures belong to."""
 
@@ -88,6 +161,28 @@ class Machine:
     n_cores: int | None = None
     """Physical cores; logical ones where the system does not tell them apart."""
     cpu_utilization_ratio: float | None = None
+    n_logical_cores: int | None = None
+    instruction_sets: tuple[str, ...] = ()
+    """Those that inference gains from: ``avx2``, ``avx512``, ``amx``, ``neon``, ``sve`` ..."""
+    n_numa_nodes: int | None = None
+    memory_bandwidth_gigabytes_per_second: float | None = None
+    """10^9 bytes, of all channels together; an estimate, see the next field."""
+    memory_bandwidth_basis: str | None = None
+    """What the estimate rests on, in words."""
+    system_name: str | None = None
+    """``Ubuntu 24.04.3 LTS``, ``macOS 26.1``."""
+    kernel: str | None = None
+    container: str | None = None
+    """The kind of container that this runs in: ``docker``, ``podman``, ``kubernetes``, ``lxc``."""
+    locked_memory_limit_bytes: int | None = None
+    """The most that a program started from here may lock (mlock); None where there is no limit or it is not known."""
+    stalled_ratio: float | None = None
+    """The share of the last ten seconds in which some task waited for memory (PSI some avg10)."""
+    fully_stalled_ratio: float | None = None
+    """In which all tasks did (PSI full avg10)."""
+    memory_pressure: str | None = None
+    """``normal``, ``warning`` or ``critical``, where the system says so itself (macOS)."""
+    is_on_battery: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +219,7 @@ class Snapshot:
     machine: Machine | None = None
     late_seconds: float = 0.0
     """The age of the oldest figure in it."""
+    absences: tuple[Absence, ...] = ()
     pending: tuple[str, ...] = field(default=())
     """Probes that have been asked and have not answered yet, for the first time."""
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.access import run_command
 from probes.errors import ProbeUnavailable
 from probes.snapshot import HOST_POOL, Reading
 from probes.vendors import apple
@@ -198,13 +199,13 @@ def test_elsewhere_it_imports_nothing_for_it() -> None:
 
 def test_a_command_that_does_not_exist_is_an_os_error() -> None:
     with pytest.raises(OSError, match="No such file"):
-        apple.run_command(("/nonexistent/ioreg",))
+        run_command(("/nonexistent/ioreg",))
 
 
 def test_a_command_that_fails_is_an_os_error() -> None:
     with pytest.raises(OSError, match="status 3"):
-        apple.run_command((sys.executable, "-c", "raise SystemExit(3)"))
+        run_command((sys.executable, "-c", "raise SystemExit(3)"))
 
 
 def test_a_command_gives_what_it_prints() -> None:
-    assert apple.run_command((sys.executable, "-c", "print(5)")).strip() == b"5"
+    assert run_command((sys.executable, "-c", "print(5)")).strip() == b"5"

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from probes.errors import ProbeLost, ProbeUnavailable
+from probes.probe import Title
 from probes.snapshot import HOST_POOL, SWAP_POOL, Pool, Reading
 from probes.sysfs import read_number, read_text
 from probes.vendors.host import LinuxProbe, PsutilProbe, describe_process
@@ -258,13 +259,13 @@ def test_psutil_gives_the_same_shape_of_reading() -> None:
 def test_process_has_its_name_and_the_whole_command_line(tree: Tree) -> None:
     tree.write("proc/42/comm", "ollama")
     tree.write("proc/42/cmdline", b"/usr/bin/ollama\0serve\0")
-    assert describe_process(42, str(tree.root)) == ("ollama", "/usr/bin/ollama serve")
+    assert describe_process(42, str(tree.root)) == Title(name="ollama", command="/usr/bin/ollama serve")
 
 
 def test_name_that_the_kernel_cut_is_made_whole(tree: Tree) -> None:
     tree.write("proc/42/comm", "VLLM::EngineCor")
     tree.write("proc/42/cmdline", b"VLLM::EngineCore_0\0\0\0")
-    assert describe_process(42, str(tree.root)) == ("VLLM::EngineCore_0", "VLLM::EngineCore_0")
+    assert describe_process(42, str(tree.root)) == Title(name="VLLM::EngineCore_0", command="VLLM::EngineCore_0")
 
 
 def test_command_line_need_not_be_utf8_and_is_bounded(tree: Tree) -> None:
@@ -272,14 +273,14 @@ def test_command_line_need_not_be_utf8_and_is_bounded(tree: Tree) -> None:
     tree.write("proc/42/cmdline", b"bad\xff\0" + b"a" * 100_000)
     described = describe_process(42, str(tree.root))
     assert described is not None
-    assert described[0] == "bad\N{REPLACEMENT CHARACTER}"
-    assert len(described[1]) == 4096
+    assert described.name == "bad\N{REPLACEMENT CHARACTER}"
+    assert len(described.command) == 4096
 
 
 def test_kernel_thread_is_called_by_its_name(tree: Tree) -> None:
     tree.write("proc/2/comm", "kthreadd")
     tree.write("proc/2/cmdline", b"")
-    assert describe_process(2, str(tree.root)) == ("kthreadd", "kthreadd")
+    assert describe_process(2, str(tree.root)) == Title(name="kthreadd", command="kthreadd")
 
 
 @pytest.mark.parametrize("pid", [0, -1, 4_000_000])
@@ -295,7 +296,7 @@ def test_container_does_not_name_a_process_that_only_shares_the_number(tree: Tre
     (tree.root / "proc/42/fd/0").symlink_to("/dev/pts/1")
     assert describe_process(42, str(tree.root)) is None
     (tree.root / "proc/42/fd/3").symlink_to("/dev/nvidiactl")
-    assert describe_process(42, str(tree.root)) == ("bash", "bash")
+    assert describe_process(42, str(tree.root)) == Title(name="bash", command="bash")
 
 
 # --- small files

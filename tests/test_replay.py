@@ -14,7 +14,7 @@ from probes.errors import ProbeError, ProbeUnavailable
 from probes.probe import Probe
 from probes.recording import RecordingError, snapshot_from_json, snapshot_to_json
 from probes.replay import replay_sources, snapshot_from_line
-from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import HOST_POOL, Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
 
 GIB = 1024**3
 
@@ -79,11 +79,17 @@ _STRATEGIES: dict[object, st.SearchStrategy[Any]] = {
     str | None: st.none() | _TEXTS,
     int | None: st.none() | _COUNTS,
     float | None: st.none() | _FIGURES,
+    bool | None: st.none() | st.booleans(),
+    tuple[str, ...]: st.lists(_TEXTS, max_size=2).map(tuple),
+    tuple[str, ...] | None: st.none() | st.lists(_TEXTS, max_size=2).map(tuple),
 }
 
 
 def rows(make: type) -> st.SearchStrategy[Any]:
     return st.builds(make, **{field.name: _STRATEGIES[field.type] for field in fields(make)})
+
+
+_STRATEGIES[Details | None] = st.none() | rows(Details)
 
 
 def tuples(make: type, **options: Any) -> st.SearchStrategy[Any]:
@@ -100,6 +106,7 @@ _SNAPSHOTS = st.builds(
     versions=tuples(Version),
     machine=st.none() | rows(Machine),
     late_seconds=_FIGURES,
+    absences=tuples(Absence),
     pending=st.lists(_TEXTS, max_size=2).map(tuple),
 )
 

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from probes.errors import ProbeLost, ProbeUnavailable
-from probes.probe import Probe, ProbeSource
+from probes.probe import Probe, ProbeSource, Title
 from probes.sampler import Answer, Sampler, take_one, take_snapshot
 from probes.snapshot import Device, Fault, Machine, Pool, Process, Reading, Snapshot
 
@@ -313,9 +313,9 @@ def test_shorter_interval_holds_at_once() -> None:
 def test_processes_are_named_by_their_source_and_known_names_stay() -> None:
     described: list[int] = []
 
-    def describe(pid: int) -> tuple[str, str]:
+    def describe(pid: int) -> Title:
         described.append(pid)
-        return "ollama", "ollama serve"
+        return Title(name="ollama", command="ollama serve")
 
     snapshot = take_one([FakeProbe(GPU).source(describe_process=describe)], PATIENCE_SECONDS)
     assert [(process.name, process.command) for process in snapshot.processes] == [

@@ -1,1 +1,1 @@
-"""One vendor, one file: ``open_probe()`` raises ProbeUnavailable with a reason a user can act on."""
+"""One vendor, one file: ``open_probe(access)`` raises ProbeUnavailable with a reason a user can act on."""

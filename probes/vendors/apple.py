@@ -14,10 +14,10 @@ after what follows. Whoever has one can help with the output of the ``ioreg`` co
 - ``sysctl iogpu.wired_limit_mb``: 0 is the default heuristic, else the limit in MiB.
 """
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from probes.access import REAL, Access, Run
 from probes.errors import ProbeUnavailable
 from probes.probe import Probe
 from probes.snapshot import HOST_POOL, Device, Fault, Reading
@@ -25,29 +25,24 @@ from probes.working_set import estimated_metal_bytes
 
 _SYSCTL = "/usr/sbin/sysctl"
 _ACCELERATORS = ("/usr/sbin/ioreg", "-r", "-d", "1", "-c", "IOAccelerator", "-a")
-_TIMEOUT_SECONDS = 3.0
 _MOST_PLIST_BYTES = 4 * 1024**2
 """Assumed: without the tree below an accelerator its property list has some ten kilobytes."""
 _MOST_BYTES = 2**63 - 1
 _MIB = 1024**2
 
-Run = Callable[[Sequence[str]], bytes]
-"""Gives what a command prints. Raises OSError where it cannot be run, fails or takes too long."""
 
-
-def open_probe() -> Probe:
+def open_probe(access: Access = REAL) -> Probe:
     """The Mac's GPU.
 
     Raises:
         ProbeUnavailable: this is no Mac with Apple silicon.
     """
-    system: str = sys.platform  # widened: a type checker takes the bare name for the system that it runs on
-    if system != "darwin":
+    if access.system != "darwin":
         raise ProbeUnavailable("this is no Mac with Apple silicon", is_expected=True)
-    return _open_on_mac()
+    return _open_on_mac(access)
 
 
-def _open_on_mac() -> Probe:
+def _open_on_mac(access: Access) -> Probe:
     import platform  # noqa: PLC0415 - only Macs pay for it
 
     if platform.machine() != "arm64":
@@ -56,7 +51,7 @@ def _open_on_mac() -> Probe:
             is_expected=True,
         )
     metal = _MetalDevice()
-    return AppleProbe(run=run_command, working_set=metal.working_set_bytes, release=metal.release)
+    return AppleProbe(run=access.run, working_set=metal.working_set_bytes, release=metal.release)
 
 
 class AppleProbe:
@@ -175,30 +170,6 @@ def _whole_number(printed: bytes) -> int | None:
 
 def _text(printed: bytes) -> str:
     return printed[:200].decode("utf-8", "replace").strip()
-
-
-def run_command(command: Sequence[str]) -> bytes:
-    """What the command prints, within the time limit.
-
-    Raises:
-        OSError: it cannot be run, fails or takes too long.
-    """
-    import subprocess  # noqa: PLC0415 - 11 ms, and only Macs pay
-
-    try:
-        done = subprocess.run(  # noqa: S603 - absolute paths and fixed arguments, nothing from outside
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_TIMEOUT_SECONDS,
-            check=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise TimeoutError(f"no answer within {_TIMEOUT_SECONDS:g} s") from error
-    except subprocess.CalledProcessError as error:
-        raise OSError(f"ended with status {error.returncode}") from error
-    return done.stdout
 
 
 class _MetalDevice:

@@ -8,9 +8,10 @@ import os
 import sys
 from dataclasses import replace
 
+from probes.access import REAL, Access
 from probes.cgroup import groups
 from probes.errors import ProbeLost, ProbeUnavailable
-from probes.probe import Probe
+from probes.probe import Probe, Title
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
 from probes.sysfs import read_bytes, read_fields, read_number, read_text
 
@@ -26,9 +27,9 @@ _DESCRIPTORS = 4096
 """How many open files of one process are looked through for those (ASSUMED)."""
 
 
-def open_probe() -> Probe:
+def open_probe(access: Access = REAL) -> Probe:
     """The probe of the system that this runs on."""
-    return LinuxProbe() if sys.platform == "linux" else PsutilProbe()
+    return LinuxProbe(access.root) if access.system == "linux" else PsutilProbe()
 
 
 class LinuxProbe:
@@ -117,8 +118,8 @@ class PsutilProbe:
         """Nothing is held open."""
 
 
-def describe_process(pid: int, root: str = "/") -> tuple[str, str] | None:
-    """Name and command line of a process of this machine, or None where it cannot be seen. Untrusted text.
+def describe_process(pid: int, root: str = "/") -> Title | None:
+    """What is known of a process of this machine, or None where it cannot be seen. Untrusted text.
 
     A driver reports the pids of the whole machine. In a container, a process of that number may be quite another one:
     there, only one that has a GPU's file open is taken for it.
@@ -135,7 +136,7 @@ def describe_process(pid: int, root: str = "/") -> tuple[str, str] | None:
     command = b" ".join(arguments).decode(errors="replace")
     program = os.path.basename(arguments[0]).decode(errors="replace")
     is_cut = len(comm.encode()) >= _COMM_LENGTH and program.startswith(comm)
-    return (program if is_cut else comm), command or comm
+    return Title(name=program if is_cut else comm, command=command or comm)
 
 
 # --- what the kernel says of memory and processor
@@ -233,7 +234,7 @@ def _uses_gpu(descriptors: str) -> bool:
     return False
 
 
-def _describe_by_psutil(pid: int) -> tuple[str, str] | None:
+def _describe_by_psutil(pid: int) -> Title | None:
     import psutil  # noqa: PLC0415 - deferred: 16 to 20 ms; see the head of this file
 
     try:
@@ -245,7 +246,7 @@ def _describe_by_psutil(pid: int) -> tuple[str, str] | None:
         command = " ".join(process.cmdline())[:_COMMAND_BYTES]
     except (psutil.Error, OSError):
         command = ""
-    return name, command or name
+    return Title(name=name, command=command or name)
 
 
 def _other_machine(n_cores: int | None) -> Machine:

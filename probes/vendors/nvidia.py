@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 
 from probes import nvml_codes as codes
+from probes.access import REAL, Access
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.probe import Probe
 from probes.snapshot import HOST_POOL, Device, Fault, Pool, Process, Reading, Version
@@ -51,7 +52,7 @@ _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.from
 Thor, which CUDA 12 called 101. An H100 SXM has 16896 cores in 132 of them, a GB10 6144 in 48."""
 
 
-def open_probe() -> Probe:
+def open_probe(access: Access = REAL) -> Probe:  # noqa: ARG001 - the library has no root
     """NVML, started.
 
     Raises:

@@ -1,0 +1,113 @@
+"""Machines that are not at hand, each described in one file of ``tests/machines``: what its probes would find there.
+
+A TOML file per machine::
+
+    origin = "built from documents: ..."        # or "recorded: ...", or "simulated driver: ..."
+    system = "linux"
+    directories = ["sys/fs/cgroup/empty"]
+    [files]                                     # path below the root = content
+    "proc/meminfo" = '''...'''
+    [binary_files]                             # path = bytes in base64, for files that are no text
+    [links]                                     # path = where the symbolic link points
+    [commands]                                  # command line = what it prints; any other cannot be run
+    [environment]
+    [[nvml.gpu]]                                # NVML function = answer; "refused" = {function = code}
+"""
+
+import base64
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from fake_nvml import FakeNvml, used_by
+
+from probes.access import Access
+from probes.probe import Probe, ProbeSource, real_sources
+from probes.sampler import take_one
+from probes.snapshot import Snapshot
+from probes.vendors.nvidia import NvidiaProbe
+
+FOLDER = Path(__file__).parent / "machines"
+PATIENCE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedMachine:
+    """What one file describes, laid out under a root."""
+
+    origin: str
+    access: Access
+    described: dict[str, Any]
+
+    def sources(self) -> tuple[ProbeSource, ...]:
+        """As the app would open them there; NVML alone is stood in for."""
+        return tuple(self._with_nvml(source) for source in real_sources(self.access))
+
+    def snapshot(self) -> Snapshot:
+        return take_one(self.sources(), PATIENCE_SECONDS)
+
+    def _with_nvml(self, source: ProbeSource) -> ProbeSource:
+        nvml = self.described.get("nvml")
+        if source.name != "nvidia" or nvml is None:
+            return source
+        fake = nvml_of(nvml)
+
+        def open_nvidia() -> Probe:
+            return NvidiaProbe(fake)
+
+        return ProbeSource(name=source.name, open=open_nvidia, describe_process=source.describe_process)
+
+
+def recorded_machine(name: str, folder: Path) -> RecordedMachine:
+    """The machine of that name, its files laid out in ``folder``."""
+    described = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    for path in described.get("directories", ()):
+        (folder / path).mkdir(parents=True, exist_ok=True)
+    for path, text in described.get("files", {}).items():
+        _write(folder / path, text.encode())
+    for path, text in described.get("binary_files", {}).items():
+        _write(folder / path, base64.b64decode(text))
+    for path, target in described.get("links", {}).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).symlink_to(target)
+    commands = described.get("commands", {})
+
+    def run(command: Sequence[str]) -> bytes:
+        printed: str | None = commands.get(" ".join(command))
+        if printed is None:
+            raise FileNotFoundError(2, "No such file or directory", command[0])
+        return printed.encode()
+
+    access = Access(
+        root=str(folder),
+        system=described.get("system", "linux"),
+        run=run,
+        environment=described.get("environment", {}),
+    )
+    return RecordedMachine(origin=described["origin"], access=access, described=described)
+
+
+def nvml_of(described: dict[str, Any]) -> FakeNvml:
+    """The driver's library as the section ``nvml`` describes it."""
+    gpus = described.get("gpu", [])
+    fake = FakeNvml(len(gpus))
+    for gpu, listed in zip(fake.gpus, gpus, strict=True):
+        answers = dict(listed)
+        gpu.refusals = answers.pop("refused", {})
+        gpu.memory = answers.pop("memory", gpu.memory)
+        gpu.answers |= {name: _answer(name, answer) for name, answer in answers.items()}
+    return fake
+
+
+def _answer(name: str, answer: Any) -> Any:
+    if name.endswith(("RunningProcesses_v3", "RunningProcesses_v2")):
+        return [used_by(process["pid"], process.get("used")) for process in answer]
+    return SimpleNamespace(**answer) if isinstance(answer, dict) else answer
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
