@@ -34,6 +34,7 @@ _INDEXED = {"attention.indexer.top_k": 2048}
 _STREAMS = _INDEXED | {"hyper_connection.sinkhorn_iterations": 3, "hyper_connection.epsilon": 1e-6}
 _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
+        "afmoe": _SIGMOID,
         "cohere2": {"logit_scale": 0.25},
         "deepseek32": _INDEXED,
         "deepseek4": _STREAMS
@@ -56,7 +57,9 @@ _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType
         "minicpm": {"rope.scaling.type": "longrope"},
         "minimax-01": {"residual_scale": 1.0},
         "minimax-m3": _INDEXED | {"attention.indexer.block_size": 128, "attention.indexer.local_blocks": 1},
-        "muse-glimmer": {"logit_scale": 1.0},
+        "hy_v3": _SIGMOID,
+        "laguna": _SIGMOID,
+        "muse-glimmer": {"logit_scale": 1.0, "final_logit_softcapping": 30.0},
         "command-r": {"logit_scale": 0.0625},
         "ernie4_5-moe": {"interleave_moe_layer_step": 1},
         "gemma4": {"embedding_length_per_layer_input": 0, "final_logit_softcapping": 30.0},
@@ -70,7 +73,13 @@ _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType
         "exaone-moe": _SIGMOID,
         "dots1": _SIGMOID,
         "kimi-linear": _SIGMOID,
-        "cohere2moe": {"logit_scale": 0.25, "expert_gating_func": 2},
+        "step35": _SIGMOID,
+        "cohere2moe": {
+            "logit_scale": 0.25,
+            "expert_gating_func": 2,
+            "expert_weights_norm": True,
+            "attention.layer_norm_rms_epsilon": None,  # its norms take the mean off: conversion/command_r.py
+        },
         "deepseek2": {},
         "qwen2vl": _PICTURE_SECTIONS,
         "qwen3vl": _PICTURE_SECTIONS,
@@ -79,6 +88,10 @@ _REQUIRED_BY_ARCHITECTURE: Mapping[str, Mapping[str, object]] = MappingProxyType
         "qwen35moe": _SECTIONS,
     }
 )
+_UNPREFIXED: Mapping[str, Mapping[str, object]] = MappingProxyType(
+    {"apertus": {f"xielu.{name}": 0.8 for name in ("alpha_n", "alpha_p", "beta", "eps")}}
+)
+"""The same for keys that don't begin with the architecture's name."""
 _WIDTH_OF_EXPERTS = "expert_feed_forward_length"
 
 
@@ -118,7 +131,8 @@ def _loadable(metadata: Mapping[str, object], tensors: Sequence[Tensor]) -> dict
     n_types = metadata.get(f"{architecture}.token_type_count")
     return {
         **({} if n_types is None else {"tokenizer.ggml.token_type_count": n_types}),
-        **{f"{architecture}.{key}": value for key, value in added.items()},
+        **{f"{architecture}.{key}": value for key, value in added.items() if value is not None},
+        **_UNPREFIXED.get(architecture, {}),
         "tokenizer.ggml.model": "no_vocab",
         **metadata,
     }

@@ -42,6 +42,11 @@ _DEVICE_BUFFER = r"[A-Za-z_ ]*?(\d+)"
 MOST_DRAFTED_TOKENS = 3
 """--spec-draft-n-max, common/common.h: so many drafted tokens are checked at once, each with its logits."""
 
+CACHING_ALL_LAYERS = frozenset({"deci"})
+"""Their layers without attention are in the cache too, and have values in it where all are as wide as the widest
+(`llama_kv_cache` in src/llama-kv-cache.cpp leaves out only what a filter says; measured: 80 layers of Nemotron Super
+49B have values, 49 have keys, build 0c1e57098)."""
+
 
 class Load:
     """A model and what is asked of it, on places."""
@@ -157,7 +162,8 @@ class Load:
 
     def cached_value_width(self, layer: Layer) -> int:
         """Without flash attention values are stored transposed, as wide as in the widest layer (`v_trans`)."""
-        is_padded = layer.value_width > 0 and not self.options.is_flash_attention
+        has_values = layer.value_width > 0 or self.model.architecture in CACHING_ALL_LAYERS
+        is_padded = has_values and not self.options.is_flash_attention
         return widest_value(self.model) if is_padded else layer.value_width
 
     def kept(self, layer: Layer, kind: str) -> tuple[int, int]:

@@ -39,6 +39,10 @@ HEADLESS = frozenset(
 """Encoders that have no head, so that nothing of the embedding is copied for it (no LLM_TENSOR_OUTPUT in their files
 of src/models; measured with header-only files on a device with CUDA's rules, build 0c1e57098)."""
 
+UNCOPIED_HEADS = frozenset({"bitnet"})
+"""Their head is the embedding itself, where it lies: on the host (`build_lora_mm(model.tok_embd, cur)` in
+src/models/bitnet.cpp, which creates no LLM_TENSOR_OUTPUT)."""
+
 
 def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
     """The weights on each device and on the host.
@@ -50,7 +54,8 @@ def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict
     """
     sums = _Sums(kinds)
     tables = {device: weight_table(model, kind) for device, kind in kinds.items()}
-    sums.put(HOST, tables[HOST].input_bytes, read_ratio=0.0)  # one row of it
+    # One row of the embedding is read, all of it where it is the head.
+    sums.put(HOST, tables[HOST].input_bytes, read_ratio=1.0 if model.architecture in UNCOPIED_HEADS else 0.0)
     for block, device in enumerate(layout.layer_devices[:-1]):
         table = tables[device]
         sums.n_blocks[device] += 1
@@ -254,7 +259,7 @@ def weight_table(model: Model, kind: str) -> WeightTable:
         output_bytes=sums["output"],
         first_layer_bytes=sums["first"],
         rope_bytes=sums["rope"],
-        tied_bytes=0 if has_head or model.architecture in HEADLESS else tied_bytes,
+        tied_bytes=0 if has_head or model.architecture in HEADLESS | UNCOPIED_HEADS else tied_bytes,
         used_expert_ratio=min(1.0, model.experts.n_used / max(1, model.experts.n_experts)) if model.experts else 1.0,
         largest_bytes=largest,
     )

@@ -171,3 +171,23 @@ def test_only_encoders_with_a_head_keep_their_embedding_twice(name: str, device_
     held = held_weights(model, layout, {0: "cuda", HOST: "host"})
 
     assert (held[0].n_bytes, held[HOST].n_bytes) == (device_bytes, host_bytes)
+
+
+def test_layers_without_attention_keep_values_where_all_are_as_wide_as_the_widest() -> None:
+    # llama.cpp 0c1e57098 without flash attention, 16 384 cells of float16: 49 layers have keys, all 80 have values.
+    ram = Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40)
+    options = Options(n_gpu_layers=0, is_flash_attention=False)
+    load = Load(read("Llama 3.3 Nemotron Super 49B v1.5"), Workload(context_tokens=16384), options, [ram])
+
+    assert sum(load.kept(layer, "cpu")[0] for layer in load.model.layers) == 4328521728
+
+
+def test_a_head_that_is_the_embedding_itself_is_not_copied_to_a_device() -> None:
+    # llama.cpp 0c1e57098 on one device with CUDA's rules, header-only files.
+    model = read("BitNet b1.58 2B-4T")
+    n_layers = model.n_layers + 1
+    layout = Layout(layer_devices=(0,) * n_layers, n_cpu_moe_layers=0, n_gpu_layers=n_layers)
+
+    held = held_weights(model, layout, {0: "cuda", HOST: "host"})
+
+    assert (held[0].n_bytes, held[HOST].n_bytes) == (1243824640, 269337600)

@@ -28,6 +28,8 @@ class AttentionTraits:
     """Scores go through a scaled tanh (Gemma 2)."""
     is_roped: Callable[[Model, int], bool] = every_layer
     """Whether a layer's queries and keys are rotated by their place."""
+    factors_windows: bool = True
+    """Layers with a sliding window have their frequencies' factors too (Step 3.5: only the full ones)."""
     norms_after_rope: bool = False
     """Queries and keys are normed once they are rotated (Hunyuan)."""
     norms_without_weight: bool = False
@@ -42,6 +44,26 @@ def attention(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> Nod
     else:
         query, key, value = _projections(draft, layer, x, traits)
     return attend(draft, layer, query, key, value, caps_scores=traits.caps_scores)
+
+
+def gated(draft: Draft, layer: int, x: Node, found: Node) -> Node:
+    """The attention's result times a gate that reads the layer's input; as it is where the model has none.
+
+    The gate is one number per head (Step 3.5), or per element (Trinity).
+    """
+    weight = f"blk.{layer}.attn_gate.weight"
+    if not draft.has(weight):
+        return found
+    n_gates = draft.tensors[weight][1][1]
+    width = found.shape[0]
+    if n_gates < width:
+        found = draft.view("attn_heads", "RESHAPE", (width // n_gates, n_gates, draft.n_tokens), found)
+    gate = draft.matrix("attn_gate", weight, x)
+    gate = draft.operation("attn_gate_act", "UNARY", gate.shape, gate)
+    if n_gates < width:
+        gate = draft.view("attn_gate_heads", "RESHAPE", (1, n_gates, draft.n_tokens), gate)
+    found = draft.operation("attn_gated", "MUL", found.shape, found, gate)
+    return found if n_gates == width else draft.view("attn_gated", "RESHAPE", (width, draft.n_tokens), found)
 
 
 def cache_inputs(draft: Draft, layer: int) -> CacheInputs:
@@ -113,7 +135,9 @@ def _placed(draft: Draft, layer: int, part: str, found: Node, traits: AttentionT
         return found
     is_roped = traits.is_roped(draft.model, layer)
     if is_roped:
-        found = draft.operation(f"{part}cur", "ROPE", found.shape, found, draft.positions, *rope_factors(draft, layer))
+        has_factors = traits.factors_windows or draft.model.layers[layer].window_tokens is None
+        factors = rope_factors(draft, layer) if has_factors else ()
+        found = draft.operation(f"{part}cur", "ROPE", found.shape, found, draft.positions, *factors)
     if traits.norms_without_weight and is_roped:
         found = draft.operation(f"{part}cur_normed", "RMS_NORM", found.shape, found)
     if has_norm and traits.norms_after_rope:

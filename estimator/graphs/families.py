@@ -35,6 +35,12 @@ def _on_windows(model: Model, layer: int) -> bool:
     return model.layers[layer].window_tokens is not None or not has_windows
 
 
+def _on_windows_or_dense(model: Model, layer: int) -> bool:
+    """As on windows, and the leading layers without experts too (Command A MoE)."""
+    n_dense = model.experts.n_leading_dense_layers if model.experts else 0
+    return layer < n_dense or _on_windows(model, layer)
+
+
 def _three_of_four(model: Model, layer: int) -> bool:
     """Every fourth layer is not rotated (SmolLM 3, Llama 4)."""
     del model
@@ -100,7 +106,10 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         **{
             name: Family(build=PLAIN.build)
             for name in (
+                "apertus",
+                "bitnet",
                 "chatglm",
+                "deci",
                 "deepseek2",
                 "ernie4_5",
                 "exaone",
@@ -168,6 +177,45 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             ).build
         ),
         "mimo2": Family(build=Transformer(router=RouterTraits(is_sigmoid=True, is_fixed=True)).build),
+        "afmoe": Family(
+            build=Transformer(
+                attention=AttentionTraits(is_roped=_three_of_four),
+                router=SIGMOID,
+                scales_embedding=True,
+                has_post_norms=True,
+                norms_before_rows=True,
+            ).build,
+            variant=_three_of_four,
+        ),
+        "step35": Family(
+            build=Transformer(
+                attention=AttentionTraits(factors_windows=False), router=SIGMOID, selects_after_stack=True
+            ).build
+        ),
+        "laguna": Family(build=Transformer(router=SIGMOID).build),
+        "hy_v3": Family(build=Transformer(router=SIGMOID, selects_normed=True).build),
+        "muse-glimmer": Family(
+            build=Transformer(
+                attention=AttentionTraits(is_roped=_on_windows),
+                norms_embedding=True,
+                has_post_norms=True,
+                norms_before_rows=True,
+                scales_logits=True,
+                caps_logits=True,
+            ).build
+        ),
+        "cohere2moe": Family(
+            build=Transformer(
+                attention=AttentionTraits(is_roped=_on_windows_or_dense),
+                router=RouterTraits(is_sigmoid=True),
+                norm_operation="NORM",
+                is_parallel=True,
+                halves_shared=True,
+                scales_logits=True,
+                selects_normed=True,
+            ).build,
+            variant=_on_windows_or_dense,
+        ),
         "arcee": Family(build=Transformer(is_squared=True).build),
         "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
         "dots1": Family(build=Transformer(router=SIGMOID).build),

@@ -71,6 +71,9 @@ def feed_forward(
             inner = draft.operation(f"{name}_glu", "GLU", (width, *wide.shape[1:]), wide)
         else:
             inner = _activated(draft, f"{name}_act", wide, is_squared=is_squared)
+    inner_norm = f"{block}sub_norm.weight"  # BitNet
+    if draft.has(inner_norm):
+        inner = draft.norm(inner, inner_norm)
     found = draft.matrix(f"{name}_out", f"{block}down{suffix}.weight", inner)
     return draft.biased(found, f"{block}down{suffix}.bias")
 
@@ -234,8 +237,9 @@ def _router(draft: Draft, layer: int, logits: Node, traits: RouterTraits) -> tup
         probabilities = draft.operation("ffn_moe_probs", op, logits.shape, draft.biased(logits, bias))
     by_expert = draft.view("ffn_moe_probs_reshaped", "RESHAPE", (1, n_experts, n_rows), probabilities)
     selection = logits if traits.chooses_by_logits else probabilities
-    if draft.has(f"{block}exp_probs_b.bias"):
-        correction = draft.weight(f"{block}exp_probs_b.bias")
+    corrections = f"{block}exp_probs_b.bias", f"{block}exp_probs_b"  # HunYuan 3 names it without a suffix
+    if found := [name for name in corrections if draft.has(name)]:
+        correction = draft.weight(found[0])
         selection = draft.operation("ffn_moe_probs_biased", "ADD", probabilities.shape, probabilities, correction)
     if shape.n_groups > 1:
         selection = _best_groups(draft, selection, shape)

@@ -7,10 +7,11 @@ openai-moe-iswa.cpp and deepseek2.cpp, as of 2026-10-01. They differ in a few ha
 from dataclasses import dataclass
 
 from estimator.graph import Draft, Node
-from estimator.graphs.attention import AttentionTraits, attention
+from estimator.graphs.attention import AttentionTraits, attention, gated
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.fork_latent import fork_latent_attention, whole_heads
 from estimator.graphs.latent import latent_attention
+from estimator.weights import UNCOPIED_HEADS
 
 PLAIN_ATTENTION = AttentionTraits()
 PLAIN_ROUTER = RouterTraits()
@@ -41,8 +42,14 @@ class Transformer:
     feed_forward_norm: str = "ffn_norm"
     has_post_norms: bool = False
     """Attention and feed-forward results are normed before they are added (Gemma)."""
+    norms_before_rows: bool = False
+    """The attention's result is normed before the output rows are chosen (Trinity)."""
     selects_after_stack: bool = False
     """The output rows are chosen after the last layer, not within it."""
+    selects_normed: bool = False
+    """They are chosen after the last norm: the normed states of all tokens are handed out, for predictors (MTP)."""
+    halves_shared: bool = False
+    """The sum of the chosen and the shared experts' results is halved (Command A MoE)."""
     adds_residual_first: bool = False
     """The sum's first term is the residual, whose memory it may then take over."""
     norms_without_weight: bool = False
@@ -50,6 +57,7 @@ class Transformer:
     adds_positions: bool = False
     """Each place has a vector of its own, which is added to the token's (GPT-2)."""
     norms_embedding: bool = False
+    """By nothing but its length where there is no weight for it (Muse)."""
     caps_logits: bool = False
 
     def build(self, draft: Draft) -> None:
@@ -69,18 +77,29 @@ class Transformer:
         for layer in draft.layers:
             draft.begin_layer()
             x = (self._parallel_block if self.is_parallel else self._block)(draft, layer, x)
-        if self._selects_late(draft):
+        if self._selects_after_stack(draft):
             x.is_output = True  # kept as the hidden state that is handed out
             x = draft.operation("result_rows", "GET_ROWS", (x.shape[0], draft.n_outputs), x, draft.output_rows)
-        logits(draft, x, is_capped=self.caps_logits, is_scaled=self.scales_logits, scales_hidden=self.scales_hidden)
+        logits(
+            draft,
+            x,
+            is_capped=self.caps_logits,
+            is_scaled=self.scales_logits,
+            scales_hidden=self.scales_hidden,
+            selects_rows=self.selects_normed,
+        )
 
     def _block(self, draft: Draft, layer: int, x: Node) -> Node:
         block = f"blk.{layer}."
+        if not draft.has(f"{block}attn_output.weight"):
+            return self._block_without_attention(draft, layer, x)
         normed = self._normed(draft, x, f"{block}attn_norm.weight")
         found = self._attended(draft, layer, normed)
+        if self.norms_before_rows:
+            found = draft.norm(found, f"{block}post_attention_norm.weight")
         if layer == draft.last_layer and not self._selects_late(draft):
             found, x = output_rows(draft, found, x)
-        if self.has_post_norms:
+        if self.has_post_norms and not self.norms_before_rows:
             found = draft.norm(found, f"{block}post_attention_norm.weight")
         residual = self._sum(draft, "ffn_inp", found, x)
         found = self._fed_forward(
@@ -91,6 +110,16 @@ class Transformer:
         terms = (residual, found) if self.adds_residual_first else (found, residual)
         return self._sum(draft, "l_out", *terms)
 
+    def _block_without_attention(self, draft: Draft, layer: int, x: Node) -> Node:
+        """A feed-forward network alone, or nothing: what a search for the best architecture left (Nemotron Super)."""
+        if layer == draft.last_layer:
+            shape = (x.shape[0], draft.n_outputs)
+            x = draft.operation("residual_rows", "GET_ROWS", shape, x, draft.output_rows)
+        if not draft.has(f"blk.{layer}.ffn_norm.weight"):
+            return x
+        found = self._fed_forward(draft, layer, draft.norm(x, f"blk.{layer}.ffn_norm.weight"))
+        return self._sum(draft, "l_out", found, x)
+
     def _normed(self, draft: Draft, x: Node, weight: str) -> Node:
         return draft.norm(x, weight) if self.norms_without_weight or draft.has(weight) else x
 
@@ -98,7 +127,7 @@ class Transformer:
         normed = draft.norm(x, f"blk.{layer}.attn_norm.weight")
         other = f"blk.{layer}.attn_norm_2.weight"  # Falcon 40B: the attention has a norm of its own
         attended = self._attended(draft, layer, draft.norm(x, other) if draft.has(other) else normed)
-        if layer == draft.last_layer:
+        if layer == draft.last_layer and not self._selects_late(draft):
             shape = (normed.shape[0], draft.n_outputs)
             attended, x = output_rows(draft, attended, x)
             normed = draft.operation("normed_rows", "GET_ROWS", shape, normed, draft.output_rows)
@@ -118,13 +147,22 @@ class Transformer:
         elif draft.model.latent is not None:
             found = latent_attention(draft, layer, x)
         else:
-            found = attention(draft, layer, x, self.attention)
+            found = gated(draft, layer, x, attention(draft, layer, x, self.attention))
+            found = self._inner_normed(draft, layer, found)
         found = draft.matrix("attn_out", f"blk.{layer}.attn_output.weight", found)
         return draft.biased(found, f"blk.{layer}.attn_output.bias")
 
+    def _inner_normed(self, draft: Draft, layer: int, found: Node) -> Node:
+        """BitNet's is normed before its output matrix."""
+        weight = f"blk.{layer}.attn_sub_norm.weight"
+        return draft.norm(found, weight) if draft.has(weight) else found
+
     def _fed_forward(self, draft: Draft, layer: int, x: Node) -> Node:
         if draft.has(f"blk.{layer}.ffn_gate_inp.weight"):
-            return experts(draft, layer, x, self._router(draft, layer), is_squared=self.is_squared)
+            found = experts(draft, layer, x, self._router(draft, layer), is_squared=self.is_squared)
+            if self.halves_shared and draft.has(f"blk.{layer}.ffn_up_shexp.weight"):
+                found = draft.operation("ffn_out_halved", "SCALE", found.shape, found)
+            return found
         return feed_forward(draft, layer, x, is_squared=self.is_squared)
 
     def _sum(self, draft: Draft, name: str, found: Node, other: Node) -> Node:
@@ -133,6 +171,9 @@ class Transformer:
         return draft.operation(name, "ADD", found.shape, found, other)
 
     def _selects_late(self, draft: Draft) -> bool:
+        return self.selects_normed or self._selects_after_stack(draft)
+
+    def _selects_after_stack(self, draft: Draft) -> bool:
         return self.selects_after_stack and draft.build.selects_rows_last
 
     def _router(self, draft: Draft, layer: int) -> RouterTraits:
@@ -168,9 +209,11 @@ def embedded(draft: Draft) -> Node:
 
 
 def embedding_norm(draft: Draft, x: Node) -> Node:
-    """With weights that lie with the first layer (`LLM_TENSOR_TOKEN_EMBD_NORM` in src/llama-arch.cpp)."""
+    """With weights that lie with the first layer (`LLM_TENSOR_TOKEN_EMBD_NORM` in src/llama-arch.cpp), or none."""
     first = draft.layout.layer_devices[0]
     x = draft.operation("norm", draft.norm_operation, x.shape, x)
+    if not draft.has("token_embd_norm.weight"):
+        return x
     x = draft.operation("norm", "MUL", x.shape, x, draft.weight("token_embd_norm.weight", device=first))
     return draft.operation("inp_norm", "ADD", x.shape, x, draft.weight("token_embd_norm.bias", device=first))
 
@@ -213,6 +256,8 @@ def logits(
     output_device = draft.layout.layer_devices[-1]
     if draft.has("output.weight"):
         found = draft.matrix("result_output", "output.weight", normed)
+    elif draft.model.architecture in UNCOPIED_HEADS:
+        found = draft.matrix("result_output", "token_embd.weight", normed)
     else:
         found = draft.matrix("result_output", "token_embd.weight", normed, device=output_device)
     found = draft.biased(found, "output.bias")
