@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.errors import ProbeLost, ProbeUnavailable
+from probes.nvml_library import has_gpu
 from probes.snapshot import HOST_POOL, Reading
-from probes.vendors.nvidia import NvidiaProbe, has_gpu
+from probes.vendors.nvidia import NvidiaProbe
 
 
 @pytest.fixture

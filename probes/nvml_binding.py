@@ -1,0 +1,57 @@
+"""The binding of NVML, nvidia-ml-py, with its errors as codes and its texts as they are, whatever their bytes.
+
+The module itself is handed in: only ``vendors/nvidia.py`` imports it.
+"""
+
+from typing import Any
+
+from probes import nvml_codes as codes
+
+
+class RefusedError(Exception):
+    """NVML's answer is an error code (nvml.h, `nvmlReturn_t`)."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Nvml:
+    """The functions of NVML by their names."""
+
+    def __init__(self, module: Any) -> None:
+        """``module`` is pynvml, or what stands in for it."""
+        self.n_calls = 0
+        self._module = module
+
+    def call(self, name: str, *arguments: Any) -> Any:
+        """Raises RefusedError, also where the binding or the driver is too old for the function."""
+        self.n_calls += 1
+        function = getattr(self._module, name, None)
+        if function is None:
+            raise RefusedError(codes.FUNCTION_NOT_FOUND)
+        try:
+            # The binding's decorator fails on a name that is not UTF-8; the function below it gives the bytes.
+            return getattr(function, "__wrapped__", function)(*arguments)
+        except self._module.NVMLError as error:
+            raise RefusedError(error.value) from error
+
+    def text(self, name: str, *arguments: Any) -> str:
+        return decoded(self.call(name, *arguments))
+
+    def try_call(self, name: str, *arguments: Any, lost: frozenset[int] = frozenset()) -> Any:
+        """None where the driver refuses; raises only for the codes in ``lost``."""
+        try:
+            return self.call(name, *arguments)
+        except RefusedError as refused:
+            if refused.code in lost:
+                raise
+            return None
+
+    def try_text(self, name: str, *arguments: Any, lost: frozenset[int] = frozenset()) -> str | None:
+        text = self.try_call(name, *arguments, lost=lost)
+        return None if text is None else decoded(text)
+
+
+def decoded(text: str | bytes) -> str:
+    return text.decode(errors="replace") if isinstance(text, bytes) else text

@@ -1,0 +1,66 @@
+"""What a GPU has said, by kind, with its age: asked anew when due, kept through a short failure, and then dropped."""
+
+from collections.abc import Callable
+from typing import Any
+
+from probes import nvml_codes as codes
+from probes.nvml_binding import RefusedError
+
+UNSUPPORTED_SECONDS = 60.0
+"""What a GPU has said not to support is not asked again before this."""
+_KEPT_SECONDS = 5.0
+"""A figure that the driver then fails to give is shown for so long, with its age (ASSUMED)."""
+
+
+class Figures:
+    """Kind -> when it was read, and what was read."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._read: dict[str, tuple[float, Any]] = {}
+        self._unsupported: dict[str, float] = {}
+        """Kind -> until when it is not asked again."""
+
+    def __contains__(self, kind: str) -> bool:
+        return kind in self._read
+
+    def value(self, kind: str) -> Any:
+        """None where it was never read, or is not supported."""
+        read = self._read.get(kind)
+        return None if read is None else read[1]
+
+    def read_seconds(self, kind: str) -> float:
+        """When it was read; long ago where it never was."""
+        read = self._read.get(kind)
+        return float("-inf") if read is None else read[0]
+
+    def once(self, kind: str, ask: Callable[[], Any]) -> None:
+        """Ask for what never changes."""
+        if kind not in self._read:
+            self.refresh(kind, ask)
+
+    def refresh(self, kind: str, ask: Callable[[], Any]) -> None:
+        """Ask for it, unless the GPU has said not long ago that it does not know.
+
+        Raises:
+            RefusedError: the GPU is lost (``codes.LOST``).
+        """
+        now_seconds = self._clock()
+        if self._unsupported.get(kind, now_seconds) > now_seconds:
+            return
+        try:
+            value = ask()
+        except RefusedError as refused:
+            if refused.code in codes.LOST:
+                raise
+            if refused.code in codes.MISSING:
+                self._unsupported[kind] = now_seconds + UNSUPPORTED_SECONDS
+            if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > _KEPT_SECONDS:
+                self._read.pop(kind, None)
+            return
+        self._read[kind] = (self._clock(), value)
+
+    def forget(self, *, but: frozenset[str]) -> None:
+        """Forget all but the kinds that stay true of a GPU that was lost."""
+        self._read = {kind: read for kind, read in self._read.items() if kind in but}
+        self._unsupported = {}
