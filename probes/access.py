@@ -49,6 +49,8 @@ class Attention:
 
     is_on_details: bool = False
     """Clocks, links, error counters: ``Device.details``."""
+    wants_awake: bool = False
+    """Asked for by a key: devices that sleep may be woken, and are kept awake."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

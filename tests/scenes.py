@@ -6,7 +6,7 @@ from functools import cache
 
 from estimator.model import Model
 from estimator.readers.catalogue import read
-from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import HOST_POOL, Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
 
 GIB = 1 << 30
 NOON = 1_795_262_400.0
@@ -121,7 +121,53 @@ def server(n_devices: int = 8, at: float = 0.0) -> Snapshot:
 
 def laptop(at: float = 0.0) -> Snapshot:
     """No GPU."""
-    return snapshot([], ram=(31.2, 9.4), at=at)
+    absences = (
+        Absence(probe="nvidia", reason="no NVIDIA driver is here"),
+        Absence(probe="apple", reason="this is no Mac with Apple silicon"),
+    )
+    return replace(snapshot([], ram=(31.2, 9.4), at=at), absences=absences)
+
+
+def mixed(at: float = 0.0) -> Snapshot:
+    """A card that spills into RAM, one that is hidden from this shell, and one that sleeps."""
+    full = replace(device(0, "NVIDIA GeForce RTX 4090"), shared_used_bytes=gib(3.2), shared_limit_bytes=gib(62.5))
+    hidden = replace(
+        device(1, "NVIDIA GeForce RTX 3060"), hidden_by="CUDA_VISIBLE_DEVICES=0", bus_address="0000:41:00.0"
+    )
+    asleep = Device(
+        key="gpu-2",
+        name="AMD Radeon RX 7600M XT",
+        vendor="amd",
+        index=2,
+        pool_key="gpu-2",
+        is_asleep=True,
+        capacity_bytes=gib(8),
+        driver="amdgpu",
+    )
+    full = replace(
+        full,
+        bus_address="0000:01:00.0",
+        compute_capability="8.9",
+        bandwidth_gigabytes_per_second=1008.1,
+        details=Details(
+            graphics_clock_megahertz=2520,
+            most_graphics_clock_megahertz=3105,
+            memory_clock_megahertz=10251,
+            most_memory_clock_megahertz=10501,
+            throttle_reasons=("the power limit", "heat"),
+            pcie_generation=4,
+            most_pcie_generation=4,
+            n_pcie_lanes=16,
+            most_n_pcie_lanes=16,
+            pcie_received_bytes_per_second=1.2 * GIB,
+            pcie_sent_bytes_per_second=0.1 * GIB,
+            is_ecc_on=False,
+            fan_ratio=0.62,
+            memory_utilization_ratio=0.41,
+        ),
+    )
+    gpus = [(full, pool("gpu-0", 23.5, 22.9)), (hidden, pool("gpu-1", 11.7, 0.4)), (asleep, None)]
+    return snapshot(gpus, at=at)
 
 
 def unified(at: float = 0.0) -> Snapshot:

@@ -226,7 +226,8 @@ async def test_every_screen_opens_and_escape_goes_back() -> None:
         for key, said in (
             ("m", "verdict here now"),
             ("x", "CUDA context"),
-            ("question_mark", "How to read the bars"),
+            ("question_mark", "type of the KV cache"),
+            ("g", "128 multiprocessors"),
             ("o", "--ubatch-size"),
             ("p", "llama-server"),
             ("h", "GPU 1 RTX 3060"),

@@ -3,15 +3,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import desktop, model, server, workstation
+from scenes import desktop, mixed, model, server, workstation
 from test_app import app_on, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from estimator.engine import ENGINES
+from probes.access import Attention
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
-from tui.messages import PlanChanged
+from tui.messages import PlanChanged, SnapshotTaken
 from tui.plan import default_plan
 from tui.screens.dashboard import Dashboard
 from tui.screens.options import fields_of, parse_value
@@ -131,7 +132,7 @@ async def test_an_option_is_changed_by_enter() -> None:
 async def test_processes_are_sorted_and_filtered() -> None:
     app = app_on(workstation())
     async with app.run_test(size=(100, 30)) as pilot:
-        await pilot.press("p", "s", "s", "s")
+        await pilot.press("p", "s", "s", "s", "s")
         assert text_of(app).index("2210") < text_of(app).index("41233")
 
         await pilot.press("slash", *"xorg", "enter")
@@ -216,3 +217,30 @@ async def test_every_option_of_every_engine_is_listed_with_its_whole_flag(name: 
 
 def test_what_has_no_context_has_one_column() -> None:
     assert len(contexts_shown(default_plan(model("Whisper large v3")))) == 1
+
+
+async def test_details_are_read_only_while_they_are_seen() -> None:
+    attention = Attention()
+    app = app_on(mixed(), attention=attention)
+    async with app.run_test(size=(120, 36)) as pilot:
+        assert not attention.is_on_details
+        await pilot.press("g")
+        await pilot.pause()
+        assert attention.is_on_details
+        assert "2\N{NO-BREAK SPACE}520 of 3\N{NO-BREAK SPACE}105 MHz" in text_of(app)
+        assert "the power limit, heat" in text_of(app)
+
+        await pilot.press("escape")
+        app.post_message(SnapshotTaken(mixed(at=1.0)))
+        await pilot.pause()
+        assert not attention.is_on_details
+
+
+async def test_a_key_wakes_what_sleeps_and_the_same_key_lets_it_sleep_again() -> None:
+    attention = Attention()
+    app = app_on(mixed(), attention=attention)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("g", "w")
+        assert attention.wants_awake
+        await pilot.press("w")
+        assert not attention.wants_awake

@@ -3,7 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from scenes import GIB, desktop, device, gib, laptop, model, pool, server, snapshot, unified, workstation
+from scenes import GIB, desktop, device, gib, laptop, mixed, model, pool, server, snapshot, unified, workstation
 from textual.geometry import Region, Size
 
 from estimator.model import Model
@@ -143,9 +143,7 @@ def test_without_a_gpu_the_ram_is_planned_for() -> None:
     view = view_of(laptop(), model("Llama 3.1 8B"))
 
     assert "● FITS in RAM" in drawn(VerdictPanel(), view)
-    assert "no GPU found: no NVIDIA driver library is installed here; the engine would run on the CPU" in drawn(
-        MemoryPanel(), view
-    )
+    assert "no GPU found: looked for NVIDIA, Apple; the engine would run on the CPU" in drawn(MemoryPanel(), view)
 
 
 def test_a_driver_that_cannot_be_used_is_the_reason_why_no_gpu_is_found() -> None:
@@ -250,3 +248,15 @@ def test_no_level_is_told_by_colour_alone() -> None:
 
 def test_used_memory_is_what_cannot_be_allocated() -> None:
     assert rows_of(view_of(desktop(5)))[0].used_bytes == gib(23.5) - (gib(23.5) - gib(5))
+
+
+def test_what_a_full_card_holds_in_ram_is_called_spilled() -> None:
+    assert "3.2 GiB of it spilled into RAM" in drawn(MemoryPanel(), view_of(mixed()), height=8)
+
+
+def test_a_device_that_programs_do_not_see_says_by_which_variable() -> None:
+    assert "hidden by CUDA_VISIBLE_DEVICES=0" in drawn(MemoryPanel(), view_of(mixed()), height=8)
+
+
+def test_a_device_that_sleeps_has_its_size_and_no_figures() -> None:
+    assert "asleep, 8.0 GiB, and not woken: g, then w does that" in drawn(MemoryPanel(), view_of(mixed()), height=8)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from estimator.errors import EstimatorError
     from estimator.model import Model
+    from probes.access import Attention
     from probes.probe import ProbeSource
     from probes.sampler import Sampler
     from probes.snapshot import Snapshot
@@ -72,6 +73,7 @@ class PlimsollApp(App[None]):
         snapshot: Snapshot | None = None,
         sampler: Sampler | None = None,
         feed: SnapshotFeed | None = None,
+        attention: Attention | None = None,
         interval_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
@@ -86,6 +88,8 @@ class PlimsollApp(App[None]):
         self._request, self._reading, self._model = request, reading, model
         self._feed = feed or SnapshotFeed()
         self._sampler = sampler
+        self._attention = attention
+        """Through which real probes are told what is looked at; None where they are not real."""
         self._is_own_sampler = sampler is None and bool(sources)
         if self._is_own_sampler:
             from probes.sampler import Sampler  # noqa: PLC0415
@@ -196,6 +200,7 @@ class PlimsollApp(App[None]):
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
                 screen.view = view
+        self._attend()
         if self._is_studying or (work := self._desk.study_due(self._clock())) is None:
             return
         self._is_studying = True
@@ -243,6 +248,25 @@ class PlimsollApp(App[None]):
         screen: Frame = module.open_screen()
         screen.set_reactive(Frame.view, self._desk.view())
         self.push_screen(screen)
+        self._attend(screen)
+
+    def _attend(self, seen: Frame | None = None) -> None:
+        """Let probes read what the screen shows that is seen, and no more."""
+        if self._attention is not None:
+            screen = self.screen if seen is None else seen
+            self._attention.is_on_details = isinstance(screen, Frame) and screen.WANTS_DETAILS
+
+    def action_wake_devices(self) -> None:
+        """Let the probes wake what sleeps; and let it sleep again."""
+        if self._attention is None:
+            self.tell("nothing can be woken here: these figures are not of this machine")
+            return
+        self._attention.wants_awake = not self._attention.wants_awake
+        self.tell(
+            "devices that sleep are woken, and kept awake until w is pressed again"
+            if self._attention.wants_awake
+            else "devices may go to sleep again"
+        )
 
     def action_toggle_pause(self) -> None:
         self._desk.is_paused = not self._desk.is_paused

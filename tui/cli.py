@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
     from estimator.engine import Engine
+    from probes.access import Access
     from probes.probe import ProbeSource
     from probes.snapshot import Snapshot
     from tui.request import Request
@@ -169,10 +170,14 @@ def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
 
 def _open_app(rest: list[str], shared: argparse.Namespace) -> int:
     request = _wanted(rest, shared)
-    sources = _sources(shared)
+    from probes.access import Access  # noqa: PLC0415
+
+    access = Access()
+    sources = _sources(shared, access)
+    is_real = shared.simulate is None and shared.replay is None
     from tui.launch import run_app  # noqa: PLC0415
 
-    return run_app(sources, request, interval_seconds=shared.interval)
+    return run_app(sources, request, interval_seconds=shared.interval, attention=access.attention if is_real else None)
 
 
 def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:
@@ -186,8 +191,8 @@ def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:
 # Hardware
 
 
-def _sources(given: argparse.Namespace) -> tuple[ProbeSource, ...]:
-    """The hardware meant: this machine's, a described one, or a recorded one."""
+def _sources(given: argparse.Namespace, access: Access | None = None) -> tuple[ProbeSource, ...]:
+    """The hardware meant: this machine's (through ``access`` where somebody attends), a described or a recorded one."""
     from probes.errors import ProbeError  # noqa: PLC0415
 
     if given.simulate is not None and given.replay is not None:
@@ -203,7 +208,7 @@ def _sources(given: argparse.Namespace) -> tuple[ProbeSource, ...]:
         raise UsageError(str(error)) from error
     from probes.probe import real_sources  # noqa: PLC0415
 
-    return real_sources()
+    return real_sources() if access is None else real_sources(access)
 
 
 def _replayed(path: str) -> tuple[ProbeSource, ...]:

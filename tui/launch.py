@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from estimator.model import Model
+    from probes.access import Attention
     from probes.probe import ProbeSource
     from tui.aside import Aside
     from tui.request import Request
@@ -22,7 +23,13 @@ _FIRST_SECONDS = 0.12
 """The first picture waits so long for the last of the drivers; most have answered while textual was imported."""
 
 
-def run_app(sources: Sequence[ProbeSource], request: Request | None = None, *, interval_seconds: float = 1.0) -> int:
+def run_app(
+    sources: Sequence[ProbeSource],
+    request: Request | None = None,
+    *,
+    interval_seconds: float = 1.0,
+    attention: Attention | None = None,
+) -> int:
     """Show the full-screen app until it is left, and return the exit status."""
     gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
     feed = SnapshotFeed()
@@ -39,6 +46,7 @@ def run_app(sources: Sequence[ProbeSource], request: Request | None = None, *, i
         interval_seconds=interval_seconds,
         request=request,
         reading=reading,
+        attention=attention,
     )
     try:
         app.run()

@@ -35,6 +35,7 @@ class Dashboard(Frame):
         Binding("minus,left", "app.step_context(-1)", "shorter context"),
         Binding("plus,equals_sign,right", "app.step_context(1)", "longer context"),
         Binding("d", "app.step_devices", "devices"),
+        Binding("g", "app.show('devices')", "details of the GPUs"),
         Binding("e", "app.choose_engine", "engine"),
         Binding("k", "app.step_kv_type", "type of the KV cache"),
         Binding("o", "app.show('options')", "options of the engine"),

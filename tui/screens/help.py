@@ -27,6 +27,7 @@ _GROUPS = (
         "What there is to see",
         (
             ("x", "explain: every byte of the estimate, with its source"),
+            ("g", "GPUs: clocks, links, errors; w in there wakes one that sleeps"),
             ("p", "processes on the GPUs"),
             ("h", "history of each pool"),
             ("f", "what could not be read, and what to do about it"),

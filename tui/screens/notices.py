@@ -23,6 +23,7 @@ class Notices(Browser):
         snapshot = self.view.snapshot
         said = [(fault.probe, fault.message) for fault in notices_of(self.view)]
         said += [(place.name, place.reason) for place in (missing_places(snapshot) if snapshot else ())]
+        absences = snapshot.absences if snapshot else ()
         wanted = self.text.casefold()
         width = max(20, self.size.width - 8)
         rows: list[Line] = []
@@ -31,6 +32,10 @@ class Notices(Browser):
             if wanted in text.casefold():
                 for number, line in enumerate(wrap(text, width)):
                     rows.append((("! " if number == 0 else "  ", "tight-bold"), (line, "text")))
+        for absence in absences:
+            text = plain(f"not here: {absence.probe}: {absence.reason}", 1000)
+            if wanted in text.casefold():
+                rows += [(("  ", "dim"), (line, "dim")) for line in wrap(text, width)]
         self.listing.show(rows, empty=(("everything could be read", "dim"),))
 
 

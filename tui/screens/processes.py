@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from tui.humanize import UNKNOWN, gib, plain
+from tui.humanize import UNKNOWN, gib, percent, plain, sentence
 from tui.places import device_label
 from tui.screens.browser import Browser
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.processes import NOT_VISIBLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from probes.snapshot import Process
     from tui.widgets.line import Line
 
-_COLUMNS = ("pid", "device", "held", "name", "command")
+_COLUMNS = ("pid", "device", "held", "user", "name", "command")
 
 
 class Processes(Browser):
@@ -38,8 +40,8 @@ class Processes(Browser):
         self._shown = found
         mark = "▼" if self.is_reversed else "▲"
         titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
-        pid, device, held, name, command = titles
-        head = f"{pid:>9}  {device:<10} {held:>9}  {name:<24} {command}"
+        pid, device, held, user, name, command = titles
+        head = f"{pid:>9}  {device:<10} {held:>9}  {user:<10} {name:<24} {command}"
         empty = "nothing of that name" if wanted else "no process holds memory on a GPU"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
@@ -53,7 +55,9 @@ class Processes(Browser):
         held = f"{gib(process.used_bytes, 2)} GiB" if process.used_bytes is not None else "not reported by the driver"
         where = self._labels.get(process.device_key, UNKNOWN)
         self.about.show(
-            (f"{process.pid} {name} on {where}: {held}", "strong"), (plain(process.command or "", 2000), "dim")
+            (f"{process.pid} {name} on {where}: {held}", "strong"),
+            *_about(process),
+            (plain(process.command or "", 2000), "dim"),
         )
 
     def _row(self, process: Process) -> Line:
@@ -61,19 +65,22 @@ class Processes(Browser):
             (f"{process.pid:>9}  ", "dim"),
             (fit_text(self._labels.get(process.device_key, UNKNOWN), 10) + " ", "text"),
             (right_text(gib(process.used_bytes, 2), 9), "strong"),
-            (f"  {fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
+            (f"  {fit_text(plain(process.user or UNKNOWN), 10)} ", "dim"),
+            (f"{fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
             (plain(process.command or "", 400), "dim"),
         )
 
     def _searched(self, process: Process) -> str:
         label = self._labels.get(process.device_key, "")
-        return f"{process.pid} {label} {process.name or ''} {process.command or ''}".casefold()
+        texts = (process.name, process.command, process.user, process.container)
+        return " ".join((str(process.pid), label, *(text or "" for text in texts))).casefold()
 
     def _key(self, process: Process) -> tuple[object, int]:
         keys: dict[str, object] = {
             "pid": process.pid,
             "device": self._labels.get(process.device_key, ""),
             "held": -1 if process.used_bytes is None else process.used_bytes,
+            "user": process.user or "",
             "name": (process.name or "").casefold(),
             "command": process.command or "",
         }
@@ -87,6 +94,22 @@ class Processes(Browser):
     def action_reverse(self) -> None:
         self.is_reversed = not self.is_reversed
         self.fill()
+
+
+def _about(process: Process) -> Iterator[tuple[str, str]]:
+    if process.is_outside:
+        yield "the number is the host's: from inside this container it cannot be told which process that is", "tight"
+    parts = []
+    if process.user is not None:
+        parts.append(f"user {plain(process.user, 40)}")
+    if process.container is not None:
+        parts.append(f"container {plain(process.container, 60)}")
+    if process.utilization_ratio is not None:
+        parts.append(f"{percent(process.utilization_ratio)} of the device's time")
+    if process.shared_used_bytes:
+        parts.append(f"{gib(process.shared_used_bytes, 2)} GiB of RAM through the device")
+    if parts:
+        yield sentence(parts), "text"
 
 
 def open_screen() -> Processes:

@@ -12,6 +12,7 @@ _KEYS = (
     ("d", "devices", "step_devices", 5),
     ("e", "engine", "choose_engine", 5),
     ("o", "options", "show('options')", 4),
+    ("g", "GPUs", "show('devices')", 8),
     ("p", "processes", "show('processes')", 6),
     ("h", "history", "show('timeline')", 7),
     ("x", "explain", "show('explain')", 3),

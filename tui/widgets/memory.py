@@ -2,7 +2,7 @@
 
 from textual import events
 
-from probes.snapshot import Device, Fault
+from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.widgets.bar import bar, sparkline
 from tui.widgets.line import Line, cut_text, fit_text, right_text, width_of, wrap
@@ -16,6 +16,12 @@ LIST_DEVICES = 16
 """Above it, the fullest first, in a list that scrolls under a line that sums them."""
 _SPARK_COLUMNS = 16
 _SPARK_SECONDS = 5.0
+_WORTH_SAYING_BYTES = 256 << 20
+"""Of RAM that a device holds beside its own memory: the desktop alone has tens of MiB there (ASSUMED)."""
+_FULL_SHARE = 0.15
+"""With less of its own memory free, what it holds in RAM is taken for spilled (ASSUMED: drivers move at the brim)."""
+_VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
+"""Those that most people have; all others are in the list that the key f opens."""
 _STYLES = ("fits", "tight", "bad", "bad")
 """By level."""
 
@@ -88,12 +94,17 @@ def notices_of(view: View) -> list[Fault]:
     faults += [Fault(probe=name, message="asked, and no answer yet …") for name in snapshot.pending]
     if not snapshot.devices and not snapshot.pending:
         probes = [fault for fault in faults if fault.probe != "host"]
-        reason = probes[0].message if probes else "no NVIDIA driver library is installed here"
+        reason = probes[0].message if probes else _looked_for(snapshot)
         others = [fault for fault in faults if fault not in probes[:1]]
         said = f"no GPU found: {reason}; the engine would run on the CPU"
         return [Fault(probe="", message=said), *others]
     unknown = {device.key for device in snapshot.devices if snapshot.pool(device.pool_key) is None}
     return [fault for fault in faults if fault.device_key not in unknown]  # those are said in the device's own row
+
+
+def _looked_for(snapshot: Snapshot) -> str:
+    names = [_VENDORS[absence.probe] for absence in snapshot.absences if absence.probe in _VENDORS]
+    return f"looked for {', '.join(names)}" if names else "nothing was looked for"
 
 
 def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
@@ -115,6 +126,24 @@ def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
     return lines
 
 
+def _aside(device: Device, row: Row) -> Line:
+    """What is out of the ordinary with a device that can be read."""
+    parts: Line = ()
+    if device.hidden_by is not None:
+        parts = ((f"hidden by {plain(device.hidden_by, 40)} · ", "tight"),)
+    shared = device.shared_used_bytes or 0
+    if shared >= _WORTH_SAYING_BYTES and row.pool is not None:
+        is_spilled = row.pool.free_bytes < row.pool.total_bytes * _FULL_SHARE
+        parts = (
+            *parts,
+            (
+                f"{size(shared)} of it {'spilled into' if is_spilled else 'held in'} RAM · ",
+                "tight" if is_spilled else "text",
+            ),
+        )
+    return parts
+
+
 class _Table:
     """Columns of the panel at one width."""
 
@@ -132,7 +161,8 @@ class _Table:
 
     def row(self, row: Row) -> Line:
         label = f"{row.label} {plain(row.name)}" if row.name else row.label
-        head = (fit_text(label, self.label_width), "strong"), ("  ", "text")
+        is_hidden = bool(row.devices) and all(device.hidden_by is not None for device in row.devices)
+        head = (fit_text(label, self.label_width), "dim" if is_hidden else "strong"), ("  ", "text")
         if row.pool is None:
             return (*head, (self._reason(row)[0], "tight"))
         style = "fits" if row.level is None else _STYLES[row.level]
@@ -148,7 +178,7 @@ class _Table:
         return (*head, *drawn, ("  ", "text"), *self.figures(row), *(self.vitals(row) if self.has_vitals else ()))
 
     def _reason(self, row: Row) -> list[str]:
-        return wrap(f"not reported: {plain(row.reason, 400)}", max(12, self.width - self.label_width - 2))
+        return wrap(plain(row.reason, 400), max(12, self.width - self.label_width - 2))
 
     def figures(self, row: Row) -> Line:
         """``4.6 used + 18.2 load = 22.8 of 23.5 GiB``, or the age where the figures are old."""
@@ -215,7 +245,9 @@ class _Table:
                 )
                 limit = f", may take {size(device.limit_bytes)}" if device.limit_bytes is not None else ""
                 part = ((f"{held}{limit} · ", "text"),)
-            lines.append((indent, *part, *self._vitals(device), *(self._spark(row) if self.width >= 70 else ())))
+            aside = _aside(device, row)
+            spark = self._spark(row) if self.width >= 70 else ()
+            lines.append((indent, *part, *aside, *self._vitals(device), *(() if part and aside else spark)))
         return lines
 
     def _vitals(self, device: Device) -> Line:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from probes.snapshot import HOST_POOL, Device, Pool, Snapshot
+from tui.humanize import size
 from tui.places import HOST_NAME, device_label
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Row:
     pool: Pool | None
     devices: tuple[Device, ...] = ()
     reason: str = ""
-    """Why the pool is not known."""
+    """Why there are no figures of the pool, as a sentence without its full stop."""
     load_bytes: int = 0
     landed_bytes: int = 0
     """What would come here because it has no room on a device."""
@@ -86,11 +87,16 @@ def _device_row(device: Device, snapshot: Snapshot, places: dict[str, Place], ma
         place=label,
         pool=pool,
         devices=(device,),
-        reason="" if pool else fault or "the driver does not say",
+        reason="" if pool else _asleep(device) or f"not reported: {fault or 'the driver does not say'}",
         load_bytes=margin.load_bytes if margin else 0,
         line_bytes=_line_bytes(pool, (label,), places),
         level=margin.level if margin and margin.load_bytes else None,
     )
+
+
+def _asleep(device: Device) -> str:
+    capacity = "" if device.capacity_bytes is None else f", {size(device.capacity_bytes)}"
+    return f"asleep{capacity}, and not woken: g, then w does that" if device.is_asleep else ""
 
 
 def _host_row(
@@ -102,7 +108,7 @@ def _host_row(
     landed = _landed_bytes(view)
     return Row(
         label=f"{labels[0] if len(labels) == 1 else 'GPUs'} + RAM" if labels else HOST_NAME,
-        name=short_name(sharing[0].name) if len(sharing) == 1 else "",
+        name=short_name(sharing[0].name) if len(sharing) == 1 else "(limit)" if pool.limited_by and not sharing else "",
         place=HOST_NAME,
         pool=pool,
         devices=sharing,

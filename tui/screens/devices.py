@@ -1,0 +1,80 @@
+"""Every device, and all that is known of the one under the cursor. Only while this is open are details read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.humanize import UNKNOWN, celsius, gib, percent, plain, watts
+from tui.places import device_label
+from tui.screens.browser import Browser
+from tui.widgets.device_facts import facts_of
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.rows import short_name
+
+if TYPE_CHECKING:
+    from probes.snapshot import Device, Snapshot
+    from tui.widgets.line import Line
+
+
+class Devices(Browser):
+    TITLE_TEXT = "Devices"
+    HINTS: ClassVar = (("↑ ↓", "details"), ("w", "wake what sleeps"), ("/", "filter"), ("esc", "back"))
+    HAS_ABOUT = True
+    WANTS_DETAILS = True
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "app.wake_devices", "wake what sleeps")]
+
+    def fill(self) -> None:
+        snapshot = self.view.snapshot
+        wanted = self.text.casefold()
+        self._shown: list[Device] = []
+        rows: list[Line] = []
+        n_cells = 30 if self.size.width >= 100 else 14
+        for device in snapshot.devices if snapshot else ():
+            label = device_label(device, snapshot.devices) if snapshot else ""
+            if snapshot is not None and wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
+                self._shown.append(device)
+                rows.append(_row(label, device, snapshot, n_cells))
+        head = f"{'':<9} {'':<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}         power"
+        empty = "no device of that name" if wanted else _none(snapshot)
+        self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
+        self.describe(self.listing.cursor)
+
+    def describe(self, index: int) -> None:
+        snapshot = self.view.snapshot
+        if snapshot is None or index >= len(self._shown):
+            self.about.show()
+            return
+        facts = list(facts_of(self._shown[index], snapshot))
+        self.about.show(*((f"{title:<10} {text}", "dim" if title == "identity" else "text") for title, text in facts))
+
+
+def _none(snapshot: Snapshot | None) -> str:
+    if snapshot is None or snapshot.pending:
+        return "reading …"
+    return "no GPU was found; press escape, then f for what was looked for"
+
+
+def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
+    """``n_cells``: of the name."""
+    pool = snapshot.pool(device.pool_key)
+    used, total = UNKNOWN, gib(device.capacity_bytes)
+    if pool is not None and device.pool_key == device.key:
+        used, total = gib(pool.used_bytes), gib(pool.total_bytes)
+    elif pool is not None:
+        used, total = gib(device.used_bytes), gib(device.limit_bytes or pool.total_bytes)
+    state = "asleep" if device.is_asleep else "hidden" if device.hidden_by else ""
+    return (
+        (f"{fit_text(label, 9)} ", "strong"),
+        (fit_text(plain(short_name(device.name)), n_cells), "text"),
+        (f" {right_text(used, 6)} {right_text(total, 7)}  ", "strong"),
+        (right_text(percent(device.utilization_ratio), 5), "text"),
+        (f"  {right_text(celsius(device.temperature_celsius), 6)}", "text"),
+        (f"  {state:<6} ", "tight"),
+        (watts(device.power_watts, device.power_limit_watts), "text"),
+    )
+
+
+def open_screen() -> Devices:
+    return Devices()
