@@ -84,6 +84,9 @@ class Place:
     """Dense float16 operations per second, as the maker states them."""
     usable_bytes: int | None = None
     """Of the total, what programs are offered: the driver keeps the rest to itself. None: not known."""
+    instruction_sets: tuple[str, ...] = ()
+    """Of the host's processor, as far as engines lay out weights by them: ``avx2``, ``amx``, ``dotprod`` (ARM). Empty:
+    not known."""
 
     @property
     def line_bytes(self) -> int:

@@ -185,12 +185,11 @@ class Load:
         """How the buffers there are rounded."""
         return "cpu" if place.kind == "host" and not self.devices else place.kind
 
-    def weights(self, layout: Layout) -> dict[int, Held]:
-        """By device, the host among them."""
+    def weights(self, layout: Layout, *, maps_file: bool = False) -> dict[int, Held]:
+        """By device, the host among them; ``maps_file`` as a load has them and --fit does not."""
         numbers = (*range(len(self.devices)), HOST)
-        return held_weights(
-            self.model, layout, {number: self.rounding_kind(self.place_of(number)) for number in numbers}
-        )
+        kinds = {number: self.rounding_kind(self.place_of(number)) for number in numbers}
+        return held_weights(self.model, layout, kinds, maps_file=maps_file and self.options.is_mapped)
 
     def computed_weights(self, layout: Layout) -> dict[int, int]:
         """Of them what is in no file, by device: matrices that ik_llama.cpp computes while loading."""

@@ -8,8 +8,9 @@ from estimator.ledger import Basis, Estimate, Kind, Place, Term
 from estimator.llama_load import Load
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout, compiled
+from estimator.repacking import Repacked, repacked
 from estimator.runtime import host_runtime, runtime_term
-from estimator.weights import Held, repacked
+from estimator.weights import ALWAYS_COPIED, HEADLESS, Held, embedded_bytes, weight_table
 
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
 MIB = 1 << 20
@@ -101,7 +102,7 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
             label, formula = "weights, computed", "the latents' matrices, turned while loading"
             place = load.place_of(device).name
             terms.append(derived(Kind.WEIGHTS, label, place, n_bytes, "llm_prepare_mla", formula))
-    for device, whole in load.weights(layout).items():
+    for device, whole in load.weights(layout, maps_file=True).items():
         n_computed = computed.get(device, 0)
         held = replace(whole, n_bytes=whole.n_bytes - n_computed, read_bytes=whole.read_bytes - n_computed)
         doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
@@ -110,17 +111,55 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
         formula += " and the embedding" if device == HOST else ""
         place = load.place_of(device).name
         is_mapped = device == HOST and load.options.is_mapped
-        if device == HOST and not load.devices and load.options.is_repacked and repacked(model).n_bytes:
-            moved = repacked(model)
-            left = Held(n_bytes=held.n_bytes - moved.n_bytes, read_bytes=max(0, held.read_bytes - moved.read_bytes))
-            terms.append(_weight_term(model, "weights, rearranged", place, moved, 0, REARRANGED))
+        moved = _repacked(load, layout) if device == HOST else Repacked()
+        if moved.n_bytes:
+            copies = Held(n_bytes=moved.n_bytes, read_bytes=moved.read_bytes)
+            left = Held(
+                # Beside Metal, what is rearranged may lie in the range that is mapped there, and is counted there.
+                n_bytes=max(0, held.n_bytes - moved.replaced_bytes),
+                read_bytes=max(0, held.read_bytes - moved.read_bytes),
+            )
+            terms.append(_weight_term(model, "weights, rearranged", place, copies, 0, REARRANGED))
             terms.append(_weight_term(model, "weights", place, left, doubt, formula, is_mapped=is_mapped))
         else:
             made = _weight_term(model, "weights", place, held, doubt, formula, is_mapped=is_mapped)
-            if load.place_of(device).kind == "metal" and held.n_bytes:
-                made = replace(made, high_bytes=made.high_bytes + METAL_PAGE_BYTES)
+            if load.place_of(device).kind == "metal" and held.n_bytes and load.options.is_mapped:
+                made = _over_a_file(made, load, layout)
             terms.append(made)
     return terms
+
+
+def _repacked(load: Load, layout: Layout) -> Repacked:
+    """What of the host's weights is rearranged: nothing where a device has them in buffers of its own for the host.
+
+    Metal has none (`get_host_buffer_type` in ggml-metal.cpp), CUDA, ROCm and Vulkan do (`make_cpu_buft_list`,
+    src/llama-model.cpp).
+    """
+    if not load.options.is_repacked or any(place.kind != "metal" for place in load.devices):
+        return Repacked()
+    model = load.model
+    n_loaded = model.n_layers - model.n_predictor_layers
+    blocks = tuple(block for block in range(n_loaded) if layout.layer_devices[block] == HOST)
+    return repacked(
+        model,
+        blocks,
+        load.host.instruction_sets,
+        has_output=layout.layer_devices[-1] == HOST and model.architecture not in HEADLESS,
+        is_head_apart=model.architecture in ALWAYS_COPIED,
+    )
+
+
+def _over_a_file(term: Term, load: Load, layout: Layout) -> Term:
+    """A Metal buffer's term, with pages at both ends, and of a file that is not at hand with any order of its tensors.
+
+    What may lie between the tensors of the device, or outside of them, is the embedding alone.
+    """
+    low, high = term.low_bytes, term.high_bytes + METAL_PAGE_BYTES
+    if load.model.file_bytes is None and not layout.n_host_layers:
+        table, between = weight_table(load.model, "metal"), embedded_bytes(load.model)
+        low -= between
+        high += table.input_bytes - table.tied_bytes - between
+    return replace(term, low_bytes=low, high_bytes=high)
 
 
 METAL_PAGE_BYTES = 16 << 10

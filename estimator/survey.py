@@ -14,12 +14,12 @@ from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_
 from estimator.mixture import DEFAULT_TYPES
 from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
+from estimator.repacking import is_copied
 from estimator.rounding import ROUNDINGS
 from estimator.runtime import host_runtime, runtime_term
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
-from estimator.weights import REPACKED_TYPES
 
 SOURCE = "estimator/catalogue/sketches.jsonl"
 N_BATCH_TOKENS, N_UBATCH_TOKENS = 2048, 512
@@ -161,9 +161,11 @@ class _Load:
             terms.append(_mapped(host, on_host))
         else:
             mapped = weights.blocks + weights.experts + weights.head
-            is_copied = DEFAULT_TYPES.get(self.stored_as) in REPACKED_TYPES
-            terms += [_mapped(host, on_host + (0 if is_copied else mapped))]
-            terms += [_term(host, Kind.WEIGHTS, mapped if is_copied else 0)]
+            stored, known = DEFAULT_TYPES.get(self.stored_as), host.instruction_sets
+            copied = mapped if is_copied(stored, known) else 0
+            tied = weights.tied if is_copied("Q8_0" if stored == "Q8_0" else "Q6_K", known) else 0
+            terms += [_mapped(host, on_host + mapped - copied)]
+            terms += [_term(host, Kind.WEIGHTS, copied + tied)]
             terms += [_term(host, Kind.KV_CACHE, layers_bytes - weights.blocks - weights.experts)]
         terms.append(_term(host, Kind.OUTPUT, 4 * self.sketch.model.vocabulary_size))
         terms.append(host_runtime(host))

@@ -14,6 +14,7 @@ from estimator.placement import (
     overrides_of,
     weight_device,
 )
+from estimator.quant import stored_bytes
 from estimator.rounding import ROUNDINGS
 
 
@@ -44,13 +45,14 @@ UNCOPIED_HEADS = frozenset({"bitnet"})
 src/models/bitnet.cpp, which creates no LLM_TENSOR_OUTPUT)."""
 
 
-def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict[int, Held]:
+def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str], *, maps_file: bool = False) -> dict[int, Held]:
     """The weights on each device and on the host.
 
     Args:
         model: whose.
         layout: who holds what.
         kinds: by device, HOST among them: a key of ROUNDINGS.
+        maps_file: Metal's buffers lie over the mapped file, as they do but while --fit measures.
     """
     sums = _Sums(kinds)
     tables = {device: weight_table(model, kind) for device, kind in kinds.items()}
@@ -73,10 +75,41 @@ def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str]) -> dict
     for device in set(layout.layer_devices[:-1]):
         sums.put(device, tables[device].rope_bytes)
     _put_ends(sums, model, layout, kinds, tables)
+    if maps_file and not layout.n_host_layers and not layout.n_cpu_moe_layers and not layout.overrides:
+        # With layers on the host too it may be the whole file; what the driver makes of that was not seen.
+        for device in (number for number, kind in kinds.items() if kind == "metal" and number != HOST):
+            sums.put(device, embedded_bytes(model), read_ratio=0.0)
+            sums.put(HOST, -embedded_bytes(model), read_ratio=0.0)
     return {
         device: Held(n_bytes=sums.held[device], read_bytes=sums.read[device], n_blocks=sums.n_blocks[device])
         for device in kinds
     }
+
+
+@lru_cache(maxsize=48)
+def embedded_bytes(model: Model) -> int:
+    """Embeddings that lie between other tensors in the file, so that Metal maps them with those.
+
+    Its buffer is the file from the first to the last tensor that it holds (`get_mapping_range`,
+    src/llama-model-loader.cpp; `load_tensors`, src/llama-model.cpp). TinyLlama as Q4_0, whose head comes before the
+    embedding, is 606.53 MiB there, all of the file; Qwen 2.5 7B as Q4_K_M, whose embedding comes first, all but that.
+    """
+    table = weight_table(model, "metal")
+    inputs = INPUT_TENSORS - {"token_embd.weight"} if table.tied_bytes else INPUT_TENSORS
+    n_loaded = model.n_layers - model.n_predictor_layers
+    held = [
+        number
+        for number, tensor in enumerate(model.tensors)
+        if tensor.name not in inputs and _block_of(tensor) < n_loaded
+    ]
+    if not held:
+        return 0
+    between = model.tensors[held[0] : held[-1]]
+    return sum(stored_bytes(tensor.type, tensor.shape) for tensor in between if tensor.name in inputs)
+
+
+def _block_of(tensor: Tensor) -> int:
+    return int(tensor.name.split(".", 2)[1]) if tensor.name.startswith("blk.") else -1
 
 
 class _Sums:
@@ -168,27 +201,6 @@ def block_tensors(model: Model) -> tuple[tuple[Tensor, ...], ...]:
             if number < model.n_layers:
                 blocks[number].append(tensor)
     return tuple(tuple(block) for block in blocks)
-
-
-REPACKED_TYPES = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
-"""What is rearranged on a processor with AVX2 (`ggml_repack_get_optimal_repack_type`, ggml-cpu/repack.cpp, 2026-10);
-the sum over them is what llama.cpp measured as CPU_REPACK for nine models, to the byte. ARM rearranges other types."""
-
-
-@lru_cache(maxsize=48)
-def repacked(model: Model) -> Held:
-    """What a load without a device rearranges: matrices that are multiplied with, experts among them."""
-    rounding, n_bytes, read_bytes = ROUNDINGS["cpu"], 0, 0
-    used_ratio = weight_table(model, "cpu").used_expert_ratio
-    n_loaded = model.n_layers - model.n_predictor_layers
-    loose = [tensor for tensor in model.tensors if tensor.name == "output.weight"]
-    for tensor in (*(tensor for block in block_tensors(model)[:n_loaded] for tensor in block), *loose):
-        is_experts = "_exps" in tensor.name
-        if tensor.type in REPACKED_TYPES and len(tensor.shape) == (3 if is_experts else 2):
-            n = rounding.tensor_bytes(tensor.type, tensor.shape)
-            n_bytes += n
-            read_bytes += round(n * used_ratio) if is_experts else n
-    return Held(n_bytes=n_bytes, read_bytes=read_bytes, n_blocks=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,12 @@ def test_free_is_the_drivers_free_and_the_host_is_last() -> None:
     assert (host.name, host.kind, host.free_bytes) == ("RAM", "host", 40 * GIB)
 
 
+def test_the_host_says_what_its_processor_computes_with() -> None:
+    machine = Machine(host_name="h", system="linux", instruction_sets=("avx2", "amx"))
+    (host,) = places_of(replace(snapshot(RAM), machine=machine))
+    assert host.instruction_sets == ("avx2", "amx")
+
+
 def test_windows_moves_what_has_no_room_to_shared_memory() -> None:
     for system in ("windows", "wsl"):
         device, _ = places_of(snapshot(RAM, CARD, devices=(nvidia(),), system=system))

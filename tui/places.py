@@ -77,6 +77,7 @@ def places_of(snapshot: Snapshot, ram_bytes_per_second: float | None = None) -> 
                 overflow_free_bytes=swap_free,
                 bandwidth_bytes_per_second=ram_bytes_per_second or _ram_bandwidth(snapshot, places),
                 is_bandwidth_assumed=ram_bytes_per_second is None,
+                instruction_sets=snapshot.machine.instruction_sets if snapshot.machine else (),
             )
         )
     return tuple(places)

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from estimator.errors import AmbiguousModel, UnreadableModel
+from estimator.file_order import as_written
 from estimator.metadata import describe
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
@@ -254,6 +255,7 @@ def plain_model(entry: Entry) -> Model:
     )
     return replace(
         plain,
+        tensors=as_written(plain.tensors, entry.released),
         kind=entry.kind,
         is_tied=not entry.flags.isdisjoint({"tied", "copied_head"}),
         n_projector_parameters=entry.n_vision_parameters,
