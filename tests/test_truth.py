@@ -85,3 +85,31 @@ def test_a_size_is_as_exact_as_it_was_printed(size: float, rounding: float) -> N
 def test_a_verdict_is_wrong_where_it_misleads(outcome: str, level: Level, is_wrong: bool) -> None:
     happening = Happening(row="x", engine="x", outcome=outcome, level=level, detail="")
     assert happening.is_wrong is is_wrong
+
+
+def lifted_row(date: str) -> dict[str, Any]:
+    """Two devices, and a mixture that gives some layers more bits."""
+    row = log_row(layers_offloaded="9/9", tensor_split="1,1")
+    row["date"] = date
+    row["model"]["hparams"] |= {"n_layer": 8, "n_embd": 512, "n_ff": 1024, "n_head": 8}
+    row["file"] = {"ftype": "Q4_K - Medium", "tensor_types": {"f32": 17, "q4_K": 49, "q6_K": 9}}
+    row["observed"]["buffers"] = [
+        {"device": device, "role": role, "mib": 3.0}
+        for device in ("CUDA0", "CUDA1")
+        for role in ("model", "kv", "compute")
+    ]
+    return row
+
+
+@pytest.mark.parametrize(("date", "places"), [("2024-05", {"CUDA0+CUDA1"}), ("2026-05", {"CUDA0", "CUDA1"})])
+def test_before_the_quantizer_went_by_layers_only_the_sum_of_devices_is_known(date: str, places: set[str]) -> None:
+    made = llamacpp.replay([lifted_row(date)])
+    assert {figure.place for figure in made.figures if figure.part == "weights"} == places
+
+
+def test_the_order_in_a_file_of_a_model_that_nobody_knows_is_not_known() -> None:
+    row = log_row(n_gpu_layers=3)
+    row["model"]["name"] = "somebody's own"
+    row["observed"]["buffers"] = [{"device": "Metal_Mapped", "role": "model", "mib": 3.0}]
+    made = llamacpp.replay([row])
+    assert any("how the tensors lie" in reason for reason in made.skipped)

@@ -18,9 +18,11 @@ from typing import Any
 from estimator.builds import day_of_number
 from estimator.engine import load_engine
 from estimator.errors import EstimatorError
+from estimator.file_order import SORTED_SINCE, as_written, is_order_known
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.quant import stored_bytes
+from estimator.readers import catalogue
 from estimator.verdict import Verdict, judge
 from truth.description import STAND_IN_VOCABULARY, is_fork, latent_way, model_of
 from truth.figure import Figure, Happening, NotReplayable, Replay, Row
@@ -39,6 +41,7 @@ PARTS = {
 ROLES = {"model": "weights", "kv": "KV", "rs": "state", "compute": "compute"}
 HOST_DEVICES = re.compile(r"^(CPU|AMX|Host)|_Host$|^CPU_")
 KINDS = {"CUDA": "cuda", "ROCm": "rocm", "Metal": "metal", "MTL": "metal"}
+ARM = re.compile(r"Snapdragon|Android|Apple|Dimensity|Exynos|Tensor G|Graviton|Ampere Altra|aarch64|GB10|Grace")
 ODD_BACKENDS = ("Hexagon", "OpenCL")
 """Their buffers have rules of their own, which no engine here knows."""
 
@@ -53,6 +56,10 @@ class Setting:
     options: Any
     places: tuple[Place, ...]
     is_split_known: bool
+    is_order_known: bool
+    """Of the tensors in the file, as far as anything depends on it."""
+    are_lifted_known: bool
+    """Which layers the quantizer gave more bits, or it gave all the same."""
     cause: str
 
 
@@ -116,6 +123,7 @@ def setting_of(row: Row) -> Setting:
     model, are_types_known = model_of(row)
     if not is_fork(row) and {"blk.0.attn_k_b.weight", "blk.0.attn_kv_b.weight"} <= {t.name for t in model.tensors}:
         raise NotReplayable("a file with latents' matrices in both forms, which only forks take")
+    model, is_order_known = _as_written(row, model)
     measured = measured_by_place(row)
     names = sorted((name for name in measured if name != HOST), key=_by_number)
     if not names and row["observed"]["outcome"] == "oom":  # it failed before it listed anything
@@ -152,10 +160,37 @@ def setting_of(row: Row) -> Setting:
         options=load_engine("llama.cpp").Options(**asked),
         places=places,
         is_split_known=is_split_known,
+        is_order_known=is_order_known,
+        are_lifted_known=_month(row) >= SORTED_SINCE or _are_layers_alike(model),
         cause=", ".join(
             filter(None, (row.get("date") or "no date", row.get("engine_version"), _cause(row, are_types_known)))
         ),
     )
+
+
+def _as_written(row: Row, model: Model) -> tuple[Model, bool]:
+    """The tensors in the order of the files of its age; whether that is known, or matters to nobody."""
+    is_tied = all(tensor.name != "output.weight" for tensor in model.tensors)
+    try:
+        released = catalogue.find(row["model"]["name"] or "").released
+    except (EstimatorError, KeyError):
+        return model, is_tied
+    return replace(model, tensors=as_written(model.tensors, released)), is_order_known(released) or is_tied
+
+
+def _month(row: Row) -> str:
+    """Of the log; where it has no date, of the build."""
+    number = re.match(r"b?(\d{4,5})\b", row.get("engine_version") or "")
+    by_build = day_of_number(int(number[1])).isoformat()[:7] if number and row["engine"] == "llama.cpp" else ""
+    return (row.get("date") or by_build or SORTED_SINCE)[:7]
+
+
+def _are_layers_alike(model: Model) -> bool:
+    types: dict[str, set[str]] = defaultdict(set)
+    for tensor in model.tensors:
+        if tensor.name.startswith("blk."):
+            types[tensor.name.split(".", 2)[2]].add(tensor.type)
+    return all(len(found) == 1 for found in types.values())
 
 
 def build_of(row: Row) -> str:
@@ -257,8 +292,17 @@ def _places(row: Row, names: Sequence[str]) -> tuple[tuple[Place, ...], bool]:
     host = row["run"].get("system_memory_mib") or {}
     free = int(host["free"] * MIB) if host.get("free") else TIB
     total = int(host["total"] * MIB) if host.get("total") else TIB
-    places.append(Place(name=HOST, kind="host", total_bytes=max(free, total), free_bytes=free))
+    sets = _instruction_sets(row)
+    places.append(Place(name=HOST, kind="host", total_bytes=max(free, total), free_bytes=free, instruction_sets=sets))
     return tuple(places), has_free
+
+
+def _instruction_sets(row: Row) -> tuple[str, ...]:
+    """Of the processor, as far as the log shows: it lists a buffer for AMX, or names a device of ARM's world."""
+    if any(buffer["device"] == "AMX" for buffer in row["observed"]["buffers"]):
+        return ("avx2", "avx512", "amx")
+    named = " ".join(device.get("desc") or "" for device in row["run"]["devices"])
+    return ("dotprod",) if ARM.search(named) else ()
 
 
 def _split(
@@ -300,11 +344,15 @@ def _compare(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> No
         made.skip("no buffers are listed")
     cache_kinds = (*PARTS["KV"], *PARTS["state"]) if is_fork(row) else PARTS["KV"]  # the fork lists both as one
     kinds_by_part = {**PARTS, "KV": cache_kinds}
-    kv_mib = 0.0
+    kv_mib = weights_mib = 0.0
+    devices = [place.name for place in setting.places if place.name != HOST]
+    is_lift_open = not setting.are_lifted_known and len(devices) > 1 and setting.are_types_known
     for place in setting.places:
         parts = dict(measured.get(place.name, {}))
         kv_mib += parts.get("KV", 0.0)
         _leave_out(row, setting, place, parts, made)
+        if is_lift_open and place.name != HOST:
+            weights_mib += parts.pop("weights", 0.0)
         for part, mib in parts.items():
             made.figures.append(_figure(row, setting, estimate, (place.name,), part, kinds_by_part[part], mib))
         has_state = "state" in parts or cache_kinds != PARTS["KV"]
@@ -316,6 +364,12 @@ def _compare(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> No
             kinds = tuple(kind for group in PARTS.values() for kind in group)
             total = sum(measured[place.name].values())
             made.figures.append(_figure(row, setting, estimate, (place.name,), "total", kinds, total))
+    if weights_mib and setting.options.n_gpu_layers > setting.model.n_layers:
+        made.skip("weights and total by device: a quantizer of before 2024-11 lifted layers in an order not stated")
+        made.figures.append(_figure(row, setting, estimate, devices, "weights", PARTS["weights"], weights_mib))
+        kinds = tuple(kind for group in PARTS.values() for kind in group)
+        total = sum(mib for name in devices for mib in measured[name].values())
+        made.figures.append(_figure(row, setting, estimate, devices, "total", kinds, total))
     if not setting.is_split_known and kv_mib:
         names = tuple(place.name for place in setting.places)
         made.figures.append(_figure(row, setting, estimate, names, "KV", cache_kinds, kv_mib))
@@ -363,6 +417,8 @@ def _leave_out(row: Row, setting: Setting, place: Place, parts: dict[str, float]
         if n != n_all:
             made.skip("weights on the GPU: mapped, and printed as a range of the file")
             del parts["weights"]
+    if place.kind == "metal" and not setting.is_order_known and parts.pop("weights", None) is not None:
+        made.skip("weights on the GPU: a range of the file, in which nobody says how the tensors lie")
     if not setting.are_types_known and _has_fetched(setting) and parts.pop("compute", None) is not None:
         made.skip("compute: what is fetched from the host depends on types that are not known one by one")
     if setting.model.vocabulary_size == STAND_IN_VOCABULARY and not row["model"]["hparams"].get("n_vocab"):
