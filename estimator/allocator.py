@@ -137,6 +137,8 @@ class Allocator:
         """Inputs come first; where steps overlap, each has copies that are never freed, on every device."""
         if self._n_copies > 1:
             for node in graph.inputs:
+                if not node.is_input:
+                    continue
                 node.is_output = True
                 self._place(node, self._host)
                 for _ in range(self._n_copies - 1):
@@ -148,7 +150,7 @@ class Allocator:
                     for node in copies:
                         self._place(node, split.device)
         for node in graph.inputs:
-            self._place(node, self._host)
+            self._place(node, self._host if node.device is None else node.device)
 
     def _size(self, node: Node, device: int) -> int:
         return node.n_bytes + (node.scratch_bytes if device != self._host else 0)

@@ -106,6 +106,7 @@ class Skeleton:
             model.head_width,
             model.experts,
             model.latent,
+            model.n_indexed_tokens,
             tuple((tensor.name, tensor.shape) for tensor in model.tensors),
         )
         self._hash = hash(self._content)
@@ -164,7 +165,8 @@ def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tu
 
 
 def _cut_short(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...]:
-    if FAMILIES[model.architecture].has_layer_inputs and machine.n_devices > 1:
+    family = FAMILIES[model.architecture]
+    if family.has_layer_leaves or (family.has_layer_inputs and machine.n_devices > 1):
         return simulated(model, step, layout, machine)
     last = model.n_layers - model.n_predictor_layers - 1
     signatures = [_signature(model, layer, layout, machine) for layer in range(last + 1)]

@@ -96,7 +96,7 @@ class Graph:
     nodes: list[Node]
     """In execution order."""
     inputs: list[Node]
-    """In the order in which they are allocated."""
+    """In the order in which they are allocated, with the leaves that nobody fills in."""
     layer_starts: list[int]
     """The index of each layer's first node."""
 
@@ -252,6 +252,10 @@ class Draft:
         """Something that is filled in before the step; allocated once a node reads it."""
         return Node(name, "NONE", type_name, shape, is_input=True)
 
+    def leaf(self, name: str, type_name: str, *shape: int) -> Node:
+        """Something that nothing fills in before the step, and that has its memory all the same from the start."""
+        return Node(name, "LEAF", type_name, shape)
+
     def weight(self, name: str, *, device: int | None = None) -> Node:
         """A stored tensor, where the layout puts it, or its copy on ``device``."""
         found = self._weights.get((name, device))
@@ -288,9 +292,13 @@ class Draft:
 
     def write(self, name: str, op: str, into: Node, *sources: Node) -> Node:
         """An operation whose result goes into memory that is there already."""
-        node = self._add(Node(name, op, into.type, into.shape, sources, base=into, n_bytes=into.n_bytes))
+        node = self.overwrite(name, op, into, *sources)
         self.expand(node)
         return node
+
+    def overwrite(self, name: str, op: str, into: Node, *sources: Node) -> Node:
+        """The same where the result is read on: it waits until then."""
+        return self._add(Node(name, op, into.type, into.shape, sources, base=into, n_bytes=into.n_bytes))
 
     def mask(self, inputs: CacheInputs) -> Node:
         """The mask as attention reads it: as it is, or converted once, before the first attention."""
@@ -326,12 +334,12 @@ class Draft:
         return self.operation(bias, "ADD", x.shape, x, self.weight(bias)) if self.has(bias) else x
 
     def finish(self) -> Graph:
-        """The graph, with the inputs that its nodes read, in the order in which they first do."""
+        """The graph, with the inputs and leaves that its nodes read, in the order in which they first do."""
         inputs = [self.tokens, self.embeddings] if self.build.has_embedding_input else [self.tokens]
         seen = {id(node) for node in inputs}
         for node in self.nodes:
             for source in node.sources:
-                if source.is_input and id(source) not in seen:
+                if (source.is_input or source.op == "LEAF") and id(source) not in seen:
                     seen.add(id(source))
                     inputs.append(source)
         return Graph(self.nodes, inputs, self.layer_starts)

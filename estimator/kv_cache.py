@@ -105,14 +105,17 @@ def cache_shape(
 
 
 def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, rounding: Rounding) -> int:
-    """Keys and values of one layer, all streams."""
+    """Keys and values of one layer, its indexer's among them, all streams."""
     n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
     total = 0
-    if layer.key_width:
+    if key_width := layer.key_width - layer.index_key_width:
         n_rows = layer.n_kv_heads if shape.build.stores_keys_by_head and layer.n_kv_heads else 1
-        total += rounding.tensor_bytes(key_type, (layer.key_width // n_rows, n_rows * n_cells))
-    if layer.value_width:
-        total += rounding.tensor_bytes(value_type, (layer.value_width, n_cells))
+        total += rounding.tensor_bytes(key_type, (key_width // n_rows, n_rows * n_cells))
+    if value_width := layer.value_width - layer.index_value_width:
+        total += rounding.tensor_bytes(value_type, (value_width, n_cells))
+    for width, type_name in ((layer.index_key_width, key_type), (layer.index_value_width, value_type)):
+        if width:
+            total += rounding.tensor_bytes(type_name, (width, n_cells))
     return total
 
 

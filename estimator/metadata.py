@@ -29,6 +29,9 @@ KNOWN_ARCHITECTURES = frozenset(
     ).split()
 )
 
+INDEXED_TOKENS = 2048
+"""`index_topk` of DeepSeek V3.2's and GLM-5's config.json; a GGUF file always says it."""
+
 SIGMOID_GATING = 2
 """`LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID` (src/llama-hparams.h)."""
 
@@ -159,6 +162,9 @@ def describe(
         tensors=tuple(tensors),
         experts=_experts(keys),
         latent=latent,
+        n_indexed_tokens=keys.count("attention.indexer.top_k", INDEXED_TOKENS)
+        if keys.count("attention.indexer.key_length", 0)
+        else 0,
         n_predictor_layers=min(keys.count("nextn_predict_layers", 0), n_layers - 1),
         file_bytes=file_bytes,
         doubts=known,
@@ -220,6 +226,8 @@ def _layers(
     conv, recurrent = _state_widths(keys)
     keeps_state = _recurrent(keys, attends)
     index_widths = _index_widths(keys, n_layers)
+    # MiniMax M3's indexer has keys and values in its cache.
+    index_values = index_widths if keys.architecture == "minimax-m3" else (0,) * n_layers
     # Gemma 4 has other head widths in its windowed layers (src/llama-model.cpp, LLM_KV_ATTENTION_KEY_LENGTH_SWA).
     windowed_head_width = keys.count("attention.key_length_swa", head_width)
     windowed_value_width = keys.count("attention.value_length_swa", value_head_width)
@@ -234,7 +242,7 @@ def _layers(
             key_width = kv_heads[i] * (windowed_head_width if window else head_width)
             value_width = 0 if latent else kv_heads[i] * (windowed_value_width if window else value_head_width)
             key_width += index_widths[i]
-            value_width += index_widths[i] if keys.architecture == "minimax-m3" else 0  # its indexer's cache has both
+            value_width += index_values[i]
         layers.append(
             Layer(
                 key_width=key_width,
@@ -243,6 +251,8 @@ def _layers(
                 conv_state_width=conv if keeps_state[i] else 0,
                 recurrent_state_width=recurrent if keeps_state[i] else 0,
                 n_kv_heads=kv_heads[i] if key_width and not latent else 0,
+                index_key_width=index_widths[i] if key_width else 0,
+                index_value_width=index_values[i] if value_width else 0,
             )
         )
     return tuple(layers)

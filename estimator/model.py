@@ -43,6 +43,9 @@ class Layer:
     recurrent_state_width: int = 0
     n_kv_heads: int = 0
     """What tensor parallelism divides the cache by; 0 for latent attention, which it can't divide."""
+    index_key_width: int = 0
+    """Of ``key_width``, what an indexer keeps in a cache of its own."""
+    index_value_width: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +102,8 @@ class Model:
     tensors: tuple[Tensor, ...] = field(repr=False)
     experts: Experts | None = None
     latent: Latent | None = None
+    n_indexed_tokens: int = 0
+    """Of all earlier ones, those that an indexer lets a token attend to (DeepSeek V3.2); 0 where there is none."""
     n_predictor_layers: int = 0
     """The last of ``layers`` that only predict further tokens (MTP); not loaded unless asked for."""
     kind: str = "text"

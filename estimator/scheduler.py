@@ -83,7 +83,7 @@ class Scheduler:
         return True
 
     def _assign(self, graph: Graph) -> None:
-        for node in graph.inputs:
+        for node in (found for found in graph.inputs if found.is_input):
             node.device = self.host
         for node in graph.nodes:
             node.device = self._device_of_memory(node)

@@ -22,6 +22,8 @@ from estimator.weights import weight_table
 SKETCHES = os.path.join(os.path.dirname(__file__), "catalogue", "sketches.jsonl")
 SKETCHED_QUANTS = (*(quant for quant in QUANTS if quant not in ("F32", "F16")), "MXFP4_MOE")
 """Under which the weights are kept. F16 weighs what BF16 does."""
+N_COLUMNS = 6
+"""Of a layer: what an indexer keeps is not told apart."""
 UNIT_BYTES = 1024
 """Sums are kept in KiB: with five of them, at most 5 KiB are lost."""
 
@@ -141,7 +143,7 @@ def sketch_line(plain: Model, checkpoint: str, default_quant: str) -> str:
         "widths": [getattr(plain, name) for name in _WIDTHS],
         "experts": astuple(plain.experts) if plain.experts else None,
         "latent": astuple(plain.latent) if plain.latent else None,
-        "layers": [[n, *astuple(layer)] for layer, n in Counter(plain.layers).items()],
+        "layers": [[n, *astuple(layer)[:N_COLUMNS]] for layer, n in Counter(plain.layers).items()],
         "shapes": shapes,
         "kib": {
             quant: [-(-n // UNIT_BYTES) for n in weights_of(requantised(plain, quant))] for quant in sorted(quants)

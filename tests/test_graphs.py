@@ -191,3 +191,11 @@ def test_a_head_that_is_the_embedding_itself_is_not_copied_to_a_device() -> None
     held = held_weights(model, layout, {0: "cuda", HOST: "host"})
 
     assert (held[0].n_bytes, held[HOST].n_bytes) == (1243824640, 269337600)
+
+
+def test_a_leaf_stands_among_the_inputs() -> None:
+    written = draft()
+    zeros = written.leaf("zeros", "F32", 64, 1024)
+    written.operation("filled", "FILL", zeros.shape, zeros)
+
+    assert written.finish().inputs[-1] is zeros

@@ -72,3 +72,10 @@ def test_latent_attention_keeps_no_value() -> None:
 def test_a_state_does_not_depend_on_the_context_but_on_the_sequences() -> None:
     layer = Layer(conv_state_width=768, recurrent_state_width=4096)
     assert state_bytes(layer, 4, CUDA) == 4 * state_bytes(layer, 1, CUDA) == 4 * 4 * (768 + 4096)
+
+
+def test_an_indexers_cache_is_a_tensor_of_its_own() -> None:
+    # GLM-5's, 8 192 cells of q8_0 on a device with CUDA's rules (llama.cpp 0c1e57098): 49 029 120 bytes in 8 layers.
+    layer = Layer(key_width=704, index_key_width=128)
+
+    assert cell_bytes(layer, shape_of(8192), "Q8_0", "Q8_0", CUDA) == 6128640

@@ -27,6 +27,8 @@ class Family:
     has_layer_inputs: bool = False
     """Every layer reads an input of its own. Devices get copies of theirs, which are there from the start, so that no
     layer may be left out where there are several."""
+    has_layer_leaves: bool = False
+    """Every layer has memory of its own from the start, so that none may be left out at all."""
 
 
 def _on_windows(model: Model, layer: int) -> bool:
@@ -216,6 +218,11 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             ).build,
             variant=_on_windows_or_dense,
         ),
+        **{
+            name: Family(build=_deferred("indexed_latent", "build"), has_layer_leaves=True)
+            for name in ("deepseek32", "glm-dsa")
+        },
+        "kimi-linear": Family(build=_deferred("delta_attention", "build")),
         "arcee": Family(build=Transformer(is_squared=True).build),
         "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
         "dots1": Family(build=Transformer(router=SIGMOID).build),
