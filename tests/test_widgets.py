@@ -11,7 +11,7 @@ from probes.snapshot import Fault, Process, Snapshot
 from tui.plan import default_plan
 from tui.screens.desk import Desk
 from tui.widgets.arrange import Wants, arrange_panels, is_tiny
-from tui.widgets.bar import bar, sparkline
+from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.chart import chart
 from tui.widgets.line import changed_spans, cut_text, fit, fit_text, width_of, wrap
 from tui.widgets.load import LoadPanel
@@ -44,31 +44,53 @@ def text_of(line: tuple[tuple[str, str], ...]) -> str:
     return "".join(text for text, _ in line)
 
 
+def used(n_bytes: int) -> Part:
+    return Part(n_bytes=n_bytes)
+
+
+def load(n_bytes: int, glyph: str = WEIGHTS) -> Part:
+    return Part(n_bytes=n_bytes, glyph=glyph, style="fits")
+
+
 def test_bar_shows_used_load_free_and_the_line_side_by_side() -> None:
-    line = bar(20, total_bytes=20, used_bytes=5, load_bytes=10, line_bytes=18)
+    line = bar(20, total_bytes=20, parts=[used(5), load(10)], line_bytes=18)
 
     assert text_of(line) == "█████▒▒▒▒▒▒▒▒▒▒░░░┃░"
 
 
 def test_bar_draws_parts_of_a_cell() -> None:
-    assert text_of(bar(4, total_bytes=32, used_bytes=13)) == "█▋░░"
+    assert text_of(bar(4, total_bytes=32, parts=[used(13)])) == "█▋░░"
+    assert text_of(bar(4, total_bytes=32, parts=[used(8), load(13)])) == "█▒▋░"
+
+
+def test_bar_tells_the_kinds_of_a_load_and_its_holders_apart_without_colour() -> None:
+    parts = [used(4), used(2), load(6), load(3, CACHE), load(1, COMPUTE)]
+
+    assert text_of(bar(20, total_bytes=20, parts=parts)) == "███▉██▒▒▒▒▒▒▓▓▓▞░░░░"
+
+
+def test_bar_ends_in_the_band_of_the_load() -> None:
+    line = bar(20, total_bytes=20, parts=[used(5), load(6)], high_bytes=14, line_bytes=18)
+
+    assert text_of(line) == "█████▒▒▒▒▒▒╌╌╌░░░░┃░"
 
 
 def test_bar_marks_what_is_more_than_there_is() -> None:
-    line = bar(10, total_bytes=10, used_bytes=5, load_bytes=9, line_bytes=9, load_style="bad")
+    line = bar(10, total_bytes=10, parts=[used(5), load(9)], line_bytes=9, load_style="bad")
 
     assert text_of(line) == "█████▒▒▒┃»"
 
 
 def test_bar_shows_what_would_land_here() -> None:
-    assert text_of(bar(10, total_bytes=10, used_bytes=2, load_bytes=2, landed_bytes=3)) == "██▒▒▓▓▓░░░"
+    assert text_of(bar(10, total_bytes=10, parts=[used(2), load(2), load(3, LANDED)])) == "██▒▒▚▚▚░░░"
 
 
-@pytest.mark.parametrize("used", [-5, 0, 1, 10, 11, 10**15])
-@pytest.mark.parametrize("load", [0, 1, 10, 10**15])
+@pytest.mark.parametrize("now", [-5, 0, 1, 10, 11, 10**15])
+@pytest.mark.parametrize("added", [0, 1, 10, 10**15])
 @pytest.mark.parametrize("width", [0, 1, 2, 3, 40])
-def test_bar_is_as_wide_as_asked(used: int, load: int, width: int) -> None:
-    line = bar(width, total_bytes=10, used_bytes=used, load_bytes=load, landed_bytes=load, line_bytes=used)
+def test_bar_is_as_wide_as_asked(now: int, added: int, width: int) -> None:
+    parts = [used(now), used(1), load(added), load(added, CACHE), load(added, COMPUTE), load(added, LANDED)]
+    line = bar(width, total_bytes=10, parts=parts, high_bytes=added, line_bytes=now)
 
     assert width_of(line) == width
 

@@ -15,6 +15,7 @@ T = TypeVar("T", bound=Panel)
 PALETTE = (
     "text", "dim", "strong", "title", "used", "fits", "tight", "bad", "free", "line", "key", "fits-bold", "tight-bold",
     "bad-bold", "cursor", "chip", "edge-fits", "edge-tight", "edge-bad", "edge-free",
+    "tip-fits", "tip-tight", "tip-bad",
 )  # fmt: skip
 """Names of styles that lines are made of. ``app.tcss`` says what they look like."""
 

@@ -49,8 +49,9 @@ _GROUPS = (
         "How to read the bars",
         (
             ("█", "used now"),
-            ("▒", "what the load would add"),
-            ("▓", "what would land here because it has no room on a device"),
+            ("▒ ▓ ▞", "what the load would add: weights, KV cache, everything else"),
+            ("╌", "how far it may go at the high end of its band"),
+            ("▚", "what would land here because it has no room on a device"),
             ("░", "free"),
             ("┃", "the load line: beyond it, too little stays free for everything else"),
             ("»", "more than there is"),

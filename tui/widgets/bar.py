@@ -1,55 +1,74 @@
 """The one picture that must be right: used now, what the load would add, and the load line, on one bar."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
-from tui.widgets.line import Line
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-USED, LOAD, LANDED, FREE, LOAD_LINE, OVER = "█", "▒", "▓", "░", "┃", "»"
+    from tui.widgets.line import Line
+
+USED, FREE, LOAD_LINE, OVER = "█", "░", "┃", "»"
+WEIGHTS, CACHE, COMPUTE = "▒", "▓", "▞"
+"""Of the load: textures, since colour need not be there."""
+LANDED = "▚"
+BAND = "╌"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
+_SEAM = "▉"
+"""The last cell of one holder, where another follows: a thin gap."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One stretch of a bar."""
+
+    n_bytes: int
+    glyph: str = USED
+    style: str = "used"
+
+    @property
+    def is_used(self) -> bool:
+        """Whether this is there already."""
+        return self.glyph == USED
 
 
 def bar(
     width: int,
     *,
     total_bytes: int,
-    used_bytes: int,
-    load_bytes: int = 0,
-    landed_bytes: int = 0,
+    parts: Sequence[Part],
+    high_bytes: int = 0,
     line_bytes: int | None = None,
     load_style: str = "fits",
 ) -> Line:
-    """A pool from empty to full, in so many cells.
+    """A pool from empty to full, in so many cells; the edges of what is used and of the load in eighths of a cell.
 
     Args:
         width: in cells.
         total_bytes: what the width stands for.
-        used_bytes: taken now.
-        load_bytes: what the load would add.
-        landed_bytes: what would come here because it has no room where it belongs.
+        parts: from empty on; what is used now comes first.
+        high_bytes: where the band of what is expected ends, counted from empty.
         line_bytes: where the load line lies, counted from empty.
         load_style: of the load, by the level of the verdict here.
     """
     if width <= 0 or total_bytes <= 0:
         return ()
-    eighths = min(8 * width, max(0, round(used_bytes * 8 * width / total_bytes)))
-    if used_bytes > 0:
-        eighths = max(eighths, 1)
-    n_used, part = divmod(eighths, 8)
-    cells: list[tuple[str, str]] = [(USED, "used")] * n_used
-    if part and n_used < width:
-        cells.append((_EIGHTHS[part], f"edge-{load_style}" if load_bytes > 0 else "edge-free"))
-
-    def grow(n_bytes: int, end_bytes: int, glyph: str, style: str) -> None:
-        if n_bytes <= 0:
-            return
-        end = min(width, max(round(end_bytes * width / total_bytes), len(cells) + 1))
-        cells.extend([(glyph, style)] * (end - len(cells)))
-
-    loaded_bytes = used_bytes + load_bytes
-    grow(load_bytes, loaded_bytes, LOAD, load_style)
-    grow(landed_bytes, loaded_bytes + landed_bytes, LANDED, "bad")
-    cells += [(FREE, "free")] * (width - len(cells))
-    is_over = loaded_bytes + landed_bytes > total_bytes and width > 2
+    parts = [part for part in parts if part.n_bytes > 0]
+    cells: list[tuple[str, str]] = []
+    end_bytes = 0
+    for number, part in enumerate(parts):
+        following = parts[number + 1] if number + 1 < len(parts) else None
+        end_bytes += part.n_bytes
+        _grow(cells, part, following, min(1.0, end_bytes / total_bytes) * width, width, load_style)
+    has_load = any(not part.is_used for part in parts)
+    if has_load:
+        n_band = min(width, round(high_bytes * width / total_bytes)) - len(cells)
+        cells += [(BAND, load_style)] * max(0, n_band)
+    cells = cells[:width] + [(FREE, "free")] * (width - len(cells))
+    is_over = end_bytes > total_bytes and width > 2
     if line_bytes is not None:
         cells[max(0, min(width - 1 - is_over, line_bytes * width // total_bytes))] = (LOAD_LINE, "line")
     if is_over:
@@ -57,6 +76,35 @@ def bar(
     return tuple(
         ("".join(char for char, _ in group), style) for style, group in groupby(cells, key=lambda cell: cell[1])
     )
+
+
+def _grow(
+    cells: list[tuple[str, str]], part: Part, following: Part | None, end: float, width: int, load_style: str
+) -> None:
+    """Append the part up to ``end``, in cells from empty; each part that is there shows, be it by an eighth."""
+    if following is not None and following.is_used == part.is_used:
+        n_cells = min(width, round(end))
+        cells += [(part.glyph, part.style)] * (n_cells - len(cells))
+        if part.is_used and cells and n_cells < width:
+            cells[-1] = (_SEAM, cells[-1][1])
+        return
+    n_whole, n_eighths = divmod(round(8 * end), 8)
+    if n_whole < len(cells) or (n_whole == len(cells) and n_eighths == 0):
+        n_whole, n_eighths = len(cells), 0 if not part.is_used else 1
+        if not part.is_used and n_whole < width:
+            cells.append((part.glyph, part.style))
+            return
+    cells += [(part.glyph, part.style)] * (n_whole - len(cells))
+    if n_eighths and n_whole < width:
+        if part.is_used:
+            edge = "edge-free" if following is None else f"edge-{load_style}"
+        elif part.glyph in (WEIGHTS, LANDED):
+            edge = f"tip-{load_style}"
+        else:  # a texture has no edge finer than a cell
+            if n_eighths >= 4:
+                cells.append((part.glyph, part.style))
+            return
+        cells.append((_EIGHTHS[n_eighths], edge))
 
 
 def sparkline(columns: list[int | None], total_bytes: int) -> str:

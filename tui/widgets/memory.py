@@ -4,7 +4,7 @@ from textual import events
 
 from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
-from tui.widgets.bar import bar, sparkline
+from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.line import Line, cut_text, fit_text, right_text, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
@@ -16,6 +16,10 @@ LIST_DEVICES = 16
 """Above it, the fullest first, in a list that scrolls under a line that sums them."""
 _SPARK_COLUMNS = 16
 _SPARK_SECONDS = 5.0
+_CELLS_FOR_HOLDERS = 24
+_CELLS_OF_A_HOLDER = 2
+"""Narrower than these, a part says nothing."""
+_KIND_GLYPHS = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
 _WORTH_SAYING_BYTES = 256 << 20
 """Of RAM that a device holds beside its own memory: the desktop alone has tens of MiB there (ASSUMED)."""
 _FULL_SHARE = 0.15
@@ -126,6 +130,26 @@ def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
     return lines
 
 
+def _parts(row: Row, style: str, n_cells: int) -> list[Part]:
+    """What is used, by holder where there is room to tell them apart; then the load by kind; then what would land."""
+    parts: list[Part] = []
+    left_bytes = row.used_bytes
+    if row.pool is not None and n_cells >= _CELLS_FOR_HOLDERS:
+        for held_bytes in row.holders:
+            if _CELLS_OF_A_HOLDER * row.pool.total_bytes <= held_bytes * n_cells and held_bytes <= left_bytes:
+                parts.append(Part(n_bytes=held_bytes))
+                left_bytes -= held_bytes
+    parts.append(Part(n_bytes=left_bytes))
+    left_bytes = row.load_bytes
+    for kind, n_bytes in row.load_parts:
+        shown_bytes = min(n_bytes, left_bytes)  # on shared memory the load of a row is that of its fullest place
+        parts.append(Part(n_bytes=shown_bytes, glyph=_KIND_GLYPHS.get(kind, COMPUTE), style=style))
+        left_bytes -= shown_bytes
+    parts.append(Part(n_bytes=left_bytes, glyph=WEIGHTS, style=style))
+    parts.append(Part(n_bytes=row.landed_bytes, glyph=LANDED, style="bad"))
+    return parts
+
+
 def _aside(device: Device, row: Row) -> Line:
     """What is out of the ordinary with a device that can be read."""
     parts: Line = ()
@@ -169,9 +193,8 @@ class _Table:
         drawn = bar(
             self.bar_width,
             total_bytes=row.pool.total_bytes,
-            used_bytes=row.used_bytes,
-            load_bytes=row.load_bytes,
-            landed_bytes=row.landed_bytes,
+            parts=_parts(row, style, self.bar_width),
+            high_bytes=row.used_bytes + row.high_bytes,
             line_bytes=row.line_bytes,
             load_style=style,
         )
@@ -214,7 +237,8 @@ class _Table:
         total = sum(row.pool.total_bytes for row in known if row.pool)
         used, load = sum(row.used_bytes for row in known), sum(row.load_bytes for row in known)
         head = (fit_text(f"all {len(rows)} GPUs", self.label_width), "strong"), ("  ", "text")
-        drawn = bar(self.bar_width, total_bytes=total, used_bytes=used, load_bytes=load)
+        parts = (Part(n_bytes=used), Part(n_bytes=load, glyph=WEIGHTS, style="fits"))
+        drawn = bar(self.bar_width, total_bytes=total, parts=parts)
         text = f"{gib(used)} used of {gib(total)} GiB" if self.is_wordy else f"{gib(used)} of {gib(total)} GiB"
         if len(known) < len(rows):
             text = f"{len(rows) - len(known)} not reported · {text}"

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from estimator.verdict import Level, Margin
     from tui.widgets.view import View
 
+_MOST_HOLDERS = 3
+"""More would be slivers."""
+_KIND_ORDER = {"WEIGHTS": 0, "KV_CACHE": 1, "STATE": 2}
 _MAKERS = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?", re.IGNORECASE)
 
 
@@ -31,7 +34,13 @@ class Row:
     devices: tuple[Device, ...] = ()
     reason: str = ""
     """Why there are no figures of the pool, as a sentence without its full stop."""
+    holders: tuple[int, ...] = ()
+    """What the largest holders have of ``used_bytes``, the largest first."""
     load_bytes: int = 0
+    load_parts: tuple[tuple[str, int], ...] = ()
+    """The same by ``Kind``: name and bytes, weights first."""
+    high_bytes: int = 0
+    """Of the load, at the high end of its band."""
     landed_bytes: int = 0
     """What would come here because it has no room on a device."""
     line_bytes: int | None = None
@@ -57,30 +66,60 @@ def short_name(name: str) -> str:
     return _MAKERS.sub("", name) or name
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What every row is made from, looked up once for all of them."""
+
+    snapshot: Snapshot
+    places: dict[str, Place]
+    margins: dict[str, Margin]
+    held: dict[str, list[int]]
+    """By the key of a device: what each process holds there."""
+    sums: dict[str, dict[str, int]]
+    """Of the load, by place and ``Kind``."""
+
+
 def rows_of(view: View) -> tuple[Row, ...]:
     """Each device with a pool of its own, then the RAM with the devices that share it."""
     snapshot = view.snapshot
     if snapshot is None:
         return ()
-    places = {place.name: place for place in view.places}
-    margins = {margin.place.name: margin for margin in view.assessment.verdict.margins} if view.assessment else {}
-    rows = [
-        _device_row(device, snapshot, places, margins) for device in snapshot.devices if device.pool_key != HOST_POOL
-    ]
+    found = _found(view, snapshot)
+    rows = [_device_row(found, device) for device in snapshot.devices if device.pool_key != HOST_POOL]
     host = snapshot.pool(HOST_POOL)
     sharing = tuple(device for device in snapshot.devices if device.pool_key == HOST_POOL)
     if host is not None:
-        rows.append(_host_row(view, host, sharing, places, margins))
+        rows.append(_host_row(view, found, host, sharing))
     elif sharing:
-        rows += [_device_row(device, snapshot, places, margins) for device in sharing]
+        rows += [_device_row(found, device) for device in sharing]
     return tuple(rows)
 
 
-def _device_row(device: Device, snapshot: Snapshot, places: dict[str, Place], margins: dict[str, Margin]) -> Row:
+def _found(view: View, snapshot: Snapshot) -> _Found:
+    made = view.assessment
+    held: dict[str, list[int]] = {}
+    for process in snapshot.processes:
+        if process.used_bytes:
+            held.setdefault(process.device_key, []).append(process.used_bytes)
+    sums: dict[str, dict[str, int]] = {}
+    for term in made.estimate.terms if made else ():
+        here = sums.setdefault(term.place, {})
+        here[term.kind.name] = here.get(term.kind.name, 0) + term.n_bytes
+    return _Found(
+        snapshot=snapshot,
+        places={place.name: place for place in view.places},
+        margins={margin.place.name: margin for margin in made.verdict.margins} if made else {},
+        held=held,
+        sums=sums,
+    )
+
+
+def _device_row(found: _Found, device: Device) -> Row:
+    snapshot = found.snapshot
     label = device_label(device, snapshot.devices)
     pool = snapshot.pool(device.pool_key)
     fault = next((fault.message for fault in snapshot.faults if fault.device_key == device.key), None)
-    margin = margins.get(label)
+    margin = found.margins.get(label)
     return Row(
         label=label,
         name=short_name(device.name),
@@ -88,10 +127,22 @@ def _device_row(device: Device, snapshot: Snapshot, places: dict[str, Place], ma
         pool=pool,
         devices=(device,),
         reason="" if pool else _asleep(device) or f"not reported: {fault or 'the driver does not say'}",
+        holders=tuple(sorted(found.held.get(device.key, ()), reverse=True)[:_MOST_HOLDERS]),
         load_bytes=margin.load_bytes if margin else 0,
-        line_bytes=_line_bytes(pool, (label,), places),
+        load_parts=_load_parts(found, (label,)),
+        high_bytes=margin.high_bytes if margin else 0,
+        line_bytes=_line_bytes(pool, (label,), found.places),
         level=margin.level if margin and margin.load_bytes else None,
     )
+
+
+def _load_parts(found: _Found, names: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Of the terms on these places, in the order of the bar."""
+    sums: dict[str, int] = {}
+    for name in names:
+        for kind, n_bytes in found.sums.get(name, {}).items():
+            sums[kind] = sums.get(kind, 0) + n_bytes
+    return tuple(sorted(sums.items(), key=lambda item: _KIND_ORDER.get(item[0], len(_KIND_ORDER))))
 
 
 def _asleep(device: Device) -> str:
@@ -99,12 +150,9 @@ def _asleep(device: Device) -> str:
     return f"asleep{capacity}, and not woken: g, then w does that" if device.is_asleep else ""
 
 
-def _host_row(
-    view: View, pool: Pool, sharing: tuple[Device, ...], places: dict[str, Place], margins: dict[str, Margin]
-) -> Row:
-    devices = view.snapshot.devices if view.snapshot else ()
-    labels = tuple(device_label(device, devices) for device in sharing)
-    here = [margins[name] for name in (HOST_NAME, *labels) if name in margins]
+def _host_row(view: View, found: _Found, pool: Pool, sharing: tuple[Device, ...]) -> Row:
+    labels = tuple(device_label(device, found.snapshot.devices) for device in sharing)
+    here = [found.margins[name] for name in (HOST_NAME, *labels) if name in found.margins]
     landed = _landed_bytes(view)
     return Row(
         label=f"{labels[0] if len(labels) == 1 else 'GPUs'} + RAM" if labels else HOST_NAME,
@@ -113,8 +161,10 @@ def _host_row(
         pool=pool,
         devices=sharing,
         load_bytes=max((margin.load_bytes for margin in here), default=0),
+        load_parts=_load_parts(found, (HOST_NAME, *labels)),
+        high_bytes=max((margin.high_bytes for margin in here), default=0),
         landed_bytes=landed,
-        line_bytes=_line_bytes(pool, (HOST_NAME, *labels), places),
+        line_bytes=_line_bytes(pool, (HOST_NAME, *labels), found.places),
         level=max((margin.level for margin in here if margin.load_bytes), default=None),
     )
 
