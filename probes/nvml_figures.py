@@ -13,7 +13,7 @@ _KEPT_SECONDS = 5.0
 
 
 class Figures:
-    """Kind -> when it was read, and what was read."""
+    """Kind -> when it was asked for, and what was read."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -58,7 +58,7 @@ class Figures:
             if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > _KEPT_SECONDS:
                 self._read.pop(kind, None)
             return
-        self._read[kind] = (self._clock(), value)
+        self._read[kind] = (now_seconds, value)
 
     def forget(self, *, but: frozenset[str]) -> None:
         """Forget all but the kinds that stay true of a GPU that was lost."""

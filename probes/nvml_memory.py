@@ -77,6 +77,7 @@ class MemoryReader:
         self.memory = None if memory.total_bytes == 0 else memory
 
     def _ask(self, handle: Any) -> Memory:
+        asked_seconds = self._clock()  # not when the answer came: how old that was by then, no driver says
         if not self._speaks_v1:
             try:
                 info = self._nvml.call("nvmlDeviceGetMemoryInfo", handle, _MEMORY_V2)
@@ -84,8 +85,8 @@ class MemoryReader:
                 if refused.code not in codes.MISSING and refused.code != codes.INVALID_ARGUMENT:
                     raise
             else:
-                return Memory(self._clock(), info.total, info.free, info.reserved, info.used)
+                return Memory(asked_seconds, info.total, info.free, info.reserved, info.used)
         info = self._nvml.call("nvmlDeviceGetMemoryInfo", handle)
         self._speaks_v1 = True
         # The first version counts as used what the driver keeps for itself, and does not tell the two apart.
-        return Memory(self._clock(), info.total, info.free, None, None)
+        return Memory(asked_seconds, info.total, info.free, None, None)

@@ -47,7 +47,7 @@ class Answer:
     """Once at least, be it to say that there is nothing."""
     reading: Reading | None = None
     read_seconds: float = 0.0
-    """When ``reading`` was complete."""
+    """The moment to which the ages in ``reading`` refer."""
     asked_seconds: float | None = None
     """When the question was put that is still open; None where none is."""
     error: str | None = None
@@ -137,10 +137,11 @@ def take_one(
     has_answered = [answer.has_answered for answer in answers]
     _join((thread for thread, is_done in zip(threads, has_answered, strict=True) if is_done), _CLOSING_SECONDS)
     late = f"the driver has not answered within {timeout_seconds:g} s; it was not waited for any longer"
+    taken_seconds = wall_clock()
     return take_snapshot(
         (answer if answer.has_answered else replace(answer, error=late) for answer in answers),
         now_seconds=clock(),
-        taken_seconds=wall_clock(),
+        taken_seconds=taken_seconds,
         silent_seconds=timeout_seconds,
     )
 
@@ -249,10 +250,11 @@ class Sampler:
             answers = [worker.answer for worker in self._workers]
             self._pending = [worker for worker in self._workers if not worker.answer.has_answered]
             silent_seconds = max(_SILENT_SECONDS, _SILENT_INTERVALS * self._interval_seconds)
-        snapshot = take_snapshot(
-            answers, now_seconds=self._clock(), taken_seconds=self._wall_clock(), silent_seconds=silent_seconds
+        # In this order: were the thread held up in between, figures would be shown older than they are, never younger.
+        taken_seconds, now_seconds = self._wall_clock(), self._clock()
+        self._on_snapshot(
+            take_snapshot(answers, now_seconds=now_seconds, taken_seconds=taken_seconds, silent_seconds=silent_seconds)
         )
-        self._on_snapshot(snapshot)
 
 
 class _Worker:
@@ -304,9 +306,10 @@ class _Worker:
         result = _attempt(self._read)
         now_seconds = self._clock()
         answer = Answer(probe=self.source.name, has_answered=True)
-        if isinstance(result, Reading):
+        if not isinstance(result, ProbeError):
             self._lost_retry_seconds = _LOST_RETRY_SECONDS
-            return replace(answer, reading=result, read_seconds=now_seconds), now_seconds
+            reading, read_seconds = result
+            return replace(answer, reading=reading, read_seconds=read_seconds), now_seconds
         self._close()
         if isinstance(result, ProbeUnavailable):
             if result.is_expected:
@@ -316,14 +319,19 @@ class _Worker:
         self._lost_retry_seconds = min(2 * self._lost_retry_seconds, _ABSENT_RETRY_SECONDS)
         return replace(answer, error=str(result)), retry_seconds
 
-    def _read(self) -> Reading:
+    def _read(self) -> tuple[Reading, float]:
+        """A reading, and the moment to which its ages refer."""
         if self._probe is None:
             self._probe = self.source.open()
+        asked_seconds = self._clock()
         reading = self._probe.sample()
+        now_seconds = self._clock()
+        taken_seconds = asked_seconds if reading.taken_seconds is None else reading.taken_seconds
+        read_seconds = min(max(taken_seconds, asked_seconds), now_seconds)
         if self._titles is None or not reading.processes:
-            return reading
+            return reading, read_seconds
         # Not on the sampler's thread: the command line of a process whose memory is locked can take long to read.
-        return replace(reading, processes=self._titles.named(reading.processes, self._clock()))
+        return replace(reading, processes=self._titles.named(reading.processes, now_seconds)), read_seconds
 
     def _close(self) -> None:
         if self._probe is not None:

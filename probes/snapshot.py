@@ -203,6 +203,8 @@ class Reading:
     faults: tuple[Fault, ...] = ()
     versions: tuple[Version, ...] = ()
     machine: Machine | None = None
+    taken_seconds: float | None = None
+    """By the monotonic clock, the moment to which its ``late_seconds`` refer; None: when it was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -411,7 +411,8 @@ def test_memory_says_how_late_it_is_on_a_slow_driver() -> None:
     nvml = FakeNvml(2)
     nvml.call_seconds = 0.5
     pools = probe_of(nvml).sample().pools
-    assert [pool.late_seconds for pool in pools] == [1.5, 0.0]
+    # from the question on: how old an answer was when it came, no driver says
+    assert [pool.late_seconds for pool in pools] == [2.0, 0.5]
 
 
 # --- is there a GPU at all

@@ -117,6 +117,45 @@ def test_age_adds_up_from_the_probe_and_the_time_since() -> None:
     assert snapshot.late_seconds == pytest.approx(7.0)
 
 
+def test_age_counts_from_when_the_probe_was_asked_not_from_when_its_processes_were_named() -> None:
+    now = [0.0]
+
+    class SlowProbe(FakeProbe):
+        def sample(self) -> Reading:
+            now[0] += 2.0
+            return super().sample()
+
+    def describe(_: int) -> None:
+        now[0] += 4.0
+
+    source = SlowProbe(GPU).source(describe_process=describe)
+    assert take_one([source], PATIENCE_SECONDS, clock=lambda: now[0]).late_seconds == 6.0
+
+
+def test_age_counts_from_the_moment_that_the_probe_names() -> None:
+    now = [0.0]
+
+    class SlowProbe(FakeProbe):
+        def sample(self) -> Reading:
+            now[0] += 2.0
+            return replace(super().sample(), taken_seconds=1.5)
+
+    assert take_one([SlowProbe(GPU).source()], PATIENCE_SECONDS, clock=lambda: now[0]).late_seconds == 0.5
+
+
+@pytest.mark.parametrize("said", [-1e9, 1e9])
+def test_no_probe_makes_a_reading_older_than_the_question_or_newer_than_its_answer(said: float) -> None:
+    now = [0.0]
+
+    class WrongProbe(FakeProbe):
+        def sample(self) -> Reading:
+            now[0] += 2.0
+            return replace(super().sample(), taken_seconds=said)
+
+    shown = take_one([WrongProbe(GPU).source()], PATIENCE_SECONDS, clock=lambda: now[0]).late_seconds
+    assert shown == (2.0 if said < 0 else 0.0)
+
+
 def test_silent_probe_keeps_its_figures_and_says_since_when() -> None:
     answer = Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=87.0, asked_seconds=88.0)
     snapshot = folded(answer)

@@ -143,6 +143,7 @@ class NvidiaProbe:
             processes=tuple(process for part in parts for process in part.processes()),
             faults=tuple(faults),
             versions=tuple(Version(name=name, value=value) for name, value in self._versions.items()),
+            taken_seconds=now_seconds,
         )
 
 
