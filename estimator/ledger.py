@@ -43,6 +43,22 @@ class Overflow(Enum):
     """The system makes room on disk as far as there is swap; then processes are killed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Surroundings:
+    """What decides, beside the engine, what becomes of a load that a place has no room for; see ``spill``."""
+
+    system: str = "linux"
+    """``linux``, ``windows``, ``wsl`` or ``darwin``."""
+    memory: str = "own"
+    """``own`` of a device, ``unified`` with the host's, or ``host``."""
+    vendor: str = ""
+    """``nvidia``, ``amd`` ...; empty for the host."""
+    driver_version: tuple[int, ...] = ()
+    """(580, 95); empty where it is not known."""
+    settings: frozenset[str] = frozenset()
+    """What is set or there: names of ``spill.SETTINGS``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What is asked of the model, in every engine's terms."""
@@ -87,6 +103,10 @@ class Place:
     instruction_sets: tuple[str, ...] = ()
     """Of the host's processor, as far as engines lay out weights by them: ``avx2``, ``amx``, ``dotprod`` (ARM). Empty:
     not known."""
+    surroundings: Surroundings | None = None
+    """None where a person typed the place: then ``overflow`` is all that is known."""
+    is_part: bool = False
+    """A part of a device (MIG): a program can use one, and not several together."""
 
     @property
     def line_bytes(self) -> int:

@@ -21,6 +21,7 @@ from estimator.pace import (
     pace_of,
 )
 from estimator.reads import Reads, Work, reads_by_place, work_of
+from estimator.spill import overflow_at
 
 PCIE_BYTES_PER_SECOND = (6e9, 12e9, 25e9)
 """(low, expected, high) of what a driver moved to the host: PCIe 3.0 x8 to 4.0 x16, less their overhead. ASSUMED."""
@@ -178,7 +179,7 @@ class _Run:
         missing = _missing_ratio(place, self.estimate, self.places)
         plain = reads.weight_bytes * (1 - missing) / pace.reading_rate(place)
         plain += self.layer_units(place) * pace.layer_seconds
-        moved = _overflow_seconds(place, reads.weight_bytes * missing)
+        moved = _overflow_seconds(overflow_at(place, self.estimate.engine), reads.weight_bytes * missing)
         doubt = pace.doubt_ratio + (ASSUMED_BANDWIDTH_DOUBT if place.is_bandwidth_assumed else 0.0)
         is_sure = pace.basis is Basis.CALIBRATED and not place.is_bandwidth_assumed and not missing
         return Stage(
@@ -213,15 +214,15 @@ class _Run:
 
 def _missing_ratio(place: Place, estimate: Estimate, places: Sequence[Place]) -> float:
     """Of what lies here, the share that has no room and is kept elsewhere without an error."""
-    if place.overflow is Overflow.REFUSED:
+    if overflow_at(place, estimate.engine) is Overflow.REFUSED:
         return 0.0
     load = estimate.n_bytes(drawing_on(place, places))
     return max(0.0, (load - place.free_bytes) / load) if load else 0.0
 
 
-def _overflow_seconds(place: Place, n_bytes: float) -> tuple[float, float, float]:
+def _overflow_seconds(overflow: Overflow, n_bytes: float) -> tuple[float, float, float]:
     """(low, expected, high) for reading so much from where it was moved to."""
-    slow, usual, fast = PCIE_BYTES_PER_SECOND if place.overflow is Overflow.MIGRATED else DISK_BYTES_PER_SECOND
+    slow, usual, fast = PCIE_BYTES_PER_SECOND if overflow is Overflow.MIGRATED else DISK_BYTES_PER_SECOND
     return n_bytes / fast, n_bytes / usual, n_bytes / slow
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from estimator.ledger import Estimate, Overflow, Place, drawing_on
+from estimator.spill import Outcome, Spill, overflow_at, refusal_of, spill_of, surroundings_of, way_out
 
 
 class Level(IntEnum):
@@ -57,6 +58,10 @@ class Verdict:
     margins: tuple[Margin, ...]
     is_refused: bool = False
     """The engine would not start by its own rule, which ``reason`` says; there may be room for all of it."""
+    outcome: Outcome | None = None
+    """What would happen, by kind; None where it fits."""
+    source: str = ""
+    """From where it is known that this would happen."""
 
     @property
     def short_places(self) -> tuple[str, ...]:
@@ -85,18 +90,19 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
 
     An engine that would refuse by its own rule fails, however much room there is, and is tight where it might.
     """
-    margins = _sharing_overflow(tuple(_margin(estimate, place, places) for place in places))
+    margins = _sharing_overflow(estimate, tuple(_margin(estimate, place, places) for place in places))
     used = [margin for margin in margins if margin.load_bytes] or list(margins)
     worst = max(used, key=lambda margin: (margin.level, -margin.headroom_bytes))
-    level, reason = worst.level, ""
+    level, reason, row = worst.level, "", None
     if estimate.refusal:
-        level, reason = Level.FAILS, estimate.refusal
+        level, reason, row = Level.FAILS, estimate.refusal, refusal_of(estimate.engine)
     elif level >= Level.SPILLS:
-        level, reason = _overflow(estimate, worst, places, fallback)
+        level, reason, row = _overflow(estimate, worst, places, fallback)
     elif estimate.risk:
-        level, reason = Level.TIGHT, estimate.risk
+        level, reason, row = Level.TIGHT, estimate.risk, refusal_of(estimate.engine)
     elif fallback is not None and fallback.summary:
         reason = f"left to itself, {fallback.engine} would keep more room: {fallback.summary}"
+        row = way_out(fallback.engine)
     return Verdict(
         level=level,
         place=worst.place.name,
@@ -105,13 +111,17 @@ def judge(estimate: Estimate, places: Sequence[Place], fallback: Estimate | None
         reason=reason,
         margins=margins,
         is_refused=bool(estimate.refusal),
+        outcome=row.outcome if row is not None and level >= Level.SPILLS else None,
+        source=row.source if row is not None else "",
     )
 
 
-def _sharing_overflow(margins: tuple[Margin, ...]) -> tuple[Margin, ...]:
+def _sharing_overflow(estimate: Estimate, margins: tuple[Margin, ...]) -> tuple[Margin, ...]:
     """What several devices would move to the host has to have room there together, beside the host's own load."""
     moved = [
-        margin for margin in margins if margin.level is Level.SPILLS and margin.place.overflow is Overflow.MIGRATED
+        margin
+        for margin in margins
+        if margin.level is Level.SPILLS and overflow_at(margin.place, estimate.engine) is Overflow.MIGRATED
     ]
     host = next((margin for margin in margins if margin.place.kind == "host"), None)
     if not moved or host is None:
@@ -125,7 +135,7 @@ def _margin(estimate: Estimate, place: Place, places: Sequence[Place]) -> Margin
     names = drawing_on(place, places)
     load, high = estimate.n_bytes(names), estimate.high_bytes(names)
     if load > place.free_bytes:
-        room = 0 if place.overflow is Overflow.REFUSED else place.overflow_free_bytes
+        room = 0 if overflow_at(place, estimate.engine) is Overflow.REFUSED else place.overflow_free_bytes
         missing = load - place.free_bytes
         level = Level.SPILLS if missing <= room + _droppable_bytes(estimate, place) else Level.FAILS
     elif high > place.line_bytes:
@@ -159,22 +169,23 @@ def reread_bytes(estimate: Estimate, places: Sequence[Place]) -> int:
 
 def _overflow(
     estimate: Estimate, worst: Margin, places: Sequence[Place], fallback: Estimate | None
-) -> tuple[Level, str]:
+) -> tuple[Level, str, Spill]:
     """What becomes of bytes that have no room: the engine's own way out first, then the system's."""
     if fallback is not None and has_room(fallback, places):
-        reason = f"{fallback.engine} would leave {fallback.summary}"
-        return Level.SPILLS, f"{reason}, {REREAD}" if reread_bytes(fallback, places) else reason
-    place = worst.place
-    if worst.level is Level.SPILLS:
-        if 0 < worst.missing_bytes <= _droppable_bytes(estimate, place):
-            return Level.SPILLS, f"the file is mapped, {REREAD}"
-        if place.overflow is Overflow.MIGRATED:
-            return Level.SPILLS, "the driver would move it to shared system memory without an error, many times slower"
-        return Level.SPILLS, "the system would swap it to disk, far too slow to work with"
-    if place.overflow is Overflow.SWAPPED:
-        return Level.FAILS, "RAM and swap together have no room; the system would kill a process"
-    if place.overflow is Overflow.MIGRATED:
-        return Level.FAILS, "neither the device nor the RAM that the driver would move it to has room"
-    if fallback is not None and fallback.summary:
-        return Level.FAILS, f"{fallback.engine} would leave {fallback.summary}, and run out of memory all the same"
-    return Level.FAILS, "the allocation would fail: out of memory"
+        row = way_out(fallback.engine)
+        reason = row.sentence.format(engine=fallback.engine, summary=fallback.summary)
+        return Level.SPILLS, f"{reason}, {REREAD}" if reread_bytes(fallback, places) else reason, row
+    row = _row(estimate, worst)
+    is_refused = overflow_at(worst.place, estimate.engine) is Overflow.REFUSED
+    if is_refused and fallback is not None and fallback.summary:
+        reason = way_out(fallback.engine).sentence.format(engine=fallback.engine, summary=fallback.summary)
+        return worst.level, f"{reason}, and run out of memory all the same", row
+    return worst.level, row.sentence, row
+
+
+def _row(estimate: Estimate, worst: Margin) -> Spill:
+    """The row of the table that is about this place, as full as it is."""
+    here, does_spill = surroundings_of(worst.place), worst.level is Level.SPILLS
+    if does_spill and 0 < worst.missing_bytes <= _droppable_bytes(estimate, worst.place):
+        here = replace(here, settings=here.settings | {"mapped"})
+    return spill_of(here, estimate.engine, has_room=does_spill)

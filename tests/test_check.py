@@ -61,12 +61,19 @@ class PlaceOf1(Strict):
     level: Literal["fits", "tight", "spills", "fails"] | None
 
 
+class HiddenOf1(Strict):
+    name: str
+    reason: str
+
+
 class VerdictOf1(Strict):
     level: Literal["fits", "tight", "spills", "fails", "unknown"]
     place: str | None
     headroom_bytes: int | None
     spill_bytes: int | None
     reason: str
+    outcome: str | None
+    source: str | None
     exit_status: Literal[0, 1, 3]
 
 
@@ -207,6 +214,7 @@ class Schema1(Strict):
     engine: EngineOf1
     places: list[PlaceOf1]
     verdict: VerdictOf1
+    hidden: list[HiddenOf1]
     estimate: EstimateOf1 | None
     speed: SpeedOf1 | None
     advice: AdviceOf1 | None
@@ -253,6 +261,73 @@ def machine(*free_gib: float | None, faults: tuple[Fault, ...] = ()) -> Snapshot
         faults=faults,
         machine=Machine(host_name="lab", system="linux"),
     )
+
+
+def with_hidden(snapshot: Snapshot, *numbers: int) -> Snapshot:
+    """The same, those devices kept from this shell's programs by a variable."""
+    return replace(
+        snapshot,
+        devices=tuple(
+            replace(device, hidden_by="CUDA_VISIBLE_DEVICES") if device.index in numbers else device
+            for device in snapshot.devices
+        ),
+    )
+
+
+# Hidden and sleeping devices
+
+
+def test_a_hidden_device_is_not_planned_for_and_said(model: str) -> None:
+    found = find_out(request_for(model), read_model(model), with_hidden(machine(20, 20), 0))
+
+    assert [place.name for place in found.places] == ["GPU 1", "RAM"]
+    assert "GPU 0  hidden by CUDA_VISIBLE_DEVICES; --all-devices" in finding_text(found)
+    assert parsed(json.dumps(finding_json(found))).hidden[0].name == "GPU 0"
+
+
+def test_a_hidden_device_that_is_named_is_planned_for_and_shown_to_the_engine(model: str) -> None:
+    found = find_out(request_for(model, device="0"), read_model(model), with_hidden(machine(20, 20), 0))
+
+    assert found.assessment is not None
+    assert found.assessment.device_names == ("GPU 0",)
+    assert finding_json(found)["engine"]["environment"] == {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+
+
+def test_all_devices_means_hidden_ones_too(model: str) -> None:
+    request = request_for(model, device="all", has_hidden=True)
+    found = find_out(request, read_model(model), with_hidden(machine(20, 20), 0))
+
+    assert found.assessment is not None
+    assert found.assessment.device_names == ("GPU 0", "GPU 1")
+
+
+def test_where_all_devices_are_hidden_a_load_has_ram_alone(model: str) -> None:
+    found = find_out(request_for(model), read_model(model), with_hidden(machine(20), 0))
+
+    assert found.assessment is not None
+    assert found.assessment.device_names == ()
+    assert "-dev" not in finding_json(found)["engine"]["flags"]
+
+
+def test_a_sleeping_device_is_taken_as_free_and_that_is_said(model: str) -> None:
+    there = machine(None)
+    asleep = replace(there.devices[0], is_asleep=True, capacity_bytes=8 * GIB)
+    found = find_out(request_for(model), read_model(model), replace(there, devices=(asleep,)))
+
+    assert found.places[0].free_bytes == 8 * GIB
+    assert found.doubts[-1] == "GPU 0 is asleep and was not woken: taken as free, all 8.0 GiB of it"
+
+
+def test_what_would_happen_is_explained_with_its_source(model: str) -> None:
+    request = request_for(model, options=Options(n_gpu_layers=999))
+    found = find_out(request, read_model(model), machine(0.001))
+
+    verdict = finding_json(found)["verdict"]
+    assert verdict["outcome"] is not None
+    assert verdict["source"] in " ".join(finding_text(found, is_explained=True).split())
 
 
 # Exit status

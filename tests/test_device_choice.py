@@ -1,5 +1,6 @@
 """Which devices are meant, told to each engine in its own way."""
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -85,3 +86,61 @@ def test_shares_that_were_asked_for_mean_all_devices_whatever_the_engine_calls_t
     plan = Plan(model=model, workload=Workload(context_tokens=4096), options=options, engine_name="exllama")
 
     assert assess(plan, PLACES).device_names == ("GPU 0", "GPU 1")
+
+
+def hidden(device: Device, variable: str = "CUDA_VISIBLE_DEVICES") -> Device:
+    return replace(device, hidden_by=variable)
+
+
+def test_a_flag_has_the_number_that_a_program_of_this_shell_knows_a_device_by() -> None:
+    third = replace(devices()[1], key="gpu-2", index=2, pool_key="gpu-2", program_index=1)
+    seen = [hidden(devices()[0]), replace(devices()[1], program_index=0), third]
+
+    assert flags_on(seen, made_on("llamacpp", ("GPU 1",))).endswith("-dev CUDA0")
+
+
+def test_the_only_visible_device_needs_neither_flag_nor_variable() -> None:
+    seen = [hidden(devices()[0]), devices()[1]]
+
+    assert "-dev" not in flags_on(seen, made_on("llamacpp", ("GPU 1",)))
+    assert environment_on(seen, made_on("vllm", ("GPU 1",))) == {}
+
+
+def test_a_hidden_device_is_shown_to_the_engine_by_its_number_among_all() -> None:
+    seen = [devices()[0], hidden(devices()[1])]
+
+    assert environment_on(seen, made_on("llamacpp", ("GPU 1",))) == {"CUDA_VISIBLE_DEVICES": "1"}
+    assert "-dev" not in flags_on(seen, made_on("llamacpp", ("GPU 1",)))
+
+
+def test_an_order_is_not_changed_under_numbers_that_the_shell_has_set() -> None:
+    third = replace(devices()[1], key="gpu-2", name="Other", index=2, pool_key="gpu-2", program_index=1)
+    seen = [hidden(devices()[0]), replace(devices()[1], program_index=0), third]
+
+    assert environment_on(seen, made_on("llamacpp", ("GPU 1",))) == {}
+
+
+def test_a_part_is_named_by_its_uuid() -> None:
+    parts = [
+        Device(key=f"MIG-{n}", name="H100 MIG 1g", vendor="nvidia", index=0, pool_key=f"m{n}", parent_key="GPU-a")
+        for n in range(2)
+    ]
+    places = (
+        Place(name="GPU 0:1", kind="cuda", total_bytes=24 * GIB, free_bytes=23 * GIB, is_part=True),
+        PLACES[-1],
+    )
+    made = replace(made_on("vllm", ("GPU 1",)), places=places)
+
+    assert environment_on(parts, made) == {"CUDA_VISIBLE_DEVICES": "MIG-1"}
+    assert said_by_hand(parts, made) == ()
+
+
+def test_parts_are_not_used_together() -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    parts = tuple(
+        Place(name=f"GPU 0:{n}", kind="cuda", total_bytes=10 * GIB, free_bytes=10 * GIB, is_part=True) for n in range(2)
+    )
+    plan = Plan(model=model, workload=Workload(context_tokens=131072), options=load_engine("llamacpp").Options())
+
+    assert assess(plan, (*parts, PLACES[-1])).device_names == ("GPU 0:0",)

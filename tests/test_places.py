@@ -1,8 +1,9 @@
 from dataclasses import replace
 
 from estimator.ledger import Overflow
-from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot
-from tui.places import missing_places, places_of
+from estimator.spill import overflow_at
+from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot, Version
+from tui.places import hidden_places, missing_places, place_notes, places_of, spill_settings
 
 GIB = 1 << 30
 RAM = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=24 * GIB, free_bytes=40 * GIB)
@@ -132,3 +133,88 @@ def test_a_capability_that_makes_no_sense_is_none() -> None:
     for text in ("", "8", "8.", ".9", "eight.nine", "\u0668.9"):
         place = places_of(snapshot(RAM, CARD, devices=(nvidia(compute_capability=text),)))[0]
         assert place.compute_capability is None
+
+
+def test_sleeping_memory_is_planned_with_its_size_and_noted() -> None:
+    there = snapshot(RAM, devices=(nvidia(is_asleep=True, capacity_bytes=8 * GIB),))
+    assert places_of(there)[0].free_bytes == 8 * GIB
+    assert "asleep" in place_notes(there)["GPU 0"]
+    assert missing_places(there) == ()
+
+
+def test_sleeping_memory_of_unknown_size_is_missing_and_why() -> None:
+    there = snapshot(RAM, devices=(nvidia(is_asleep=True),))
+    assert [place.name for place in places_of(there)] == ["RAM"]
+    assert "asleep" in missing_places(there)[0].reason
+
+
+def test_a_hidden_device_is_a_place_only_where_it_is_named() -> None:
+    there = snapshot(RAM, CARD, devices=(nvidia(hidden_by="CUDA_VISIBLE_DEVICES"),))
+    assert [place.name for place in places_of(there)] == ["RAM"]
+    assert [place.name for place in places_of(there, named=("GPU 0",))] == ["GPU 0", "RAM"]
+    assert [place.name for place in places_of(there, has_hidden=True)] == ["GPU 0", "RAM"]
+    assert hidden_places(there)[0].reason == "hidden by CUDA_VISIBLE_DEVICES"
+
+
+def test_windows_lets_a_card_have_so_much_shared_memory_and_no_more() -> None:
+    card = nvidia(shared_limit_bytes=16 * GIB, shared_used_bytes=1 * GIB)
+    device, _ = places_of(snapshot(RAM, CARD, devices=(card,), system="windows"))
+    assert (device.overflow, device.overflow_free_bytes) == (Overflow.MIGRATED, 15 * GIB)
+
+
+def test_an_old_driver_on_windows_refuses() -> None:
+    there = replace(
+        snapshot(RAM, CARD, devices=(nvidia(),), system="windows"),
+        versions=(Version(name="NVIDIA driver", value="531.14"),),
+    )
+    assert places_of(there)[0].overflow is Overflow.REFUSED
+
+
+def test_amd_has_gtt_to_move_to_unless_the_environment_forbids_it() -> None:
+    card = replace(nvidia(shared_limit_bytes=30 * GIB, shared_used_bytes=2 * GIB), vendor="amd")
+    there = snapshot(RAM, CARD, devices=(card,))
+    moved, refused = (
+        places_of(there, settings=spill_settings(environment))[0]
+        for environment in ({}, {"RADV_PERFTEST": "nogttspill"})
+    )
+    assert (overflow_at(moved, "llama.cpp"), moved.overflow_free_bytes) == (Overflow.MIGRATED, 28 * GIB)
+    assert overflow_at(refused, "llama.cpp") is Overflow.REFUSED
+
+
+def test_managed_memory_is_asked_for_by_any_value() -> None:
+    assert spill_settings({"GGML_CUDA_ENABLE_UNIFIED_MEMORY": ""}) == {"managed"}
+    assert spill_settings({}) == frozenset()
+
+
+def test_a_unified_device_swaps_where_ram_is_short_and_fails_where_its_budget_is() -> None:
+    swap = Pool(key=SWAP_POOL, total_bytes=8 * GIB, used_bytes=0, free_bytes=8 * GIB)
+    chip = Device(key="m", name="M4", vendor="amd", index=0, pool_key=HOST_POOL, used_bytes=0, limit_bytes=44 * GIB)
+    short_ram = places_of(snapshot(RAM, swap, devices=(chip,)))[0]
+    short_budget = places_of(snapshot(RAM, swap, devices=(replace(chip, limit_bytes=32 * GIB),)))[0]
+    # 40 GiB are free, and the budget would allow 4 more
+    assert (short_ram.overflow, short_ram.overflow_free_bytes) == (Overflow.SWAPPED, 4 * GIB)
+    assert short_budget.overflow is Overflow.REFUSED
+
+
+def test_macos_makes_swap_files_as_they_are_needed() -> None:
+    host = places_of(snapshot(RAM, system="darwin"))[0]
+    assert (host.overflow, host.overflow_free_bytes) == (Overflow.SWAPPED, 64 * GIB)
+
+
+def test_windows_10_keeps_more_of_a_card_for_itself() -> None:
+    there = snapshot(RAM, CARD, devices=(nvidia(),), system="windows")
+    machine = Machine(host_name="h", system="windows", system_name="Windows 10 Pro")
+    assert places_of(replace(there, machine=machine))[0].reserve_bytes == 24 * GIB // 7
+    assert places_of(there)[0].reserve_bytes == GIB // 2
+
+
+def test_the_bandwidth_that_the_probe_estimates_replaces_the_guess() -> None:
+    machine = Machine(host_name="h", system="linux", memory_bandwidth_gigabytes_per_second=83.2)
+    place = places_of(replace(snapshot(RAM), machine=machine))[0]
+    assert (place.bandwidth_bytes_per_second, place.is_bandwidth_assumed) == (83.2e9, True)
+
+
+def test_a_machine_without_swap_or_with_a_limit_says_so_to_the_table() -> None:
+    host = places_of(snapshot(replace(RAM, limited_by="control group /box")))[0]
+    assert host.surroundings is not None
+    assert host.surroundings.settings == {"no swap", "limited"}

@@ -25,7 +25,7 @@ from estimator.shell import quoted
 from estimator.verdict import Level
 from probes.snapshot import Process, Snapshot
 from tui.humanize import count, counted, plain, size
-from tui.places import device_label, places_of
+from tui.places import device_label
 from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, assess, level_of, model_bytes, sure_level_of, with_quant
 
 MOST_CHANGES = 5
@@ -97,7 +97,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
         changes.append(Change(label=other if best else f"{other}, tight", plan=requantised_plan(other)))
     further = [_relieved(plan, places), _with_more_devices(plan, places)]
     if snapshot is not None:
-        further.append(_after_stopping(plan, snapshot))
+        further.append(_after_stopping(plan, places, snapshot))
     further.append(_with_a_twin(plan, places))
     changes += [change for change in further if change is not None]
     return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:MOST_CHANGES]), notes=notes)
@@ -214,16 +214,15 @@ def _option_flag(flag: str, value: object) -> str:
     return f"{flag} {quoted(text)}"
 
 
-def _after_stopping(plan: Plan, snapshot: Snapshot) -> Change | None:
-    """The process whose memory would make room, the smallest that is enough."""
+def _after_stopping(plan: Plan, before: Sequence[Place], snapshot: Snapshot) -> Change | None:
+    """The process whose memory would make room, the smallest that is enough; none whose number is not of here."""
     held: dict[int, list[Process]] = {}
     for process in snapshot.processes:
-        if process.used_bytes:
+        if process.used_bytes and not process.is_outside:
             held.setdefault(process.pid, []).append(process)
     for pid, parts in sorted(held.items(), key=lambda item: sum(part.used_bytes or 0 for part in item[1])):
         freed = {part.device_key: part.used_bytes or 0 for part in parts}
         names = {device_label(d, snapshot.devices): freed.get(d.key, 0) for d in snapshot.devices}
-        before = places_of(snapshot)
         places = tuple(
             replace(
                 place,

@@ -1,10 +1,11 @@
 """``plimsoll check``: would this load fit here now? A report or JSON, and an exit status that a script can act on."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from estimator.errors import EstimatorError, Unjudgeable
+from estimator.ledger import Place
 from estimator.model import Model
 from estimator.reader import read_model
 from estimator.verdict import Level
@@ -85,27 +86,36 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
     Raises:
         UnknownDevice: a device was named that is not there.
     """
-    places = places_of(snapshot, request.ram_bytes_per_second)
     found = Finding(
         request=request,
         model=model,
         snapshot=snapshot,
-        places=places,
+        places=_places(request, snapshot, ()),
         plan=None,
         assessment=None,
         advice=None,
         exit_status=UNKNOWN,
     )
     try:
-        plan = request.plan(model, chosen_devices(request.device, snapshot))
-        found = replace(found, plan=plan, model=plan.model)
-        assessment = assess(plan, places)
-        advice = advise(plan, places, snapshot)
+        plan = request.plan(model, chosen_devices(request.device, snapshot, has_hidden=request.has_hidden))
+        found = replace(found, plan=plan, model=plan.model, places=_places(request, snapshot, plan.devices or ()))
+        assessment = assess(plan, found.places)
+        advice = advise(plan, found.places, snapshot)
     except Unjudgeable as error:
         return replace(found, reason=str(error))
     level = assessment.verdict.level
     does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
     return replace(found, assessment=assessment, advice=advice, exit_status=FITS if does_fit else DOES_NOT_FIT)
+
+
+def _places(request: Request, snapshot: Snapshot, named: Sequence[str]) -> tuple[Place, ...]:
+    return places_of(
+        snapshot,
+        request.ram_bytes_per_second,
+        settings=request.settings,
+        named=named,
+        has_hidden=request.has_hidden,
+    )
 
 
 def complain(message: str) -> None:

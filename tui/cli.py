@@ -289,7 +289,19 @@ def _request(given: argparse.Namespace, engine: Engine) -> Request | None:
         is_engine_given=given.engine is not None or bool(chosen),
         options=engine.Options(**chosen),
         device=given.device,
+        has_hidden=given.has_hidden,
+        settings=_settings(given),
     )
+
+
+def _settings(given: argparse.Namespace) -> frozenset[str]:
+    """What this shell's environment says of a load without room; nothing of hardware that is not here."""
+    import os  # noqa: PLC0415  # loaded already
+
+    from tui.places import spill_settings  # noqa: PLC0415
+
+    is_here = getattr(given, "simulate", None) is None and getattr(given, "replay", None) is None
+    return spill_settings(os.environ) if is_here else frozenset()
 
 
 def _complain(message: str) -> None:

@@ -13,6 +13,8 @@ _BACKENDS = {"nvidia": "CUDA", "amd": "ROCm", "apple": "MTL"}
 _VARIABLES = {"nvidia": "CUDA_VISIBLE_DEVICES", "amd": "HIP_VISIBLE_DEVICES"}
 """What hides devices from any program: CUDA C++ Programming Guide, "CUDA Environment Variables"; ROCm's documentation,
 "GPU isolation techniques". Ollama hands both on (envconfig/config.go, `AsMap`)."""
+_BELOW_HIP = "ROCR_VISIBLE_DEVICES"
+"""Hides devices from the runtime below HIP, whose numbers then count what is left."""
 NO_DEVICE = "-1"
 """An identity that no device has, and so none is seen: as Ollama's docs/gpu.mdx has it."""
 MOST_CHARACTERS = 8192
@@ -31,14 +33,15 @@ def flags_on(devices: Sequence[Device], made: Assessment) -> str:
     """The engine's own arguments, the devices named where not all of them are used and it has a flag for that."""
     plan = made.plan
     flags = plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)
+    seen = _seen(devices)
     if not devices or not plan.engine.DEVICE_FLAG:
         return flags
     if not made.device_names:
-        return f"{flags} {plan.engine.DEVICE_FLAG} none"
-    if is_chosen_by_hand(devices, made) or made.device_names == tuple(_positions(devices)):
+        return f"{flags} {plan.engine.DEVICE_FLAG} none" if seen else flags
+    if is_chosen_by_hand(devices, made) or _is_shown_anew(devices, made) or set(made.device_names) == set(seen):
         return flags
-    prefix, positions = _BACKENDS.get(devices[0].vendor, ""), _positions(devices)
-    return f"{flags} {plan.engine.DEVICE_FLAG} {','.join(f'{prefix}{positions[name]}' for name in made.device_names)}"
+    prefix = _BACKENDS.get(devices[0].vendor, "")
+    return f"{flags} {plan.engine.DEVICE_FLAG} {','.join(f'{prefix}{seen[name]}' for name in made.device_names)}"
 
 
 def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str]:
@@ -46,13 +49,15 @@ def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str
     if not devices or made.plan.engine.DEVICE_FLAG is None or is_chosen_by_hand(devices, made):
         return {}
     found: dict[str, str] = {}
-    if made.device_names and len({device.name for device in devices if device.vendor == "nvidia"}) > 1:
+    seen = _seen(devices)
+    is_shown_anew = _is_shown_anew(devices, made)
+    if made.device_names and _is_order_needed(devices, is_shown_anew=is_shown_anew):
         found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # otherwise the fastest one is CUDA's first
-    positions = _positions(devices)
-    if made.plan.engine.DEVICE_FLAG or made.device_names == tuple(positions):
+    if not is_shown_anew and (made.plan.engine.DEVICE_FLAG or set(made.device_names) == set(seen)):
         return found
+    identities = _identities(devices)
     for vendor in sorted({device.vendor for device in devices} & _VARIABLES.keys()):
-        found[_VARIABLES[vendor]] = ",".join(str(positions[name]) for name in made.device_names) or NO_DEVICE
+        found[_VARIABLES[vendor]] = ",".join(identities[name] for name in made.device_names) or NO_DEVICE
     return found
 
 
@@ -66,16 +71,61 @@ def said_by_hand(devices: Sequence[Device], made: Assessment) -> tuple[str, ...]
 
 
 def is_chosen_by_hand(devices: Sequence[Device], made: Assessment) -> bool:
-    """Whether the engine's name of a device can't be known: of parts (MIG), or where vendors are mixed."""
+    """Whether the engine's name of a device can't be known: where vendors are mixed, or parts, or an order is."""
     flag = made.plan.engine.DEVICE_FLAG
     if not made.device_names or len(devices) < 2 or flag is None:
         return False
     vendors = {device.vendor for device in devices}
-    has_parts = len({(device.vendor, device.index) for device in devices}) < len(devices)
-    return has_parts or len(vendors) > 1 or not vendors <= (_BACKENDS if flag else _VARIABLES).keys()
+    if len(vendors) > 1 or not vendors <= (_BACKENDS if flag else _VARIABLES).keys():
+        return True
+    if any(device.parent_key is None for device in devices) and _has_unnamed_parts(devices):
+        return True
+    is_layered = any(device.hidden_by == _BELOW_HIP for device in devices)
+    return is_layered and (_is_shown_anew(devices, made) or not flag)
 
 
-def _positions(devices: Sequence[Device]) -> dict[str, int]:
-    """Label -> number, of devices of one vendor; in the order of their numbers, as drivers count what they offer."""
-    ordered = sorted(devices, key=lambda device: device.index)
-    return {device_label(device, devices): position for position, device in enumerate(ordered)}
+def _has_unnamed_parts(devices: Sequence[Device]) -> bool:
+    """Parts of one device that no probe told apart by the key of their parent."""
+    whole = [device for device in devices if device.parent_key is None]
+    return len({(device.vendor, device.index) for device in whole}) < len(whole)
+
+
+def _is_shown_anew(devices: Sequence[Device], made: Assessment) -> bool:
+    """Whether a variable has to be set for it: a device is meant that is hidden, or is a part, which has no number."""
+    chosen = [device for device in devices if device_label(device, devices) in made.device_names]
+    return any(device.hidden_by or device.parent_key is not None for device in chosen)
+
+
+def _is_order_needed(devices: Sequence[Device], *, is_shown_anew: bool) -> bool:
+    """Numbers have to be the driver's where cards differ; not where the shell's own variable has numbers already."""
+    if is_shown_anew:
+        is_numbered = all(device.parent_key is None for device in devices)
+        return is_numbered and _is_mixed(devices)
+    numbers = list(_seen(devices).values())
+    return _is_mixed(devices) and not any(device.hidden_by for device in devices) and numbers == sorted(numbers)
+
+
+def _is_mixed(devices: Sequence[Device]) -> bool:
+    return len({device.name for device in devices if device.vendor == "nvidia"}) > 1
+
+
+def _identities(devices: Sequence[Device]) -> dict[str, str]:
+    """Label -> what the vendor's variable calls it: the driver's number among all, or of a part its UUID."""
+    ordered = sorted((device for device in devices if device.hidden_by != _BELOW_HIP), key=lambda device: device.index)
+    return {
+        device_label(device, devices): str(position) if device.parent_key is None else plain(device.key, 100)
+        for position, device in enumerate(ordered)
+    }
+
+
+def _seen(devices: Sequence[Device]) -> dict[str, int]:
+    """Label -> number, of the devices of one vendor that a program started from this shell sees, in the driver's order.
+
+    The number is what the probe makes of the shell's variables, or else the position: drivers count what they offer.
+    """
+    seen = sorted((device for device in devices if not device.hidden_by), key=lambda device: device.index)
+    told = [device.program_index for device in seen]
+    numbers = [number for number in told if number is not None]
+    if len(numbers) < len(told):
+        numbers = list(range(len(seen)))
+    return {device_label(device, devices): number for device, number in zip(seen, numbers, strict=True)}

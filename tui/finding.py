@@ -10,7 +10,7 @@ from tui.advice import Advice, Change, option_flags
 from tui.device_choice import said_by_hand
 from tui.humanize import size
 from tui.pace import Pacing, pacing_of
-from tui.places import HOST_NAME
+from tui.places import HOST_NAME, place_notes
 from tui.plan import Assessment, Plan
 from tui.request import Request
 
@@ -88,7 +88,12 @@ class Finding:
         """What had to be assumed."""
         if self.assessment is None:
             return self.model.doubts
-        return (*self.assessment.estimate.doubts, *said_by_hand(self.snapshot.devices, self.assessment))
+        notes = place_notes(self.snapshot)
+        return (
+            *self.assessment.estimate.doubts,
+            *(notes[name] for name in self.assessment.device_names if name in notes),
+            *said_by_hand(self.snapshot.devices, self.assessment),
+        )
 
     @property
     def needs(self) -> Needs | None:

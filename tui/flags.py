@@ -211,6 +211,12 @@ def _add_load(parser: argparse.ArgumentParser, engine: Engine) -> None:
         help='auto (default: one if it fits there, else all), all, cpu, or some: 0 or "0,1" or "GPU 0"',
     )
     load.add_argument(
+        "--all-devices",
+        dest="has_hidden",
+        action="store_true",
+        help="plan for devices that CUDA_VISIBLE_DEVICES or its like hides from this shell, too",
+    )
+    load.add_argument(
         "--engine",
         metavar="NAME",
         help="what runs the model: llama.cpp for GGUF files and names, vLLM for safetensors, or any of "

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from estimator.ledger import Overflow, Place
+from estimator.ledger import Place, Surroundings
+from estimator.spill import overflow_of
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+from tui.humanize import plain, size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from probes.accelerators import Accelerator
 
@@ -23,6 +25,8 @@ DEVICE_RESERVE_BYTES = 512 * MIB
 (github.com/ollama/ollama, discover/, 2026-08), a desktop's programs come and go within as much."""
 DEVICE_RESERVE_SHARE = 16
 """At most one part in so many of a small device."""
+WINDOWS_10_RESERVE_SHARE = 7
+"""Windows 10 keeps about 15 % of a card's memory for itself (github.com/ollama/ollama/issues/9167)."""
 HOST_RESERVE_BYTES = 1 * GIB
 """On Linux, as node-llama-cpp keeps it (at most a quarter of all, 1 GiB); more on a machine with much RAM."""
 HOST_RESERVE_SHARE = 25
@@ -53,19 +57,35 @@ def device_label(device: Device, devices: Sequence[Device]) -> str:
     return label if len(parts) == len(alike) else f"{label} {device.vendor}"
 
 
-def places_of(snapshot: Snapshot, ram_bytes_per_second: float | None = None) -> tuple[Place, ...]:
-    """Every device whose memory is known, then the RAM; its bandwidth where somebody states it."""
-    host = snapshot.pool(HOST_POOL)
-    swap = snapshot.pool(SWAP_POOL)
+def places_of(
+    snapshot: Snapshot,
+    ram_bytes_per_second: float | None = None,
+    *,
+    settings: frozenset[str] = frozenset(),
+    named: Collection[str] = (),
+    has_hidden: bool = False,
+) -> tuple[Place, ...]:
+    """Every device that can be planned for, then the RAM.
+
+    Args:
+        snapshot: what is there.
+        ram_bytes_per_second: the bandwidth of the RAM, where somebody states it.
+        settings: what the environment of a load says, as ``spill_settings`` reads it.
+        named: labels of hidden devices that are meant all the same.
+        has_hidden: all hidden devices are.
+    """
     system = snapshot.machine.system if snapshot.machine else "linux"
-    swap_free = swap.free_bytes if swap else 0
-    known = _known_accelerators() if snapshot.devices else ()  # on machines without a GPU for nothing
+    # On machines without a GPU for nothing.
+    known = _known_accelerators() if snapshot.devices else ()
     places = [
         place
         for device in snapshot.devices
-        if (place := _device_place(device, snapshot, host, swap_free, system, known)) is not None
+        if (not device.hidden_by or has_hidden or device_label(device, snapshot.devices) in named)
+        and (place := _device_place(device, snapshot, system, known, settings)) is not None
     ]
+    host = snapshot.pool(HOST_POOL)
     if host is not None:
+        here = Surroundings(system=system, memory="host", settings=_host_settings(snapshot, host))
         places.append(
             Place(
                 name=HOST_NAME,
@@ -73,21 +93,52 @@ def places_of(snapshot: Snapshot, ram_bytes_per_second: float | None = None) -> 
                 total_bytes=host.total_bytes,
                 free_bytes=host.free_bytes,
                 reserve_bytes=_host_reserve_bytes(host.total_bytes),
-                overflow=Overflow.SWAPPED,
-                overflow_free_bytes=swap_free,
+                overflow=overflow_of(here),
+                overflow_free_bytes=_swap_room_bytes(snapshot, host, system),
                 bandwidth_bytes_per_second=ram_bytes_per_second or _ram_bandwidth(snapshot, places),
                 is_bandwidth_assumed=ram_bytes_per_second is None,
                 instruction_sets=snapshot.machine.instruction_sets if snapshot.machine else (),
+                surroundings=here,
             )
         )
     return tuple(places)
 
 
+def spill_settings(environment: Mapping[str, str]) -> frozenset[str]:
+    """What the environment says of a load that has no room: a part of ``spill.SETTINGS``, and ``no gtt``."""
+    found = set()
+    if "GGML_CUDA_ENABLE_UNIFIED_MEMORY" in environment:  # llama.cpp asks only whether it is there
+        found.add("managed")
+    if "nogttspill" in environment.get("RADV_PERFTEST", "").split(","):
+        found.add("no gtt")
+    return frozenset(found)
+
+
+def _host_settings(snapshot: Snapshot, host: Pool) -> frozenset[str]:
+    swap = snapshot.pool(SWAP_POOL)
+    found = {"zram"} if swap is not None and swap.medium == "zram" else set()
+    if swap is None or not swap.total_bytes:
+        found.add("no swap")
+    if host.limited_by is not None:
+        found.add("limited")
+    return frozenset(found)
+
+
+def _swap_room_bytes(snapshot: Snapshot, host: Pool, system: str) -> int:
+    """What the RAM can give up to disk. macOS makes swap files as they are needed: ASSUMED as much as there is RAM."""
+    swap = snapshot.pool(SWAP_POOL)
+    free_bytes = swap.free_bytes if swap else 0
+    return max(free_bytes, host.total_bytes) if system == "darwin" else free_bytes
+
+
 def _ram_bandwidth(snapshot: Snapshot, devices: Sequence[Place]) -> float:
-    """Where memory is unified, the chip's own; else by the kind of CPU."""
+    """Where memory is unified, the chip's own; else what the probe makes of its modules, or the kind of CPU."""
     shared = [place.bandwidth_bytes_per_second for place in devices if place.draws_on is not None]
     if shared and shared[0] is not None:
         return shared[0]
+    told = snapshot.machine.memory_bandwidth_gigabytes_per_second if snapshot.machine else None
+    if told is not None:
+        return told * 1e9
     cpu = (snapshot.machine.cpu_name or "").casefold() if snapshot.machine else ""
     return SERVER_RAM_BYTES_PER_SECOND if any(word in cpu for word in _SERVER_CPUS) else RAM_BYTES_PER_SECOND
 
@@ -100,15 +151,39 @@ def missing_places(snapshot: Snapshot) -> tuple[MissingPlace, ...]:
     """Devices that are there and whose memory is not known now."""
     missing = []
     for device in snapshot.devices:
-        if snapshot.pool(device.pool_key) is None:
+        if snapshot.pool(device.pool_key) is None and _asleep_bytes(device) is None:
             fault = next((fault for fault in snapshot.faults if fault.device_key == device.key), None)
+            reason = (
+                "it is asleep, and was not woken" if device.is_asleep else "its memory is not reported by the driver"
+            )
             missing.append(
-                MissingPlace(
-                    name=device_label(device, snapshot.devices),
-                    reason=fault.message if fault else "its memory is not reported by the driver",
-                )
+                MissingPlace(name=device_label(device, snapshot.devices), reason=fault.message if fault else reason)
             )
     return tuple(missing)
+
+
+def hidden_places(snapshot: Snapshot) -> tuple[MissingPlace, ...]:
+    """Devices that a program started from this shell does not see, so that they are not planned for unless named."""
+    return tuple(
+        MissingPlace(name=device_label(device, snapshot.devices), reason=f"hidden by {plain(device.hidden_by, 80)}")
+        for device in snapshot.devices
+        if device.hidden_by
+    )
+
+
+def place_notes(snapshot: Snapshot) -> dict[str, str]:
+    """Label -> what was taken for granted of a device that is planned for, in a sentence."""
+    return {
+        label: f"{label} is asleep and was not woken: taken as free, all {size(n_bytes)} of it"
+        for device in snapshot.devices
+        if snapshot.pool(device.pool_key) is None and (n_bytes := _asleep_bytes(device)) is not None
+        for label in (device_label(device, snapshot.devices),)
+    }
+
+
+def _asleep_bytes(device: Device) -> int | None:
+    """The size of a device that sleeps, where it is known. Nothing uses it, or it would be awake."""
+    return device.capacity_bytes if device.is_asleep else None
 
 
 def _known_accelerators() -> tuple[Accelerator, ...]:
@@ -120,40 +195,88 @@ def _known_accelerators() -> tuple[Accelerator, ...]:
 def _device_place(
     device: Device,
     snapshot: Snapshot,
-    host: Pool | None,
-    swap_free: int,
     system: str,
     known: tuple[Accelerator, ...],
+    settings: frozenset[str],
 ) -> Place | None:
     pool = snapshot.pool(device.pool_key)
-    if pool is None:
+    if pool is not None:
+        total, free, reserved = pool.total_bytes, pool.free_bytes, pool.reserved_bytes
+    elif (asleep := _asleep_bytes(device)) is not None:
+        total, free, reserved = asleep, asleep, None
+    else:
         return None
-    total, free = pool.total_bytes, pool.free_bytes
+    is_shared = device.pool_key == HOST_POOL
+    own_free = None
     if device.limit_bytes is not None:
-        total = min(total, device.limit_bytes)
-        free = max(0, min(free, device.limit_bytes - (device.used_bytes or 0)))
-    is_shared = pool.key == HOST_POOL
-    overflow, overflow_free = Overflow.REFUSED, 0
-    if device.vendor == "nvidia" and system in ("windows", "wsl") and host is not None:
-        # CUDA's sysmem fallback, on by default since driver 536.40 and always on under WSL
-        # (nvidia.custhelp.com/app/answers/detail/a_id/5490; github.com/microsoft/WSL/issues/11050).
-        overflow, overflow_free = Overflow.MIGRATED, host.free_bytes
-    elif is_shared and device.limit_bytes is None:
-        overflow, overflow_free = Overflow.SWAPPED, swap_free
+        own_free = max(0, device.limit_bytes - (device.used_bytes or 0))
+        total, free = min(total, device.limit_bytes), min(free, own_free)
+    here = Surroundings(
+        system=system,
+        memory="unified" if is_shared else "own",
+        vendor=device.vendor,
+        driver_version=_driver_version(device, snapshot),
+        settings=_device_settings(device, settings, is_budget_short=own_free is not None and free == own_free),
+    )
     return Place(
         name=device_label(device, snapshot.devices),
         kind=_KINDS.get(device.vendor, "gpu"),
         total_bytes=total,
         free_bytes=free,
-        reserve_bytes=min(DEVICE_RESERVE_BYTES, total // DEVICE_RESERVE_SHARE),
-        overflow=overflow,
-        overflow_free_bytes=overflow_free,
+        reserve_bytes=_reserve_bytes(total, snapshot, is_shared=is_shared),
+        overflow=overflow_of(here),
+        overflow_free_bytes=_overflow_free_bytes(
+            device, snapshot, system, None if own_free is None else own_free - free
+        ),
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
         **_rates(device, total, known),
-        usable_bytes=None if pool.reserved_bytes is None else max(0, total - pool.reserved_bytes),
+        usable_bytes=None if reserved is None else max(0, total - reserved),
+        surroundings=here,
+        is_part=device.parent_key is not None,
     )
+
+
+def _reserve_bytes(total_bytes: int, snapshot: Snapshot, *, is_shared: bool) -> int:
+    name = (snapshot.machine.system_name or "") if snapshot.machine else ""
+    if name.startswith("Windows 10") and not is_shared:
+        return total_bytes // WINDOWS_10_RESERVE_SHARE
+    return min(DEVICE_RESERVE_BYTES, total_bytes // DEVICE_RESERVE_SHARE)
+
+
+def _device_settings(device: Device, settings: frozenset[str], *, is_budget_short: bool) -> frozenset[str]:
+    found = set(settings & {"managed"})
+    if is_budget_short:
+        found.add("budget")
+    if device.driver == "TCC":
+        found.add("tcc")
+    if device.shared_limit_bytes and "no gtt" not in settings:
+        found.add("gtt")
+    return frozenset(found)
+
+
+def _overflow_free_bytes(device: Device, snapshot: Snapshot, system: str, budget_left_bytes: int | None) -> int:
+    """What the host has for the bytes that a device has no room for; of a shared pool, up to its budget there."""
+    host = snapshot.pool(HOST_POOL)
+    if host is None:
+        return 0
+    if device.pool_key == HOST_POOL:
+        room_bytes = _swap_room_bytes(snapshot, host, system)
+        return room_bytes if budget_left_bytes is None else min(room_bytes, budget_left_bytes)
+    if device.shared_limit_bytes is None:
+        return host.free_bytes
+    return max(0, min(host.free_bytes, device.shared_limit_bytes - (device.shared_used_bytes or 0)))
+
+
+def _driver_version(device: Device, snapshot: Snapshot) -> tuple[int, ...]:
+    """(580, 95) of NVIDIA's; empty of any other, which no rule asks for."""
+    if device.vendor != "nvidia":
+        return ()
+    text = next((version.value for version in snapshot.versions if version.name.startswith("NVIDIA")), "")
+    parts = text.split(".")[:3]
+    is_one = all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts)
+    return tuple(int(part) for part in parts) if is_one else ()
 
 
 def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> dict[str, Any]:

@@ -106,10 +106,20 @@ def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
         return chosen + host
     if len(devices) > 1 and not _has_shares(plan.options):
-        for place in sorted(devices, key=lambda place: -place.total_bytes):
+        ordered = sorted(devices, key=lambda place: -place.total_bytes)
+        for place in ordered:
             if _fits_alone(plan, place, host):
                 return (place, *host)
-    return devices + host
+        if ordered[
+            0
+        ].is_part:  # CUDA shows a program one part only: docs.nvidia.com, MIG User Guide, Device Enumeration
+            return (ordered[0], *host)
+    return tuple(place for place in devices if not place.is_part) + host if _is_mixed(devices) else devices + host
+
+
+def _is_mixed(devices: Sequence[Place]) -> bool:
+    """Whether parts of devices stand beside whole ones, which a program may use together; a part it may not."""
+    return len({place.is_part for place in devices}) > 1
 
 
 def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None:

@@ -9,7 +9,7 @@ from tui.device_choice import start_line
 from tui.finding import Finding, Verification, change_flags
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.pace import Pacing, pace_line, stage_text
-from tui.places import HOST_NAME, missing_places
+from tui.places import HOST_NAME, hidden_places, missing_places
 from tui.plan import Assessment, Plan
 
 WIDTH = 80
@@ -33,7 +33,7 @@ def finding_text(finding: Finding, *, is_explained: bool = False, is_coloured: b
 
 def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
     made = finding.assessment
-    yield from _verdict_lines(finding, is_coloured=is_coloured)
+    yield from _verdict_lines(finding, is_explained=is_explained, is_coloured=is_coloured)
     yield ""
     yield from _wrapped(_load_line(finding), "  ")
     if made is not None:
@@ -69,7 +69,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
 _COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS: "31"}
 
 
-def _verdict_lines(finding: Finding, *, is_coloured: bool) -> Iterator[str]:
+def _verdict_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
     made = finding.assessment
     if made is None:
         yield from _wrapped(f"{UNKNOWN_GLYPH} CAN'T BE JUDGED: {plain(finding.reason, 600)}", "", "  ")
@@ -79,6 +79,8 @@ def _verdict_lines(finding: Finding, *, is_coloured: bool) -> Iterator[str]:
     yield f"\x1b[1;{_COLOURS[level]}m{line}\x1b[0m" if is_coloured else line
     if made.verdict.reason:
         yield from _wrapped(made.verdict.reason, "  ")
+    if is_explained and made.verdict.source:
+        yield from _wrapped(f"from {plain(made.verdict.source, 600)}", "  ")
 
 
 def _load_line(finding: Finding) -> str:
@@ -125,8 +127,10 @@ def _sum_line(made: Assessment) -> str:
 
 def _place_lines(finding: Finding, made: Assessment) -> Iterator[str]:
     margins = {margin.place.name: margin for margin in made.verdict.margins}
-    missing = missing_places(finding.snapshot)
-    width = max(map(len, [*(place.name for place in finding.places), *(unknown.name for unknown in missing)]))
+    planned = {place.name for place in finding.places}
+    hidden = [place for place in hidden_places(finding.snapshot) if place.name not in planned]
+    missing = [place for place in missing_places(finding.snapshot) if place.name not in {one.name for one in hidden}]
+    width = max(map(len, [*planned, *(other.name for other in (*missing, *hidden))]))
     yield f"  {'GiB':<{width}}   total    used    free    line    load  at most"
     for place in finding.places:
         used = place.total_bytes - place.free_bytes
@@ -138,6 +142,10 @@ def _place_lines(finding: Finding, made: Assessment) -> Iterator[str]:
             f"{unknown.name:<{width}}  not known now{'' if is_told else f': {plain(unknown.reason, 300)}'}",
             "  ",
             " " * (width + 4),
+        )
+    for one in hidden:
+        yield from _wrapped(
+            f"{one.name:<{width}}  {one.reason}; --all-devices plans for it, too", "  ", " " * (width + 4)
         )
 
 

@@ -49,6 +49,10 @@ class Request:
     """The bandwidth of the RAM, where somebody states it."""
     device: str = AUTO
     """``auto``, ``all``, ``cpu``, or names and numbers between commas."""
+    has_hidden: bool = False
+    """Devices that programs started from this shell do not see are planned for, too."""
+    settings: frozenset[str] = frozenset()
+    """What the environment says of a load that has no room, as ``places.spill_settings`` reads it."""
 
     def plan(self, model: Model, devices: tuple[str, ...] | None) -> Plan:
         """The plan for this model on devices that were already found by name."""
@@ -82,8 +86,8 @@ class Request:
         return self.context_tokens
 
 
-def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
-    """The names of the places meant, as ``Plan.devices`` has them.
+def chosen_devices(text: str, snapshot: Snapshot, *, has_hidden: bool = False) -> tuple[str, ...] | None:
+    """The names of the places meant, as ``Plan.devices`` has them; hidden ones where they are named, or all are meant.
 
     Raises:
         UnknownDevice: there is no such device.
@@ -93,9 +97,13 @@ def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
     if wanted in CPU_WORDS:
         return ()
     unknown = {place.name: place.reason for place in missing_places(snapshot)}
-    known = [label for device in snapshot.devices if (label := device_label(device, snapshot.devices)) not in unknown]
+    known = [
+        label
+        for device in snapshot.devices
+        if (has_hidden or not device.hidden_by) and (label := device_label(device, snapshot.devices)) not in unknown
+    ]
     if wanted in (AUTO, ALL):
-        expect_devices_known(snapshot)
+        expect_devices_known(snapshot, has_hidden=has_hidden)
         return None if wanted == AUTO else tuple(known)
     names = [_device_named(part, snapshot) for part in text.split(",") if part.strip()]
     for name in names:
@@ -104,14 +112,17 @@ def chosen_devices(text: str, snapshot: Snapshot) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(names))
 
 
-def expect_devices_known(snapshot: Snapshot) -> None:
+def expect_devices_known(snapshot: Snapshot, *, has_hidden: bool = False) -> None:
     """A device that gives no figures is no machine without one: what is asked is whether the load fits there.
+
+    Where all devices are hidden, a load would see none, and RAM alone is what it has.
 
     Raises:
         Unjudgeable: a device is there, or may be, and of none is the memory known now.
     """
-    missing = missing_places(snapshot)
-    if len(missing) < len(snapshot.devices):
+    seen = {device_label(device, snapshot.devices) for device in snapshot.devices if has_hidden or not device.hidden_by}
+    missing = [place for place in missing_places(snapshot) if place.name in seen]
+    if len(missing) < len(seen) or (snapshot.devices and not seen):
         return
     reasons = [f"{place.name}: {place.reason}" for place in missing] or _driver_troubles(snapshot)
     if reasons:

@@ -14,6 +14,7 @@ from tui.advice import Advice
 from tui.device_choice import environment_on, flags_on
 from tui.finding import Figures, Finding, Verification, change_flags
 from tui.pace import Pacing
+from tui.places import hidden_places
 from tui.plan import Assessment, Plan
 
 TYPE_CHECKING = False  # as typing's: the list is imported by those who ask for it
@@ -32,6 +33,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "workload": _workload_json(finding),
         "engine": _engine_json(finding),
         "places": [_place_json(place, made) for place in finding.places],
+        "hidden": [{"name": place.name, "reason": place.reason} for place in hidden_places(finding.snapshot)],
         "verdict": _verdict_json(finding),
         "estimate": None if made is None else _estimate_json(made.estimate),
         "speed": None if (pacing := finding.pacing) is None else _speed_json(pacing),
@@ -186,6 +188,8 @@ def _verdict_json(finding: Finding) -> dict[str, Any]:
             "headroom_bytes": None,
             "spill_bytes": None,
             "reason": finding.reason,
+            "outcome": None,
+            "source": None,
             "exit_status": finding.exit_status,
         }
     verdict = finding.assessment.verdict
@@ -195,6 +199,8 @@ def _verdict_json(finding: Finding) -> dict[str, Any]:
         "headroom_bytes": verdict.headroom_bytes,
         "spill_bytes": verdict.spill_bytes,
         "reason": verdict.reason,
+        "outcome": None if verdict.outcome is None else verdict.outcome.value,
+        "source": verdict.source or None,
         "exit_status": finding.exit_status,
     }
 
