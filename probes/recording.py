@@ -148,6 +148,12 @@ def _texts(value: object, where: str) -> tuple[str, ...]:
     return tuple(_text(item, f"{where}[{index}]") for index, item in enumerate(value))
 
 
+def _counts(value: object, where: str) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        raise RecordingError(f"{where} is a list, not {_kind(value)}")
+    return tuple(_count(item, f"{where}[{index}]") for index, item in enumerate(value))
+
+
 def _details(value: object, where: str) -> Details:
     return _row(Details, fields(Details), value, where)
 
@@ -167,6 +173,7 @@ _READERS: dict[object, Callable[[object, str], object]] = {
     bool | None: _optional(_truth),
     tuple[str, ...]: _texts,
     tuple[str, ...] | None: _optional(_texts),
+    tuple[int, ...]: _counts,
     Details | None: _optional(_details),
 }
 """How a field of each type is read. A field of another type in the snapshot needs a line here; a test sees to it."""

@@ -18,13 +18,16 @@ class Pool:
     free_bytes: int
     """What can still be allocated. The driver's own figure where there is one, never total less used."""
     reserved_bytes: int | None = None
-    """The part of ``used_bytes`` that the driver or firmware keeps for itself."""
+    """The part of ``used_bytes`` that the driver or firmware keeps for itself; on the host, unused huge pages, which
+    only programs that ask for such pages can have."""
     cached_bytes: int | None = None
     """The part of ``free_bytes`` that caches hold and give back on demand: page cache, ZFS ARC."""
     limited_by: str | None = None
     """What keeps ``total_bytes`` below the memory that is built in, such as a control group. Untrusted text."""
     medium: str | None = None
-    """Of swap space: ``zram`` (compressed RAM), ``zswap``, ``file``, ``partition``."""
+    """Of swap space: ``zram`` (compressed RAM), ``zswap``, ``file``, ``partition``; of several, the one used first."""
+    compressed_bytes: int | None = None
+    """Of zram: what the pages that are swapped out now take of the host's RAM, where they count as used."""
     late_seconds: float = 0.0
     """How old these figures were when the snapshot was taken."""
 
@@ -89,6 +92,8 @@ class Device:
     """CUDA's: ``8.9``."""
     bus_address: str | None = None
     """On the PCI bus: ``0000:01:00.0``."""
+    numa_node: int | None = None
+    """The node of the host's memory that is nearest to it, where there are several."""
     driver: str | None = None
     """The kernel's, where a vendor has several: ``amdgpu``, ``i915``, ``xe``; on Windows ``WDDM`` or ``TCC``."""
     parent_key: str | None = None
@@ -162,9 +167,15 @@ class Machine:
     """Physical cores; logical ones where the system does not tell them apart."""
     cpu_utilization_ratio: float | None = None
     n_logical_cores: int | None = None
+    usable_cores: float | None = None
+    """Logical cores' worth of time that a program started from here may have, where that is less than all: affinity,
+    cpuset or a container's quota."""
     instruction_sets: tuple[str, ...] = ()
     """Those that inference gains from: ``avx2``, ``avx512``, ``amx``, ``neon``, ``sve`` ..."""
     n_numa_nodes: int | None = None
+    """Those that have memory."""
+    numa_node_bytes: tuple[int, ...] = ()
+    """The RAM of each of them, in their order."""
     memory_bandwidth_gigabytes_per_second: float | None = None
     """10^9 bytes, of all channels together; an estimate, see the next field."""
     memory_bandwidth_basis: str | None = None
@@ -174,6 +185,8 @@ class Machine:
     kernel: str | None = None
     container: str | None = None
     """The kind of container that this runs in: ``docker``, ``podman``, ``kubernetes``, ``lxc``."""
+    hypervisor: str | None = None
+    """What this machine is a guest of: ``KVM``, ``VMware``, ``Amazon EC2``; ``unknown`` where only that is known."""
     locked_memory_limit_bytes: int | None = None
     """The most that a program started from here may lock (mlock); None where there is no limit or it is not known."""
     stalled_ratio: float | None = None

@@ -7,6 +7,7 @@ from typing import Any
 from fake_nvml import GIB, FakeNvml, used_by
 from measured import measured_model
 
+from probes.access import Access
 from probes.probe import Probe, ProbeSource
 from probes.vendors.host import LinuxProbe
 from probes.vendors.nvidia import NvidiaProbe
@@ -22,7 +23,7 @@ def sources(nvml: FakeNvml, root: Path) -> tuple[ProbeSource, ...]:
     (proc / "meminfo").write_text(MEMINFO)
 
     def open_host() -> Probe:
-        return LinuxProbe(str(root))
+        return LinuxProbe(Access(root=str(root), system="linux"))
 
     def open_nvidia() -> Probe:
         return NvidiaProbe(nvml)

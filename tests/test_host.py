@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from probes.access import Access
 from probes.errors import ProbeLost, ProbeUnavailable
+from probes.pressure import parse_pressure
 from probes.probe import Title
 from probes.snapshot import HOST_POOL, SWAP_POOL, Pool, Reading
 from probes.sysfs import read_number, read_text
@@ -54,8 +58,11 @@ class Tree:
         self.write("proc/self/cgroup", cgroup)
         self.write("proc/self/mountinfo", mountinfo)
 
+    def access(self, environment: dict[str, str] | None = None) -> Access:
+        return Access(root=str(self.root), system="linux", environment=environment or {})
+
     def sample(self) -> Reading:
-        return LinuxProbe(str(self.root)).sample()
+        return LinuxProbe(self.access()).sample()
 
     def ram(self) -> Pool:
         return self.sample().pools[0]
@@ -70,7 +77,12 @@ def tree(tmp_path: Path) -> Tree:
 
 
 def test_available_memory_is_free_and_the_rest_is_used(tree: Tree) -> None:
-    assert tree.ram() == Pool(key=HOST_POOL, total_bytes=32 * GIB, used_bytes=8 * GIB, free_bytes=24 * GIB)
+    ram = tree.ram()
+    assert (ram.total_bytes, ram.used_bytes, ram.free_bytes) == (32 * GIB, 8 * GIB, 24 * GIB)
+
+
+def test_what_can_be_had_and_is_not_free_now_is_cached(tree: Tree) -> None:
+    assert tree.ram().cached_bytes == 24 * GIB - 1 * GIB
 
 
 def test_kernel_without_available_memory_counts_its_caches(tree: Tree) -> None:
@@ -91,11 +103,11 @@ def test_swap_is_a_pool_only_where_there_is_swap(tree: Tree) -> None:
 
 def test_system_without_meminfo_is_unavailable_with_a_reason(tmp_path: Path) -> None:
     with pytest.raises(ProbeUnavailable, match="/proc/meminfo is not readable"):
-        LinuxProbe(str(tmp_path))
+        LinuxProbe(Access(root=str(tmp_path), system="linux"))
 
 
 def test_meminfo_that_goes_away_is_lost(tree: Tree) -> None:
-    probe = LinuxProbe(str(tree.root))
+    probe = LinuxProbe(tree.access())
     (tree.root / "proc/meminfo").unlink()
     with pytest.raises(ProbeLost):
         probe.sample()
@@ -113,7 +125,37 @@ def test_group_without_limit_changes_nothing(tree: Tree) -> None:
 def test_limit_bounds_total_and_free_and_page_cache_is_not_use(tree: Tree) -> None:
     tree.belongs("0::/box", V2_MOUNT)
     tree.group_v2("/box", max=8 * GIB, current=5 * GIB, inactive=2 * GIB)
-    assert tree.ram() == Pool(key=HOST_POOL, total_bytes=8 * GIB, used_bytes=3 * GIB, free_bytes=5 * GIB)
+    ram = tree.ram()
+    assert (ram.total_bytes, ram.used_bytes, ram.free_bytes, ram.cached_bytes) == (8 * GIB, 3 * GIB, 5 * GIB, 2 * GIB)
+
+
+def test_level_and_file_that_limit_the_ram_are_named(tree: Tree) -> None:
+    tree.belongs("0::/slurm/job/step", V2_MOUNT)
+    tree.group_v2("/slurm/job/step", max=30 * GIB)
+    tree.group_v2("/slurm/job", high=16 * GIB)
+    tree.group_v2("/slurm", max=20 * GIB)
+    assert tree.ram().limited_by == "memory.high of control group /slurm/job"
+
+
+def test_ram_without_a_limit_is_limited_by_nothing(tree: Tree) -> None:
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=64 * GIB)
+    assert tree.ram().limited_by is None
+
+
+def test_container_whose_limit_is_shown_as_its_ram_is_limited_all_the_same(tree: Tree) -> None:
+    tree.belongs("0::/", V2_MOUNT)
+    tree.group_v2("", max=32 * GIB, current=9 * GIB)
+    assert tree.ram().limited_by == "memory.max of control group /"
+
+
+def test_limit_above_what_can_be_seen_binds_under_version_1(tree: Tree) -> None:
+    tree.belongs("4:memory:/kubepods/pod/box", V1_MOUNT.replace("0:32 / ", "0:32 /kubepods/pod/box "))
+    tree.group_v1("", 9223372036854771712, usage=1 * GIB)
+    tree.write("sys/fs/cgroup/memory/memory.stat", f"total_inactive_file 0\nhierarchical_memory_limit {4 * GIB}")
+    ram = tree.ram()
+    assert (ram.total_bytes, ram.free_bytes) == (4 * GIB, 3 * GIB)
+    assert ram.limited_by == "hierarchical_memory_limit of control group /"
 
 
 def test_tightest_level_above_the_own_group_counts(tree: Tree) -> None:
@@ -178,7 +220,7 @@ def test_hybrid_system_takes_the_version_that_has_the_memory_controller(tree: Tr
 def test_limit_that_is_changed_later_holds(tree: Tree) -> None:
     tree.belongs("0::/box", V2_MOUNT)
     tree.group_v2("/box", max=8 * GIB)
-    probe = LinuxProbe(str(tree.root))
+    probe = LinuxProbe(tree.access())
     tree.group_v2("/box", max=4 * GIB)
     assert probe.sample().pools[0].total_bytes == 4 * GIB
 
@@ -197,14 +239,125 @@ def test_swap_of_a_group_is_bounded_by_its_limit(tree: Tree) -> None:
     tree.group_v2("/box", max=8 * GIB)
     tree.write("sys/fs/cgroup/box/memory.swap.max", 2 * GIB)
     tree.write("sys/fs/cgroup/box/memory.swap.current", GIB)
-    assert tree.sample().pools[1] == Pool(key=SWAP_POOL, total_bytes=2 * GIB, used_bytes=GIB, free_bytes=GIB)
+    swap = tree.sample().pools[1]
+    assert (swap.total_bytes, swap.used_bytes, swap.free_bytes) == (2 * GIB, GIB, GIB)
+    assert swap.limited_by == "swap limit of control group /box"
+
+
+def test_swap_under_version_1_is_what_memory_and_swap_may_be_less_the_memory(tree: Tree) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.belongs("4:memory:/box", V1_MOUNT)
+    tree.group_v1("/box", 4 * GIB, usage=3 * GIB)
+    tree.write("sys/fs/cgroup/memory/box/memory.memsw.limit_in_bytes", 6 * GIB)
+    tree.write("sys/fs/cgroup/memory/box/memory.memsw.usage_in_bytes", 3 * GIB + GIB // 2)
+    swap = tree.sample().pools[1]
+    assert (swap.total_bytes, swap.used_bytes) == (2 * GIB, GIB // 2)
+
+
+# --- swap space
+
+
+SWAPS = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "zswap", "medium"),
+    [
+        ("/dev/zram0 partition 8388604 0 100\n/swapfile file 8388604 0 -2\n", "N", "zram"),
+        ("/dev/zram0 partition 8388604 0 5\n/dev/nvme0n1p3 partition 8388604 0 10\n", "N", "partition"),
+        ("/swapfile file 8388604 0 -2\n", "N", "file"),
+        ("/swapfile file 8388604 0 -2\n", "Y", "zswap"),
+        ("/a\\040b (deleted) file 8388604 0 -2\n", "N", "file"),
+        ("/dev/zramen partition 1 0 -2\n", "N", "partition"),
+    ],
+)
+def test_medium_of_swap_is_that_of_the_space_used_first(tree: Tree, lines: str, zswap: str, medium: str) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.write("proc/swaps", SWAPS + lines)
+    tree.write("sys/module/zswap/parameters/enabled", zswap)
+    assert tree.sample().pools[1].medium == medium
+
+
+def test_what_zram_takes_of_the_ram_is_said(tree: Tree) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.write("proc/swaps", SWAPS + "/dev/zram0 partition 8388604 4000000 100\n")
+    tree.write("sys/block/zram0/mm_stat", "4096000000 1024000000 1073741824 0 1073741824 0 0 0 0")
+    assert tree.sample().pools[1].compressed_bytes == GIB
+
+
+def test_space_that_is_no_zram_takes_nothing_of_the_ram(tree: Tree) -> None:
+    tree.meminfo(swap_gib=8)
+    tree.write("proc/swaps", SWAPS + "/swapfile file 8388604 0 -2\n")
+    assert tree.sample().pools[1].compressed_bytes is None
+
+
+# --- huge pages and memory that is a GPU's
+
+
+def test_unused_huge_pages_of_all_sizes_are_reserved_and_said(tree: Tree) -> None:
+    tree.write("proc/meminfo", MEMINFO.format(swap=0) + "HugePages_Total: 1024\nHugetlb: 6291456 kB\n")
+    tree.write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", 512)
+    tree.write("sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", 2)
+    reading = tree.sample()
+    assert reading.pools[0].reserved_bytes == GIB + 2 * GIB
+    assert [fault.is_note for fault in reading.faults] == [True]
+    assert "3.0 GiB" in reading.faults[0].message
+
+
+def test_no_huge_pages_are_nothing_to_say(tree: Tree) -> None:
+    tree.write("proc/meminfo", MEMINFO.format(swap=0) + "HugePages_Total: 0\nHugePages_Free: 0\nHugetlb: 0 kB\n")
+    reading = tree.sample()
+    assert (reading.pools[0].reserved_bytes, reading.faults) == (None, ())
+
+
+def test_memory_of_a_gpu_that_the_kernel_counts_is_not_the_hosts(tree: Tree) -> None:
+    tree.write("proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node:\t\t1\nStatus:\t\tonline")
+    tree.write("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 8388608 kB\nNode 1 MemFree: 6291456 kB\n")
+    ram = tree.ram()
+    assert (ram.total_bytes, ram.free_bytes) == (24 * GIB, 18 * GIB)
+
+
+# --- pressure
+
+
+PRESSURE = "some avg10={0} avg60=0.30 avg300=0.07 total=1234\nfull avg10={1} avg60=0.10 avg300=0.02 total=567\n"
+
+
+def test_share_of_time_in_which_tasks_waited_for_memory(tree: Tree) -> None:
+    tree.write("proc/pressure/memory", PRESSURE.format("12.50", "3.00"))
+    machine = tree.sample().machine
+    assert machine is not None
+    assert (machine.stalled_ratio, machine.fully_stalled_ratio) == (0.125, 0.03)
+
+
+def test_pressure_in_a_limited_group_is_the_groups(tree: Tree) -> None:
+    tree.write("proc/pressure/memory", PRESSURE.format("1.00", "0.00"))
+    tree.belongs("0::/box", V2_MOUNT)
+    tree.group_v2("/box", max=8 * GIB)
+    tree.write("sys/fs/cgroup/box/memory.pressure", PRESSURE.format("50.00", "40.00"))
+    machine = tree.sample().machine
+    assert machine is not None
+    assert machine.stalled_ratio == 0.5
+
+
+def test_kernel_that_keeps_no_account_of_pressure_reports_none(tree: Tree) -> None:
+    machine = tree.sample().machine
+    assert machine is not None
+    assert (machine.stalled_ratio, machine.fully_stalled_ratio) == (None, None)
+
+
+@given(st.text(max_size=200))
+def test_pressure_of_any_text_is_a_ratio_or_nothing(text: str) -> None:
+    pressure = parse_pressure(text)
+    for ratio in (pressure.stalled_ratio, pressure.fully_stalled_ratio):
+        assert ratio is None or 0 <= ratio <= 1
 
 
 # --- machine
 
 
 def test_processor_use_is_known_from_the_second_sample_on(tree: Tree) -> None:
-    probe = LinuxProbe(str(tree.root))
+    probe = LinuxProbe(tree.access())
     first = probe.sample().machine
     tree.write("proc/stat", "cpu  125 0 100 750 125 0 0 0 0 0\n")
     second = probe.sample().machine

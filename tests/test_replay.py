@@ -80,6 +80,7 @@ _STRATEGIES: dict[object, st.SearchStrategy[Any]] = {
     int | None: st.none() | _COUNTS,
     float | None: st.none() | _FIGURES,
     bool | None: st.none() | st.booleans(),
+    tuple[int, ...]: st.lists(_COUNTS, max_size=2).map(tuple),
     tuple[str, ...]: st.lists(_TEXTS, max_size=2).map(tuple),
     tuple[str, ...] | None: st.none() | st.lists(_TEXTS, max_size=2).map(tuple),
 }

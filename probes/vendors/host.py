@@ -4,83 +4,65 @@ Linux is read from /proc and /sys, other systems through psutil, whose import ta
 container or a service may use is the tightest of its control groups' limits, at any level above it.
 """
 
-import os
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from probes.access import REAL, Access
-from probes.cgroup import groups
 from probes.errors import ProbeLost, ProbeUnavailable
+from probes.host_memory import HostMemory, memory_notes
+from probes.machine import is_on_battery, linux_machine
+from probes.memory_bandwidth import bandwidth_of
 from probes.probe import Probe, Title
+from probes.process_titles import COMMAND_BYTES, process_title
+from probes.processor import read_processor
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
-from probes.sysfs import read_bytes, read_fields, read_number, read_text
+from probes.sysfs import read_bytes
 
-_COMMAND_BYTES = 4096
-"""Of a command line. The kernel allows 2 MiB; nobody reads more than this (ASSUMED)."""
-_COMM_LENGTH = 15
-"""The kernel cuts a process's name here: TASK_COMM_LEN (16) with its NUL, include/linux/sched.h."""
-_FIRST_PID_NAMESPACE = "pid:[4026531836]"
-"""The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
-_GPU_FILES = ("/dev/nvidia", "/dev/dri/", "/dev/kfd", "/dev/dxg")
-"""One of these is open in a process that holds GPU memory."""
-_DESCRIPTORS = 4096
-"""How many open files of one process are looked through for those (ASSUMED)."""
+_BATTERY_SECONDS = 10.0
+"""How often the battery is asked: the firmware of some laptops takes milliseconds to answer (ASSUMED)."""
 
 
 def open_probe(access: Access = REAL) -> Probe:
     """The probe of the system that this runs on."""
-    return LinuxProbe(access.root) if access.system == "linux" else PsutilProbe()
+    return LinuxProbe(access) if access.system == "linux" else PsutilProbe()
 
 
 class LinuxProbe:
-    """RAM, swap and processor from /proc and /sys: 0.08 ms a sample."""
+    """RAM, swap and processor from /proc and /sys."""
 
-    def __init__(self, root: str = "/") -> None:
-        self._root = root.rstrip("/")
-        if "MemTotal" not in read_fields(f"{self._root}/proc/meminfo"):
+    def __init__(self, access: Access = REAL, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._root = access.root.rstrip("/")
+        self._memory = HostMemory(self._root)
+        if not self._memory.is_readable():
             raise ProbeUnavailable("/proc/meminfo is not readable: is /proc mounted?")
-        self._groups = tuple(groups(self._root))
-        self._has_arc = os.path.exists(f"{self._root}{_ARC}")
-        self._machine = _linux_machine(self._root)
+        processor = read_processor(self._root)
+        bandwidth = bandwidth_of(self._root, processor)
+        self._machine = linux_machine(
+            access, processor, bandwidth=bandwidth.gigabytes_per_second, basis=bandwidth.basis
+        )
         self._ticks: tuple[int, int] | None = None
+        self._clock = clock
+        self._battery_seconds = float("-inf")
+        self._is_on_battery: bool | None = None
 
     def sample(self) -> Reading:
-        meminfo = {name: 1024 * value for name, value in read_fields(f"{self._root}/proc/meminfo").items()}
-        if "MemTotal" not in meminfo:
+        pools = self._memory.pools()
+        if not pools:
             raise ProbeLost("/proc/meminfo is not readable any more")
-        pools = [self._ram(meminfo)]
-        swap = self._swap(meminfo)
-        if swap is not None:
-            pools.append(swap)
-        machine = replace(self._machine, cpu_utilization_ratio=self._cpu_utilization_ratio())
-        return Reading(pools=tuple(pools), machine=machine)
+        pressure = self._memory.pressure()
+        machine = replace(
+            self._machine,
+            cpu_utilization_ratio=self._cpu_utilization_ratio(),
+            stalled_ratio=pressure.stalled_ratio,
+            fully_stalled_ratio=pressure.fully_stalled_ratio,
+            is_on_battery=self._battery(),
+        )
+        return Reading(pools=pools, machine=machine, faults=memory_notes(pools))
 
     def close(self) -> None:
         """Nothing is held open."""
-
-    def _ram(self, meminfo: dict[str, int]) -> Pool:
-        total_bytes = meminfo["MemTotal"]
-        free_bytes = _available_bytes(meminfo)
-        if self._has_arc:
-            free_bytes += _reclaimable_arc_bytes(self._root)
-        for group in self._groups:
-            limit_bytes = group.limit_bytes()
-            # A limit above the RAM never binds before the RAM does, so what is used of it is not asked.
-            if limit_bytes is None or limit_bytes >= meminfo["MemTotal"]:
-                continue
-            total_bytes = min(total_bytes, limit_bytes)
-            free_bytes = min(free_bytes, limit_bytes - group.used_bytes())
-        return _pool(HOST_POOL, total_bytes, free_bytes)
-
-    def _swap(self, meminfo: dict[str, int]) -> Pool | None:
-        total_bytes, free_bytes = meminfo.get("SwapTotal", 0), meminfo.get("SwapFree", 0)
-        if total_bytes > 0:
-            for group in self._groups:
-                limit_bytes = group.swap_limit_bytes()
-                if limit_bytes is not None and limit_bytes < total_bytes:
-                    total_bytes = limit_bytes
-                    free_bytes = min(free_bytes, limit_bytes - group.swap_used_bytes())
-        return _pool(SWAP_POOL, total_bytes, free_bytes) if total_bytes > 0 else None
 
     def _cpu_utilization_ratio(self) -> float | None:
         """Since the sample before, so None at the first."""
@@ -90,6 +72,12 @@ class LinuxProbe:
         total = self._ticks[0] - before[0]
         idle = self._ticks[1] - before[1]
         return min(1.0, max(0.0, 1 - idle / total)) if total > 0 else None
+
+    def _battery(self) -> bool | None:
+        now_seconds = self._clock()
+        if now_seconds - self._battery_seconds >= _BATTERY_SECONDS:
+            self._battery_seconds, self._is_on_battery = now_seconds, is_on_battery(self._root)
+        return self._is_on_battery
 
 
 class PsutilProbe:
@@ -119,50 +107,10 @@ class PsutilProbe:
 
 
 def describe_process(pid: int, root: str = "/") -> Title | None:
-    """What is known of a process of this machine, or None where it cannot be seen. Untrusted text.
-
-    A driver reports the pids of the whole machine. In a container, a process of that number may be quite another one:
-    there, only one that has a GPU's file open is taken for it.
-    """
-    if pid <= 0:
-        return None
+    """What is known of a process of this machine, or None where it cannot be seen. Untrusted text."""
     if sys.platform != "linux" and root == "/":
-        return _describe_by_psutil(pid)
-    proc = f"{str(root).rstrip('/')}/proc"
-    comm = read_text(f"{proc}/{pid}/comm", 256)
-    if comm is None or not (_sees_whole_machine(proc) or _uses_gpu(f"{proc}/{pid}/fd")):
-        return None
-    arguments = (read_bytes(f"{proc}/{pid}/cmdline", _COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
-    command = b" ".join(arguments).decode(errors="replace")
-    program = os.path.basename(arguments[0]).decode(errors="replace")
-    is_cut = len(comm.encode()) >= _COMM_LENGTH and program.startswith(comm)
-    return Title(name=program if is_cut else comm, command=command or comm)
-
-
-# --- what the kernel says of memory and processor
-
-
-_ARC = "/proc/spl/kstat/zfs/arcstats"
-
-
-def _available_bytes(meminfo: dict[str, int]) -> int:
-    if "MemAvailable" in meminfo:
-        return meminfo["MemAvailable"]
-    # Kernels before 3.14 lack it, and some sandboxes (gVisor of 2018) do.
-    return sum(meminfo.get(name, 0) for name in ("MemFree", "Buffers", "Cached"))
-
-
-def _reclaimable_arc_bytes(root: str) -> int:
-    """ZFS gives its cache back on demand, and MemAvailable does not know: github.com/openzfs/zfs/issues/10255."""
-    size_bytes = minimum_bytes = 0
-    for line in (read_text(f"{root}{_ARC}") or "").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[2].isdigit():
-            if words[0] == "size":
-                size_bytes = int(words[2])
-            elif words[0] == "c_min":
-                minimum_bytes = int(words[2])
-    return max(0, size_bytes - minimum_bytes)
+        return _describe_by_psutil(pid) if pid > 0 else None
+    return process_title(pid, root.rstrip("/"))
 
 
 def _pool(key: str, total_bytes: int, free_bytes: int) -> Pool:
@@ -180,60 +128,6 @@ def _cpu_ticks(root: str) -> tuple[int, int] | None:
     return sum(ticks), sum(ticks[3:5])
 
 
-def _linux_machine(root: str) -> Machine:
-    release = read_text(f"{root}/proc/sys/kernel/osrelease") or ""
-    fields = _first_processor(root)
-    return Machine(
-        host_name=read_text(f"{root}/proc/sys/kernel/hostname") or "localhost",
-        system="wsl" if "microsoft" in release.lower() else "linux",
-        cpu_name=fields.get("model name") or fields.get("cpu model") or fields.get("cpu"),
-        n_cores=_n_cores(root, fields.get("cpu cores", "")),
-    )
-
-
-def _first_processor(root: str) -> dict[str, str]:
-    """The first entry of /proc/cpuinfo. The whole of it costs milliseconds where there are hundreds of cores."""
-    fields: dict[str, str] = {}
-    for line in (read_text(f"{root}/proc/cpuinfo", 4096) or "").split("\n\n", 1)[0].splitlines():
-        name, _, value = line.partition(":")
-        fields[name.strip()] = value.strip()
-    return fields
-
-
-def _n_cores(root: str, cores_per_package: str) -> int | None:
-    """Physical cores: those of one package (x86 says so in /proc/cpuinfo) times the packages, else logical ones."""
-    cpus = f"{root}/sys/devices/system/cpu"
-    spans = [span.split("-") for span in (read_text(f"{cpus}/online") or "").split(",") if span]
-    if not all(number.isdigit() for span in spans for number in span):
-        return None
-    n_logical = sum(int(span[-1]) - int(span[0]) + 1 for span in spans)
-    if not cores_per_package.isdigit() or n_logical == 0:
-        return n_logical or None
-    last_package = read_number(f"{cpus}/cpu{spans[-1][-1]}/topology/physical_package_id") or 0
-    return min(n_logical, int(cores_per_package) * (last_package + 1))
-
-
-# --- processes
-
-
-def _sees_whole_machine(proc: str) -> bool:
-    try:
-        return os.readlink(f"{proc}/self/ns/pid") == _FIRST_PID_NAMESPACE
-    except OSError:
-        return True
-
-
-def _uses_gpu(descriptors: str) -> bool:
-    try:
-        with os.scandir(descriptors) as entries:
-            for _, entry in zip(range(_DESCRIPTORS), entries, strict=False):
-                if os.readlink(entry.path).startswith(_GPU_FILES):
-                    return True
-    except OSError:
-        return False
-    return False
-
-
 def _describe_by_psutil(pid: int) -> Title | None:
     import psutil  # noqa: PLC0415 - deferred: 16 to 20 ms; see the head of this file
 
@@ -243,10 +137,14 @@ def _describe_by_psutil(pid: int) -> Title | None:
     except psutil.Error:
         return None
     try:
-        command = " ".join(process.cmdline())[:_COMMAND_BYTES]
+        command = " ".join(process.cmdline())[:COMMAND_BYTES]
     except (psutil.Error, OSError):
         command = ""
-    return Title(name=name, command=command or name)
+    try:
+        user = process.username()
+    except (psutil.Error, OSError, KeyError):
+        user = None
+    return Title(name=name, command=command or name, user=user)
 
 
 def _other_machine(n_cores: int | None) -> Machine:

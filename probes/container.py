@@ -1,0 +1,73 @@
+"""Which kind of container this runs in, and which container another process runs in.
+
+The kinds leave marks that are documented or read from their sources: systemd.io/CONTAINER_INTERFACE (the variable
+``container`` and /run/systemd/container), /run/.containerenv (podman-run(1)), /.dockerenv (moby, daemon/initlayer),
+the mount of a pod's service account (kubernetes.io/docs, "Service Accounts"), /dev/.lxc (lxc, conf.c). The paths of
+control groups are those that runc, crun, conmon, containerd, LXC, systemd-nspawn and SLURM make.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+
+from probes.sysfs import read_text
+
+_KINDS = {
+    "docker": "docker",
+    "podman": "podman",
+    "lxc": "lxc",
+    "lxc-libvirt": "lxc",
+    "systemd-nspawn": "nspawn",
+    "rkt": "rkt",
+    "oci": "oci",
+    "kubernetes": "kubernetes",
+}
+"""What the variable may say, and how it is called here; anything else is passed on if it is a short word."""
+_ID_LENGTH = 12
+"""As ``docker ps`` shows it."""
+_NAME_LENGTH = 60
+
+_ID = r"(?P<id>[0-9a-f]{64}|[0-9a-f]{32})"
+_PATTERNS = tuple(
+    (label, re.compile(pattern))
+    for label, pattern in (
+        # /kubepods.slice/kubepods-podUID.slice/cri-containerd-ID.scope, /kubepods/burstable/podUID/ID
+        ("pod", rf"/kubepods[^/]*/.*[/-]{_ID}(?:\.scope)?(?:/|$)"),
+        ("docker", rf"/docker[/-]{_ID}(?:\.scope)?(?:/|$)"),
+        ("podman", rf"/libpod-(?!conmon-){_ID}(?:\.scope)?(?:/|$)"),
+        ("containerd", rf"/(?:nerdctl|cri-containerd|crio|default)[/-]{_ID}(?:\.scope)?(?:/|$)"),
+        ("lxc", r"/lxc(?:\.payload)?[./](?P<id>[^/]+)(?:/|$)"),
+        ("nspawn", r"/machine\.slice/(?:machine-|systemd-nspawn@)(?P<id>[^/]+?)\.(?:scope|service)(?:/|$)"),
+        ("slurm job", r"/(?:slurm|slurmstepd\.scope)(?:/.*)?/job_(?P<id>\d{1,12})(?:/|$)"),
+    )
+)
+
+
+def container_kind(root: str, environment: Mapping[str, str]) -> str | None:
+    """``docker``, ``podman``, ``kubernetes``, ``lxc`` ..., or None where no container shows itself."""
+    if "KUBERNETES_SERVICE_HOST" in environment or os.path.isdir(f"{root}/var/run/secrets/kubernetes.io"):
+        return "kubernetes"
+    said = environment.get("container") or read_text(f"{root}/run/systemd/container", 64) or ""
+    if os.path.exists(f"{root}/run/.containerenv"):
+        return "podman"
+    if os.path.exists(f"{root}/.dockerenv"):
+        return "docker"
+    if said and len(said) <= _ID_LENGTH * 2 and said.replace("-", "").isalnum():
+        return _KINDS.get(said, said)
+    return "lxc" if os.path.exists(f"{root}/dev/.lxc") or os.path.exists(f"{root}/dev/lxd/sock") else None
+
+
+def container_of(cgroup: str) -> str | None:
+    """Of a process, from its /proc/PID/cgroup: ``docker 4f2c0ab1c9de``, ``pod 90ab...``, ``lxc web``, ``slurm job 7``.
+
+    None where it is in none, or in one that cannot be told from here: a namespace hides the names above it.
+    """
+    for line in cgroup.splitlines():
+        path = line.rpartition(":")[2] if "://" not in line else line.partition("::")[2]
+        for label, pattern in _PATTERNS:
+            found = pattern.search(path)
+            if found is not None:
+                name = found["id"]
+                is_hash = len(name) >= 32 and all(letter in "0123456789abcdef" for letter in name)
+                return f"{label} {name[: _ID_LENGTH if is_hash else _NAME_LENGTH]}"
+    return None

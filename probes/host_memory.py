@@ -1,0 +1,262 @@
+"""RAM and swap space of a Linux machine: what is there, what can still be had, and what keeps the rest away.
+
+Free is what the kernel says it could give without swapping (MemAvailable: proc_meminfo(5), since Linux 3.14), which
+counts the page cache that can be given up and leaves out huge pages that are set aside. Two caches it does not know:
+ZFS's (github.com/openzfs/zfs/issues/10255), and, within a control group, the group's own page cache.
+"""
+
+import os
+from dataclasses import replace
+
+from probes.cgroup import Group, Limit, groups
+from probes.pressure import MACHINE, Pressure, read_pressure
+from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
+from probes.sysfs import read_fields, read_number, read_text
+
+GIB = 1 << 30
+_ARC = "/proc/spl/kstat/zfs/arcstats"
+_HUGE_PAGES = "/sys/kernel/mm/hugepages"
+_NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
+_NOTED_SHARE = 50
+"""Huge pages that take less than one part in so many of the RAM are not worth a sentence (ASSUMED)."""
+_MOST_GPUS = 64
+_MOST_PAGE_SIZES = 16
+
+
+class HostMemory:
+    """RAM and swap, read anew at each call; which control groups there are is read once."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._groups = groups(root)
+        self._has_arc = os.path.exists(f"{root}{_ARC}")
+        self._page_folders = _page_folders(root)
+        self._gpu_nodes = _gpu_nodes(root)
+        self._limiting: Group | None = None
+
+    def is_readable(self) -> bool:
+        return "MemTotal" in read_fields(f"{self._root}/proc/meminfo")
+
+    def pools(self) -> tuple[Pool, ...]:
+        """The RAM, then the swap space where there is any; nothing where the kernel says nothing."""
+        meminfo = {name: 1024 * value for name, value in read_fields(f"{self._root}/proc/meminfo").items()}
+        if "MemTotal" not in meminfo:
+            return ()
+        swap = self._swap(meminfo)
+        return (self._ram(meminfo),) if swap is None else (self._ram(meminfo), swap)
+
+    def pressure(self) -> Pressure:
+        """Of the group that limits the RAM, where one does and the kernel keeps its account; else of the machine."""
+        if self._limiting is not None and self._limiting.pressure is not None:
+            own = read_pressure(self._limiting.pressure)
+            if own.stalled_ratio is not None:
+                return own
+        return read_pressure(f"{self._root}{MACHINE}")
+
+    def _ram(self, meminfo: dict[str, int]) -> Pool:
+        built_in_bytes = meminfo["MemTotal"]
+        free_bytes = _available_bytes(meminfo)
+        unused_bytes = meminfo.get("MemFree", 0)
+        for node in self._gpu_nodes:
+            total, free = _node_bytes(self._root, node)
+            built_in_bytes, free_bytes, unused_bytes = built_in_bytes - total, free_bytes - free, unused_bytes - free
+        if self._has_arc:
+            free_bytes += _reclaimable_arc_bytes(self._root)
+        huge_bytes = _unused_huge_bytes(self._page_folders, meminfo)
+        free_bytes = max(0, min(free_bytes, built_in_bytes))
+        pool = Pool(
+            key=HOST_POOL,
+            total_bytes=built_in_bytes,
+            used_bytes=built_in_bytes - free_bytes,
+            free_bytes=free_bytes,
+            reserved_bytes=min(huge_bytes, built_in_bytes - free_bytes) or None,
+            cached_bytes=max(0, free_bytes - max(0, unused_bytes)) if "MemFree" in meminfo else None,
+        )
+        return self._limited(pool)
+
+    def _limited(self, pool: Pool) -> Pool:
+        """Within the tightest limit of the control groups, and no more free than the fullest of them leaves."""
+        self._limiting = None
+        tightest: Limit | None = None
+        for group in self._groups:
+            limit = group.limit()
+            # A limit above the RAM never binds before the RAM does. One that equals it does bind: lxcfs shows a
+            # container's limit as the RAM.
+            if limit is None or limit.n_bytes > pool.total_bytes:
+                continue
+            if tightest is None or limit.n_bytes < tightest.n_bytes:
+                tightest, self._limiting = limit, group
+            pool = _within(pool, limit, group)
+        if tightest is None:
+            return pool
+        total_bytes = tightest.n_bytes
+        free_bytes = max(0, min(pool.free_bytes, total_bytes))
+        cached_bytes = None if pool.cached_bytes is None else min(pool.cached_bytes, free_bytes)
+        return replace(
+            pool,
+            total_bytes=total_bytes,
+            used_bytes=total_bytes - free_bytes,
+            free_bytes=free_bytes,
+            cached_bytes=cached_bytes,
+            reserved_bytes=None,  # huge pages are not charged to a group's memory
+            limited_by=tightest.reason,
+        )
+
+    def _swap(self, meminfo: dict[str, int]) -> Pool | None:
+        total_bytes, free_bytes = meminfo.get("SwapTotal", 0), meminfo.get("SwapFree", 0)
+        if total_bytes <= 0:
+            return None
+        limited_by = None
+        for group in self._groups:
+            limit = group.swap()
+            if limit is not None and limit[0] < total_bytes:
+                total_bytes, limited_by = limit[0], f"swap limit of control group {group.name}"
+                free_bytes = min(free_bytes, limit[0] - limit[1])
+        free_bytes = max(0, min(free_bytes, total_bytes))
+        if total_bytes <= 0:
+            return None
+        medium, compressed_bytes = _medium(self._root)
+        return Pool(
+            key=SWAP_POOL,
+            total_bytes=total_bytes,
+            used_bytes=total_bytes - free_bytes,
+            free_bytes=free_bytes,
+            limited_by=limited_by,
+            medium=medium,
+            compressed_bytes=compressed_bytes,
+        )
+
+
+def memory_notes(pools: tuple[Pool, ...]) -> tuple[Fault, ...]:
+    """What a person may not know of this RAM, and what can be done."""
+    ram = next((pool for pool in pools if pool.key == HOST_POOL), None)
+    if ram is None or ram.reserved_bytes is None or ram.reserved_bytes * _NOTED_SHARE < ram.total_bytes:
+        return ()
+    size = f"{ram.reserved_bytes / GIB:.1f} GiB"
+    message = f"{size} of the RAM are set aside for huge pages and unused; to free them, lower vm.nr_hugepages"
+    return (Fault(probe="host", message=message, is_note=True),)
+
+
+def _within(pool: Pool, limit: Limit, group: Group) -> Pool:
+    """No more free than this level leaves; its total is bounded later."""
+    held_bytes, inactive_bytes = group.held_bytes()
+    left_bytes = max(0, limit.n_bytes - held_bytes + inactive_bytes)
+    if left_bytes >= pool.free_bytes:
+        return pool
+    return replace(pool, free_bytes=left_bytes, cached_bytes=min(inactive_bytes, left_bytes))
+
+
+def _available_bytes(meminfo: dict[str, int]) -> int:
+    if "MemAvailable" in meminfo:
+        return meminfo["MemAvailable"]
+    # Kernels before 3.14 lack it, and some sandboxes (gVisor of 2018) do.
+    return sum(meminfo.get(name, 0) for name in ("MemFree", "Buffers", "Cached"))
+
+
+def _reclaimable_arc_bytes(root: str) -> int:
+    """What ZFS gives back on demand: all of its cache above the minimum."""
+    size_bytes = minimum_bytes = 0
+    for line in (read_text(f"{root}{_ARC}") or "").splitlines():
+        words = line.split()
+        if len(words) == 3 and words[2].isdigit():
+            if words[0] == "size":
+                size_bytes = int(words[2])
+            elif words[0] == "c_min":
+                minimum_bytes = int(words[2])
+    return max(0, size_bytes - minimum_bytes)
+
+
+# --- huge pages
+
+
+def _page_folders(root: str) -> tuple[tuple[str, int], ...]:
+    """Folder and page size of each size of huge pages: ``hugepages-2048kB``."""
+    found = []
+    try:
+        names = sorted(os.listdir(f"{root}{_HUGE_PAGES}"))[:_MOST_PAGE_SIZES]
+    except OSError:
+        return ()
+    for name in names:
+        kib = name.removeprefix("hugepages-").removesuffix("kB")
+        if kib.isdigit() and len(kib) < 12:
+            found.append((f"{root}{_HUGE_PAGES}/{name}", 1024 * int(kib)))
+    return tuple(found)
+
+
+def _unused_huge_bytes(folders: tuple[tuple[str, int], ...], meminfo: dict[str, int]) -> int:
+    """Of all sizes. HugePages_Total counts pages, not KiB, and those of the default size alone."""
+    n_pages = meminfo.get("HugePages_Total", 0) // 1024
+    if n_pages == 0 and meminfo.get("Hugetlb", 0) == 0:
+        return 0
+    if folders:
+        return sum(size * (read_number(f"{folder}/free_hugepages") or 0) for folder, size in folders)
+    return meminfo.get("HugePages_Free", 0) // 1024 * meminfo.get("Hugepagesize", 0)
+
+
+# --- memory of GPUs that the kernel counts as RAM
+
+
+def _gpu_nodes(root: str) -> tuple[int, ...]:
+    """NUMA nodes that are a GPU's own memory.
+
+    On Grace Hopper and Grace Blackwell the driver gives the GPU's memory to the kernel as a node without processors,
+    so MemTotal counts it; NVML reports the same bytes once more (nvml.h, note on nvmlMemory_t for NUMA systems). From
+    documents: README of the driver, "numa_status" below /proc/driver/nvidia/gpus.
+    """
+    nodes = []
+    try:
+        gpus = sorted(os.listdir(f"{root}{_NVIDIA_GPUS}"))[:_MOST_GPUS]
+    except OSError:
+        return ()
+    for gpu in gpus:
+        text = (read_text(f"{root}{_NVIDIA_GPUS}/{gpu}/numa_status", 4096) or "").lower()
+        fields = dict("".join(line.split()).split(":", 1) for line in text.splitlines() if ":" in line)
+        node = fields.get("node", "")
+        if node.isascii() and node.isdigit() and len(node) < 6 and fields.get("status", "").startswith("online"):
+            nodes.append(int(node))
+    return tuple(dict.fromkeys(nodes))
+
+
+def _node_bytes(root: str, node: int) -> tuple[int, int]:
+    """All and free, of one node: lines such as ``Node 1 MemTotal: 5 kB``."""
+    found = {"MemTotal:": 0, "MemFree:": 0}
+    for line in (read_text(f"{root}/sys/devices/system/node/node{node}/meminfo", 8192) or "").splitlines():
+        words = line.split()
+        if len(words) >= 4 and words[2] in found and words[3].isdigit():
+            found[words[2]] = 1024 * int(words[3])
+    return found["MemTotal:"], found["MemFree:"]
+
+
+# --- what swap space is made of
+
+
+def _medium(root: str) -> tuple[str | None, int | None]:
+    """What the space that is used first is made of, and what zram's pages take of the RAM: from /proc/swaps."""
+    spaces: list[tuple[int, int, str, str]] = []
+    for line in (read_text(f"{root}/proc/swaps") or "").splitlines()[1:]:
+        words = line.split()
+        if len(words) >= 5:
+            priority = words[-1].lstrip("-")
+            rank = int(words[-1]) if priority.isascii() and priority.isdigit() and len(priority) < 10 else 0
+            spaces.append((-rank, len(spaces), os.path.basename(words[0]), words[-4]))
+    if not spaces:
+        return None, None
+    zrams = [name for _, _, name, _ in spaces if _is_zram(name)]
+    compressed = [_zram_bytes(root, name) for name in zrams]
+    compressed_bytes = sum(size for size in compressed if size is not None) if zrams else None
+    _, _, first, kind = min(spaces)
+    if _is_zram(first):
+        return "zram", compressed_bytes
+    if read_text(f"{root}/sys/module/zswap/parameters/enabled", 8) in ("Y", "1"):
+        return "zswap", compressed_bytes
+    return (kind if kind in ("file", "partition") else None), compressed_bytes
+
+
+def _is_zram(name: str) -> bool:
+    return name.startswith("zram") and name[4:].isascii() and name[4:].isdigit()
+
+
+def _zram_bytes(root: str, name: str) -> int | None:
+    """The third field of mm_stat, mem_used_total: docs.kernel.org/admin-guide/blockdev/zram.html."""
+    words = (read_text(f"{root}/sys/block/{name}/mm_stat", 256) or "").split()
+    return int(words[2]) if len(words) > 2 and words[2].isdigit() and len(words[2]) < 19 else None

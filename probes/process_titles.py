@@ -1,0 +1,96 @@
+"""How a person knows the processes of a Linux machine: name, command, user, container.
+
+From /proc/PID: proc_pid_comm(5), proc_pid_cmdline(5), proc_pid_status(5), proc_pid_cgroup(5).
+"""
+
+import os
+from functools import lru_cache
+
+from probes.container import container_of
+from probes.probe import Title
+from probes.sysfs import read_bytes, read_text
+
+COMMAND_BYTES = 4096
+"""Of a command line. The kernel allows 2 MiB; nobody reads more than this (ASSUMED)."""
+_COMM_LENGTH = 15
+"""The kernel cuts a process's name here: TASK_COMM_LEN (16) with its NUL, include/linux/sched.h."""
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"
+"""The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
+_GPU_FILES = ("/dev/nvidia", "/dev/dri/", "/dev/kfd", "/dev/dxg", "/dev/accel", "/dev/vfio/", "/dev/davinci")
+"""One of these is open in a process that holds an accelerator's memory."""
+_DESCRIPTORS = 4096
+"""How many open files of one process are looked through for those (ASSUMED)."""
+_USER_LENGTH = 64
+_PASSWD_BYTES = 256 * 1024
+
+
+def process_title(pid: int, root: str) -> Title | None:
+    """What is known of a process, or None where it cannot be seen. Untrusted text.
+
+    A driver reports the pids of the whole machine. In a container, a process of that number may be quite another one:
+    there, only one that has a GPU's file open is taken for it.
+    """
+    if pid <= 0:
+        return None
+    proc = f"{root}/proc"
+    comm = read_text(f"{proc}/{pid}/comm", 256)
+    if comm is None or not (_sees_whole_machine(proc) or _uses_gpu(f"{proc}/{pid}/fd")):
+        return None
+    arguments = (read_bytes(f"{proc}/{pid}/cmdline", COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
+    command = b" ".join(arguments).decode(errors="replace")
+    program = os.path.basename(arguments[0]).decode(errors="replace")
+    is_cut = len(comm.encode()) >= _COMM_LENGTH and program.startswith(comm)
+    return Title(
+        name=program if is_cut else comm,
+        command=command or comm,
+        user=_user(pid, root),
+        container=container_of(read_text(f"{proc}/{pid}/cgroup", 8192) or ""),
+    )
+
+
+def _sees_whole_machine(proc: str) -> bool:
+    try:
+        return os.readlink(f"{proc}/self/ns/pid") == _FIRST_PID_NAMESPACE
+    except OSError:
+        return True
+
+
+def _uses_gpu(descriptors: str) -> bool:
+    try:
+        with os.scandir(descriptors) as entries:
+            for _, entry in zip(range(_DESCRIPTORS), entries, strict=False):
+                if os.readlink(entry.path).startswith(_GPU_FILES):
+                    return True
+    except OSError:
+        return False
+    return False
+
+
+def _user(pid: int, root: str) -> str | None:
+    """Whose it is: the real user of its status. The folder's owner is root where a process may not be dumped."""
+    for line in (read_text(f"{root}/proc/{pid}/status", 2048) or "").splitlines():
+        if line.startswith("Uid:"):
+            words = line.split()
+            is_number = len(words) > 1 and words[1].isascii() and words[1].isdigit() and len(words[1]) < 11
+            return user_name(int(words[1]), root) if is_number else None
+    return None
+
+
+@lru_cache(maxsize=256)
+def user_name(uid: int, root: str) -> str:
+    """The name of a user, or the number as text. Asked once for each: a directory service may take seconds."""
+    for line in (read_text(f"{root}/etc/passwd", _PASSWD_BYTES) or "").splitlines():
+        name, _, rest = line.partition(":")
+        if rest.split(":")[1:2] == [str(uid)]:
+            return name[:_USER_LENGTH]
+    return str(uid) if root else _name_in_directory(uid)
+
+
+def _name_in_directory(uid: int) -> str:
+    """Of one who is not in /etc/passwd but in a directory service."""
+    try:
+        import pwd  # noqa: PLC0415 - not on Windows
+
+        return pwd.getpwuid(uid).pw_name[:_USER_LENGTH]
+    except (ImportError, KeyError, OverflowError):
+        return str(uid)
