@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from estimator.errors import EstimatorError
 from estimator.ledger import Place
 from estimator.verdict import Level
-from tui.plan import Plan, assess, with_quant
+from tui.pace import pacing_of
+from tui.plan import Assessment, Plan, assess, with_quant
 
 MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 
@@ -21,6 +22,8 @@ class Cell:
     """Expected, on the devices; on the host where there are none."""
     level: Level
     plan: Plan
+    tokens_per_second: float | None = None
+    """At the plan's own context only: of one sequence, where it would run at all and the bandwidths are known."""
 
 
 def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants: Sequence[str]) -> tuple[Cell, ...]:
@@ -43,6 +46,12 @@ def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants:
                     n_bytes=made.estimate.n_bytes(names),
                     level=made.verdict.level,
                     plan=cell_plan,
+                    tokens_per_second=_rate(made) if tokens == plan.workload.context_tokens else None,
                 )
             )
     return tuple(cells)
+
+
+def _rate(made: Assessment) -> float | None:
+    pacing = pacing_of(made)
+    return None if pacing is None else pacing.speed.tokens_per_second

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from estimator.ledger import drawing_on
-from tui.humanize import fine_size, plain, size
+from tui.humanize import answer_text, fine_size, plain, size
 from tui.screens.browser import Browser
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
@@ -41,6 +41,15 @@ class Explain(Browser):
             for margin in made.verdict.margins:
                 rows.append(_margin_row(margin, made))
                 self._about.append(_margin_text(margin))
+            if made.verdict.reason:
+                rows.append((("  ", "text"), (plain(made.verdict.reason, 300), "text")))
+                self._about.append((made.verdict.reason, "what would happen, by engine and system"))
+            for answer in made.estimate.answers:
+                rows.append(((f"  {answer.label}: ", "dim"), (answer_text(answer), "strong")))
+                self._about.append((f"{answer.label}: {answer_text(answer)}", answer.source))
+            for note in self.view.advice.notes if self.view.advice else ():
+                rows.append((("  ", "text"), (plain(note, 300), "dim")))
+                self._about.append((note, "advice"))
             for doubt in made.estimate.doubts:
                 rows.append((("? ", "tight-bold"), (plain(doubt, 300), "tight")))
                 self._about.append((doubt, "assumed where nothing better is known"))

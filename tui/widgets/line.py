@@ -56,6 +56,18 @@ def fit(line: Line, width: int) -> Line:
     return tuple(fitted)
 
 
+def cut_line(line: Line, width: int) -> Line:
+    """At most so many cells of it."""
+    kept: list[Run] = []
+    for text, style in line:
+        left = width - width_of(tuple(kept))
+        if cell_len(text) > left:
+            kept.append((set_cell_size(text, max(0, left)).rstrip(), style))
+            break
+        kept.append((text, style))
+    return tuple(kept)
+
+
 def spread(left: Line, right: Line, width: int) -> Line:
     """One part at the left edge, one at the right; the right one goes where both have no room."""
     gap = width - width_of(left) - width_of(right)

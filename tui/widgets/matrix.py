@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from tui.humanize import gib, short_count
+from tui.humanize import UNKNOWN, gib, rate, short_count
 from tui.messages import PlanChanged
 from tui.widgets.line import right_text
 from tui.widgets.panel import Panel
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CELL_WIDTH = 9
 _LABEL_WIDTH = 9
+_RATE_WIDTH = 7
 
 
 class MatrixPanel(Panel):
@@ -36,13 +37,17 @@ class MatrixPanel(Panel):
         by_key = {(cell.quant, cell.context_tokens): cell for cell in view.cells}
         quants = list(dict.fromkeys(cell.quant for cell in view.cells))
         contexts = sorted({cell.context_tokens for cell in view.cells})
-        contexts = _around(contexts, current[1], (width - _LABEL_WIDTH) // _CELL_WIDTH)
+        has_rates = any(cell.tokens_per_second is not None for cell in view.cells)
+        rate_width = _RATE_WIDTH if has_rates and width >= _LABEL_WIDTH + 3 * _CELL_WIDTH + _RATE_WIDTH else 0
+        contexts = _around(contexts, current[1], (width - _LABEL_WIDTH - rate_width) // _CELL_WIDTH)
         quants = _around(quants, current[0], height - 1)
         labels = [
             (f"{right_text(short_count(tokens), 6)}   ", "strong" if tokens == current[1] else "dim")
             for tokens in contexts
         ]
-        head: Line = ((" " * _LABEL_WIDTH, "text"), *labels)
+        rates = {cell.quant: cell.tokens_per_second for cell in view.cells if cell.context_tokens == current[1]}
+        tail: Line = (("  tok/s", "dim"),) if rate_width else ()
+        head: Line = ((" " * _LABEL_WIDTH, "text"), *labels, *tail)
         lines: list[Line] = [head]
         if view.assessment is not None and (here := by_key.get(current)) is not None:  # as the verdict says it now
             by_key[current] = replace(here, level=view.assessment.verdict.level)
@@ -52,7 +57,9 @@ class MatrixPanel(Panel):
             cells: tuple[tuple[str, str], ...] = ()
             for cell in row:
                 cells += _cell(cell, is_current=cell is not None and (cell.quant, cell.context_tokens) == current)
-            lines.append(((f"{quant:<{_LABEL_WIDTH}}", "strong" if quant == current[0] else "dim"), *cells))
+            style = "strong" if quant == current[0] else "dim"
+            tail = ((_rate(rates.get(quant)), style),) if rate_width else ()
+            lines.append(((f"{quant:<{_LABEL_WIDTH}}", style), *cells, *tail))
         return lines
 
     def on_click(self, event: events.Click) -> None:
@@ -64,6 +71,11 @@ class MatrixPanel(Panel):
         row = self._shown[offset.y - 1]
         if offset.x >= _LABEL_WIDTH and column < len(row) and (cell := row[column]) is not None:
             self.post_message(PlanChanged(cell.plan))
+
+
+def _rate(tokens_per_second: float | None) -> str:
+    text = UNKNOWN if tokens_per_second is None else rate(tokens_per_second)
+    return right_text(text, _RATE_WIDTH)
 
 
 def _cell(cell: Cell | None, *, is_current: bool) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, gib, plain, size
-from tui.widgets.line import Line, cut_text, spread, width_of, wrap
+from tui.widgets.line import Line, cut_line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ STYLES = ("fits-bold", "tight-bold", "bad-bold", "bad-bold")
 CELL_STYLES = ("fits", "tight", "bad", "bad")
 LEVEL_WORDS = ("fits", "tight", "spills", "fails")
 _HOST = "RAM"
+_MORE = " … more: x"
 _SMALLEST_BYTES = 5 << 20
 """Less rounds to 0.00 GiB."""
 
@@ -30,6 +31,13 @@ class VerdictPanel(Panel):
     TITLE = "Verdict"
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        said = self._all_lines(view, width, height)
+        if len(said) <= height or height < 2 or view.assessment is None:
+            return said
+        cut = cut_line(said[height - 1], width - len(_MORE))
+        return [*said[: height - 1], (*cut, (_MORE, "dim"))]
+
+    def _all_lines(self, view: View, width: int, height: int) -> list[Line]:
         self.targets = []
         if view.plan is None:
             trouble = [((text, "tight"),) for text in wrap(plain(view.reason, 400), width)] if view.reason else []
