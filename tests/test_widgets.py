@@ -7,7 +7,7 @@ from scenes import GIB, desktop, device, gib, laptop, mixed, model, pool, server
 from textual.geometry import Region, Size
 
 from estimator.model import Model
-from probes.snapshot import Fault, Process, Snapshot
+from probes.snapshot import SWAP_POOL, Fault, Process, Snapshot
 from tui.plan import default_plan
 from tui.screens.desk import Desk
 from tui.widgets.arrange import Wants, arrange_panels, is_tiny
@@ -28,8 +28,11 @@ SIZES = [
 ]
 
 
-def view_of(taken: Snapshot, chosen: Model | None = None, *, is_studied: bool = False) -> View:
-    desk = Desk(default_plan(chosen) if chosen else None, to_local=time.gmtime)
+def view_of(taken: Snapshot, chosen: Model | None = None, *, is_studied: bool = False, **options: object) -> View:
+    plan = default_plan(chosen) if chosen else None
+    if plan is not None and options:
+        plan = replace(plan, options=replace(plan.options, **options))
+    desk = Desk(plan, to_local=time.gmtime)
     desk.take(taken)
     if is_studied and (work := desk.study_due(0.0)) is not None:
         desk.accept(work())
@@ -282,3 +285,15 @@ def test_a_device_that_programs_do_not_see_says_by_which_variable() -> None:
 
 def test_a_device_that_sleeps_has_its_size_and_no_figures() -> None:
     assert "asleep, 8.0 GiB, and not woken: g, then w does that" in drawn(MemoryPanel(), view_of(mixed()), height=8)
+
+
+def test_what_ram_has_no_room_for_is_drawn_where_it_would_land() -> None:
+    taken = snapshot([], ram=(31.2, 9.4))
+    taken = replace(taken, pools=(*taken.pools, pool(SWAP_POOL, 16, 1)))
+
+    mapped = drawn(MemoryPanel(), view_of(taken, model("Llama 3.3 70B")))
+    anonymous = drawn(MemoryPanel(), view_of(taken, model("Llama 3.3 70B"), is_mapped=False))
+
+    assert re.search(r"disk +\d+\.\d GiB of the model's file would be read again for every token", mapped)
+    assert "disk" not in anonymous
+    assert re.search(r"swap +█.*▚", anonymous)

@@ -99,7 +99,7 @@ def _grow(
         if part.is_used:
             edge = "edge-free" if following is None else f"edge-{load_style}"
         elif part.glyph in (WEIGHTS, LANDED):
-            edge = f"tip-{load_style}"
+            edge = "tip-bad" if part.glyph == LANDED else f"tip-{load_style}"
         else:  # a texture has no edge finer than a cell
             if n_eighths >= 4:
                 cells.append((part.glyph, part.style))

@@ -63,8 +63,8 @@ class MemoryPanel(Panel):
     def _listed(
         self, table: "_Table", rows: tuple[Row, ...], notices: list[Fault], width: int, height: int
     ) -> list[Line]:
-        listed = sorted((row for row in rows if row.place != "RAM"), key=lambda row: -row.filled_ratio)
-        rest = [row for row in rows if row.place == "RAM"]
+        listed = sorted((row for row in rows if row.devices and row.place != "RAM"), key=lambda row: -row.filled_ratio)
+        rest = [row for row in rows if not row.devices or row.place == "RAM"]
         wrapped = notice_lines(notices, width, 1 if height >= 5 else 0)
         fixed = ([table.sum(listed)] if listed and height >= 3 else []) + [table.row(row) for row in rest]
         fixed = fixed[: max(1, height - 1)]

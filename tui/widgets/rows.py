@@ -6,11 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from probes.snapshot import HOST_POOL, Device, Pool, Snapshot
+from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 from tui.humanize import size
 from tui.places import HOST_NAME, device_label
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from estimator.ledger import Place
     from estimator.verdict import Level, Margin
     from tui.widgets.view import View
@@ -92,7 +94,25 @@ def rows_of(view: View) -> tuple[Row, ...]:
         rows.append(_host_row(view, found, host, sharing))
     elif sharing:
         rows += [_device_row(found, device) for device in sharing]
-    return tuple(rows)
+    return (*rows, *_slower_rows(view, snapshot))
+
+
+def _slower_rows(view: View, snapshot: Snapshot) -> Iterator[Row]:
+    """Swap space and disk, where the plan comes to them."""
+    made = view.assessment
+    if made is None or made.verdict.level.name not in ("SPILLS", "FAILS"):
+        return
+    host = next((margin for margin in made.verdict.margins if margin.place.name == HOST_NAME), None)
+    if host is None or not host.missing_bytes:
+        return
+    reread = min(host.missing_bytes, made.estimate.file_page_bytes((HOST_NAME,)))
+    swap = snapshot.pool(SWAP_POOL)
+    if swap is not None and host.missing_bytes > reread:
+        landed = host.missing_bytes - reread
+        yield Row(label="swap", place="swap", pool=swap, landed_bytes=landed)
+    if reread:
+        said = f"{size(reread)} of the model's file would be read again for every token"
+        yield Row(label="disk", place="disk", pool=None, reason=said)
 
 
 def _found(view: View, snapshot: Snapshot) -> _Found:
