@@ -25,7 +25,9 @@ KNOWN_ARCHITECTURES = frozenset(
         "qwen2vl qwen3vl qwen3vlmoe hunyuan-moe dots1 bailingmoe2 deepseek deepseek32 glm-dsa mistral4 chatglm phimoe "
         "exaone-moe hy_v3 kimi-linear kimi-k3 minimax-01 minimax-m3 mimo2 step35 laguna afmoe muse-glimmer olmo "
         "cohere2moe apertus arcee bitnet deci gptneox bloom gpt2 starcoder opt bert nomic-bert jina-bert-v2 "
-        "gemma-embedding jamba longcat-flash mllama glm5-next qwen4exp"
+        "gemma-embedding jamba longcat-flash mllama glm5-next qwen4exp baichuan bailingmoe codeshell dbrx eurobert "
+        "hunyuan_vl jais jais2 jina-bert-v3 maincoder mellum modern-bert mpt neo-bert nomic-bert-moe openelm orion "
+        "paddleocr pangu-embedded plamo qwen refact spark2_5 xverse"
     ).split()
 )
 
@@ -36,7 +38,9 @@ SIGMOID_GATING = 2
 """`LLAMA_EXPERT_GATING_FUNC_TYPE_SIGMOID` (src/llama-hparams.h)."""
 
 # `create_memory` of src/llama-model.cpp gives these no cache: they see a whole text at once.
-ENCODERS = frozenset({"bert", "nomic-bert", "jina-bert-v2", "jina-bert-v3", "modern-bert", "gemma-embedding"})
+ENCODERS = frozenset(
+    ("bert eurobert gemma-embedding jina-bert-v2 jina-bert-v3 modern-bert neo-bert nomic-bert nomic-bert-moe").split()
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,11 +40,12 @@ WINDOWS = {
     "laguna": Windows(4, is_full_first=True),
     "llama4": Windows(4, default_tokens=8192),
     "mellum": Windows(4),
+    "modern-bert": Windows(3, is_full_first=True),
     "muse-glimmer": Windows(4),
     "olmo2": Windows(4),
     "plamo3": Windows(8),
     "smallthinker": Windows(4, is_full_first=True),
 }
 
-LISTED = frozenset({"gemma4", "mimo2", "step35", *WINDOWS})
+LISTED = frozenset({"gemma4", "granite_swa", "mimo2", "spark2_5", "step35", *WINDOWS})
 """Architectures that follow a list of layers in the file (`attention.sliding_window_pattern`)."""

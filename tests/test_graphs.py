@@ -2,6 +2,8 @@
 
 Each line of data/llamacpp_graphs.jsonl is a run of llama.cpp 0c1e57098 (2026-10-01) on a header-only file of a model of
 the catalogue, on devices with CUDA's rules: the compute buffer of each device, the host's last.
+data/other_architectures.jsonl has architectures that the catalogue lacks, each with the header that was loaded: its
+metadata, the tensors that belong to no block, and those of runs of equal blocks.
 """
 
 import json
@@ -16,7 +18,8 @@ from estimator.kv_cache import STORED_TYPES, cache_shape
 from estimator.ledger import Place, Workload
 from estimator.llama_load import Load
 from estimator.llama_options import Options
-from estimator.model import Model
+from estimator.metadata import describe
+from estimator.model import Model, Tensor
 from estimator.placement import HOST, Layout, place_layers
 from estimator.readers.catalogue import read
 from estimator.rounding import ROUNDINGS
@@ -28,13 +31,34 @@ with (Path(__file__).parent / "data" / "llamacpp_graphs.jsonl").open() as lines:
     ROWS: list[dict[str, Any]] = [json.loads(line) for line in lines]
 
 
+with (Path(__file__).parent / "data" / "other_architectures.jsonl").open() as lines:
+    OTHERS: dict[str, dict[str, Any]] = {found["name"]: found for found in map(json.loads, lines)}
+OTHER_ROWS: list[dict[str, Any]] = [
+    {"model": name, "devices": 1, "kv_type": "f16", **row} for name, found in OTHERS.items() for row in found["rows"]
+]
+
+
+def model_named(name: str) -> Model:
+    """Of the catalogue, or by its header."""
+    if name not in OTHERS:
+        return read(name)
+    found = OTHERS[name]
+    tensors = [Tensor(tensor, tuple(shape), type_name) for tensor, shape, type_name in found["loose"]]
+    for first, end, suffixes in found["blocks"]:
+        for layer in range(first, end):
+            tensors += [
+                Tensor(f"blk.{layer}.{suffix}", tuple(shape), type_name) for suffix, shape, type_name in suffixes
+            ]
+    return describe(found["metadata"], tensors, name=name, source="test", quant="BF16")
+
+
 def name_of(row: dict[str, Any]) -> str:
     way = "flash" if row["flash"] else "plain"
     return f"{row['model']}-{row['devices']}-{way}-{row['kv_type']}"
 
 
 def case(row: dict[str, Any]) -> Case:
-    model = read(row["model"])
+    model = model_named(row["model"])
     workload = Workload(context_tokens=row["context_tokens"], n_sequences=row["sequences"])
     shape = cache_shape(workload, n_batch_tokens=2048, n_ubatch_tokens=512, is_unified=False)
     kv_type = STORED_TYPES[row["kv_type"]]
@@ -58,9 +82,14 @@ def case(row: dict[str, Any]) -> Case:
     return model, step, layout, machine
 
 
-@pytest.mark.parametrize("row", ROWS, ids=name_of)
+@pytest.mark.parametrize("row", ROWS + OTHER_ROWS, ids=name_of)
 def test_buffers_are_what_the_engine_reserved(row: dict[str, Any]) -> None:
     assert compute_bytes(*case(row)) == tuple(row["compute"])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_architecture_with_a_builder_is_known(name: str) -> None:
+    assert not model_named(name).doubts
 
 
 SHORTENED = {

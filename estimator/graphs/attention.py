@@ -26,6 +26,8 @@ class AttentionTraits:
     """The query is scaled by an operation of its own."""
     caps_scores: bool = False
     """Scores go through a scaled tanh (Gemma 2)."""
+    clamps: bool = False
+    """What comes out of the fused projection is clamped (DBRX)."""
     is_roped: Callable[[Model, int], bool] = every_layer
     """Whether a layer's queries and keys are rotated by their place."""
     factors_windows: bool = True
@@ -159,6 +161,8 @@ def _fused_projections(draft: Draft, layer: int, x: Node, traits: AttentionTrait
     inputs = cache_inputs(draft, layer)
     fused = draft.matrix("wqkv", f"blk.{layer}.attn_qkv.weight", x)
     fused = draft.biased(fused, f"blk.{layer}.attn_qkv.bias")
+    if traits.clamps:
+        fused = draft.operation("wqkv_clamped", "CLAMP", fused.shape, fused)
 
     def part(name: str, n: int, width: int) -> Node:
         spanned = 4 * ((draft.n_tokens - 1) * fused.shape[0] + n * width)

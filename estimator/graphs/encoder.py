@@ -1,24 +1,25 @@
 """Encoders that make embeddings: all tokens attend to all others of the same step, nothing is cached, no logits.
 
-llama.cpp: src/models/bert.cpp, gemma-embedding.cpp and `build_attn` for llm_graph_input_attn_no_cache in
-src/llama-graph.cpp, as of 2026-10-01.
+llama.cpp: src/models/bert.cpp, modern-bert.cpp, neo-bert.cpp, eurobert.cpp, gemma-embedding.cpp and `build_attn` for
+llm_graph_input_attn_no_cache in src/llama-graph.cpp, as of 2026-10-01.
 """
 
 from estimator.graph import Draft, Node
-from estimator.graphs.feed_forward import feed_forward
+from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.transformer import embedded, embedding_norm, output_rows
 from estimator.model import Model
+from estimator.windows import WINDOWS
 
-ROTATED = frozenset({"nomic-bert", "nomic-bert-moe", "jina-bert-v3"})
+ROTATED = frozenset({"eurobert", "jina-bert-v3", "modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe"})
 """Those of BERT's kin whose queries and keys are rotated by their place."""
-WINDOW_PERIOD = 6
-"""Every sixth layer of EmbeddingGemma has no window (`load_swa_pattern` in gemma-embedding.cpp)."""
+ROUTER = RouterTraits(is_normalised=False, is_fixed=True)
+"""Of Nomic's experts."""
 
 
 def is_windowed(model: Model, layer: int) -> bool:
-    """Whether a layer of EmbeddingGemma sees its neighbourhood only."""
-    del model
-    return layer % WINDOW_PERIOD < WINDOW_PERIOD - 1
+    """Whether a layer sees its neighbourhood only (`load_swa_pattern` in gemma-embedding.cpp and modern-bert.cpp)."""
+    windows = WINDOWS.get(model.architecture)
+    return windows is not None and windows.covers(layer)
 
 
 def build_gemma(draft: Draft) -> None:
@@ -71,9 +72,39 @@ def build_bert(draft: Draft) -> None:
             found, x = output_rows(draft, found, x)
         found = draft.operation("attn_sum", "ADD", found.shape, found, x)
         residual = draft.norm(found, f"{block}attn_output_norm.weight")
-        found = feed_forward(draft, layer, residual)
+        if draft.has(f"{block}ffn_gate_inp.weight"):
+            found = experts(draft, layer, residual, ROUTER)
+        else:
+            found = feed_forward(draft, layer, residual)
         found = draft.operation("l_out", "ADD", found.shape, found, residual)
         x = draft.norm(found, f"{block}layer_output_norm.weight")
+    x.is_output = True
+
+
+def build_pre_normed(draft: Draft) -> None:
+    """ModernBERT, NeoBERT and EuroBERT: norms before the matrices, as in models that write text."""
+    if draft.model.architecture == "modern-bert":
+        draft.norm_operation = "NORM"
+    x = embedded(draft)
+    if draft.has("token_embd_norm.weight"):
+        x = embedding_norm(draft, x)
+    full, windowed = _mask(draft, ""), _mask(draft, "_swa")
+    for layer in draft.layers:
+        draft.begin_layer()
+        block = f"blk.{layer}."
+        weight = f"{block}attn_norm.weight"
+        normed = (
+            draft.norm(x, weight) if draft.has(weight) else x
+        )  # ModernBERT's first layer reads the normed embedding
+        query, key, value = _parts(draft, layer, normed)
+        mask = windowed if is_windowed(draft.model, layer) else full
+        found = _attended(draft, layer, query, key, value, mask)
+        if layer == draft.last_layer:
+            found, x = output_rows(draft, found, x)
+        residual = draft.operation("ffn_inp", "ADD", found.shape, found, x)
+        found = feed_forward(draft, layer, draft.norm(residual, f"{block}ffn_norm.weight"))
+        x = draft.operation("l_out", "ADD", found.shape, found, residual)
+    x = draft.norm(x, "enc.output_norm.weight" if draft.has("enc.output_norm.weight") else "output_norm.weight")
     x.is_output = True
 
 

@@ -49,6 +49,12 @@ def _three_of_four(model: Model, layer: int) -> bool:
     return (layer + 1) % 4 != 0
 
 
+def _of_32(model: Model, layer: int) -> bool:
+    """Baichuan's 7B rotates, its 13B has 40 layers and weighs scores by distance (src/models/baichuan.cpp)."""
+    del layer
+    return model.n_layers == 32
+
+
 def _nowhere(model: Model, layer: int) -> bool:
     """No layer is rotated: places are added before the first one, or weigh upon the scores (ALiBi)."""
     del model, layer
@@ -118,11 +124,14 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 "internlm2",
                 "mistral3",
                 "mistral4",
+                "pangu-embedded",
+                "qwen",
                 "qwen2",
                 "qwen3",
+                "xverse",
             )
         },
-        **{name: Family(build=Transformer(n_positions=4).build) for name in ("qwen2vl", "qwen3vl")},
+        **{name: Family(build=Transformer(n_positions=4).build) for name in ("paddleocr", "qwen2vl", "qwen3vl")},
         "llama": Family(build=Transformer(router=SOFTMAX).build),
         "qwen3moe": Family(build=Transformer(router=SOFTMAX).build),
         "qwen3vlmoe": Family(build=Transformer(router=SOFTMAX, n_positions=4).build),
@@ -223,6 +232,30 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             for name in ("deepseek32", "glm-dsa")
         },
         "kimi-linear": Family(build=_deferred("delta_attention", "build")),
+        "baichuan": Family(build=Transformer(attention=AttentionTraits(is_roped=_of_32)).build),
+        "refact": Family(build=Transformer(attention=UNPLACED).build),
+        **{name: Family(build=Transformer(norm_operation="NORM").build) for name in ("codeshell", "orion")},
+        **{
+            name: Family(build=Transformer(attention=UNPLACED, norm_operation="NORM").build) for name in ("jais", "mpt")
+        },
+        "jais2": Family(build=Transformer(norm_operation="NORM", is_squared=True).build),
+        "maincoder": Family(build=Transformer(attention=AttentionTraits(norms_after_rope=True)).build),
+        "hunyuan_vl": Family(build=Transformer(attention=AttentionTraits(norms_after_rope=True), n_positions=4).build),
+        "spark2_5": Family(build=PLAIN.build),
+        "mellum": Family(build=Transformer(router=SOFTMAX).build),
+        "bailingmoe": Family(build=Transformer(router=RouterTraits(is_normalised=False)).build),
+        "dbrx": Family(
+            build=Transformer(
+                attention=AttentionTraits(clamps=True),
+                norm_operation="NORM",
+                router=SOFTMAX,
+                feed_forward_norm="attn_output_norm",
+            ).build
+        ),
+        "plamo": Family(
+            build=Transformer(is_parallel=True, parallel_sum=("feed-forward", "attention", "residual")).build
+        ),
+        "openelm": Family(build=Transformer(adds_input_first=True).build),
         "arcee": Family(build=Transformer(is_squared=True).build),
         "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
         "dots1": Family(build=Transformer(router=SIGMOID).build),
@@ -234,7 +267,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         "gemma3n": Family(build=_deferred("gemma3n", "build"), variant=_is_sparse, has_layer_inputs=True),
         "gemma4": Family(build=_deferred("gemma4", "build"), has_layer_inputs=True),
         "gemma-embedding": Family(build=_deferred("encoder", "build_gemma"), variant=_is_windowed),
-        **{name: Family(build=_deferred("encoder", "build_bert")) for name in ("bert", "jina-bert-v2", "nomic-bert")},
+        **{
+            name: Family(build=_deferred("encoder", "build_bert"))
+            for name in ("bert", "jina-bert-v2", "jina-bert-v3", "nomic-bert", "nomic-bert-moe")
+        },
+        **{name: Family(build=_deferred("encoder", "build_pre_normed")) for name in ("eurobert", "neo-bert")},
+        "modern-bert": Family(build=_deferred("encoder", "build_pre_normed"), variant=_is_windowed),
         "phi3": Family(build=Transformer(attention=GEMMA, adds_residual_first=True).build),
         "qwen3next": Family(build=_deferred("delta_net", "DeltaNetStack")),
         "qwen35": Family(build=_deferred("delta_net", "DeltaNetStack", n_positions=4)),

@@ -52,6 +52,8 @@ class Transformer:
     """The sum of the chosen and the shared experts' results is halved (Command A MoE)."""
     adds_residual_first: bool = False
     """The sum's first term is the residual, whose memory it may then take over."""
+    adds_input_first: bool = False
+    """That of the attention's result alone begins with the layer's input (OpenELM)."""
     norms_without_weight: bool = False
     """Norms have neither weight nor bias (OLMo)."""
     adds_positions: bool = False
@@ -101,7 +103,8 @@ class Transformer:
             found, x = output_rows(draft, found, x)
         if self.has_post_norms and not self.norms_before_rows:
             found = draft.norm(found, f"{block}post_attention_norm.weight")
-        residual = self._sum(draft, "ffn_inp", found, x)
+        terms = (x, found) if self.adds_input_first else (found, x)
+        residual = self._sum(draft, "ffn_inp", *terms)
         found = self._fed_forward(
             draft, layer, self._normed(draft, residual, f"{block}{self.feed_forward_norm}.weight")
         )
@@ -215,6 +218,8 @@ def embedding_norm(draft: Draft, x: Node) -> Node:
     if not draft.has("token_embd_norm.weight"):
         return x
     x = draft.operation("norm", "MUL", x.shape, x, draft.weight("token_embd_norm.weight", device=first))
+    if not draft.has("token_embd_norm.bias"):
+        return x
     return draft.operation("inp_norm", "ADD", x.shape, x, draft.weight("token_embd_norm.bias", device=first))
 
 
