@@ -1,11 +1,13 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from probes.recording import snapshot_from_json
 from probes.simulate import simulated_sources
-from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import HOST_POOL, Absence, Device, Fault, Machine, Pool, Process, Snapshot, Version
 from tui.cli import main
 from tui.dump import run_follow, run_snapshot, snapshot_line, snapshot_text
 
@@ -116,3 +118,50 @@ def test_a_stream_can_be_played_back(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines.count("\n") == 2
     assert main(["snapshot", "--replay", str(recording)]) == 0
     assert "RTX 3060" in capsys.readouterr().out
+
+
+def shown(**changes: Any) -> str:
+    return snapshot_text(replace(SNAPSHOT, **changes))
+
+
+def test_a_hidden_device_is_shown_and_by_what_it_is_hidden() -> None:
+    assert "hidden by CUDA_VISIBLE_DEVICES" in shown(devices=(replace(GPU, hidden_by="CUDA_VISIBLE_DEVICES"),))
+
+
+def test_a_sleeping_device_is_asleep_and_has_its_size() -> None:
+    text = shown(devices=(replace(GPU, is_asleep=True, capacity_bytes=8 * GIB, pool_key="gone"),))
+
+    assert "8.0 GiB  asleep, and not woken for this" in text
+    assert "not known" not in text
+
+
+def test_what_a_device_holds_of_the_ram_is_said() -> None:
+    assert "3.0 GiB more in RAM" in shown(devices=(replace(GPU, shared_used_bytes=3 * GIB),))
+    assert "more in RAM" not in shown(devices=(replace(GPU, shared_used_bytes=0),))
+
+
+def test_caches_and_limits_of_the_ram_are_said() -> None:
+    ram = replace(SNAPSHOT.pools[0], cached_bytes=9 * GIB, limited_by="control group /box")
+
+    assert "used · 9.0 GiB of caches counted as free · limited by control group /box" in shown(pools=(ram,))
+
+
+def test_a_process_has_its_user_and_container() -> None:
+    process = replace(SNAPSHOT.processes[0], user="anna", container="3f2a")
+
+    assert "llama-server · anna · 3f2a" in shown(processes=(process,))
+
+
+def test_processes_of_the_hosts_numbering_are_counted_and_never_named() -> None:
+    outside = tuple(
+        Process(pid=pid, device_key="gpu-a", used_bytes=used, name="sshd", is_outside=True)
+        for pid, used in ((7, 2 * GIB), (8, 3 * GIB), (9, None))
+    )
+    text = shown(processes=outside)
+
+    assert "GPU 0  5.0 GiB  3 processes (host PIDs)" in text
+    assert "sshd" not in text
+
+
+def test_what_is_absent_is_not_listed() -> None:
+    assert "no Mac" not in shown(absences=(Absence(probe="apple", reason="this is no Mac"),))

@@ -75,10 +75,22 @@ def _run(arguments: list[str]) -> int:
 def _run_snapshot(given: argparse.Namespace) -> int:
     from tui.dump import run_follow, run_snapshot  # noqa: PLC0415
 
+    if given.is_followed and (given.is_prometheus or given.output is not None):
+        raise UsageError("--follow prints lines of JSON; leave it out for --prometheus and --output")
+    if given.is_json and given.is_prometheus:
+        raise UsageError("--json and --prometheus are two formats; give one of them")
+    if given.n_processes and not given.is_prometheus:
+        raise UsageError("--processes is for --prometheus; text and JSON have all of them")
     sources = _sources(given)
     if given.is_followed:
         return run_follow(sources, given.interval)
-    return run_snapshot(lambda: _take_one(sources), is_json=given.is_json)
+    return run_snapshot(
+        lambda: _take_one(sources),
+        is_json=given.is_json,
+        is_prometheus=given.is_prometheus,
+        n_processes=given.n_processes,
+        output=given.output,
+    )
 
 
 def _run_check(rest: list[str], shared: argparse.Namespace) -> int:

@@ -1,11 +1,12 @@
-"""``plimsoll snapshot``: what is there now, as text or JSON, once or at every interval."""
+"""``plimsoll snapshot``: what is there now, as text, JSON or for Prometheus, once or at every interval."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 
 from probes.probe import ProbeSource
-from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Process, Snapshot
-from tui.humanize import UNKNOWN, duration, gib, percent, plain, sentence, size
+from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+from tui.humanize import MIB, UNKNOWN, duration, gib, percent, plain, sentence, size
 from tui.places import device_label
 
 NOTHING_READ = 3
@@ -16,11 +17,59 @@ PENDING_SECONDS = 10.0
 """How long a stream waits with its first line for drivers that have not answered yet."""
 
 
-def run_snapshot(snapshot: Callable[[], Snapshot], *, is_json: bool = False) -> int:
-    """Print one snapshot, and return the exit status."""
+def run_snapshot(
+    snapshot: Callable[[], Snapshot],
+    *,
+    is_json: bool = False,
+    is_prometheus: bool = False,
+    n_processes: int = 0,
+    output: str | None = None,
+) -> int:
+    """Print one snapshot, and return the exit status.
+
+    Args:
+        snapshot: waits for it.
+        is_json: as a line of JSON in place of text.
+        is_prometheus: in Prometheus' text format.
+        n_processes: of that, names of processes for a device that get a line.
+        output: the file to put in place of an older one, whole; None prints.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     taken = snapshot()
-    print(snapshot_line(taken) if is_json else snapshot_text(taken), flush=True)
+    if is_json:
+        text = snapshot_line(taken) + "\n"
+    elif is_prometheus:
+        from tui.prometheus import prometheus_text  # noqa: PLC0415  # only those pay who ask for it
+
+        text = prometheus_text(taken, n_processes=n_processes)
+    else:
+        text = snapshot_text(taken) + "\n"
+    if output is None:
+        print(text, end="", flush=True)
+    else:
+        write_whole(output, text)
     return 0 if taken.pools or taken.devices else NOTHING_READ
+
+
+def write_whole(path: str, text: str) -> None:
+    """Put the text in place of a file, so that whoever reads sees the old one or the new one, never a part.
+
+    Raises:
+        OSError: that cannot be done; nothing is left behind.
+    """
+    folder, name = os.path.split(path)
+    # Not called *.prom: the collector reads any file of that name.
+    beside = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.replace(beside, path)
+    except OSError:
+        os.unlink(beside)
+        raise
 
 
 def run_follow(sources: Sequence[ProbeSource], interval_seconds: float, *, n_lines: int | None = None) -> int:
@@ -70,14 +119,10 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield from _table(rows, (str.ljust, str.ljust, str.rjust, str.ljust))
     if not rows:
         yield "  nothing could be read"
-    processes = sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0))
-    if processes:
+    if snapshot.processes:
         yield ""
         heads = ("PID", "", "held", "process")
-        yield from _table(
-            [heads, *(_process_row(process, snapshot) for process in processes)],
-            (str.rjust, str.ljust, str.rjust, str.ljust),
-        )
+        yield from _table([heads, *_process_rows(snapshot)], (str.rjust, str.ljust, str.rjust, str.ljust))
     if snapshot.faults:
         yield ""
         yield from dict.fromkeys(f"  ! {fault.probe}: {plain(fault.message, 400)}" for fault in snapshot.faults)
@@ -94,6 +139,9 @@ def _device_row(device: Device, snapshot: Snapshot) -> tuple[str, ...]:
     label = device_label(device, snapshot.devices)
     pool = snapshot.pool(device.pool_key)
     name = plain(device.name, 40) or UNKNOWN
+    if pool is None and device.is_asleep:
+        size_text = "" if device.capacity_bytes is None else f"{gib(device.capacity_bytes)} GiB"
+        return label, name, size_text, sentence(["asleep, and not woken for this", *_device_details(device)])
     if pool is None:
         return label, name, "", sentence(["memory not known now", *_device_details(device)])
     if pool.key == HOST_POOL:
@@ -105,6 +153,10 @@ def _device_row(device: Device, snapshot: Snapshot) -> tuple[str, ...]:
 
 
 def _device_details(device: Device) -> Iterator[str]:
+    if device.hidden_by:
+        yield f"hidden by {plain(device.hidden_by, 60)}"
+    if device.shared_used_bytes is not None and device.shared_used_bytes >= MIB:
+        yield f"{size(device.shared_used_bytes)} more in RAM"
     if device.utilization_ratio is not None:
         yield percent(device.utilization_ratio)
     if device.temperature_celsius is not None:
@@ -117,18 +169,33 @@ def _device_details(device: Device) -> Iterator[str]:
 def _pool_row(pool: Pool) -> tuple[str, ...]:
     used = f"{gib(pool.used_bytes)} of {gib(pool.total_bytes)} GiB"
     label = "RAM" if pool.key == HOST_POOL else "swap"
-    return label, "", used, sentence(["used", _age(pool.late_seconds)])
+    cached = "" if pool.cached_bytes is None else f"{size(pool.cached_bytes)} of caches counted as free"
+    limited = "" if pool.limited_by is None else f"limited by {plain(pool.limited_by, 80)}"
+    return label, "", used, sentence(["used", plain(pool.medium or "", 30), cached, limited, _age(pool.late_seconds)])
 
 
 def _age(late_seconds: float) -> str:
     return f"{duration(late_seconds)} old" if late_seconds >= LATE_SECONDS else ""
 
 
-def _process_row(process: Process, snapshot: Snapshot) -> tuple[str, ...]:
-    device = next((device for device in snapshot.devices if device.key == process.device_key), None)
-    label = device_label(device, snapshot.devices) if device else UNKNOWN
-    shown = plain(process.name or "", 60) or "not visible from here"
-    return str(process.pid), label, size(process.used_bytes), shown
+def _process_rows(snapshot: Snapshot) -> Iterator[tuple[str, ...]]:
+    """Those that hold most first; of another namespace, how many there are and what they hold together."""
+    labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
+    for process in sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0)):
+        if process.is_outside:
+            continue
+        shown = plain(process.name or "", 60) or "not visible from here"
+        shared = process.shared_used_bytes or 0
+        more = f"{size(shared)} more in RAM" if shared >= MIB else ""
+        told = sentence([shown, plain(process.user or "", 30), plain(process.container or "", 40), more])
+        yield str(process.pid), labels.get(process.device_key, UNKNOWN), size(process.used_bytes), told
+    for key in dict.fromkeys(process.device_key for process in snapshot.processes if process.is_outside):
+        held = [
+            process.used_bytes for process in snapshot.processes if process.is_outside and process.device_key == key
+        ]
+        known = [n_bytes for n_bytes in held if n_bytes is not None]
+        told = "1 process (host PID)" if len(held) == 1 else f"{len(held)} processes (host PIDs)"
+        yield UNKNOWN, labels.get(key, UNKNOWN), size(sum(known) if known else None), told
 
 
 def _table(rows: Sequence[Sequence[str]], aligned: Sequence[Callable[[str, int], str]]) -> Iterator[str]:

@@ -20,6 +20,8 @@ BANDWIDTH_GIGABYTES = (1.0, 10_000.0)
 MOST_CONTEXT_TOKENS = 1 << 30
 MOST_SEQUENCES = 1 << 16
 MOST_COUNT = 1 << 30
+MOST_NAMES = 100
+"""Of processes for a device, as Prometheus' series."""
 ALL_LAYERS = 999
 """More than any model has; llama.cpp takes the number as it is."""
 
@@ -160,9 +162,26 @@ def snapshot_parser() -> _Parser:
         "plimsoll snapshot",
         usage="plimsoll snapshot [options]",
         description="Prints what is there now.",
-        epilog="exit status: 0, or 3 where nothing could be read.",
+        epilog="exit status: 0; 2 wrong use; 3 where nothing could be read, or the output not written.",
     )
     parser.add_argument("--json", dest="is_json", action="store_true", help="one line of JSON")
+    parser.add_argument(
+        "--prometheus",
+        dest="is_prometheus",
+        action="store_true",
+        help="Prometheus' text format, for node_exporter's textfile collector",
+    )
+    parser.add_argument(
+        "--processes",
+        dest="n_processes",
+        type=_names,
+        default=0,
+        metavar="N",
+        help="with --prometheus: memory by name of process, of each device the N largest and the rest together",
+    )
+    parser.add_argument(
+        "--output", metavar="FILE", help="put this file in place whole, so that no reader sees a part of it"
+    )
     parser.add_argument(
         "--follow",
         dest="is_followed",
@@ -326,6 +345,12 @@ def _sequences(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MOST_SEQUENCES:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no number of sequences; say 1 to {MOST_SEQUENCES}")
+
+
+def _names(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= MOST_NAMES:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of names; say 1 to {MOST_NAMES}")
 
 
 def _bandwidth(text: str) -> float:
