@@ -90,6 +90,8 @@ class Device:
     """10^9 bytes: of its memory at the highest clock, where the driver tells clock and width."""
     compute_capability: str | None = None
     """CUDA's: ``8.9``."""
+    architecture: str | None = None
+    """The maker's short name for what its code is built for: ``gfx1100``."""
     bus_address: str | None = None
     """On the PCI bus: ``0000:01:00.0``."""
     numa_node: int | None = None

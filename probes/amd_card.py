@@ -1,0 +1,186 @@
+"""One AMD GPU, and where its memory is: its own, or the RAM.
+
+Where the memory of an APU is follows the kernel (amdgpu_ttm.c, amdgpu_ttm_init: ``apu_prefer_gtt``):
+
+- What the firmware sets aside of the RAM (the carve-out) is ``mem_info_vram_total``; the system does not count it as
+  RAM.
+- Where GTT is larger, what a ROCm program asks of the GPU comes out of GTT, which is ordinary RAM, from Linux 6.10 on
+  ("Let VRAM allocations go to GTT domain on small APUs"); before, out of the carve-out only. Where the carve-out is
+  larger, it comes out of the carve-out only.
+- A Vulkan program takes from both (Mesa, radv_physical_device.c). On a Ryzen AI 9 HX 370 with 48 GiB set aside and 43
+  GiB of GTT, ROCm got 39 217 MiB of a model onto the GPU and Vulkan 80 562 (github.com/ROCm/ROCm/issues/6050).
+- All of GTT is held to ``ttm.pages_limit`` as well: with 128 GiB of GTT and half of 124.92 GiB of RAM in pages, ROCm
+  says 62.47 GiB (github.com/ROCm/ROCm/issues/6004, 2026-08-09).
+
+A card keeps its own memory apart, and what it holds in GTT is what was pushed out of it or never went in.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from probes.amdgpu import Memory, is_integrated, read_details, read_memory, read_sensors
+from probes.drm import Card
+from probes.kfd import ComputeNode
+from probes.radeon_names import integrated_bandwidth
+from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process
+
+_UNEXPLAINED_SHARE = 64
+"""Memory that no listed process accounts for is spoken of where it is more than one part in so many (ASSUMED); the
+kernel's own, such as the screen's buffers, is less."""
+_GIB = 1 << 30
+
+
+class AmdCard:
+    """One card, and what it said last."""
+
+    def __init__(self, card: Card, *, name: str, nodes: tuple[ComputeNode, ...], most_ram_bytes: int | None) -> None:
+        self.card = card
+        self.key = card.bus_address
+        self.nodes = nodes
+        self.is_asleep = False
+        self.draws_on_ram = False
+        self._name = name
+        self._most_ram_bytes = most_ram_bytes
+        self._hwmon: str | None = None
+        self._memory: Memory | None = None
+        self._is_integrated: bool | None = None
+        """None until it was first seen awake: to find out may wake it."""
+
+    def look(self) -> bool:
+        """Read its memory; whether it is awake."""
+        self.is_asleep = self.card.is_asleep()
+        self._memory = read_memory(self.card)
+        if not self.is_asleep and self._is_integrated is None:
+            self._is_integrated = is_integrated(self.card)
+            self._hwmon = self.card.hwmon_path()
+        memory = self._memory
+        self.draws_on_ram = bool(
+            self._is_integrated and memory is not None and memory.vram_total < (self._ram_limit_bytes(memory) or 0)
+        )
+        return not self.is_asleep
+
+    def pool(self) -> Pool | None:
+        """Its own memory; None where it draws on the RAM, or what it holds is not known."""
+        memory = self._memory
+        if memory is None or memory.vram_used is None or self.draws_on_ram or self.is_asleep:
+            return None
+        used_bytes = min(memory.vram_used, memory.vram_total)
+        return Pool(
+            key=self._pool_key(),
+            total_bytes=memory.vram_total,
+            used_bytes=used_bytes,
+            free_bytes=memory.vram_total - used_bytes,
+        )
+
+    def device(self, index: int, busy_ratio: float | None) -> Device:
+        """``busy_ratio`` is what its clients say together, for a driver that does not say itself."""
+        node = self.nodes[0] if self.nodes else None
+        device = Device(
+            key=self.key,
+            name=self._name,
+            vendor="amd",
+            index=index,
+            pool_key=self._pool_key(),
+            bus_address=self.card.bus_address,
+            driver=self.card.driver or None,
+            is_asleep=self.is_asleep,
+            architecture=(node.architecture or None) if node else None,
+            n_multiprocessors=node.n_compute_units if node else None,
+            capacity_bytes=None if self._memory is None or self.draws_on_ram else self._memory.vram_total,
+            bandwidth_gigabytes_per_second=integrated_bandwidth(self.card.device_id),
+        )
+        return device if self.is_asleep else self._awake(device, busy_ratio)
+
+    def _awake(self, device: Device, busy_ratio: float | None) -> Device:
+        sensors, memory = read_sensors(self.card, self._hwmon), self._memory
+        device = replace(
+            device,
+            utilization_ratio=busy_ratio if sensors.utilization_ratio is None else sensors.utilization_ratio,
+            temperature_celsius=sensors.temperature_celsius,
+            power_watts=sensors.power_watts,
+            power_limit_watts=sensors.power_limit_watts,
+        )
+        if memory is None:
+            return device
+        if self.draws_on_ram:
+            return replace(device, used_bytes=memory.gtt_used, limit_bytes=self._ram_limit_bytes(memory))
+        return replace(
+            device,
+            used_bytes=memory.vram_used,
+            shared_used_bytes=memory.gtt_used,
+            shared_limit_bytes=_least(memory.gtt_total, self._most_ram_bytes),
+        )
+
+    def details(self) -> Details:
+        return read_details(self.card, self._hwmon)
+
+    def faults(self, processes: list[Process], n_hidden: int) -> Iterable[Fault]:
+        if self.is_asleep:
+            yield self._fault(
+                "asleep to save power, so nothing was read; a program that uses it wakes it", is_note=True
+            )
+        elif self._memory is None:
+            yield self._fault(_no_memory(self.card.driver))
+        else:
+            if self._is_integrated:
+                yield self._fault(self._where_memory_comes_from(self._memory), is_note=True)
+            if n_hidden and self._has_unexplained(processes, self._memory):
+                yield self._fault(
+                    f"{n_hidden} processes of other users can't be looked into, and some of its memory is held by "
+                    "none that is listed; root sees all of them",
+                    is_note=True,
+                )
+
+    def _pool_key(self) -> str:
+        return HOST_POOL if self.draws_on_ram else f"amd-{self.key}"
+
+    def _ram_limit_bytes(self, memory: Memory) -> int | None:
+        return _least(memory.gtt_total, self._most_ram_bytes)
+
+    def _where_memory_comes_from(self, memory: Memory) -> str:
+        """What a program gets of an APU, by the way it asks."""
+        aside, limit = _gib(memory.vram_total), _gib(self._ram_limit_bytes(memory) or 0)
+        local_bytes = self.nodes[0].local_bytes if self.nodes else None
+        is_rocm_on_ram = local_bytes is None or local_bytes > memory.vram_total
+        if self.draws_on_ram and is_rocm_on_ram:
+            return f"takes up to {limit} of the RAM; Vulkan programs also get the {aside} that are set aside for it"
+        if self.draws_on_ram:
+            return (
+                f"takes up to {limit} of the RAM, but only for Vulkan: this kernel gives ROCm only the {aside} "
+                "that are set aside; from Linux 6.10 on it gets RAM as well"
+            )
+        if local_bytes is not None and is_rocm_on_ram:
+            return (
+                f"{aside} of the RAM are set aside for it, but GTT is set larger than that, so ROCm programs get RAM "
+                "instead; boot without amdgpu.gttsize and ttm.pages_limit"
+            )
+        return f"{aside} of the RAM are set aside for it; Vulkan programs also get up to {limit} of the rest"
+
+    def _has_unexplained(self, processes: list[Process], memory: Memory) -> bool:
+        used = memory.gtt_used if self.draws_on_ram else memory.vram_used
+        total = memory.gtt_total if self.draws_on_ram else memory.vram_total
+        if used is None or total is None:
+            return False
+        return used - sum(process.used_bytes or 0 for process in processes) > total // _UNEXPLAINED_SHARE
+
+    def _fault(self, message: str, *, is_note: bool = False) -> Fault:
+        return Fault(probe="amd", message=message, device_key=self.key, is_note=is_note)
+
+
+def _no_memory(driver: str) -> str:
+    if driver == "radeon":
+        return (
+            "the old driver radeon has it, which reports no memory; cards of 2012 and later can be given to amdgpu by "
+            "booting with radeon.si_support=0 radeon.cik_support=0 amdgpu.si_support=1 amdgpu.cik_support=1"
+        )
+    if driver == "amdgpu":
+        return "amdgpu reports no memory for it now; if it was reset, wait, else see what the kernel says (dmesg)"
+    return f"the driver {driver or 'that has it'} reports no memory; load amdgpu for it"
+
+
+def _least(*counts: int | None) -> int | None:
+    return min((count for count in counts if count is not None), default=None)
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / _GIB:.1f} GiB"
