@@ -1,4 +1,4 @@
-"""How a probe reaches the machine: files under a root, commands, environment and system.
+"""How a probe reaches the machine: files under a root, commands, libraries, environment and system.
 
 All of it is handed in, so a probe of a machine that is not at hand can be tried on files and outputs that were recorded
 there or written after documents.
@@ -8,9 +8,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 Run = Callable[[Sequence[str]], bytes]
 """Gives what a command prints. Raises OSError where it cannot be run, fails or takes too long."""
+
+Load = Callable[[str], Any]
+"""Gives a handle to the shared library of that path, its functions as attributes. Raises OSError where it is not."""
 
 _TIMEOUT_SECONDS = 3.0
 _MOST_OUTPUT_BYTES = 16 * 1024**2
@@ -43,6 +47,17 @@ def run_command(command: Sequence[str]) -> bytes:
     return done.stdout
 
 
+def load_library(path: str) -> Any:
+    """A handle to a shared library of the C calling convention.
+
+    Raises:
+        OSError: it is not there, or not for this processor.
+    """
+    import ctypes  # noqa: PLC0415 - 5 ms, and only those pay whose figures come from a library
+
+    return ctypes.CDLL(path)
+
+
 @dataclass(slots=True)
 class Attention:
     """What a person looks at now, so that probes read no more than is shown. Set by the screen, read by probes."""
@@ -62,6 +77,7 @@ class Access:
     system: str = sys.platform
     """``linux``, ``darwin`` or ``win32``."""
     run: Run = run_command
+    load: Load = load_library
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     attention: Attention = field(default_factory=Attention)
 
