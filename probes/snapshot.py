@@ -172,6 +172,8 @@ class Machine:
     usable_cores: float | None = None
     """Logical cores' worth of time that a program started from here may have, where that is less than all: affinity,
     cpuset or a container's quota."""
+    n_performance_cores: int | None = None
+    """Those of the fastest kind, where there are several kinds (Apple, hybrid Intel)."""
     instruction_sets: tuple[str, ...] = ()
     """Those that inference gains from: ``avx2``, ``avx512``, ``amx``, ``neon``, ``sve`` ..."""
     n_numa_nodes: int | None = None
