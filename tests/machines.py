@@ -12,6 +12,7 @@ A TOML file per machine::
     [commands]                                  # command line = what it prints; any other cannot be run
     [environment]
     [[nvml.gpu]]                                # NVML function = answer; "refused" = {function = code}
+    [mac]                                       # the fields of FakeMac: what a Mac's libraries answer
 """
 
 import base64
@@ -22,9 +23,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from fake_mac import FakeMac
 from fake_nvml import FakeNvml, used_by
 
-from probes.access import Access
+from probes.access import Access, Load
 from probes.probe import Probe, ProbeSource, real_sources
 from probes.sampler import take_one
 from probes.snapshot import Snapshot
@@ -85,9 +87,23 @@ def recorded_machine(name: str, folder: Path) -> RecordedMachine:
         root=str(folder),
         system=described.get("system", "linux"),
         run=run,
+        load=_libraries(described),
         environment=described.get("environment", {}),
     )
     return RecordedMachine(origin=described["origin"], access=access, described=described)
+
+
+def _libraries(described: dict[str, Any]) -> Load:
+    """What can be loaded there: nothing but what a section of the file describes."""
+    if "mac" in described:
+        mac = dict(described["mac"])
+        states = bytes.fromhex(mac.pop("voltage_states", ""))
+        return FakeMac(**mac, voltage_states=states or None).load
+
+    def load(path: str) -> Any:
+        raise OSError(f"{path}: cannot open shared object file")
+
+    return load
 
 
 def nvml_of(described: dict[str, Any]) -> FakeNvml:

@@ -38,3 +38,61 @@ def test_in_a_container_the_ram_is_that_of_its_limit(tmp_path: Path, capsys: pyt
     assert ram["total_bytes"] == 4 * GIB
     # 4 GiB less what is charged (1.5 GiB), of which 384 MiB are page cache that is given up first
     assert ram["free_bytes"] == 4 * GIB - (1610612736 - 402653184)
+
+
+def device(shown: dict[str, Any], vendor: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(device for device in shown["devices"] if device["vendor"] == vendor)
+    return found
+
+
+PAGE = 16 * 1024
+
+
+def test_the_free_ram_of_a_mac_is_free_pages_and_caches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ram = pool(printed("m1-16gb", tmp_path, capsys))
+    assert ram["total_bytes"] == 16 * GIB
+    # free without the speculative pages, which are among the files' (external) already, and purgeable ones
+    assert ram["free_bytes"] == (9000 + 180000 + 4000) * PAGE
+    assert ram["cached_bytes"] == (180000 + 4000) * PAGE
+    assert ram["used_bytes"] == 16 * GIB - (9000 + 180000 + 4000) * PAGE
+
+
+def test_a_recorded_mac_has_no_more_free_than_its_queues_say(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ram = pool(printed("m5-pro-48gb", tmp_path, capsys))
+    assert ram["free_bytes"] == (316945 + 1393814 + 20325) * PAGE
+    # App memory, wired and compressed, as Activity Monitor adds them up ...
+    counted = (686868 - 20325 + 206856 + 479875) * PAGE
+    # ... and pages in no queue: 48 GiB are 3,145,728 pages, of which the queues have 3,084,358
+    assert ram["used_bytes"] == counted + (3145728 - 3084358) * PAGE
+
+
+def test_a_mac_says_its_memory_pressure_and_its_swap_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("m1-16gb", tmp_path, capsys)
+    assert shown["machine"]["memory_pressure"] == "warning"
+    assert (pool(shown, "swap")["used_bytes"], pool(shown, "swap")["medium"]) == (1610612736, "file")
+
+
+def test_the_gpu_of_a_mac_draws_on_its_ram_up_to_metals_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed("m4-max-128gb", tmp_path, capsys)
+    gpu = device(shown, "apple")
+    assert (gpu["pool_key"], gpu["n_multiprocessors"]) == ("host", 40)
+    assert gpu["used_bytes"] == 64961380352  # in use, not allocated
+    assert gpu["limit_bytes"] == 115448720916
+    assert gpu["utilization_ratio"] == 0.97
+    assert shown["faults"] == []
+
+
+def test_a_mac_names_the_programs_that_its_gpu_worked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("m1-16gb", tmp_path, capsys)
+    assert [(process["pid"], process["used_bytes"]) for process in shown["processes"]] == [(440, None)]
+
+
+def test_a_mac_tells_its_cores_and_its_system(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = printed("m4-max-128gb", tmp_path, capsys)["machine"]
+    assert (machine["cpu_name"], machine["n_cores"], machine["n_performance_cores"]) == ("Apple M4 Max", 16, 12)
+    assert machine["system_name"] == "macOS 26.1"
+    assert machine["instruction_sets"] == ["neon", "bf16", "i8mm", "sme"]

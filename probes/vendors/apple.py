@@ -1,34 +1,42 @@
 """Macs with Apple silicon: what the GPU holds of the unified memory, and the most that Metal lets it take. No root.
 
-The GPU draws on the host's pool, which the host probe reports; here come the device, its part and its limit.
+The GPU draws on the host's pool, which the host probe reports; here come the device, its part, its limit, what it draws
+and the programs it works for. All of it is read through the system's libraries, whose handles are handed in; where one
+is missing or does not answer, its figures are None. Nothing was run on a Mac: what is recorded elsewhere and what comes
+from headers stands at the head of ``probes/mac_gpu.py``, ``metal.py``, ``io_registry.py``, ``io_report.py`` and
+``mac_kernel.py``. Whoever has a Mac can help with the output of ``plimsoll doctor --json``.
 
-From documents, none of it recorded: this was written without a Mac at hand, and the property list in the tests is made
-after what follows. Whoever has one can help with the output of the ``ioreg`` command below.
-
-- ``ioreg -r -d 1 -c IOAccelerator -a`` prints a property list; PerformanceStatistics holds "In use system memory" in
-  bytes and "Device Utilization %". "Alloc system memory" is no total, it fluctuates (fastfetch 1273). nvtop reads the
-  same dictionary through IOKit. ``gpu-core-count`` stands beside it.
-- ``MTLDevice.recommendedMaxWorkingSetSize`` is the budget of the whole GPU; it follows ``iogpu.wired_limit_mb`` both
-  ways (llmfit PR 754). In a command-line program Metal finds its device only where CoreGraphics is linked
-  (developer.apple.com, MTLCreateSystemDefaultDevice), hence the extra library.
-- ``sysctl iogpu.wired_limit_mb``: 0 is the default heuristic, else the limit in MiB.
+``sysctl iogpu.wired_limit_mb``: 0 is the default heuristic, else the limit in MiB. On macOS 13 it is
+``debug.iogpu.wired_limit`` in bytes (ASSUMED: told by users only).
 """
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from probes.access import REAL, Access, Run
+from probes.access import REAL, Access, Attention
+from probes.core_foundation import LIBRARY as CORE_FOUNDATION
+from probes.core_foundation import CoreFoundation
 from probes.errors import ProbeUnavailable
+from probes.io_registry import LIBRARY as IO_KIT
+from probes.io_registry import IoRegistry
+from probes.io_report import LIBRARY as IO_REPORT
+from probes.io_report import GpuReport, state_clocks_megahertz
+from probes.mac_gpu import CommandRegistry, GpuRegistry, KernelRegistry, count
+from probes.mac_kernel import LIBRARY as LIB_SYSTEM
+from probes.mac_kernel import MacKernel
+from probes.metal import MetalDevice
 from probes.probe import Probe
-from probes.snapshot import HOST_POOL, Device, Fault, Reading
+from probes.snapshot import HOST_POOL, Details, Device, Fault, Process, Reading, Version
 from probes.working_set import estimated_metal_bytes
 
-_SYSCTL = "/usr/sbin/sysctl"
-_ACCELERATORS = ("/usr/sbin/ioreg", "-r", "-d", "1", "-c", "IOAccelerator", "-a")
-_MOST_PLIST_BYTES = 4 * 1024**2
-"""Assumed: without the tree below an accelerator its property list has some ten kilobytes."""
-_MOST_BYTES = 2**63 - 1
+_KEY = "apple-0"
+"""Unlike cards, the GPU of a Mac has no identity but the machine's."""
+_PROCESS_SECONDS = 3.0
+"""Some 150 clients are walked: 2 ms in Swift (see probes/mac_gpu.py), a multiple of it here (ASSUMED)."""
+_MOST_PROCESSES = 64
 _MIB = 1024**2
+_MOST_BYTES = 2**63 - 1
 
 
 def open_probe(access: Access = REAL) -> Probe:
@@ -39,19 +47,53 @@ def open_probe(access: Access = REAL) -> Probe:
     """
     if access.system != "darwin":
         raise ProbeUnavailable("this is no Mac with Apple silicon", is_expected=True)
-    return _open_on_mac(access)
-
-
-def _open_on_mac(access: Access) -> Probe:
-    import platform  # noqa: PLC0415 - only Macs pay for it
-
-    if platform.machine() != "arm64":
+    kernel = _kernel(access)
+    # True under Rosetta too, where the processor claims to be an Intel one.
+    if kernel is not None and kernel.number("hw.optional.arm64") != 1:
         raise ProbeUnavailable(
-            "Apple GPUs are read on Apple silicon only; if this Mac has it, start a Python that is not under Rosetta",
+            "this Mac has an Intel processor: its Intel and AMD GPUs are not read, since engines run on the processor "
+            "there (Ollama's and llama.cpp's builds for such Macs come without Metal); the RAM is what counts",
             is_expected=True,
         )
-    metal = _MetalDevice()
-    return AppleProbe(run=access.run, working_set=metal.working_set_bytes, release=metal.release)
+    return _open_on_apple_silicon(access, kernel)
+
+
+def _kernel(access: Access) -> MacKernel | None:
+    try:
+        return MacKernel(access.load(LIB_SYSTEM))
+    except (OSError, AttributeError):
+        return None
+
+
+def _open_on_apple_silicon(access: Access, kernel: MacKernel | None) -> Probe:
+    metal = MetalDevice(access.load)
+    registry: GpuRegistry = CommandRegistry(access.run)
+    report = None
+    try:
+        foundation = CoreFoundation(access.load(CORE_FOUNDATION))
+        entries = IoRegistry(access.load(IO_KIT), foundation)
+        registry = KernelRegistry(entries)
+        clocks = _state_clocks_megahertz(entries)
+        report = GpuReport(access.load(IO_REPORT), foundation, clocks_megahertz=clocks)
+    except (OSError, AttributeError):
+        pass  # each has a way without it: ioreg for the registry, None for power and clock
+    return AppleProbe(
+        kernel=kernel,
+        registry=registry,
+        working_set=metal.working_set_bytes,
+        report=report,
+        attention=access.attention,
+        release=metal.close,
+    )
+
+
+def _state_clocks_megahertz(registry: IoRegistry) -> tuple[float, ...]:
+    with registry.services("AppleARMIODevice") as entries:
+        for entry in entries:
+            if registry.name(entry) == "pmgr":
+                states = registry.properties(entry, ("voltage-states9",))
+                return state_clocks_megahertz(states.get("voltage-states9"))
+    return ()
 
 
 class AppleProbe:
@@ -60,153 +102,140 @@ class AppleProbe:
     def __init__(
         self,
         *,
-        run: Run,
+        kernel: MacKernel | None,
+        registry: GpuRegistry,
         working_set: Callable[[], int | None],
+        report: GpuReport | None = None,
+        attention: Attention | None = None,
         release: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """``working_set`` asks Metal: bytes, or None where it does not answer."""
-        self._run = run
+        self._kernel = kernel
+        self._registry = registry
         self._working_set = working_set
+        self._report = report
+        self._attention = attention or Attention()
         self._release = release
-        self._total_bytes = _whole_number(self._sysctl("hw.memsize"))
-        self._name = _text(self._sysctl("machdep.cpu.brand_string")) or "Apple GPU"
+        self._times = _GpuTimes(registry, clock)
+        self._total_bytes = None if kernel is None else kernel.number("hw.memsize")
+        self._name = (None if kernel is None else kernel.text("machdep.cpu.brand_string")) or "Apple GPU"
+        version = None if kernel is None else kernel.text("kern.osproductversion")
+        self._versions = (Version(name="macOS", value=version),) if version else ()
 
     def sample(self) -> Reading:
         faults: list[Fault] = []
         properties = self._properties(faults)
-        limit_bytes = self._limit_bytes(faults)
-        device = _device(self._name, properties, limit_bytes)
+        device = self._device(properties, self._limit_bytes(faults))
         if properties and device.used_bytes is None:
             faults.append(_fault("macOS reports no GPU memory in use; what the GPU holds is not known here"))
-        return Reading(devices=(device,), faults=tuple(faults))
+        return Reading(
+            devices=(device,),
+            processes=self._times.processes(),
+            faults=tuple(faults),
+            versions=self._versions,
+        )
 
     def close(self) -> None:
+        if self._report is not None:
+            self._report.close()
+        self._registry.close()
         self._release()
 
     def _properties(self, faults: list[Fault]) -> Mapping[str, Any]:
-        """The accelerator's property list, empty where it cannot be read."""
+        """The accelerator's properties, empty where they cannot be read."""
         try:
-            return accelerator_properties(self._run(_ACCELERATORS))
+            return self._registry.properties()
         except (OSError, ValueError) as error:
-            faults.append(_fault(f"{_ACCELERATORS[0]}: {error}; what the GPU holds is not known now"))
+            faults.append(_fault(f"the registry of macOS: {error}; what the GPU holds is not known now"))
             return {}
+
+    def _device(self, properties: Mapping[str, Any], limit_bytes: int | None) -> Device:
+        statistics = properties.get("PerformanceStatistics")
+        figures: Mapping[str, Any] = statistics if isinstance(statistics, dict) else {}
+        percent = count(figures.get("Device Utilization %"))
+        report = self._report
+        details = None
+        if report is not None and self._attention.is_on_details:
+            details = Details(graphics_clock_megahertz=report.clock_megahertz())
+        return Device(
+            key=_KEY,
+            name=self._name,
+            vendor="apple",
+            index=0,
+            pool_key=HOST_POOL,
+            used_bytes=count(figures.get("In use system memory")),
+            limit_bytes=limit_bytes,
+            utilization_ratio=None if percent is None else min(percent, 100) / 100,
+            power_watts=None if report is None else report.power_watts(),
+            n_multiprocessors=count(properties.get("gpu-core-count")) or None,
+            details=details,
+            late_seconds=self._registry.late_seconds(),
+        )
 
     def _limit_bytes(self, faults: list[Fault]) -> int | None:
         limit_bytes = self._working_set()
         if limit_bytes is not None and limit_bytes > 0:
             return limit_bytes
-        wired_mib = _whole_number(self._sysctl("iogpu.wired_limit_mb"))
-        if wired_mib:
-            faults.append(_fault("Metal does not say its limit; iogpu.wired_limit_mb is shown instead"))
-            return min(wired_mib * _MIB, self._total_bytes or _MOST_BYTES)
+        wired_bytes = self._wired_limit_bytes()
+        if wired_bytes:
+            faults.append(
+                _fault("Metal does not say its limit; the one set by sysctl (iogpu.wired_limit_mb) is shown instead")
+            )
+            return min(wired_bytes, self._total_bytes or _MOST_BYTES)
         if self._total_bytes is None:
             faults.append(_fault("neither Metal nor sysctl hw.memsize answers; the GPU's limit is not known"))
             return None
         faults.append(_fault("Metal does not say its limit; the limit shown is estimated from the size of the RAM"))
         return estimated_metal_bytes(self._total_bytes)
 
-    def _sysctl(self, name: str) -> bytes:
-        """What sysctl prints, or nothing where this system has no such value."""
-        try:
-            return self._run((_SYSCTL, "-n", name))
-        except OSError:
-            return b""
+    def _wired_limit_bytes(self) -> int:
+        """What a user has set; 0 where nobody has."""
+        if self._kernel is None:
+            return 0
+        wired_mib = self._kernel.number("iogpu.wired_limit_mb")
+        return wired_mib * _MIB if wired_mib else self._kernel.number("debug.iogpu.wired_limit") or 0
+
+
+class _GpuTimes:
+    """Which programs the GPU has worked for, and how much of its time each had since the look before."""
+
+    def __init__(self, registry: GpuRegistry, clock: Callable[[], float]) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._read_seconds = float("-inf")
+        self._nanoseconds: dict[int, int] | None = None
+        self._processes: tuple[Process, ...] = ()
+
+    def processes(self) -> tuple[Process, ...]:
+        """The busiest first, then those that it once worked for; none where the registry does not tell."""
+        now_seconds = self._clock()
+        if now_seconds - self._read_seconds >= _PROCESS_SECONDS:
+            before, self._nanoseconds = self._nanoseconds, self._registry.gpu_nanoseconds()
+            interval_seconds = now_seconds - self._read_seconds
+            self._read_seconds = now_seconds
+            self._processes = gpu_processes(before, self._nanoseconds or {}, interval_seconds)
+        return self._processes
+
+
+def gpu_processes(
+    before: Mapping[int, int] | None, nanoseconds: Mapping[int, int], interval_seconds: float
+) -> tuple[Process, ...]:
+    """Programs by how much the GPU worked for them: in the interval, then at all. Who never used it is left out.
+
+    A program that is new in the interval has spent all of its time in it. One whose time went down has closed a client:
+    what it had in the interval is not known.
+    """
+    shares: dict[int, float | None] = {}
+    for pid, spent in nanoseconds.items():
+        added = None if before is None else spent - before.get(pid, 0)
+        shares[pid] = None if added is None or added < 0 else min(1.0, added / (interval_seconds * 1e9))
+    order = sorted(
+        (pid for pid, spent in nanoseconds.items() if spent > 0),
+        key=lambda pid: (-(shares[pid] or 0.0), -nanoseconds[pid], pid),
+    )
+    return tuple(Process(pid=pid, device_key=_KEY, utilization_ratio=shares[pid]) for pid in order[:_MOST_PROCESSES])
 
 
 def _fault(message: str) -> Fault:
     return Fault(probe="apple", message=message)
-
-
-def _device(name: str, properties: Mapping[str, Any], limit_bytes: int | None) -> Device:
-    statistics = properties.get("PerformanceStatistics")
-    figures: Mapping[str, Any] = statistics if isinstance(statistics, dict) else {}
-    percent = _count(figures.get("Device Utilization %"))
-    return Device(
-        key="apple-0",  # unlike cards, the GPU of a Mac has no identity but the machine's
-        name=name,
-        vendor="apple",
-        index=0,
-        pool_key=HOST_POOL,
-        used_bytes=_count(figures.get("In use system memory")),
-        limit_bytes=limit_bytes,
-        utilization_ratio=None if percent is None else min(percent, 100) / 100,
-        n_multiprocessors=_count(properties.get("gpu-core-count")) or None,
-    )
-
-
-def accelerator_properties(plist: bytes) -> Mapping[str, Any]:
-    """The first accelerator with statistics in what ``ioreg -a`` printed.
-
-    Raises:
-        ValueError: it is no property list, or holds no accelerator.
-    """
-    import plistlib  # noqa: PLC0415 - 12 ms, and only Macs pay
-    from xml.parsers.expat import ExpatError  # noqa: PLC0415 - comes with plistlib
-
-    if len(plist) > _MOST_PLIST_BYTES:
-        raise ValueError(f"a property list of {len(plist)} bytes is too long")
-    try:
-        entries = plistlib.loads(plist, fmt=plistlib.FMT_XML)
-    except (ExpatError, ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
-        # plistlib has no error of its own for XML: a bad <date>, for one, is an AttributeError in Python 3.11.
-        raise ValueError(f"not a property list ({type(error).__name__})") from error
-    found = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-    if not found:
-        raise ValueError("no accelerator is listed, as in a virtual machine")
-    return next((entry for entry in found if isinstance(entry.get("PerformanceStatistics"), dict)), found[0])
-
-
-def _count(value: object) -> int | None:
-    """The value where it is a sensible count; anything else in a property list is as good as not reported."""
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if 0 <= value <= _MOST_BYTES else None
-
-
-def _whole_number(printed: bytes) -> int | None:
-    digits = printed.strip()
-    return int(digits) if digits.isdigit() and len(digits) <= 18 else None
-
-
-def _text(printed: bytes) -> str:
-    return printed[:200].decode("utf-8", "replace").strip()
-
-
-class _MetalDevice:
-    """The system's GPU as Metal sees it, through the Objective-C runtime. No device where Metal cannot be loaded."""
-
-    def __init__(self) -> None:
-        import ctypes  # noqa: PLC0415 - 3 ms, and only Macs pay
-
-        self._device: int | None = None
-        try:
-            objc = ctypes.CDLL("/usr/lib/libobjc.A.dylib")
-            ctypes.CDLL("/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics")
-            metal = ctypes.CDLL("/System/Library/Frameworks/Metal.framework/Metal")
-            create = metal.MTLCreateSystemDefaultDevice
-            register = objc.sel_registerName
-            release = objc.objc_release
-            # On arm64 a variadic call passes arguments elsewhere, so the message is sent through an exact prototype.
-            prototype = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_void_p)
-            send = prototype(("objc_msgSend", objc))
-        except (OSError, AttributeError):
-            return
-        create.argtypes, create.restype = [], ctypes.c_void_p
-        register.argtypes, register.restype = [ctypes.c_char_p], ctypes.c_void_p
-        release.argtypes, release.restype = [ctypes.c_void_p], None
-        self._selector = register(b"recommendedMaxWorkingSetSize")
-        self._send = send
-        self._objc_release = release
-        self._device = create()
-
-    def working_set_bytes(self) -> int | None:
-        if self._device is None:
-            return None
-        n_bytes: int = self._send(self._device, self._selector)
-        return n_bytes if 0 < n_bytes <= _MOST_BYTES else None
-
-    def release(self) -> None:
-        """Give the device back: a function named Create hands over a reference. Later calls do nothing."""
-        device, self._device = self._device, None
-        if device is not None:
-            self._objc_release(device)
