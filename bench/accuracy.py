@@ -40,7 +40,7 @@ def replay(rows: list[dict[str, Any]], models: Path | None) -> Replay:
         if kind == "grid":
             made.add(grid.replay(of_kind, grid.models_in(models)))
         elif kind == "sizes":
-            made.add(sizes.replay(of_kind))
+            made.add(sizes.replay(of_kind, kinds.get("llamacpp", ())))
         elif kind == "llamacpp":
             made.add(llamacpp.replay(of_kind))
         elif kind == "servers":
