@@ -113,3 +113,15 @@ def test_the_order_in_a_file_of_a_model_that_nobody_knows_is_not_known() -> None
     row["observed"]["buffers"] = [{"device": "Metal_Mapped", "role": "model", "mib": 3.0}]
     made = llamacpp.replay([row])
     assert any("how the tensors lie" in reason for reason in made.skipped)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "free_mib", "n_judged"),
+    [("oom", None, 0), ("oom", 20_000, 1), ("loaded", None, 1), ("loaded", 20_000, 1)],
+)
+def test_an_outcome_for_want_of_room_is_judged_only_where_the_room_is_stated(
+    outcome: str, free_mib: int | None, n_judged: int
+) -> None:
+    row = log_row(devices=[{"name": "CUDA0", "desc": "NVIDIA GeForce RTX 3090", "free_mib": free_mib}])
+    row["observed"]["outcome"] = outcome
+    assert len(llamacpp.replay([row]).happenings) == n_judged

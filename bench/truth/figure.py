@@ -51,6 +51,13 @@ class Figure:
         return (self.high - self.low) / 2 / max(self.whole or self.expected, 1e-9)
 
 
+LACKING_ROOM = ("oom", "partial")
+"""Outcomes that say how little room there was. One that a server refuses by its own share of the card is none."""
+UNSTATED_ROOM = "room was lacking, and how much there was is not stated"
+"""Such a row agrees with any verdict: others may have held the rest. One that loaded is judged on the empty card, the
+most favourable case; to be said to fail there is wrong in any."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Happening:
     """A verdict beside what happened."""

@@ -25,7 +25,7 @@ from estimator.quant import stored_bytes
 from estimator.readers import catalogue
 from estimator.verdict import Verdict, judge
 from truth.description import STAND_IN_VOCABULARY, is_fork, latent_way, model_of
-from truth.figure import Figure, Happening, NotReplayable, Replay, Row
+from truth.figure import LACKING_ROOM, UNSTATED_ROOM, Figure, Happening, NotReplayable, Replay, Row
 
 MIB = 1 << 20
 TIB = 1 << 40
@@ -504,6 +504,9 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
         return
     if outcome == "partial" and not _is_engines_choice(row):
         outcome = "loaded"  # as many layers as were asked for
+    if outcome in LACKING_ROOM and not _is_free_stated(row, devices):
+        made.skip(f"verdict: {UNSTATED_ROOM}")
+        return
     if outcome == "partial":
         verdict = _unasked(row, setting, places)
     else:
@@ -517,6 +520,10 @@ def _judge(row: Row, setting: Setting, estimate: Estimate, made: Replay) -> None
             detail=f"{verdict.place}, {verdict.headroom_bytes / MIB:.0f} MiB to the line; {setting.cause}",
         )
     )
+
+
+def _is_free_stated(row: Row, devices: Sequence[Place]) -> bool:
+    return sum(bool(device.get("free_mib")) for device in row["run"]["devices"]) >= len(devices)
 
 
 def _is_engines_choice(row: Row) -> bool:

@@ -19,7 +19,7 @@ from estimator.ranks import offered_bytes
 from estimator.reader import read_model
 from estimator.verdict import judge
 from probes.working_set import estimated_metal_bytes
-from truth.figure import Figure, Happening, NotReplayable, Replay, Row
+from truth.figure import LACKING_ROOM, UNSTATED_ROOM, Figure, Happening, NotReplayable, Replay, Row
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -523,6 +523,9 @@ OUTCOMES = {"ok": "loaded", "refused": "oom", "oom": "oom"}
 def _judge(row: Row, setting: Setting, made: Replay) -> None:
     if row["run"].get("gpu_total_gib") is None and _card(row["run"].get("gpu") or "") is None:
         made.skip("verdict: the size of the card is not stated")
+        return
+    if row["observed"]["outcome"] in LACKING_ROOM:
+        made.skip(f"verdict: {UNSTATED_ROOM}")
         return
     verdict = judge(setting.estimate, setting.places)
     made.happenings.append(
