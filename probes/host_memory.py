@@ -201,7 +201,7 @@ def _gpu_nodes(root: str) -> tuple[int, ...]:
 
     On Grace Hopper and Grace Blackwell the driver gives the GPU's memory to the kernel as a node without processors,
     so MemTotal counts it; NVML reports the same bytes once more (nvml.h, note on nvmlMemory_t for NUMA systems). From
-    documents: README of the driver, "numa_status" below /proc/driver/nvidia/gpus.
+    documents: kernel-open/nvidia/nv-procfs.c of NVIDIA/open-gpu-kernel-modules, nv_procfs_read_numa_status.
     """
     nodes = []
     try:
@@ -212,7 +212,7 @@ def _gpu_nodes(root: str) -> tuple[int, ...]:
         text = (read_text(f"{root}{_NVIDIA_GPUS}/{gpu}/numa_status", 4096) or "").lower()
         fields = dict("".join(line.split()).split(":", 1) for line in text.splitlines() if ":" in line)
         node = fields.get("node", "")
-        if node.isascii() and node.isdigit() and len(node) < 6 and fields.get("status", "").startswith("online"):
+        if node.isascii() and node.isdigit() and len(node) < 6 and fields.get("status") == "online":
             nodes.append(int(node))
     return tuple(dict.fromkeys(nodes))
 

@@ -34,7 +34,7 @@ def process_title(pid: int, root: str) -> Title | None:
         return None
     proc = f"{root}/proc"
     comm = read_text(f"{proc}/{pid}/comm", 256)
-    if comm is None or not (_sees_whole_machine(proc) or _uses_gpu(f"{proc}/{pid}/fd")):
+    if comm is None or not (sees_whole_machine(root) or _uses_gpu(f"{proc}/{pid}/fd")):
         return None
     arguments = (read_bytes(f"{proc}/{pid}/cmdline", COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
     command = b" ".join(arguments).decode(errors="replace")
@@ -48,9 +48,10 @@ def process_title(pid: int, root: str) -> Title | None:
     )
 
 
-def _sees_whole_machine(proc: str) -> bool:
+def sees_whole_machine(root: str) -> bool:
+    """Whether a process's number here is its number for the driver: this is no container with numbers of its own."""
     try:
-        return os.readlink(f"{proc}/self/ns/pid") == _FIRST_PID_NAMESPACE
+        return os.readlink(f"{root}/proc/self/ns/pid") == _FIRST_PID_NAMESPACE
     except OSError:
         return True
 
