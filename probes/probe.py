@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
 from probes.access import REAL, Access
-from probes.errors import ProbeUnavailable
 from probes.presence import MISSING
 from probes.snapshot import Reading
 
@@ -48,22 +48,24 @@ class ProbeSource:
     name: str
     open: Callable[[], Probe]
     """Raises ProbeUnavailable."""
+    missing: Callable[[], str | None] | None = None
+    """Why there is nothing to open, or None where there may be. Takes some microseconds: asked before a thread is made
+    for the probe, at the start and now and then later."""
     describe_process: DescribeProcess | None = None
     """Names the processes that the probe reports by number only. None where they are not of this machine (a replay)."""
 
 
 def real_sources(access: Access = REAL) -> tuple[ProbeSource, ...]:
     """The vendors of this machine, none of them imported or opened yet."""
+    describe = _describer(access)
     return tuple(
-        ProbeSource(name=name, open=_opener(name, access), describe_process=_describer(access)) for name in MISSING
+        ProbeSource(name=name, open=_opener(name, access), missing=partial(missing, access), describe_process=describe)
+        for name, missing in MISSING.items()
     )
 
 
 def _opener(name: str, access: Access) -> Callable[[], Probe]:
     def open_vendor() -> Probe:
-        reason = MISSING[name](access)
-        if reason is not None:
-            raise ProbeUnavailable(reason, is_expected=True)
         # Imported only now: a vendor costs up to 26 ms (pynvml), which is paid on its own thread.
         probe: Probe = import_module(f"probes.vendors.{name}").open_probe(access)
         return probe

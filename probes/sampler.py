@@ -1,7 +1,8 @@
 """Readings of all probes, folded into one snapshot each interval.
 
 Each probe has a daemon thread of its own, on which it is opened, sampled and closed; one more wakes each interval, asks
-them, and hands on what they say. So a driver that hangs stops neither the RAM's figures, nor the screen, nor quitting::
+them, and hands on what they say. So a driver that hangs stops neither the RAM's figures, nor the screen, nor quitting.
+A probe whose hardware is missing has no thread::
 
     sampler thread    asks ──────────┬─ waits a little ─ take_snapshot() ─ on_snapshot()
     one per probe           sample() ┘  or much later: its last figures are shown, with their age
@@ -124,18 +125,14 @@ def take_one(
     """One snapshot: as soon as all have answered, or with a fault for each that has not within the time."""
     changed = Condition()
     workers = [_Worker(source, changed, clock) for source in sources]
-    threads = [_daemon(worker.run, worker.source.name) for worker in workers]
+    here = [worker for worker in workers if worker.is_here()]
     with changed:
-        for worker in workers:
+        for worker in here:
             worker.ask(clock())
             worker.is_stopping = True  # once this question is answered
-    for thread in threads:
-        thread.start()
-    with changed:
         changed.wait_for(lambda: all(worker.answer.has_answered for worker in workers), timeout_seconds)
         answers = [worker.answer for worker in workers]
-    has_answered = [answer.has_answered for answer in answers]
-    _join((thread for thread, is_done in zip(threads, has_answered, strict=True) if is_done), _CLOSING_SECONDS)
+    _join((worker.thread for worker in workers if worker.answer.has_answered), _CLOSING_SECONDS)
     late = f"the driver has not answered within {timeout_seconds:g} s; it was not waited for any longer"
     taken_seconds = wall_clock()
     return take_snapshot(
@@ -170,13 +167,11 @@ class Sampler:
         self._round_seconds = 0.0
         self._is_paused = False
         self._is_stopping = False
-        self._threads = [_daemon(worker.run, worker.source.name) for worker in self._workers]
-        self._threads.append(_daemon(self._run, "sampler"))
+        self._thread = _daemon(self._run, "sampler")
 
     def start(self) -> None:
         """Start sampling; once only."""
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def stop(self, timeout_seconds: float = 0.3) -> bool:
         """Stop, and close the probes on their own threads; whether that was done within the time.
@@ -188,7 +183,8 @@ class Sampler:
             for worker in self._workers:
                 worker.stop()
             self._changed.notify_all()
-        return _join(self._threads, timeout_seconds)
+            threads = [worker.thread for worker in self._workers]
+        return _join([*threads, self._thread], timeout_seconds)
 
     @property
     def interval_seconds(self) -> float:
@@ -222,13 +218,17 @@ class Sampler:
         """Ask whoever owes no answer, and wait a little for them. False when it is time to stop."""
         with self._changed:
             self._changed.wait_for(lambda: self._is_stopping or not self._is_paused)
+            self._round_seconds = self._clock()
+            due = [worker for worker in self._workers if worker.is_due(self._round_seconds)]
+        here = [worker for worker in due if worker.is_here()]
+        with self._changed:
             if self._is_stopping:
                 return False
-            self._round_seconds = self._clock()
-            asked = [worker for worker in self._workers if worker.ask(self._round_seconds)]
+            for worker in here:
+                worker.ask(self._round_seconds)
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._is_stopping or all(worker.answer.asked_seconds is None for worker in asked),
+                lambda: self._is_stopping or all(worker.answer.asked_seconds is None for worker in here),
                 min(_GRACE_SECONDS, self._interval_seconds),
             )
             return not self._is_stopping
@@ -258,13 +258,14 @@ class Sampler:
 
 
 class _Worker:
-    """One probe and the thread on which alone it is touched."""
+    """One probe and the thread on which alone it is touched, made when it is first asked."""
 
     def __init__(self, source: ProbeSource, changed: Condition, clock: Callable[[], float]) -> None:
         self.source = source
         self.answer = Answer(probe=source.name)
-        """Guarded by the lock, as is ``is_stopping``."""
+        """Guarded by the lock, as are the next two."""
         self.is_stopping = False
+        self.thread: Thread | None = None
         self._changed = changed
         self._clock = clock
         self._probe: Probe | None = None
@@ -273,13 +274,33 @@ class _Worker:
         self._retry_seconds = float("-inf")
         self._lost_retry_seconds = _LOST_RETRY_SECONDS
 
-    def ask(self, now_seconds: float) -> bool:
-        """Put the question, under the lock. False where the last one is still open, or it is too early to try again."""
-        if self.answer.asked_seconds is not None or now_seconds < self._retry_seconds:
+    def is_due(self, now_seconds: float) -> bool:
+        """Under the lock. False where the last question is still open, or it is too early to try again."""
+        return self.answer.asked_seconds is None and now_seconds >= self._retry_seconds
+
+    def is_here(self) -> bool:
+        """Whether there is something to ask, as far as can be told without it; else the answer says why not.
+
+        Called while no question is open, by whom alone puts them, and not under the lock: files are looked at.
+        """
+        if self.answer.reading is not None or self.source.missing is None:
+            return True
+        reason = _attempt(self.source.missing)
+        if reason is None:
+            return True
+        with self._changed:
+            if isinstance(reason, str):
+                reason = ProbeUnavailable(reason, is_expected=True)
+            self.answer, self._retry_seconds = self._refusal(reason)
             return False
+
+    def ask(self, now_seconds: float) -> None:
+        """Put the question, under the lock."""
         self.answer = replace(self.answer, asked_seconds=now_seconds)
         self._is_asked = True
-        return True
+        if self.thread is None:
+            self.thread = _daemon(self.run, self.source.name)
+            self.thread.start()
 
     def stop(self) -> None:
         """Under the lock: answer no more, and close."""
@@ -304,20 +325,25 @@ class _Worker:
     def _answer(self) -> tuple[Answer, float]:
         """What the probe says, and when it may be asked again."""
         result = _attempt(self._read)
-        now_seconds = self._clock()
-        answer = Answer(probe=self.source.name, has_answered=True)
         if not isinstance(result, ProbeError):
             self._lost_retry_seconds = _LOST_RETRY_SECONDS
             reading, read_seconds = result
-            return replace(answer, reading=reading, read_seconds=read_seconds), now_seconds
+            answer = Answer(probe=self.source.name, has_answered=True, reading=reading, read_seconds=read_seconds)
+            return answer, self._clock()
         self._close()
-        if isinstance(result, ProbeUnavailable):
-            if result.is_expected:
-                return replace(answer, absence=str(result)), now_seconds + _ABSENT_RETRY_SECONDS
-            return replace(answer, error=str(result)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
+        return self._refusal(result)
+
+    def _refusal(self, error: ProbeError) -> tuple[Answer, float]:
+        """An answer without a reading, and when to ask again."""
+        now_seconds = self._clock()
+        answer = Answer(probe=self.source.name, has_answered=True)
+        if isinstance(error, ProbeUnavailable):
+            if error.is_expected:
+                return replace(answer, absence=str(error)), now_seconds + _ABSENT_RETRY_SECONDS
+            return replace(answer, error=str(error)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
         retry_seconds = now_seconds + self._lost_retry_seconds
         self._lost_retry_seconds = min(2 * self._lost_retry_seconds, _ABSENT_RETRY_SECONDS)
-        return replace(answer, error=str(result)), retry_seconds
+        return replace(answer, error=str(error)), retry_seconds
 
     def _read(self) -> tuple[Reading, float]:
         """A reading, and the moment to which its ages refer."""
@@ -393,12 +419,12 @@ def _daemon(run: Callable[[], None], name: str) -> Thread:
     return Thread(target=run, name=f"probe {name}", daemon=True)
 
 
-def _join(threads: Iterable[Thread], timeout_seconds: float) -> bool:
+def _join(threads: Iterable[Thread | None], timeout_seconds: float) -> bool:
     """Wait for all of them together no longer than this; whether all have ended."""
     deadline = time.monotonic() + timeout_seconds
     have_ended = True
     for thread in threads:
-        if thread is not current_thread() and thread.is_alive():
+        if thread is not None and thread is not current_thread() and thread.is_alive():
             thread.join(max(0.0, deadline - time.monotonic()))
             have_ended = have_ended and not thread.is_alive()
     return have_ended

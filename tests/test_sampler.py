@@ -242,6 +242,61 @@ def test_absent_hardware_is_no_fault_and_is_not_asked_again_soon(sampled: Callab
     assert next(opened) == 1
 
 
+def test_missing_hardware_has_no_thread_and_is_opened_when_it_comes() -> None:
+    now, missing, snapshots = [0.0], ["no such hardware"], Queue[Snapshot]()
+    gpu = FakeProbe(GPU)
+    source = gpu.source(missing=lambda: missing[0] if missing else None)
+    sampler = Sampler([FakeProbe(RAM).source("host"), source], snapshots.put, 0.001, clock=lambda: now[0])
+    sampler.start()
+    first = wait_for(snapshots, lambda snapshot: not snapshot.pending)
+    assert [absence.reason for absence in first.absences] == ["no such hardware"]
+    assert not any(thread.name == "probe gpu" for thread in all_threads())
+    missing.clear()
+    now[0] = 31.0
+    wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
+    assert sampler.stop(PATIENCE_SECONDS)
+    assert gpu.n_opened == gpu.n_closed == 1
+
+
+def test_missing_hardware_is_looked_for_seldom() -> None:
+    now, n_looked, snapshots = count(step=0.01), count(), Queue[Snapshot]()
+
+    def missing() -> str:
+        next(n_looked)
+        return "no such hardware"
+
+    source = ProbeSource(name="gpu", open=FakeProbe(GPU).open, missing=missing)
+    sampler = Sampler([source], snapshots.put, 0.001, clock=lambda: float(next(now)))
+    sampler.start()
+    for _ in range(20):
+        snapshots.get(timeout=PATIENCE_SECONDS)
+    assert sampler.stop(PATIENCE_SECONDS)
+    assert next(n_looked) == 1
+
+
+def test_probe_that_has_figures_is_not_looked_for(sampled: Callable[..., Queue[Snapshot]]) -> None:
+    n_looked = count()
+
+    def missing() -> str | None:
+        return "gone" if next(n_looked) else None
+
+    snapshots = sampled(FakeProbe(GPU).source(missing=missing))
+    for _ in range(4):
+        wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
+    assert next(n_looked) == 1
+
+
+def test_failing_look_for_hardware_is_a_fault_of_that_probe_alone() -> None:
+    def missing() -> str:
+        raise ZeroDivisionError("oh")
+
+    gpu = ProbeSource(name="gpu", open=FakeProbe(GPU).open, missing=missing)
+    snapshot = take_one([FakeProbe(RAM).source("host"), gpu], PATIENCE_SECONDS)
+    assert snapshot.pool("host") is not None
+    assert [fault.probe for fault in snapshot.faults] == ["gpu"]
+    assert "ZeroDivisionError: oh" in snapshot.faults[0].message
+
+
 def test_unavailable_driver_is_a_fault_that_stays(sampled: Callable[..., Queue[Snapshot]]) -> None:
     def mismatched() -> Probe:
         raise ProbeUnavailable("restart the machine")
