@@ -4,11 +4,11 @@
 
 FILE holds one published figure a line (bench/data/llama_bench.jsonl where none is given): ``model`` and ``quant`` as
 the catalogue knows them, ``device`` as probes/accelerators.jsonl does (or "CPU"), ``n_devices``, ``engine``,
-``n_sequences`` side by side (then ``tokens_per_second`` is of all of them), ``backend``, ``n_gpu_layers`` and
-``n_cpu_moe_layers`` where not everything is on the device, ``ram_gb_s`` for those, ``test`` as llama-bench names it
-(tg128, pp512), ``depth_tokens``, ``tokens_per_second``, ``build``, ``date``, ``source``. What a row doesn't state is
-skipped, and counted. llama-batched-bench gives all sequences the same tokens, which choose the same experts: mixtures
-are faster there than with requests that differ, as they are reckoned here.
+``n_sequences`` side by side (then ``tokens_per_second`` is of all of them), ``backend``, ``n_gpu_layers``,
+``n_cpu_moe_layers`` and ``is_kv_offloaded`` where not everything is on the device, ``ram_gb_s`` for those, ``test`` as
+llama-bench names it (tg128, pp512), ``depth_tokens``, ``tokens_per_second``, ``build``, ``date``, ``source``. What a
+row doesn't state is skipped, and counted. llama-batched-bench gives all sequences the same tokens, which choose the
+same experts: mixtures are faster there than with requests that differ, as they are reckoned here.
 
 Besides the figures as the product gives them, every class of devices is fitted anew without each of its devices in
 turn, and that device's rows are compared with the fit of the others: what can be expected of a card that no row is of.
@@ -71,9 +71,15 @@ class Row:
             return "sequences side by side"
         if self.said.get("engine", "llama.cpp") not in ("llama.cpp", "MLX"):
             return "servers, one sequence"
-        if self.said.get("n_cpu_moe_layers") or self.said.get("n_gpu_layers", 999) < self.model.n_layers:
+        if self.is_spilled:
             return "spilled to the CPU"
         return "several devices" if self.said.get("n_devices", 1) > 1 else "one device"
+
+    @property
+    def is_spilled(self) -> bool:
+        """Something that a token reads lies in RAM."""
+        reads = reads_by_place(self.model, self.workload, self.estimate)
+        return "RAM" in reads and len(reads) > 1
 
     @property
     def group(self) -> str:
@@ -175,7 +181,13 @@ def estimated(said: dict[str, Any], model: Model, workload: Workload, places: tu
     if name not in ("llama.cpp", "MLX"):
         engine = load_engine(name)
         return engine.estimate(model, replace(workload, kv_type=engine.KV_TYPES[0]), engine.Options(), places)
-    options = Options(n_gpu_layers=said.get("n_gpu_layers", 999), n_cpu_moe_layers=said.get("n_cpu_moe_layers", 0))
+    options = Options(
+        n_gpu_layers=said.get("n_gpu_layers", 999),
+        n_cpu_moe_layers=said.get("n_cpu_moe_layers", 0),
+        is_kv_offloaded=said.get("is_kv_offloaded", True),
+        # What -ngl counts changed on the way; where all layers are on devices nothing depends on it.
+        build=said["date"][:7] if "n_gpu_layers" in said and len(said["date"]) >= len("2023-08") else "",
+    )
     return replace(estimate(model, workload, options, places), engine=name)
 
 

@@ -36,6 +36,8 @@ class Build:
     """Cells come in multiples of it where there is no flash attention."""
     flash_cell_multiple: int = 256
     """And where there is."""
+    caches_by_layer: bool = True
+    """The cache of a layer lies with it; before, all of it in RAM until ``-ngl`` went three beyond the blocks."""
     has_window_caches: bool = True
     """Layers with a sliding window keep no more than it, and a step."""
     is_window_padded_last: bool = True
@@ -99,6 +101,7 @@ class Build:
 
 CHANGES = (
     # The oldest tree that was compared with the newest, step by step, is PyPI's llama-cpp-python 0.2.77 of 2024-06.
+    Change(date(2023, 12, 7), "caches_by_layer", f"{PULL}/4309: llama_kv_cache_init", before=False, after=True),
     Change(date(2024, 5, 1), "has_known_graph", "src/llama-graph.cpp", before=False, after=True),
     Change(
         date(2024, 3, 22), "plain_cell_multiple", "fb99743da in the history: n_ctx padded to 32", before=1, after=32

@@ -66,6 +66,8 @@ class Load:
                 f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
             )
         self.shape = _cache_shape(workload, options)
+        if not self.shape.build.caches_by_layer and not _asks_for_cache(options, model.n_layers):
+            self.options = options = replace(options, is_kv_offloaded=False)
         self.model = as_cached(model, self.shape.build)
         self.computed: tuple[Tensor, ...] = ()
         if self.shape.build.is_fork:
@@ -247,6 +249,11 @@ class Load:
             else:
                 parts.append(rf"blk\.({'|'.join(str(one.block) for one in group)})\.{tail}={buffer}")
         return ",".join(parts)
+
+
+def _asks_for_cache(options: Options, n_layers: int) -> bool:
+    """Builds of 2023 counted the output layer, the values and the keys as one more each."""
+    return options.n_gpu_layers is None or options.n_gpu_layers > n_layers + 2
 
 
 def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Place, ...], Place]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Workload, drawing_on
 from estimator.model import Model
 from estimator.pace import (
+    CACHE_AWAY_SECONDS,
     CACHE_RATIO,
     DEVICE_HOP_SECONDS,
     EXPERTS_PROMPT_RATIO,
@@ -143,7 +144,15 @@ class _Run:
             between = 2 * self.work.n_layers * GATHER_SECONDS if n_more else 0.0
         else:
             between = n_more * DEVICE_HOP_SECONDS
-        return self.way.step_seconds + between + self._handovers() * HANDOVER_SECONDS
+        away = self._layers_without_cache() * CACHE_AWAY_SECONDS
+        return self.way.step_seconds + between + self._handovers() * HANDOVER_SECONDS + away
+
+    def _layers_without_cache(self) -> float:
+        """Layers on devices whose keys and values lie on the host."""
+        named = [place.name for place in self.devices]
+        if not named or self.estimate.n_bytes(named, Kind.KV_CACHE) or not self.estimate.n_bytes(kind=Kind.KV_CACHE):
+            return 0.0
+        return self.work.n_layers * self.device_layer_ratio
 
     def _handovers(self) -> float:
         """Layers that are the CPU's, or whose experts are, where devices do the others."""

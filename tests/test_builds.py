@@ -150,3 +150,17 @@ def test_a_forks_buffers_have_a_wider_band() -> None:
         return made.high_bytes(["GPU"], Kind.COMPUTE) - made.low_bytes(["GPU"], Kind.COMPUTE)
 
     assert width("ik-2026-01") > width("2026-01")
+
+
+@pytest.mark.parametrize(("n_gpu_layers", "is_on_device"), [(33, False), (34, False), (35, True)])
+def test_builds_of_2023_kept_the_cache_in_ram_until_asked_for_two_layers_more(
+    n_gpu_layers: int,
+    is_on_device: bool,
+) -> None:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    gpu = Place(name="GPU 0", kind="cuda", total_bytes=1 << 40, free_bytes=1 << 40)
+    ram = Place(name="RAM", kind="host", total_bytes=1 << 40, free_bytes=1 << 40)
+    options = llamacpp.Options(n_gpu_layers=n_gpu_layers, build="2023-08")
+    made = llamacpp.estimate(model, Workload(context_tokens=2048), options, (gpu, ram))
+    assert bool(made.n_bytes(["GPU 0"], Kind.KV_CACHE)) is is_on_device

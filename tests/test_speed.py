@@ -8,7 +8,7 @@ from estimator.engines.llamacpp import Options
 from estimator.engines.llamacpp import estimate as llamacpp_estimate
 from estimator.ledger import Answer, Basis, Estimate, Kind, Overflow, Place, Term, Workload
 from estimator.model import Experts, Layer, Model, Tensor
-from estimator.pace import CPU, GATHER_SECONDS, HANDOVER_SECONDS, discipline, pace_of
+from estimator.pace import CACHE_AWAY_SECONDS, CPU, GATHER_SECONDS, HANDOVER_SECONDS, discipline, pace_of
 from estimator.reader import read_model
 from estimator.reads import reads_by_place, work_of
 from estimator.speed import Speed, speed_of
@@ -137,6 +137,14 @@ def test_layers_in_ram_are_read_at_its_bandwidth_and_handed_over() -> None:
     reading = GIB / (80e9 * CPU.bandwidth_ratio) + n_host_layers * (CPU.layer_seconds + HANDOVER_SECONDS)
     assert 1 / split.tokens_per_second > reading
     assert split.slowdown == pytest.approx(whole.tokens_per_second / split.tokens_per_second)
+
+
+def test_layers_whose_cache_lies_in_ram_wait_for_it() -> None:
+    there = speed(ledger(weights("GPU 0", GIB), cache("GPU 0", 0)))
+    away = speed(ledger(weights("GPU 0", GIB), cache("RAM", 1 << 20)))
+    n_layers = 10
+    waited = 1 / away.tokens_per_second - 1 / there.tokens_per_second
+    assert waited == pytest.approx(n_layers * CACHE_AWAY_SECONDS, rel=0.05)
 
 
 def test_nothing_is_slowed_down_where_all_is_on_the_device() -> None:
