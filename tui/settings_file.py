@@ -1,0 +1,173 @@
+r"""The settings in one TOML file, where the platform wants it. A broken file never stops the app.
+
+``~/.config/plimsoll/config.toml`` on Linux (or below XDG_CONFIG_HOME), ``~/Library/Application Support/plimsoll`` on
+macOS, ``%LOCALAPPDATA%\plimsoll`` on Windows: as platformdirs says, which textual has imported already.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tui.settings import Alerts, Settings, help_of, keys, range_of, type_of, value_of
+
+_MOST_BYTES = 256 * 1024
+"""Of a file of some twenty lines; what is longer is something else."""
+_NAME = "config.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings:
+    """What holds, and what the matter is with the file; one sentence each."""
+
+    settings: Settings = field(default_factory=Settings)
+    complaints: tuple[str, ...] = ()
+
+
+def settings_path() -> Path:
+    """Where the file is, or would be."""
+    from platformdirs import user_config_path  # noqa: PLC0415  # textual has imported it
+
+    return user_config_path("plimsoll", appauthor=False) / _NAME
+
+
+def read_settings(path: Path) -> ReadSettings:
+    """What the file says; where it says nothing, or nonsense, the default."""
+    try:
+        if not path.is_file():
+            return ReadSettings()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        return ReadSettings(complaints=(f"{path} cannot be read: {error.strerror}; the defaults hold",))
+    if len(content) > _MOST_BYTES:
+        return ReadSettings(complaints=(f"{path} is too long for settings; the defaults hold",))
+    import tomllib  # noqa: PLC0415  # 2 ms, for those who have a file
+
+    try:
+        found = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        return ReadSettings(complaints=(f"{path} is not TOML ({error}); the defaults hold",))
+    return checked(found, str(path))
+
+
+def checked(found: dict[str, Any], where: str) -> ReadSettings:
+    """The settings of a file's content; each key that is wrong is said, and left at its default."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  # 30 ms, for those who have a file
+
+    complaints: list[str] = []
+    known = keys()
+    flat: dict[str, Any] = {}
+    for name, value in found.items():
+        if name == "alerts" and isinstance(value, dict):
+            flat |= {f"alerts.{inner}": item for inner, item in value.items()}
+        else:
+            flat[name] = value
+    settings = Settings()
+    for key, value in flat.items():
+        if key not in known:
+            complaints.append(f"{where}: {_shown(key)} is not known{_nearest(key, known)}")
+            continue
+        try:
+            settings = with_value(settings, key, TypeAdapter(type_of(key)).validate_python(value, strict=True))
+        except (ValidationError, ValueError) as error:
+            why = str(error) if not isinstance(error, ValidationError) else error.errors()[0]["msg"].lower()
+            complaints.append(f"{where}: {key}: {why}; {_shown(value_of(settings, key))} holds")
+    return ReadSettings(settings=settings, complaints=tuple(complaints))
+
+
+def with_value(settings: Settings, key: str, value: Any) -> Settings:
+    """The settings with one of them changed.
+
+    Raises:
+        ValueError: the number is out of range, or the theme's name is none.
+    """
+    least, most = range_of(key)
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise ValueError(f"a number from {least:g} to {most:g} is meant")
+    table, _, name = key.rpartition(".")
+    if table:
+        alerts: Alerts = replace(settings.alerts, **{name: value})
+        return replace(settings, alerts=alerts)
+    return replace(settings, **{name: value})
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Keep what differs from the defaults; comments and order of a file that is there already stay.
+
+    Raises:
+        OSError: it cannot be written; what was there before is unharmed.
+        ValueError: what is there is not TOML, and would be lost.
+    """
+    import tomlkit  # noqa: PLC0415  # 20 ms, when something is changed
+    from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
+
+    before = path.read_text(encoding="utf-8") if path.is_file() else _template()
+    try:
+        document = tomlkit.parse(before)
+    except TOMLKitError as error:
+        raise ValueError(f"{path} is not TOML ({error}); mend or remove it first") from error
+    defaults = Settings()
+    for key in keys():
+        table, _, name = key.rpartition(".")
+        target: Any = document
+        value = value_of(settings, key)
+        if table:
+            if value == value_of(defaults, key) and table not in document:
+                continue
+            target = document.setdefault(table, tomlkit.table())
+        if value != value_of(defaults, key):
+            target[name] = value
+        elif name in target:
+            del target[name]
+    replace_file(path, tomlkit.dumps(document))
+
+
+def _template() -> str:
+    """Every key with what it is for, each a comment: the file documents itself."""
+    defaults = Settings()
+    lines = ["# Settings of Plimsoll. What is commented out is the default."]
+    for key in keys():
+        if not key.startswith("alerts."):
+            lines += ["", f"# {help_of(key)}", f"# {key} = {_toml(value_of(defaults, key))}"]
+    lines += ["", "# Of the table [alerts]:"]
+    for key in keys():
+        if key.startswith("alerts."):
+            lines += [f"# {key} = {_toml(value_of(defaults, key))}    {help_of(key)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f'"{value}"' if isinstance(value, str) else str(value)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Whole or not at all, also where the machine stops in between."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        Path(name).replace(path)
+    except OSError:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
+
+
+def _nearest(key: str, known: tuple[str, ...]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # for a file with a slip in it
+
+    names = {name.rpartition(".")[2]: name for name in reversed(known)}
+    near = get_close_matches(key, known, n=1) or [names[name] for name in get_close_matches(key, names, n=1)]
+    return f"; is {near[0]} meant?" if near else ""
+
+
+def _shown(value: object) -> str:
+    return ascii(value)[:60]
