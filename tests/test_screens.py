@@ -13,11 +13,15 @@ from probes.access import Attention
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.messages import PlanChanged, SnapshotTaken
-from tui.plan import default_plan
+from tui.plan import Plan, default_plan
+from tui.plan_memory import PlanMemory, Recalled
+from tui.request import Request
 from tui.screens.dashboard import Dashboard
 from tui.screens.options import fields_of, parse_value
 from tui.screens.steps import contexts_of, with_context_step, with_devices_step, with_engine, with_quant_step
 from tui.screens.study import contexts_shown
+from tui.settings import Settings
+from tui.settings_file import ReadSettings
 
 
 def test_contexts_are_powers_of_two_and_what_the_model_has() -> None:
@@ -244,3 +248,92 @@ async def test_a_key_wakes_what_sleeps_and_the_same_key_lets_it_sleep_again() ->
         assert attention.wants_awake
         await pilot.press("w")
         assert not attention.wants_awake
+
+
+async def test_a_setting_that_is_changed_holds_at_once_and_is_kept() -> None:
+    kept: list[Settings] = []
+    app = app_on(desktop(), keep_settings=kept.append)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("comma", "down", "down", "enter")
+        await pilot.pause()
+
+        assert kept == [Settings(ascii_only=True)]
+        assert text_of(app).isascii()
+
+        await pilot.press("escape")
+        await pilot.pause()
+        assert text_of(app).isascii()
+
+
+async def test_a_number_that_is_out_of_range_is_not_set() -> None:
+    kept: list[Settings] = []
+    app = app_on(desktop(), keep_settings=kept.append)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("comma", "enter", "backspace", "backspace", "backspace", *"0", "enter")
+        await pilot.pause()
+
+        assert kept == []
+        assert "a number from 0.1 to 3600 is meant" in text_of(app)
+
+
+async def test_settings_that_cannot_be_written_hold_until_the_app_is_left() -> None:
+    def fail(_: Settings) -> None:
+        raise OSError(30, "Read-only file system")
+
+    app = app_on(desktop(), keep_settings=fail)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("comma", "down", "enter")
+        await pilot.pause()
+
+        assert app.theme == "plimsoll-light"
+        assert any("kept until you leave only" in said.message for said in app._notifications)
+
+
+async def test_what_is_wrong_with_the_settings_is_said_and_stops_nothing() -> None:
+    found = ReadSettings(settings=Settings(theme="no such"), complaints=("config.toml: 'them' is not known",))
+    app = app_on(desktop(), settings=found)
+    async with app.run_test(size=(120, 36)):
+        assert "settings: config.toml: 'them' is not known" in text_of(app)
+
+
+async def test_without_charts_nothing_moves_but_figures() -> None:
+    app = app_on(desktop(), settings=ReadSettings(settings=Settings(low_bandwidth="on")))
+    async with app.run_test(size=(120, 36)):
+        assert "History" not in text_of(app)
+        assert "every 5 s" in text_of(app)
+
+
+class FakeMemory(PlanMemory):
+    def __init__(self, recalled: Recalled | None = None) -> None:
+        self.recalled = recalled
+        self.kept: list[tuple[str, int, str | None]] = []
+
+    def recall(self) -> Recalled | None:
+        return self.recalled
+
+    def keep(self, plan: Plan, quant: str | None) -> None:
+        self.kept.append((plan.model.name, plan.workload.context_tokens, quant))
+
+
+async def test_the_app_opens_with_the_load_of_last_time() -> None:
+    request = Request(source="Llama 3.1 8B", context_tokens=4096, options=default_plan(model()).options)
+    memory = FakeMemory(Recalled(request=request, model=model("Llama 3.1 8B")))
+    app = app_on(desktop(), memory=memory)
+    async with app.run_test(size=(120, 36)) as pilot:
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if app._desk.plan is not None:
+                break
+        assert "Llama 3.1 8B" in text_of(app)
+        assert "4\N{NO-BREAK SPACE}096 of" in text_of(app)
+    assert memory.kept == []
+
+
+async def test_the_load_that_was_chosen_is_kept_for_next_time() -> None:
+    memory = FakeMemory()
+    app = app_on(desktop(), memory=memory)
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(PlanChanged(default_plan(model("Llama 3.1 8B")), is_model_new=True))
+        await pilot.pause()
+        await pilot.press("plus")
+    assert memory.kept == [("Llama 3.1 8B", 16384, None)]

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import gc
 import time
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.backlog import Line, is_remote, n_waiting
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
-from tui.messages import AsideDone, PlanChanged, SnapshotTaken
+from tui.messages import AsideDone, PlanChanged, SettingsChanged, SnapshotTaken
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
+from tui.settings_file import ReadSettings
+from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
     from probes.snapshot import Snapshot
     from tui.aside import Aside
     from tui.plan import Plan
+    from tui.plan_memory import PlanMemory, Recalled
     from tui.request import Request
     from tui.screens.study import Study
+    from tui.settings import Settings
 
 __all__ = ["PlimsollApp", "run_app"]
 
@@ -40,6 +46,10 @@ _BAD = 2
 """``Level.SPILLS``, without importing the estimator for it."""
 _SILENT_INTERVALS = 3
 _STUDY_DELAY_SECONDS = 0.15
+_THRIFTY_SECONDS = 5.0
+"""Between two readings on a slow line."""
+_KEEP_SECONDS = 2.0
+"""A plan that stands for so long is kept, should the app be ended without a chance to say so."""
 
 
 def _collect_again() -> None:
@@ -62,7 +72,7 @@ class PlimsollApp(App[None]):
         Binding("space", "toggle_pause", "pause"),
     ]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # wiring is given what it wires
         self,
         sources: Sequence[ProbeSource] = (),
         *,
@@ -74,6 +84,9 @@ class PlimsollApp(App[None]):
         sampler: Sampler | None = None,
         feed: SnapshotFeed | None = None,
         attention: Attention | None = None,
+        settings: ReadSettings | None = None,
+        memory: PlanMemory | None = None,
+        keep_settings: Callable[[Settings], None] | None = None,
         interval_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
@@ -84,12 +97,20 @@ class PlimsollApp(App[None]):
 
             plan = default_plan(model)
         self._desk = Desk(plan, to_local=to_local, clock=clock)
-        self._desk.interval_seconds = interval_seconds
+        self._interval_seconds = self._desk.interval_seconds = interval_seconds
         self._request, self._reading, self._model = request, reading, model
         self._feed = feed or SnapshotFeed()
         self._sampler = sampler
         self._attention = attention
         """Through which real probes are told what is looked at; None where they are not real."""
+        self._memory = memory
+        """Where the load that is planned is kept; None where it is not."""
+        self._keep_settings = keep_settings
+        """Writes them, and may raise OSError or ValueError; None where they last as long as the app."""
+        found = settings or ReadSettings()
+        self.settings = found.settings
+        self._complaints = found.complaints
+        self._line = Line()
         self._is_own_sampler = sampler is None and bool(sources)
         if self._is_own_sampler:
             from probes.sampler import Sampler  # noqa: PLC0415
@@ -103,10 +124,13 @@ class PlimsollApp(App[None]):
         """Whether the last verdict was; None before there was one, or after the plan was changed."""
         self._is_unread = False
         """The warning was shown, and is hidden only because nothing can be judged for now."""
+        self._is_plan_kept = True
+        """The plan has not changed since it was kept."""
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
 
     def get_default_screen(self) -> Screen[None]:
+        self._obey(self.settings)
         self._dashboard = Dashboard()
         if self._first is not None:
             self._desk.take(self._first)
@@ -127,9 +151,12 @@ class PlimsollApp(App[None]):
             self._reading.then(lambda found: self.post_message(AsideDone(lambda: self._take_model(found))))
         self.set_interval(max(1.0, self._desk.interval_seconds), self._notice_silence)
         self.call_after_refresh(_collect_again)
+        if self._memory is not None and self._reading is None and self._desk.plan is None:
+            self.call_after_refresh(self._recall, self._memory)
         self._show()
 
     def on_unmount(self) -> None:
+        self._keep_plan()
         self._feed.close()
         if self._is_own_sampler and self._sampler is not None:
             self._sampler.stop()
@@ -149,6 +176,17 @@ class PlimsollApp(App[None]):
 
     def on_aside_done(self, message: AsideDone) -> None:
         message.take()
+
+    def on_settings_changed(self, message: SettingsChanged) -> None:
+        self._obey(message.settings)
+        self._show()
+        if self._keep_settings is None:
+            self.tell("kept until you leave: there is no file for settings here")
+            return
+        try:
+            self._keep_settings(message.settings)
+        except (OSError, ValueError) as error:
+            self.tell(f"kept until you leave only: {error}")
 
     def on_plan_changed(self, message: PlanChanged) -> None:
         self._choose(message.plan, is_model_new=message.is_model_new)
@@ -186,11 +224,74 @@ class PlimsollApp(App[None]):
         if not trouble:
             self._asked_model = None
 
+    # What lasts
+
+    def _obey(self, settings: Settings) -> None:
+        """Look and pace are as these say from now on."""
+        self.settings = settings
+        for theme in THEMES:
+            if theme.name not in self.available_themes:
+                self.register_theme(theme)
+        complaints = self._complaints
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        else:
+            complaints = (*complaints, f"there is no theme {settings.theme[:40]!a}; {self.theme} is shown")
+        self._desk.complaints = complaints
+        self._desk.is_ascii = settings.ascii_only
+        self._be_thrifty(is_thrifty=settings.low_bandwidth == "on")
+
+    def _be_thrifty(self, *, is_thrifty: bool) -> None:
+        self._desk.is_thrifty = is_thrifty
+        seconds = max(self._interval_seconds, _THRIFTY_SECONDS) if is_thrifty else self._interval_seconds
+        if seconds != self._desk.interval_seconds:
+            self._desk.interval_seconds = seconds
+            if self._sampler is not None:
+                self._sampler.interval_seconds = seconds
+
+    def _mind_the_line(self) -> None:
+        """Where the terminal falls behind at the end of a slow line, say less."""
+        if self.settings.low_bandwidth != "auto" or self._desk.is_thrifty or not is_remote():
+            return
+        if self._line.is_slow(n_waiting(self._driver)):
+            self._be_thrifty(is_thrifty=True)
+            self.tell("the line is slow: fewer readings and no charts from now on")
+
+    def _recall(self, memory: PlanMemory) -> None:
+        """What was planned last, read on a thread aside after the first picture."""
+        from tui.aside import Aside  # noqa: PLC0415
+
+        def take(found: Recalled | EstimatorError | None) -> None:
+            self.post_message(AsideDone(lambda: self._take_recalled(found)))
+
+        Aside(memory.recall).then(take)
+
+    def _take_recalled(self, found: Recalled | EstimatorError | None) -> None:
+        if found is None or self._desk.plan is not None:
+            return
+        if isinstance(found, Exception):
+            self.tell(f"the last load is not shown again: {found}")
+            return
+        self._request = found.request
+        self._take_model(found.model)
+        self._is_plan_kept = True
+
+    def _keep_plan(self) -> None:
+        """For the next start, if it is another than the one that is kept."""
+        plan, model = self._desk.plan, self._desk.model
+        if self._memory is None or self._is_plan_kept or plan is None or model is None:
+            return
+        self._is_plan_kept = True
+        with suppress(OSError):  # a home that cannot be written to is none of the plan's business
+            self._memory.keep(plan, None if plan.model.quant == model.quant else plan.model.quant)
+
     # What goes down
 
     def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
         self._desk.choose(plan, is_model_new=is_model_new)
         self._was_bad = self._asked_model = None
+        self._is_plan_kept = False
+        self.set_timer(_KEEP_SECONDS, self._keep_plan)
         self._show()
 
     def _show(self) -> None:
@@ -201,6 +302,7 @@ class PlimsollApp(App[None]):
             if isinstance(screen, Frame):
                 screen.view = view
         self._attend()
+        self._mind_the_line()
         if self._is_studying or (work := self._desk.study_due(self._clock())) is None:
             return
         self._is_studying = True
@@ -249,6 +351,15 @@ class PlimsollApp(App[None]):
         screen.set_reactive(Frame.view, self._desk.view())
         self.push_screen(screen)
         self._attend(screen)
+
+    def action_show_settings(self) -> None:
+        from tui.screens.preferences import Preferences  # noqa: PLC0415
+
+        own = tuple(theme.name for theme in THEMES)
+        others = sorted(name for name in self.available_themes if name not in own)
+        screen = Preferences(self.settings, (*own, *others))
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
 
     def _attend(self, seen: Frame | None = None) -> None:
         """Let probes read what the screen shows that is seen, and no more."""

@@ -10,7 +10,16 @@ import gc
 import sys
 
 from tui.console import drop_output, is_coloured, writable
-from tui.flags import UsageError, app_parser, check_parser, flagged, plan_parser, shared_parser, snapshot_parser
+from tui.flags import (
+    DEFAULT_INTERVAL_SECONDS,
+    UsageError,
+    app_parser,
+    check_parser,
+    flagged,
+    plan_parser,
+    shared_parser,
+    snapshot_parser,
+)
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -83,7 +92,7 @@ def _run_snapshot(given: argparse.Namespace) -> int:
         raise UsageError("--processes is for --prometheus; text and JSON have all of them")
     sources = _sources(given)
     if given.is_followed:
-        return run_follow(sources, given.interval)
+        return run_follow(sources, given.interval or DEFAULT_INTERVAL_SECONDS)
     return run_snapshot(
         lambda: _take_one(sources),
         is_json=given.is_json,

@@ -79,9 +79,9 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--interval",
         type=_interval,
-        default=DEFAULT_INTERVAL_SECONDS,
+        default=None,
         metavar="SECONDS",
-        help="between two readings (default: 1)",
+        help="between two readings (default: 1, or as the settings say)",
     )
 
 

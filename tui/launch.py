@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
+from tui.flags import DEFAULT_INTERVAL_SECONDS
+from tui.plan_memory import PlanMemory
 from tui.terminal import leave_with_terminal
 
 if TYPE_CHECKING:
@@ -27,17 +29,30 @@ def run_app(
     sources: Sequence[ProbeSource],
     request: Request | None = None,
     *,
-    interval_seconds: float = 1.0,
+    interval_seconds: float | None = None,
     attention: Attention | None = None,
 ) -> int:
-    """Show the full-screen app until it is left, and return the exit status."""
+    """Show the full-screen app until it is left, and return the exit status.
+
+    Args:
+        sources: of the hardware meant.
+        request: the load to begin with; None for the one of last time.
+        interval_seconds: between two readings; None as the settings say.
+        attention: told what is looked at; None where the hardware is not this machine's.
+    """
     gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
     feed = SnapshotFeed()
-    sampler = Sampler(sources, feed, interval_seconds)
+    sampler = Sampler(sources, feed, DEFAULT_INTERVAL_SECONDS if interval_seconds is None else interval_seconds)
     sampler.start()
     reading = _read(request) if request is not None else None
     from tui.app import PlimsollApp  # noqa: PLC0415  # 130 ms, in which the drivers answer
+    from tui.settings_file import read_settings, settings_path, write_settings  # noqa: PLC0415
 
+    path = settings_path()
+    found = read_settings(path)
+    if interval_seconds is None:
+        interval_seconds = found.settings.interval_seconds
+        sampler.interval_seconds = interval_seconds
     leave_with_terminal(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
     app = PlimsollApp(
         sampler=sampler,
@@ -47,6 +62,9 @@ def run_app(
         request=request,
         reading=reading,
         attention=attention,
+        settings=found,
+        memory=PlanMemory() if attention is not None and found.settings.remember_plan else None,
+        keep_settings=lambda settings: write_settings(settings, path),
     )
     try:
         app.run()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.plan import Plan
+    from tui.settings import Settings
 
 
 class SnapshotTaken(Message, bubble=False):
@@ -30,6 +31,14 @@ class PlanChanged(Message):
     def __init__(self, plan: "Plan", *, is_model_new: bool = False) -> None:
         self.plan = plan
         self.is_model_new = is_model_new
+        super().__init__()
+
+
+class SettingsChanged(Message):
+    """The person has set something for good."""
+
+    def __init__(self, settings: "Settings") -> None:
+        self.settings = settings
         super().__init__()
 
 

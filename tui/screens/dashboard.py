@@ -43,6 +43,7 @@ class Dashboard(Frame):
         Binding("h", "app.show('timeline')", "history"),
         Binding("x", "app.show('explain')", "explain the estimate"),
         Binding("f", "app.show('notices')", "what could not be read"),
+        Binding("comma", "app.show_settings", "settings"),
         Binding("question_mark", "app.show('help')", "help"),
         *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),
         Binding("pagedown", "scroll_rows(8)", "further devices"),
@@ -133,4 +134,5 @@ def wants_of(view: View, width: int) -> Wants:
         has_plan=plan is not None,
         has_processes=bool(view.snapshot and view.snapshot.processes),
         n_quants=len({cell.quant for cell in view.cells}) or 7,
+        has_charts=not view.is_thrifty,
     )

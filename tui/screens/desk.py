@@ -49,6 +49,8 @@ class Desk:
         """As it was read; other quants are derived from it."""
         self.interval_seconds = 1.0
         self.is_paused = False
+        self.complaints: tuple[str, ...] = ()
+        self.is_ascii = self.is_thrifty = False
         self.silent_seconds: float | None = None
         self.trouble = ""
         """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
@@ -104,6 +106,9 @@ class Desk:
             when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
             interval_seconds=self.interval_seconds,
             is_paused=self.is_paused,
+            complaints=self.complaints,
+            is_ascii=self.is_ascii,
+            is_thrifty=self.is_thrifty,
             silent_seconds=self.silent_seconds,
         )
 

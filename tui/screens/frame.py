@@ -44,6 +44,7 @@ class Frame(Screen[None]):
 
     def watch_view(self, view: View) -> None:
         """Hand it down."""
+        self.set_class(view.is_ascii, "-ascii")
         for panel in self.query(Panel):
             panel.view = view
 

@@ -38,6 +38,7 @@ _GROUPS = (
         "Everywhere",
         (
             ("space", "pause, and go on"),
+            (",", "settings: look, pace and warnings"),
             ("/", "filter a list"),
             ("enter", "choose; on the dashboard: the warning has been read"),
             ("esc", "back"),

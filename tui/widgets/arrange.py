@@ -28,6 +28,7 @@ class Wants:
     has_plan: bool = False
     has_processes: bool = False
     n_quants: int = 7
+    has_charts: bool = True
 
 
 def is_tiny(size: Size) -> bool:
@@ -86,10 +87,12 @@ def _below(region: Region, wants: Wants) -> dict[str, Region]:
         return {}
     n_matrix = _FRAME + 1 + wants.n_quants
     if width >= _WIDEST and height < n_matrix + _BELOW_LINES + 2:
+        if not wants.has_charts:
+            return _columns(region, ("matrix", "processes"), (88 if wants.has_plan else 0,))
         thirds = (88, 56) if wants.has_plan else (0, width // 2)
         return _columns(region, ("matrix", "processes", "history"), thirds)
     places: dict[str, Region] = {}
-    if height >= n_matrix + _BELOW_LINES:
+    if height >= n_matrix + _BELOW_LINES and wants.has_charts:
         n_upper = max(n_matrix, (height + 1) // 2)
         places["history"] = Region(x, y + n_upper, width, height - n_upper)
         region = Region(x, y, width, n_upper)

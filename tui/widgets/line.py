@@ -37,7 +37,57 @@ def right_text(text: str, width: int) -> str:
     return " " * (width - cell_len(text)) + cut_text(text, width)
 
 
-def fit(line: Line, width: int) -> Line:
+_ASCII = str.maketrans(
+    {
+        **dict.fromkeys("█▉▊▋▌▓", "#"),
+        **dict.fromkeys("▍▎▏", "."),
+        **dict.fromkeys("┃│╽╿", "|"),
+        **dict.fromkeys("─╌┄", "-"),
+        **dict.fromkeys("└╰╭", "+"),
+        **dict.fromkeys("▁▂", "_"),
+        **dict.fromkeys("▃▄", "-"),
+        **dict.fromkeys("▅▆▇", "="),
+        "▒": "+",
+        "▞": "%",
+        "▚": "&",
+        "░": ".",
+        "»": ">",
+        "●": "*",
+        "▲": "^",
+        "◆": "!",
+        "✗": "x",
+        "▼": "v",
+        "⊖": "o",
+        "·": "-",
+        "–": "-",
+        "—": "-",
+        "±": "~",
+        "≈": "~",
+        "×": "x",
+        "°": " ",
+        "…": "~",
+        "↑": "^",
+        "↓": "v",
+        "←": "<",
+        "→": ">",
+        "\N{NO-BREAK SPACE}": " ",
+    }
+)
+"""One cell for one cell."""
+
+
+def ascii_line(line: Line) -> Line:
+    """The line in ASCII alone, cell for cell."""
+    return tuple((ascii_text(text), style) for text, style in line)
+
+
+def ascii_text(text: str) -> str:
+    """The same of one text."""
+    text = text.translate(_ASCII)
+    return text if text.isascii() else "".join(char if char.isascii() else "?" * cell_len(char) for char in text)
+
+
+def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
     """Cut or padded to exactly so many cells."""
     fitted: list[Run] = []
     left = width
@@ -49,7 +99,8 @@ def fit(line: Line, width: int) -> Line:
             fitted.append((text, style))
             left -= wide
         else:
-            fitted.append((fit_text(text, left), style))
+            cut = fit_text(text, left)
+            fitted.append((f"{cut[:-1]}~" if is_ascii else cut, style))
             left = 0
     if left > 0:
         fitted.append((" " * left, "text"))

@@ -102,6 +102,7 @@ def notices_of(view: View) -> list[Fault]:
         others = [fault for fault in faults if fault not in probes[:1]]
         said = f"no GPU found: {reason}; the engine would run on the CPU"
         return [Fault(probe="", message=said), *others]
+    faults += [Fault(probe="settings", message=complaint) for complaint in view.complaints]
     unknown = {device.key for device in snapshot.devices if snapshot.pool(device.pool_key) is None}
     return [fault for fault in faults if fault.device_key not in unknown]  # those are said in the device's own row
 
@@ -288,7 +289,7 @@ class _Table:
         return ((f"{said:<37}", "dim"),)
 
     def _spark(self, row: Row) -> Line:
-        if row.pool is None or self.view.snapshot is None:
+        if row.pool is None or self.view.snapshot is None or self.view.is_thrifty:
             return ()
         columns = self.view.history.columns(
             row.pool.key,

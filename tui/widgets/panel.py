@@ -15,7 +15,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.messages import ActionChosen
-from tui.widgets.line import Line, changed_spans, fit
+from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit
 from tui.widgets.view import View
 
 
@@ -54,6 +54,8 @@ class Panel(Widget):
 
         Lines may be made while the panel is being painted, when it is too late for the frame: so not at once.
         """
+        if self.view.is_ascii:
+            title, subtitle = ascii_text(title), ascii_text(subtitle)
         if title and self.border_title != title:
             self.call_later(setattr, self, "border_title", title)
         if self.border_subtitle != subtitle:
@@ -75,7 +77,10 @@ class Panel(Widget):
             self.refresh(*changed)
 
     def _made(self, size: Size) -> list[Line]:
-        made = [fit(line, size.width) for line in self.lines(self.view, size.width, size.height)[: size.height]]
+        said = self.lines(self.view, size.width, size.height)[: size.height]
+        if self.view.is_ascii:
+            said = [ascii_line(line) for line in said]
+        made = [fit(line, size.width, is_ascii=self.view.is_ascii) for line in said]
         return made + [fit((), size.width)] * (size.height - len(made))
 
     def on_click(self, event: events.Click) -> None:

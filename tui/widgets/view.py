@@ -39,5 +39,11 @@ class View:
     when: time.struct_time | None = None
     interval_seconds: float = 1.0
     is_paused: bool = False
+    complaints: tuple[str, ...] = ()
+    """What is the matter with the settings, a sentence each."""
+    is_ascii: bool = False
+    """Nothing but ASCII is drawn."""
+    is_thrifty: bool = False
+    """The line is slow: no charts."""
     silent_seconds: float | None = None
     """For how long no snapshot has come, where that is longer than it should be."""

@@ -1,0 +1,47 @@
+"""The load that was planned last, kept between two runs of the app. Imports the estimator only when it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from estimator.model import Model
+    from tui.plan import Plan
+    from tui.request import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """What was asked for last, with its model read again."""
+
+    request: Request
+    model: Model
+
+
+class PlanMemory:
+    """Of this machine, in the platform's place for state."""
+
+    def recall(self) -> Recalled | None:
+        """What was planned last; None where nothing was.
+
+        Raises:
+            EstimatorError: its model cannot be read any more.
+        """
+        from estimator.reader import read_model  # noqa: PLC0415  # 35 ms, after the first picture
+        from tui.remembered import host_name, last_request, state_path  # noqa: PLC0415
+
+        request = last_request(state_path(), host_name())
+        if request is None:
+            return None
+        return Recalled(request=request, model=read_model(request.source, request.quant))
+
+    def keep(self, plan: Plan, quant: str | None) -> None:
+        """Keep the plan; ``quant`` where it is not the file's own.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        from tui.remembered import host_name, remember, state_path  # noqa: PLC0415
+
+        remember(plan, quant, state_path(), host_name())

@@ -1,0 +1,116 @@
+"""What can be set for good, from its declaration; a change holds at once, and is written to the settings' file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
+
+from textual.binding import Binding, BindingType
+
+from tui.humanize import plain
+from tui.messages import SettingsChanged
+from tui.screens.browser import Browser
+from tui.settings import Settings, help_of, keys, type_of, value_of
+from tui.settings_file import settings_path, with_value
+from tui.widgets.line import fit_text
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from tui.widgets.line import Line
+
+_KEY_WIDTH = 28
+_VALUE_WIDTH = 20
+
+
+class Preferences(Browser):
+    TITLE_TEXT = "Settings"
+    HINTS: ClassVar = (("enter", "change"), ("del", "the default"), ("esc", "back"))
+    HAS_ABOUT = True
+    CAN_FILTER = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "choose", show=False),
+        Binding("delete,backspace", "reset", show=False),
+    ]
+
+    def __init__(self, settings: Settings, themes: tuple[str, ...]) -> None:
+        super().__init__()
+        self._settings = settings
+        self._themes = themes
+
+    def fill(self) -> None:
+        head = f"{'setting':<{_KEY_WIDTH}} {'value':<{_VALUE_WIDTH}} what it is"
+        self.listing.show([self._row(key) for key in keys()], head=((head, "dim"),))
+        self.describe(self.listing.cursor)
+
+    def describe(self, index: int) -> None:
+        key = keys()[index]
+        self.about.show((f"{key}: {help_of(key)}", "text"), (f"kept in {settings_path()}", "dim"))
+
+    def _row(self, key: str) -> Line:
+        value, default = value_of(self._settings, key), value_of(Settings(), key)
+        return (
+            (fit_text(key, _KEY_WIDTH) + " ", "text"),
+            (fit_text(plain(_text(value)), _VALUE_WIDTH) + " ", "strong" if value != default else "dim"),
+            (help_of(key), "dim"),
+        )
+
+    def choose(self, index: int) -> None:
+        key = keys()[index]
+        value, choices = value_of(self._settings, key), self._choices(key)
+        if choices:
+            place = choices.index(value) if value in choices else -1
+            self._set(key, choices[(place + 1) % len(choices)])
+            return
+        self.entry.value = str(value)
+        self.entry.placeholder = f"{key}: {help_of(key)}"
+        self.entry.display = True
+        self.entry.focus()
+
+    def _choices(self, key: str) -> tuple[Any, ...]:
+        """What the key goes through; nothing where it is typed."""
+        if key == "theme":
+            return self._themes
+        return (False, True) if type_of(key) is bool else get_args(type_of(key))
+
+    def action_choose(self) -> None:
+        self.listing.action_choose_row()
+
+    def action_reset(self) -> None:
+        key = keys()[self.listing.cursor]
+        self._set(key, value_of(Settings(), key))
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        key = keys()[self.listing.cursor]
+        try:
+            value = _typed(key, message.value.strip())
+            with_value(self._settings, key, value)
+        except ValueError as error:
+            self.about.show((str(error), "bad-bold"))
+            return
+        self._set(key, value)
+        self.action_go_back()
+
+    def _set(self, key: str, value: Any) -> None:
+        self._settings = with_value(self._settings, key, value)
+        self.post_message(SettingsChanged(self._settings))
+        self.fill()
+
+
+def _typed(key: str, text: str) -> Any:
+    """What was typed, as the setting takes it.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    make = type_of(key)
+    if make is str:
+        return text
+    try:
+        return make(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!a} is no {'whole number' if make is int else 'number'}") from None
+
+
+def _text(value: Any) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else str(value) or "none"
