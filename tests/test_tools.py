@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from machines import recorded_machine
 from test_machines import pool, printed
 
+from probes.accelerators import known_accelerators, named_accelerator
 from probes.access import Access
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
 from probes.snapshot import Device, Pool, Reading
@@ -302,3 +303,26 @@ def test_tool_that_fails_for_long_or_at_first_is_lost() -> None:
     tool.now_seconds += 60
     with pytest.raises(ProbeError, match="hl-smi cannot be run: ended with status 1"):
         probe.sample()
+
+
+# --- names
+
+
+@pytest.mark.parametrize(
+    ("text", "nominal_gib"),
+    [
+        (gaudi.parse("name, memory.total\nHL-225, 98304 MiB\n"), 96),
+        (gaudi.parse("name, memory.total\nHL-338, 131072 MiB\n"), 128),
+        (qualcomm.parse("QID 0\n\tSku Type:Pcie Pro\n"), 32),
+        (qualcomm.parse("QID 0\n\tSku Type:Pcie Standard\n"), 16),
+    ],
+)
+def test_name_is_that_of_a_known_product(text: Reading, nominal_gib: int) -> None:
+    known = named_accelerator(text.devices[0].name, known_accelerators())
+    assert known is not None
+    assert known.nominal_gib == nominal_gib
+
+
+def test_fourth_of_an_ultra_card_is_not_taken_for_the_card() -> None:
+    reading = qualcomm.parse("QID 0\n\tSku Type:Pcie Ultra\n")
+    assert named_accelerator(reading.devices[0].name, known_accelerators()) is None
