@@ -23,6 +23,7 @@ class Nvml:
         """``module`` is pynvml, or what stands in for it."""
         self.n_calls = 0
         self._module = module
+        self._driver: str | None = None
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Raises RefusedError, also where the binding or the driver is too old for the function."""
@@ -35,6 +36,17 @@ class Nvml:
             return getattr(function, "__wrapped__", function)(*arguments)
         except self._module.NVMLError as error:
             raise RefusedError(error.value) from error
+
+    def driver(self) -> str | None:
+        """``580.159.04``, asked for once."""
+        if self._driver is None:
+            self._driver = self.try_text("nvmlSystemGetDriverVersion")
+        return self._driver
+
+    def driver_version(self) -> tuple[int, int] | None:
+        """``(580, 159)``; None where the driver does not say."""
+        numbers = (self.driver() or "").split(".")[:2]
+        return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(str.isdecimal, numbers)) else None
 
     def text(self, name: str, *arguments: Any) -> str:
         return decoded(self.call(name, *arguments))

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from probes import nvml_codes as codes
-from probes.nvml_binding import Nvml, RefusedError, decoded
+from probes.nvml_binding import Nvml, RefusedError
 from probes.nvml_figures import UNSUPPORTED_SECONDS
-from probes.nvml_part import Part
+from probes.nvml_identity import ask_bus_address
+from probes.nvml_part import OF_BOARD, Part
 from probes.snapshot import Fault
 
 _MIG_SECONDS = 10.0
@@ -15,21 +16,36 @@ _SPLIT_INTO_NOTHING = (
     "GPU {index} is to be split (MIG) and is not yet: no program can use it until a part is made, "
     "`sudo nvidia-smi mig -i {index} -cgi ... -C`"
 )
+_DRIVER_HELD = (
+    "GPU {index}: {gibibytes:.1f} GiB of its memory are held by the driver and by no program: here the system manages "
+    "it, and gives it back late"
+)
+_NOTED_BYTES = 1 << 30
+"""So much held by the driver is worth a word (ASSUMED)."""
 
 
 class Card:
-    """One GPU by its number: whole, split into parts (MIG), or lost."""
+    """Opens a GPU, and opens it again after it was lost."""
 
-    def __init__(self, nvml: Nvml, clock: Callable[[], float], index: int) -> None:
+    def __init__(
+        self, nvml: Nvml, clock: Callable[[], float], index: int, *, host_total_bytes: int | None = None
+    ) -> None:
         self.lost_code: int | None = None
         """Why there is no handle; it is asked for anew at the next sample."""
         self._nvml = nvml
         self._clock = clock
         self._index = index
-        self._whole = Part(nvml, clock, index, key=f"nvidia:{index}", handle=None)
+        self._host_total_bytes = host_total_bytes
+        self._whole = self._new_whole(f"nvidia:{index}", None)
         self._split: list[Part] = []
-        self._is_split = False
+        self._is_split: bool | None = None
+        """None: not asked yet."""
         self._split_seconds = float("-inf")
+
+    @property
+    def failed_code(self) -> int | None:
+        """Why nothing of it could be read just now."""
+        return self.lost_code if self.lost_code is not None else self._whole.memory_code
 
     def read_memory(self) -> None:
         """Memory, and before that the handle where there is none."""
@@ -50,13 +66,18 @@ class Card:
         try:
             if kind == "split":
                 self._read_split()
-            elif kind == "temperature":
-                self._whole.read_temperature()
+            elif kind in OF_BOARD:
+                self._whole.read_of_board(kind)
             else:
+                if kind == "name":
+                    self._whole.read(kind)  # also of one that is split, for its parts
                 for part in self.parts():
                     part.read(kind)
         except RefusedError as refused:
             self._lose(refused.code)
+
+    def forget_details(self) -> None:
+        self._whole.forget_details()
 
     def parts(self) -> list[Part]:
         """What a program can allocate on: the GPU, or the parts into which it is split."""
@@ -69,29 +90,49 @@ class Card:
         if self._is_split and not self._split:
             yield self._fault(self._whole, _SPLIT_INTO_NOTHING, 0)
         for part in self.parts():
-            if part.memory_code is not None:
-                yield self._fault(part, codes.GPU.get(part.memory_code, codes.MEMORY_OTHERWISE), part.memory_code)
+            code = part.memory_code
+            if code == codes.NO_PERMISSION and self._is_split is None:
+                continue  # it may be split, and then only its parts can be read from inside a container
+            if code is not None:
+                yield self._fault(part, codes.GPU.get(code, codes.MEMORY_OTHERWISE), code)
+            held_bytes = part.driver_held_bytes()
+            if held_bytes is not None and held_bytes >= _NOTED_BYTES:
+                message = _DRIVER_HELD.format(index=self._index, gibibytes=held_bytes / (1 << 30))
+                yield Fault(probe="nvidia", device_key=part.key, message=message, is_note=True)
 
     def _fault(self, part: Part, sentence: str, code: int) -> Fault:
         return Fault(probe="nvidia", device_key=part.key, message=sentence.format(index=self._index, code=code))
 
     def _open(self) -> None:
         handle = self._nvml.call("nvmlDeviceGetHandleByIndex", self._index)
-        key = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=codes.LOST) or self._bus_id(handle)
+        key = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=codes.LOST) or self._bus_address(handle)
         if key != self._whole.key:
-            self._whole = Part(self._nvml, self._clock, self._index, key=key, handle=handle)
+            self._whole = self._new_whole(key, handle)
         self._whole.handle = handle
         self.lost_code = None
 
-    def _bus_id(self, handle: Any) -> str:
-        info = self._nvml.try_call("nvmlDeviceGetPciInfo", handle)
-        return f"nvidia:{self._index}" if info is None else decoded(info.busId)
+    def _new_whole(self, key: str, handle: Any) -> Part:
+        return Part(
+            self._nvml, self._clock, self._index, key=key, handle=handle, host_total_bytes=self._host_total_bytes
+        )
+
+    def _bus_address(self, handle: Any) -> str:
+        try:
+            return ask_bus_address(self._nvml, handle) or f"nvidia:{self._index}"
+        except RefusedError:
+            return f"nvidia:{self._index}"
+
+    def close(self) -> None:
+        """Drop the handles: they were of an NVML that was shut down since."""
+        self._whole.handle = None
+        self._split = []
+        self._split_seconds = float("-inf")
 
     def _lose(self, code: int) -> None:
         self.lost_code = code
         self._whole.lose()
         self._split = []
-        self._is_split = False
+        self._is_split = None
         self._split_seconds = float("-inf")
 
     def _read_split(self) -> None:

@@ -1,9 +1,11 @@
 """NVML's error codes (nvml.h, `nvmlReturn_t`), and what a user can do about each."""
 
+SUCCESS = 0
 UNINITIALIZED = 1
 INVALID_ARGUMENT = 2
 NOT_SUPPORTED = 3
 NO_PERMISSION = 4
+NOT_FOUND = 6
 DRIVER_NOT_LOADED = 9
 TIMEOUT = 10
 LIBRARY_NOT_FOUND = 12

@@ -10,16 +10,19 @@ UNSUPPORTED_SECONDS = 60.0
 """What a GPU has said not to support is not asked again before this."""
 _KEPT_SECONDS = 5.0
 """A figure that the driver then fails to give is shown for so long, with its age (ASSUMED)."""
+_REST = 20.0
+"""Where a figure has a period, it is not asked again before so many times what the answer took: 5 % of the time. The
+driver serialises all calls of all programs (flightlessmango/MangoHud #1307), so a dear call is dear for games too."""
 
 
 class Figures:
-    """Kind -> when it was asked for, and what was read."""
+    """Kind -> when it was read, and what was read."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._read: dict[str, tuple[float, Any]] = {}
-        self._unsupported: dict[str, float] = {}
-        """Kind -> until when it is not asked again."""
+        self._due: dict[str, float] = {}
+        """Kind -> when it is asked again: after its period, or when it may be supported after all."""
 
     def __contains__(self, kind: str) -> bool:
         return kind in self._read
@@ -39,14 +42,14 @@ class Figures:
         if kind not in self._read:
             self.refresh(kind, ask)
 
-    def refresh(self, kind: str, ask: Callable[[], Any]) -> None:
-        """Ask for it, unless the GPU has said not long ago that it does not know.
+    def refresh(self, kind: str, ask: Callable[[], Any], *, period_seconds: float = 0.0) -> None:
+        """Ask for it, unless it is too early: for its period, or since the GPU has said that it does not know.
 
         Raises:
             RefusedError: the GPU is lost (``codes.LOST``).
         """
         now_seconds = self._clock()
-        if self._unsupported.get(kind, now_seconds) > now_seconds:
+        if now_seconds < self._due.get(kind, now_seconds):
             return
         try:
             value = ask()
@@ -54,13 +57,22 @@ class Figures:
             if refused.code in codes.LOST:
                 raise
             if refused.code in codes.MISSING:
-                self._unsupported[kind] = now_seconds + UNSUPPORTED_SECONDS
-            if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > _KEPT_SECONDS:
+                self._due[kind] = now_seconds + UNSUPPORTED_SECONDS
+            if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > _KEPT_SECONDS + period_seconds:
                 self._read.pop(kind, None)
             return
-        self._read[kind] = (now_seconds, value)
+        self._read[kind] = (now_seconds, value)  # from the question on: how old an answer was, no driver says
+        if period_seconds:
+            answered_seconds = self._clock()
+            self._due[kind] = max(now_seconds + period_seconds, answered_seconds + _REST * (answered_seconds - now_seconds))
+
+    def hurry(self, kind: str, period_seconds: float) -> None:
+        """Let it be asked after this period instead of its own, for it has probably changed."""
+        read_seconds = self.read_seconds(kind)
+        if kind in self._read:
+            self._due[kind] = min(self._due.get(kind, read_seconds), read_seconds + period_seconds)
 
     def forget(self, *, but: frozenset[str]) -> None:
         """Forget all but the kinds that stay true of a GPU that was lost."""
         self._read = {kind: read for kind, read in self._read.items() if kind in but}
-        self._unsupported = {}
+        self._due = {}

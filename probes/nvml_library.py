@@ -1,32 +1,39 @@
-"""Whether there is an NVIDIA driver at all: its library, and GPUs that wait for one."""
+"""Whether there is an NVIDIA driver at all: its library, its kernel module, and GPUs that wait for one."""
 
 import ctypes
 import os
-import sys
+import re
+from collections.abc import Callable
+from typing import Any
 
+from probes import nvml_codes as codes
+from probes.access import Access
 from probes.errors import ProbeUnavailable
+from probes.pci import display_controllers
 from probes.sysfs import read_text
 
+_VENDOR = 0x10DE
+_MAPPED_BYTES = 4 * 1024**2
+"""Of /proc/self/maps: a process with 20 000 mappings (ASSUMED to be more than this one ever has)."""
 
-def load_library() -> None:
+
+def load_library(access: Access, load: Callable[[str], Any] = ctypes.CDLL) -> None:
     """Load the driver's library, which stays loaded: the binding finds it so.
 
     Raises:
         ProbeUnavailable: there is none, which is a fault only where an NVIDIA GPU waits for one.
     """
-    if sys.platform == "darwin":
-        raise ProbeUnavailable("no NVIDIA driver exists for macOS since 10.13", is_expected=True)
     errors = []
-    for name in _library_names():
+    for name in _library_names(access):
         try:
-            ctypes.CDLL(name)
+            load(name)
         except OSError as error:
             errors.append(str(error))
         else:
             return
     if any("No such file" not in error and "Could not find" not in error for error in errors):
         raise ProbeUnavailable(f"the NVIDIA driver's library is here and cannot be loaded: {errors[0]}")
-    if has_gpu("/"):
+    if has_gpu(access):
         raise ProbeUnavailable(
             "an NVIDIA GPU is here, but not NVIDIA's driver: install it; a container must be started with its GPUs "
             "(`--gpus all`)"
@@ -34,25 +41,44 @@ def load_library() -> None:
     raise ProbeUnavailable("no NVIDIA driver is here", is_expected=True)
 
 
-def _library_names() -> tuple[str, ...]:
+def _library_names(access: Access) -> tuple[str, ...]:
     """Where the binding looks, too."""
-    if os.name != "nt":
+    if access.system != "win32":
         return ("libnvidia-ml.so.1",)
-    windows = os.environ.get("WINDIR", "C:/Windows")
-    programs = os.environ.get("ProgramFiles", "C:/Program Files")  # noqa: SIM112 - so Windows spells it
+    windows = access.environment.get("WINDIR", "C:/Windows")
+    programs = access.environment.get("ProgramFiles", "C:/Program Files")  # noqa: SIM112 - so Windows spells it
     return (f"{windows}/System32/nvml.dll", f"{programs}/NVIDIA Corporation/NVSMI/nvml.dll")
 
 
-def has_gpu(root: str) -> bool:
+def has_gpu(access: Access) -> bool:
     """Whether the PCI bus has an NVIDIA display controller that is not kept for a virtual machine (Linux)."""
-    folder = os.path.join(root, "sys/bus/pci/devices")
-    try:
-        devices = [os.path.join(folder, name) for name in os.listdir(folder)]
-    except OSError:
-        return False
-    for device in devices:
-        if read_text(f"{device}/vendor") != "0x10de" or not (read_text(f"{device}/class") or "").startswith("0x03"):
-            continue
-        if os.path.basename(os.path.realpath(os.path.join(device, "driver"))) not in ("vfio-pci", "pci-stub"):
-            return True
-    return False
+    return any(one.driver not in ("vfio-pci", "pci-stub") for one in display_controllers(access, _VENDOR))
+
+
+def start_sentence(code: int, access: Access) -> str:
+    """Why NVML does not start, and what to do."""
+    if code == codes.VERSION_MISMATCH:
+        return _mismatch_sentence(access)
+    return codes.START.get(code, codes.START_OTHERWISE.format(code=code))
+
+
+def _mismatch_sentence(access: Access) -> str:
+    """Which of the two is the old one decides what helps: the library that this program holds, or the kernel's module."""
+    kernel = kernel_version(read_text(access.path("/proc/driver/nvidia/version")))
+    maps = read_text(access.path("/proc/self/maps"), _MAPPED_BYTES)
+    library = re.search(r"libnvidia-ml\.so\.(\d[\d.]*)( \(deleted\))?", maps or "")
+    if library is not None and (library[2] or (kernel is not None and _newer(kernel, library[1]))):
+        return "the NVIDIA driver was replaced while this program ran: start it again"
+    versions = f" (library {library[1]}, kernel module {kernel})" if library is not None and kernel is not None else ""
+    return f"{codes.START[codes.VERSION_MISMATCH]}{versions}"
+
+
+def kernel_version(text: str | None) -> str | None:
+    """``580.159.04`` of /proc/driver/nvidia/version, whose wording differs between the open and the closed module."""
+    found = re.search(r"NVRM version:.{0,200}?\b(\d{3,4}\.\d{1,4}(?:\.\d{1,4})?)\b", text or "")
+    return None if found is None else found[1]
+
+
+def _newer(one: str, other: str) -> bool:
+    """Whether the one version is the later: "580.159.04" and "580.95"."""
+    return [int(part) for part in one.split(".") if part] > [int(part) for part in other.split(".") if part]

@@ -1,4 +1,8 @@
-"""The memory of a GPU as NVML tells it: in its second version, in its first, or not at all where it is the host's."""
+"""The memory of a GPU as NVML tells it: in its second version, in its first, or not at all where it is the host's.
+
+Unified memory shows in three ways, each reported of a GB10: NOT_SUPPORTED (driver 580.173.02, XuehaiPan/nvitop pull 208,
+2026-08-07), a total of 0, or the host's own total (Syllo/nvtop pull 463, by an author without the machine).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,14 +25,15 @@ class Memory:
     reserved_bytes: int | None
     allocated_bytes: int | None
 
-    def pool(self, key: str, now_seconds: float) -> Pool:
+    def pool(self, key: str, now_seconds: float, *, driver_held_bytes: int | None = None) -> Pool:
+        """``driver_held_bytes``: what neither the driver counts as reserved nor any program holds."""
         free_bytes = min(self.free_bytes, self.total_bytes)
         return Pool(
             key=key,
             total_bytes=self.total_bytes,
             used_bytes=self.total_bytes - free_bytes,
             free_bytes=free_bytes,
-            reserved_bytes=self.reserved_bytes,
+            reserved_bytes=_added(self.reserved_bytes, driver_held_bytes),
             late_seconds=now_seconds - self.read_seconds,
         )
 
@@ -36,12 +41,16 @@ class Memory:
 class MemoryReader:
     """Reads the memory of one GPU, or of one of the parts into which it is split."""
 
-    def __init__(self, nvml: Nvml, clock: Callable[[], float]) -> None:
+    def __init__(self, nvml: Nvml, clock: Callable[[], float], host_total_bytes: int | None = None) -> None:
+        """``host_total_bytes``: all RAM of the machine, by which it is known again where a GPU reports it as its own."""
+        self.total_bytes: int | None = None
+        """Stays known when nothing can be read."""
         self.memory: Memory | None = None
         self.code: int | None = None
         """Why memory could not be read just now."""
         self._nvml = nvml
         self._clock = clock
+        self._host_total_bytes = host_total_bytes
         self._speaks_v1 = False
         self._unified_seconds: float | None = None
         """When the driver last said that there is no memory but the host's."""
@@ -73,8 +82,14 @@ class MemoryReader:
             elif self._unified_seconds is None:
                 self.code = refused.code
             return
-        self._unified_seconds = now_seconds if memory.total_bytes == 0 else None
-        self.memory = None if memory.total_bytes == 0 else memory
+        is_unified = memory.total_bytes == 0 or self._is_of_host(memory.total_bytes)
+        self._unified_seconds = now_seconds if is_unified else None
+        self.memory = None if is_unified else memory
+        self.total_bytes = None if is_unified else memory.total_bytes
+
+    def _is_of_host(self, total_bytes: int) -> bool:
+        """To the MiB: a card of 24 GiB in a host with 24 GiB of RAM reports another total than the kernel does."""
+        return self._host_total_bytes is not None and abs(total_bytes - self._host_total_bytes) < 1 << 20
 
     def _ask(self, handle: Any) -> Memory:
         asked_seconds = self._clock()  # not when the answer came: how old that was by then, no driver says
@@ -90,3 +105,9 @@ class MemoryReader:
         self._speaks_v1 = True
         # The first version counts as used what the driver keeps for itself, and does not tell the two apart.
         return Memory(asked_seconds, info.total, info.free, None, None)
+
+
+def _added(reserved_bytes: int | None, driver_held_bytes: int | None) -> int | None:
+    if driver_held_bytes is None:
+        return reserved_bytes
+    return (reserved_bytes or 0) + driver_held_bytes

@@ -5,18 +5,26 @@ from typing import Any
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
+from probes.nvml_details import KINDS as DETAIL_KINDS
+from probes.nvml_details import DetailsReader
 from probes.nvml_figures import Figures
-from probes.nvml_memory import MemoryReader
+from probes.nvml_identity import ask_bus_address, ask_instances, ask_model, part_name
+from probes.nvml_memory import Memory, MemoryReader
+from probes.nvml_processes import Listed, Shares, ask_processes, merged
+from probes.nvml_visibility import CudaDevice
 from probes.snapshot import HOST_POOL, Device, Pool, Process
 
 _MOST_BYTES = 1 << 45
 """No process holds 32 TiB: above that it is no figure."""
+_MOST_WATTS = 100_000
 _TEMPERATURE_GPU = 0
-_CLOCK_MEMORY = 2
-"""NVML_CLOCK_MEM of nvmlClockType_t."""
+_CLOCK_GRAPHICS, _CLOCK_MEMORY = 0, 2
+"""NVML_CLOCK_GRAPHICS and NVML_CLOCK_MEM of nvmlClockType_t."""
 _TRANSFERS_PER_CLOCK = 2
 """NVML's clock of the memory is half of its transfers: 10 501 MHz x 2 x 384 bits are the RTX 4090's 1 008 GB/s, 2 619
 MHz x 2 x 5 120 bits the H100's 3 352, and 14 001 MHz x 2 x 512 bits the RTX 5090's 1 792."""
+_ATS = 2
+"""NVML_DEVICE_ADDRESSING_MODE_ATS: processor and GPU share their page tables (Grace, GB10)."""
 
 _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.fromkeys(
     (50, 52, 53, 61, 62, 86, 87, 89, 90, 100, 101, 103, 110, 120, 121), 128
@@ -24,10 +32,41 @@ _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.from
 """By compute capability x 10: _ConvertSMVer2Cores in Common/helper_cuda.h of github.com/NVIDIA/cuda-samples; 110 is
 Thor, which CUDA 12 called 101. An H100 SXM has 16896 cores in 132 of them, a GB10 6144 in 48."""
 
-_STATIC = frozenset({"name", "cores", "capability", "bandwidth"})
+_STATIC = frozenset({"name", "cores", "capability", "bandwidth", "bus", "instances", "addressing", "model", "speed"})
 """Kinds that stay true of a GPU that was lost."""
-_LIVE = ("compute", "graphics", "utilization", "temperature", "power")
+_LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
+_LISTS_SECONDS = 3.0
+"""The lists of processes are the dearest calls: 4.5 ms for two (median of an RTX 4090 under driver 610.57,
+flightlessmango/MangoHud pull 2104), where memory takes 12 µs."""
+_CHANGED_SECONDS = 0.9
+"""But when memory moved they are asked for at the next second: whose it is, is what a user wants to know then."""
+_CHANGED_BYTES = 32 << 20
+"""Less than a CUDA context takes (ASSUMED: some 100 MiB)."""
+_HEAT_SECONDS = 0.9
+_LIVE = (*_LISTS, "utilization", "temperature", "power")
 """Kinds that change all the time: the oldest of them says how late a device's figures are."""
+
+OF_BOARD = frozenset({"temperature", "bus", "addressing", "speed", "bandwidth", "model", *DETAIL_KINDS})
+"""Kinds that a GPU tells also while it is split."""
+KINDS = (
+    "name",
+    "split",
+    *_LISTS,
+    "utilization",
+    "temperature",
+    "power",
+    "bus",
+    "limit",
+    "capability",
+    "cores",
+    "addressing",
+    "bandwidth",
+    "shares",
+    "instances",
+    "model",
+    "speed",
+)
+"""All that is read of a GPU beside memory and details. What a user misses most comes first."""
 
 
 class Part:
@@ -41,6 +80,7 @@ class Part:
         *,
         key: str,
         handle: Any,
+        host_total_bytes: int | None = None,
         chip: "Part | None" = None,
     ) -> None:
         self.key = key
@@ -50,55 +90,97 @@ class Part:
         self._index = index
         self._chip = chip
         """The GPU that this is a part of, which alone has a temperature."""
-        self._memory = MemoryReader(nvml, clock)
+        self._memory = MemoryReader(nvml, clock, host_total_bytes)
         self._figures = Figures(clock)
+        self._shares = Shares(nvml)
+        self._details = DetailsReader(nvml, clock)
+        self._listed_free_bytes = 0
+        """What was free when the processes were listed."""
 
     @property
     def memory_code(self) -> int | None:
         """Why memory could not be read just now."""
         return self._memory.code
 
+    @property
+    def is_unified(self) -> bool:
+        """Its memory is the host's."""
+        return self._memory.is_unified
+
     def lose(self) -> None:
         """Forget all figures, but not what stays true of the GPU."""
         self.handle = None
         self._memory.lose()
         self._figures.forget(but=_STATIC)
+        self._details.forget()
 
     # --- asking
 
     def read_memory(self) -> None:
         self._memory.read(self.handle)
+        memory = self._memory.memory
+        if memory is not None and abs(memory.free_bytes - self._listed_free_bytes) >= _CHANGED_BYTES:
+            for kind in _LISTS:
+                self._figures.hurry(kind, _CHANGED_SECONDS)
 
     def read(self, kind: str) -> None:
-        """One kind of figures."""
-        if kind == "name":
+        """One kind of figures. Raises RefusedError where the GPU is lost."""
+        if kind in _LISTS:
+            self._read_list(kind)
+        elif kind == "name":
             self._figures.once("name", lambda: self._nvml.text("nvmlDeviceGetName", self.handle))
-        elif kind == "compute":
-            self._figures.refresh("compute", lambda: self._ask_processes("Compute"))
-        elif kind == "graphics":
-            self._figures.refresh("graphics", lambda: self._ask_processes("Graphics"))
         elif kind == "cores":
             self._figures.once("cores", self._ask_multiprocessors)
         elif kind == "capability":
             self._figures.once("capability", self._ask_capability)
+        elif kind == "instances":
+            if self._chip is not None:
+                self._figures.once("instances", lambda: ask_instances(self._nvml, self.handle))
         elif self._chip is None:
-            self._read_of_chip(kind)
+            self._read_of_whole(kind)
 
-    def _read_of_chip(self, kind: str) -> None:
+    def _read_of_whole(self, kind: str) -> None:
         """What a part of a GPU does not have."""
         if kind == "utilization":
-            self._figures.refresh(
-                "utilization", lambda: self._nvml.call("nvmlDeviceGetUtilizationRates", self.handle).gpu
-            )
+            self._figures.refresh(kind, lambda: self._nvml.call("nvmlDeviceGetUtilizationRates", self.handle).gpu)
         elif kind == "power":
-            self._figures.refresh("power", lambda: self._nvml.call("nvmlDeviceGetPowerUsage", self.handle))
+            self._figures.refresh(
+                kind, lambda: self._nvml.call("nvmlDeviceGetPowerUsage", self.handle), period_seconds=_HEAT_SECONDS
+            )
+        elif kind == "shares":
+            if self._figures.value("compute") or self._figures.value("graphics"):
+                self._figures.refresh(kind, lambda: self._shares.ask(self.handle), period_seconds=_LISTS_SECONDS)
         elif kind == "limit":
-            self._figures.once("limit", lambda: self._nvml.call("nvmlDeviceGetEnforcedPowerLimit", self.handle))
-        elif kind == "bandwidth":
-            self._figures.once("bandwidth", self._ask_bandwidth)
+            self._figures.once(kind, lambda: self._nvml.call("nvmlDeviceGetEnforcedPowerLimit", self.handle))
 
-    def read_temperature(self) -> None:
-        self._figures.refresh("temperature", self._ask_temperature)
+    def read_of_board(self, kind: str) -> None:
+        """What a GPU tells also while it is split."""
+        if kind == "temperature":
+            self._figures.refresh(kind, self._ask_temperature, period_seconds=_HEAT_SECONDS)
+        elif kind == "bus":
+            self._figures.once(kind, lambda: ask_bus_address(self._nvml, self.handle))
+        elif kind == "addressing":
+            self._figures.once(kind, lambda: self._nvml.call("nvmlDeviceGetAddressingMode", self.handle))
+        elif kind == "speed":
+            self._figures.once(kind, self._ask_speed)
+        elif kind == "bandwidth":
+            self._figures.once(kind, self._ask_bandwidth)
+        elif kind == "model":
+            self._figures.once(kind, lambda: ask_model(self._nvml, self.handle))
+        elif kind in DETAIL_KINDS:
+            self._details.read(self.handle, kind, is_unified=self.is_unified)
+
+    def forget_details(self) -> None:
+        self._details.forget()
+
+    def _read_list(self, kind: str) -> None:
+        period_seconds = _CHANGED_SECONDS if self.is_unified else _LISTS_SECONDS
+        self._figures.refresh(
+            kind, lambda: ask_processes(self._nvml, self.handle, _LISTS[kind]), period_seconds=period_seconds
+        )
+        memory = self._memory.memory
+        if memory is not None and self._figures.read_seconds(kind) >= memory.read_seconds:
+            self._listed_free_bytes = memory.free_bytes
 
     def _ask_temperature(self) -> int:
         try:
@@ -108,17 +190,6 @@ class Part:
                 raise
             celsius = self._nvml.call("nvmlDeviceGetTemperature", self.handle, _TEMPERATURE_GPU)
         return celsius
-
-    def _ask_processes(self, kind: str) -> list[tuple[int, int | None]]:
-        function = f"nvmlDeviceGet{kind}RunningProcesses"
-        try:
-            listed = self._nvml.call(f"{function}_v3", self.handle)
-        except RefusedError as refused:
-            if refused.code != codes.FUNCTION_NOT_FOUND:
-                raise
-            # drivers before 510
-            listed = self._nvml.call(f"{function}_v2", self.handle)
-        return [(process.pid, process.usedGpuMemory) for process in listed]
 
     def _ask_capability(self) -> str:
         chip = self._chip or self
@@ -130,6 +201,12 @@ class Part:
         clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_MEMORY)
         width_bits: int = self._nvml.call("nvmlDeviceGetMemoryBusWidth", self.handle)
         return clock_mhz * _TRANSFERS_PER_CLOCK * width_bits / 8 / 1000 or None
+
+    def _ask_speed(self) -> float:
+        """Cores times clock, to compare it with others."""
+        n_cores: int = self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle)
+        clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_GRAPHICS)
+        return float(n_cores * clock_mhz)
 
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
@@ -146,55 +223,109 @@ class Part:
 
     def pool(self, now_seconds: float) -> Pool | None:
         memory = self._memory.memory
-        return None if memory is None else memory.pool(self.key, now_seconds)
+        if memory is None:
+            return None
+        return memory.pool(self.key, now_seconds, driver_held_bytes=self.driver_held_bytes())
+
+    def driver_held_bytes(self) -> int | None:
+        """What no program holds and is not free either, on machines whose system manages the GPU's memory.
+
+        nvml.h of nvmlDeviceGetMemoryInfo, of GPUs that are NUMA nodes (GH200, GB200): pages are "typically not
+        released" when a process ends. None on all others, and where the processes' part is not known.
+        """
+        memory = self._memory.memory
+        if memory is None or memory.allocated_bytes is None or self._board.value("addressing") != _ATS:
+            return None
+        held_bytes = self._held_bytes()
+        return None if held_bytes is None else max(0, memory.allocated_bytes - held_bytes)
+
+    def cuda_device(self) -> CudaDevice:
+        """By what CUDA knows it."""
+        chip = self._chip or self
+        return CudaDevice(
+            key=self.key,
+            bus_address=self._board.value("bus") or "",
+            parent_key=None if self._chip is None else chip.key,
+            instances=self._figures.value("instances"),
+            model=chip._figures.value("name") or "",
+            speed=chip._figures.value("speed") or 0.0,
+        )
 
     def device(self, now_seconds: float) -> Device:
         figures = self._figures
-        utilization_percent = figures.value("utilization")
-        power_milliwatts = figures.value("power")
-        limit_milliwatts = figures.value("limit")
-        chip = self._chip or self
+        live = [figures.read_seconds(kind) for kind in _LIVE if kind in figures]
         return Device(
             key=self.key,
-            name=figures.value("name") or "NVIDIA GPU",
+            name=self._name(),
             vendor="nvidia",
             index=self._index,
-            pool_key=HOST_POOL if self._memory.is_unified else self.key,
+            pool_key=HOST_POOL if self.is_unified else self.key,
             used_bytes=self._used_bytes(),
-            utilization_ratio=None if utilization_percent is None else min(1.0, utilization_percent / 100),
-            temperature_celsius=chip._figures.value("temperature"),
-            power_watts=None if power_milliwatts is None else power_milliwatts / 1000,
-            power_limit_watts=None if limit_milliwatts is None else limit_milliwatts / 1000,
+            utilization_ratio=_scaled(figures.value("utilization"), 100, 1.0),
+            temperature_celsius=self._board.value("temperature"),
+            power_watts=_scaled(figures.value("power"), 1000, _MOST_WATTS),
+            power_limit_watts=_scaled(figures.value("limit"), 1000, _MOST_WATTS),
             n_multiprocessors=figures.value("cores"),
-            bandwidth_gigabytes_per_second=figures.value("bandwidth"),
+            bandwidth_gigabytes_per_second=figures.value("bandwidth") or self._bandwidth_share(),
             compute_capability=figures.value("capability"),
-            late_seconds=max(
-                (now_seconds - figures.read_seconds(kind) for kind in _LIVE if kind in figures), default=0
-            ),
+            bus_address=self._board.value("bus"),
+            driver=(self._chip or self)._figures.value("model"),
+            parent_key=None if self._chip is None else self._chip.key,
+            details=(self._chip or self)._details.details(),
+            late_seconds=max((now_seconds - seconds for seconds in live), default=0),
         )
 
     def processes(self) -> Iterator[Process]:
+        shares = self._figures.value("shares") or {}
+        has_shares = "shares" in self._figures
         for pid, used_bytes in self._used_by_pid().items():
-            yield Process(pid=pid, device_key=self.key, used_bytes=used_bytes)
+            share = shares.get(pid, 0.0) if has_shares else None
+            yield Process(pid=pid, device_key=self.key, used_bytes=used_bytes, utilization_ratio=share)
+
+    @property
+    def _board(self) -> Figures:
+        """The figures of the GPU that this is, or is a part of."""
+        return (self._chip or self)._figures
+
+    def _name(self) -> str:
+        name: str | None = self._figures.value("name")
+        if self._chip is None or (name and "MIG" in name):
+            return name or "NVIDIA GPU"
+        memory = self._memory.memory
+        return part_name(self._chip._figures.value("name"), None if memory is None else memory.total_bytes)
+
+    def _bandwidth_share(self) -> float | None:
+        """Of a part: a slice of the memory is an eighth of its size and of its bandwidth (MIG user guide, "Terminology",
+        docs.nvidia.com/datacenter/tesla/mig-user-guide)."""
+        if self._chip is None:
+            return None
+        whole: float | None = self._chip._figures.value("bandwidth")
+        whole_bytes, own_bytes = self._chip._memory.total_bytes, self._memory.total_bytes
+        if whole is None or not whole_bytes or not own_bytes:
+            return None
+        return whole * max(1, min(8, round(8 * own_bytes / whole_bytes))) / 8
 
     def _used_by_pid(self) -> dict[int, int | None]:
-        """A program that draws and computes stands in both lists: it counts once, with the larger figure."""
-        used_by_pid: dict[int, int | None] = {}
         memory = self._memory.memory
-        most_bytes = _MOST_BYTES if memory is None else memory.total_bytes
-        listed = (self._figures.value("compute") or []) + (self._figures.value("graphics") or [])
-        for pid, reported_bytes in listed:
-            # Drivers 535.43 to 535.86 report garbage (XuehaiPan/nvitop #75), WSL 2**64 - 1 (Syllo/nvtop #432).
-            used_bytes = None if reported_bytes is None or reported_bytes > most_bytes else reported_bytes
-            before = used_by_pid.get(pid)
-            used_by_pid[pid] = used_bytes if before is None else max(before, used_bytes or 0)
-        return used_by_pid
+        lists: list[Listed] = [self._figures.value(kind) or () for kind in _LISTS]
+        return merged(lists, _MOST_BYTES if memory is None else memory.total_bytes)
 
     def _used_bytes(self) -> int | None:
-        memory = self._memory.memory
-        if not self._memory.is_unified:
-            return None if memory is None else memory.allocated_bytes
-        if "compute" not in self._figures and "graphics" not in self._figures:
+        if self.is_unified or self._board.value("addressing") == _ATS:
+            return self._held_bytes()
+        memory: Memory | None = self._memory.memory
+        return None if memory is None else memory.allocated_bytes
+
+    def _held_bytes(self) -> int | None:
+        """The sum of what processes hold; None where that is not known of any."""
+        if not any(kind in self._figures for kind in _LISTS):
             return None
         known = self._used_by_pid().values()
         return None if known and all(used is None for used in known) else sum(used or 0 for used in known)
+
+
+def _scaled(number: int | None, divisor: int, most: float) -> float | None:
+    """In the unit that is shown; None for what is no figure, such as 2**32 - 1."""
+    if number is None or number < 0 or number >= 0xFFFFFFFF:
+        return None
+    return min(most, number / divisor)

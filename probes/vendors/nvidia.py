@@ -3,165 +3,91 @@
 The functions and their codes are those of nvml.h (github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), reached through the
 binding nvidia-ml-py, which is imported when a driver's library is there to be loaded, and in this file only.
 
-A sample reads the memory of each GPU first, and then all else for as long as a time budget lasts, going on where it
-stopped at the sample before: so a driver that needs half a second a call still shows memory within seconds.
+Tried on simulated drivers, not on hardware of ours: what GB10, Jetson, Grace and sleeping laptops do is from public
+reports, each named where it is used.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from probes import nvml_codes as codes
 from probes.access import REAL, Access
-from probes.errors import ProbeLost, ProbeUnavailable
-from probes.nvml_binding import Nvml, RefusedError
-from probes.nvml_card import Card
+from probes.errors import ProbeUnavailable
 from probes.nvml_library import load_library
+from probes.nvml_session import Session
+from probes.nvml_sleep import Sleep
 from probes.probe import Probe
-from probes.snapshot import Fault, Reading, Version
+from probes.snapshot import Fault, Reading
+from probes.tegra import TegraProbe, is_tegra
 
-_BUDGET_SECONDS = 0.4
-"""For all but memory, in one sample. A driver that is well needs 1 to 40 ms for eight GPUs (ASSUMED from the median
-call times in github.com/flightlessmango/MangoHud/pull/2104)."""
-_RESTART_SECONDS = 30.0
-"""When all GPUs are lost, NVML is started anew so often: it holds on to a driver that was since unloaded."""
+_WOKEN = (
+    "{addresses} slept while another NVIDIA GPU is in use: NVIDIA's library wakes all GPUs when it starts, so it is "
+    "awake now"
+)
 
 
-def open_probe(access: Access = REAL) -> Probe:  # noqa: ARG001 - the library has no root
-    """NVML, started.
+def import_binding(access: Access) -> Any:
+    """The module pynvml, once the driver's library is loaded.
+
+    Raises:
+        ProbeUnavailable: there is none.
+    """
+    load_library(access)
+    import pynvml  # noqa: PLC0415 - deferred: 18 ms, which only those pay who have a driver
+
+    return pynvml
+
+
+def open_probe(access: Access = REAL, binding: Callable[[Access], Any] = import_binding) -> Probe:
+    """NVML, started, unless that would wake a GPU that sleeps.
 
     Raises:
         ProbeUnavailable: there is no driver, or it does not start; the message says what to do.
     """
-    load_library()
-    import pynvml  # noqa: PLC0415 - deferred: 18 ms, which only those pay who have a driver
-
-    return NvidiaProbe(pynvml)
+    try:
+        return NvidiaProbe(access, binding)
+    except ProbeUnavailable:
+        if is_tegra(access):
+            return TegraProbe(access)
+        raise
 
 
 class NvidiaProbe:
-    """The GPUs of one driver, by the numbers that it gives them."""
+    """The GPUs of one driver: asleep, or awake and read."""
 
-    def __init__(self, nvml: Any, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start NVML. ``nvml`` is the module pynvml, or what stands in for it."""
-        self._nvml = Nvml(nvml)
+    def __init__(
+        self, access: Access, binding: Callable[[Access], Any], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Raises ProbeUnavailable where there is no driver, or it does not start."""
+        self._access = access
+        self._binding = binding
         self._clock = clock
-        self._cards: list[Card] = []
-        self._steps: list[Callable[[], None]] = []
-        self._next_step = 0
-        self._count_seconds = float("-inf")
-        """When the GPUs may be counted again."""
-        self._versions: dict[str, str] = {}
-        self._all_lost_seconds: float | None = None
-        self._start()
+        self._sleep = Sleep(access, clock)
+        self._session: Session | None = None
+        self._woken: tuple[str, ...] = ()
+        if not self._sleep.sleeping():
+            self._session = self._open()
 
     def sample(self) -> Reading:
-        is_first = not self._cards
-        deadline = self._clock() + _BUDGET_SECONDS
-        if self._clock() >= self._count_seconds:
-            self._follow_count()
-        for card in self._cards:
-            card.read_memory()
-        # Where memory alone took long, it is shown before anything else is asked for the first time.
-        if not is_first or self._clock() < deadline:
-            self._read_others()
-        self._restart_if_all_lost()
-        return self._reading()
+        if self._session is None:
+            gpus = self._sleep.sleeping()
+            if gpus:
+                return self._sleep.reading(gpus)
+            self._session = self._open()
+        reading = self._session.sample()
+        if self._sleep.wants_to_let_go(reading):
+            self.close()
+        return reading if not self._woken else replace(reading, faults=(*reading.faults, self._note()))
 
     def close(self) -> None:
-        self._nvml.try_call("nvmlShutdown")
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
-    def _start(self) -> None:
-        try:
-            self._nvml.call("nvmlInit")
-        except RefusedError as refused:
-            raise ProbeUnavailable(codes.start_sentence(refused.code)) from refused
+    def _open(self) -> Session:
+        self._woken = self._sleep.woken()
+        return Session(self._binding(self._access), self._access, self._clock)
 
-    def _follow_count(self) -> None:
-        """GPUs come and go. A slow driver is asked seldom: not before ten times what the answer took."""
-        asked_seconds = self._clock()
-        try:
-            n_cards = self._nvml.call("nvmlDeviceGetCount")
-        except RefusedError as refused:
-            raise ProbeLost(codes.start_sentence(refused.code)) from refused
-        answered_seconds = self._clock()
-        self._count_seconds = answered_seconds + 10 * (answered_seconds - asked_seconds)
-        if n_cards != len(self._cards):
-            # The numbers may have moved to other GPUs, so all are opened anew.
-            self._cards = [Card(self._nvml, self._clock, index) for index in range(n_cards)]
-            self._steps = [*_steps(self._cards), self._read_versions]
-            self._next_step = 0
-
-    def _read_others(self) -> None:
-        """As many steps as the budget allows, at least one that asks the driver, and each at most once."""
-        deadline = self._clock() + _BUDGET_SECONDS
-        n_calls = self._nvml.n_calls
-        for _ in range(len(self._steps)):
-            step = self._steps[self._next_step]
-            self._next_step = (self._next_step + 1) % len(self._steps)
-            step()
-            if self._nvml.n_calls > n_calls and self._clock() >= deadline:
-                return
-
-    def _read_versions(self) -> None:
-        if "NVIDIA driver" not in self._versions:
-            driver = self._nvml.try_text("nvmlSystemGetDriverVersion")
-            if driver:
-                self._versions["NVIDIA driver"] = driver
-        if "CUDA" not in self._versions:
-            cuda = self._nvml.try_call("nvmlSystemGetCudaDriverVersion_v2")
-            if cuda:
-                # CUDA_VERSION of cuda.h: 1000 x major + 10 x minor
-                self._versions["CUDA"] = f"{cuda // 1000}.{cuda % 1000 // 10}"
-
-    def _restart_if_all_lost(self) -> None:
-        """A driver that was unloaded and loaded again is found only by a fresh start. No call is in flight here."""
-        if not self._cards or any(card.lost_code is None for card in self._cards):
-            self._all_lost_seconds = None
-            return
-        now_seconds = self._clock()
-        if self._all_lost_seconds is None:
-            self._all_lost_seconds = now_seconds
-        elif now_seconds - self._all_lost_seconds >= _RESTART_SECONDS:
-            self._all_lost_seconds = None
-            self._nvml.try_call("nvmlShutdown")
-            try:
-                self._start()
-            except ProbeUnavailable as error:
-                raise ProbeLost(str(error)) from error
-
-    def _reading(self) -> Reading:
-        now_seconds = self._clock()
-        parts = [part for card in self._cards for part in card.parts()]
-        faults = [fault for card in self._cards for fault in card.faults()]
-        if not self._cards:
-            faults.append(Fault(probe="nvidia", message="the NVIDIA driver works, and has no GPU now", is_note=True))
-        return Reading(
-            pools=tuple(pool for part in parts if (pool := part.pool(now_seconds)) is not None),
-            devices=tuple(part.device(now_seconds) for part in parts),
-            processes=tuple(process for part in parts for process in part.processes()),
-            faults=tuple(faults),
-            versions=tuple(Version(name=name, value=value) for name, value in self._versions.items()),
-            taken_seconds=now_seconds,
-        )
-
-
-def _steps(cards: Iterable[Card]) -> Iterator[Callable[[], None]]:
-    """What a user misses most comes first, and each kind for all GPUs before the next kind."""
-    cards = tuple(cards)
-    for kind in (
-        "name",
-        "split",
-        "compute",
-        "graphics",
-        "utilization",
-        "temperature",
-        "power",
-        "limit",
-        "capability",
-        "cores",
-        "bandwidth",
-    ):
-        for card in cards:
-            yield partial(card.read, kind)
+    def _note(self) -> Fault:
+        return Fault(probe="nvidia", message=_WOKEN.format(addresses=", ".join(self._woken)), is_note=True)
