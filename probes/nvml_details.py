@@ -7,6 +7,7 @@ fan takes 0.14 ms (flightlessmango/MangoHud pull 2104); a field of counters cost
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from probes import nvml_codes as codes
@@ -44,7 +45,19 @@ _REASONS = {
     0x400: "low utilization or voltage reliability",
 }
 
-KINDS = ("clocks", "throttle", "memory use", "heat", "pcie", "traffic", "ecc", "counters", "links", "link traffic", "fan")
+KINDS = (
+    "clocks",
+    "throttle",
+    "memory use",
+    "heat",
+    "pcie",
+    "traffic",
+    "ecc",
+    "counters",
+    "links",
+    "link traffic",
+    "fan",
+)
 """The kinds that a details reader knows, what is watched most first."""
 
 
@@ -102,7 +115,7 @@ class DetailsReader:
         graphics = self._nvml.call("nvmlDeviceGetClockInfo", handle, _CLOCK_GRAPHICS)
         memory = self._number("nvmlDeviceGetClockInfo", handle, _CLOCK_MEMORY)
         for name, clock in (("most graphics", _CLOCK_GRAPHICS), ("most memory", _CLOCK_MEMORY)):
-            self._figures.once(name, lambda clock=clock: self._nvml.call("nvmlDeviceGetMaxClockInfo", handle, clock))
+            self._figures.once(name, partial(self._nvml.call, "nvmlDeviceGetMaxClockInfo", handle, clock))
         return {
             "graphics_clock_megahertz": graphics,
             "memory_clock_megahertz": memory,
@@ -170,7 +183,9 @@ class DetailsReader:
 
     def _ask_heat(self, handle: Any) -> dict[str, Any]:
         # 0 where there is no such sensor, as on GeForce cards (ASSUMED: no memory is at 0 °C in use)
-        return {"memory_temperature_celsius": self._fields(handle, (_MEMORY_TEMPERATURE,)).get(_MEMORY_TEMPERATURE) or None}
+        return {
+            "memory_temperature_celsius": self._fields(handle, (_MEMORY_TEMPERATURE,)).get(_MEMORY_TEMPERATURE) or None
+        }
 
     def _ask_links(self, handle: Any) -> dict[str, Any]:
         n_links = 0

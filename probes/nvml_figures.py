@@ -64,7 +64,9 @@ class Figures:
         self._read[kind] = (now_seconds, value)  # from the question on: how old an answer was, no driver says
         if period_seconds:
             answered_seconds = self._clock()
-            self._due[kind] = max(now_seconds + period_seconds, answered_seconds + _REST * (answered_seconds - now_seconds))
+            self._due[kind] = max(
+                now_seconds + period_seconds, answered_seconds + _REST * (answered_seconds - now_seconds)
+            )
 
     def hurry(self, kind: str, period_seconds: float) -> None:
         """Let it be asked after this period instead of its own, for it has probably changed."""

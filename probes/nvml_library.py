@@ -1,7 +1,6 @@
 """Whether there is an NVIDIA driver at all: its library, its kernel module, and GPUs that wait for one."""
 
 import ctypes
-import os
 import re
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +45,7 @@ def _library_names(access: Access) -> tuple[str, ...]:
     if access.system != "win32":
         return ("libnvidia-ml.so.1",)
     windows = access.environment.get("WINDIR", "C:/Windows")
-    programs = access.environment.get("ProgramFiles", "C:/Program Files")  # noqa: SIM112 - so Windows spells it
+    programs = access.environment.get("ProgramFiles", "C:/Program Files")
     return (f"{windows}/System32/nvml.dll", f"{programs}/NVIDIA Corporation/NVSMI/nvml.dll")
 
 
@@ -63,7 +62,7 @@ def start_sentence(code: int, access: Access) -> str:
 
 
 def _mismatch_sentence(access: Access) -> str:
-    """Which of the two is the old one decides what helps: the library that this program holds, or the kernel's module."""
+    """What helps depends on which of the two is old: the library that this program holds, or the kernel's module."""
     kernel = kernel_version(read_text(access.path("/proc/driver/nvidia/version")))
     maps = read_text(access.path("/proc/self/maps"), _MAPPED_BYTES)
     library = re.search(r"libnvidia-ml\.so\.(\d[\d.]*)( \(deleted\))?", maps or "")

@@ -1,7 +1,7 @@
 """The memory of a GPU as NVML tells it: in its second version, in its first, or not at all where it is the host's.
 
-Unified memory shows in three ways, each reported of a GB10: NOT_SUPPORTED (driver 580.173.02, XuehaiPan/nvitop pull 208,
-2026-08-07), a total of 0, or the host's own total (Syllo/nvtop pull 463, by an author without the machine).
+Unified memory shows in three ways, each reported of a GB10: NOT_SUPPORTED (driver 580.173.02, XuehaiPan/nvitop pull
+208, 2026-08-07), a total of 0, or the host's own total (Syllo/nvtop pull 463, by an author without the machine).
 """
 
 from collections.abc import Callable
@@ -42,7 +42,7 @@ class MemoryReader:
     """Reads the memory of one GPU, or of one of the parts into which it is split."""
 
     def __init__(self, nvml: Nvml, clock: Callable[[], float], host_total_bytes: int | None = None) -> None:
-        """``host_total_bytes``: all RAM of the machine, by which it is known again where a GPU reports it as its own."""
+        """``host_total_bytes``: all RAM of the machine, to know it again where a GPU reports it as its own."""
         self.total_bytes: int | None = None
         """Stays known when nothing can be read."""
         self.memory: Memory | None = None

@@ -32,7 +32,20 @@ _CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.from
 """By compute capability x 10: _ConvertSMVer2Cores in Common/helper_cuda.h of github.com/NVIDIA/cuda-samples; 110 is
 Thor, which CUDA 12 called 101. An H100 SXM has 16896 cores in 132 of them, a GB10 6144 in 48."""
 
-_STATIC = frozenset({"name", "cores", "capability", "bandwidth", "bus", "instances", "addressing", "model", "speed"})
+_STATIC = frozenset(
+    {
+        "name",
+        "cores",
+        "gpu cores",
+        "capability",
+        "bandwidth",
+        "bus",
+        "instances",
+        "addressing",
+        "model",
+        "speed",
+    }
+)
 """Kinds that stay true of a GPU that was lost."""
 _LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
 _LISTS_SECONDS = 3.0
@@ -63,10 +76,11 @@ KINDS = (
     "bandwidth",
     "shares",
     "instances",
-    "model",
-    "speed",
 )
-"""All that is read of a GPU beside memory and details. What a user misses most comes first."""
+"""All that is read of each GPU beside memory and details. What a user misses most comes first."""
+WINDOWS_KINDS = ("model",)
+SEVERAL_KINDS = ("speed",)
+"""Read where there are several GPUs, to know which CUDA takes for the fastest."""
 
 
 class Part:
@@ -204,9 +218,15 @@ class Part:
 
     def _ask_speed(self) -> float:
         """Cores times clock, to compare it with others."""
-        n_cores: int = self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle)
         clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_GRAPHICS)
-        return float(n_cores * clock_mhz)
+        return float(self._n_gpu_cores() * clock_mhz)
+
+    def _n_gpu_cores(self) -> int:
+        n_cores: int | None = self._figures.value("gpu cores")
+        if n_cores is None:
+            self._figures.once("gpu cores", lambda: self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle))
+            n_cores = self._figures.value("gpu cores")
+        return n_cores or 0
 
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
@@ -216,8 +236,7 @@ class Part:
         cores_each = _CORES_PER_MULTIPROCESSOR.get(int(capability.replace(".", ""))) if capability else None
         if cores_each is None:
             return None
-        n_cores: int = self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle)
-        return n_cores // cores_each or None
+        return self._n_gpu_cores() // cores_each or None
 
     # --- telling
 
@@ -295,8 +314,10 @@ class Part:
         return part_name(self._chip._figures.value("name"), None if memory is None else memory.total_bytes)
 
     def _bandwidth_share(self) -> float | None:
-        """Of a part: a slice of the memory is an eighth of its size and of its bandwidth (MIG user guide, "Terminology",
-        docs.nvidia.com/datacenter/tesla/mig-user-guide)."""
+        """Of a part: a slice of the memory is an eighth of its size and of its bandwidth.
+
+        MIG user guide, "Terminology" (docs.nvidia.com/datacenter/tesla/mig-user-guide).
+        """
         if self._chip is None:
             return None
         whole: float | None = self._chip._figures.value("bandwidth")

@@ -16,7 +16,7 @@ from probes.nvml_binding import Nvml, RefusedError
 from probes.nvml_card import Card
 from probes.nvml_details import KINDS as DETAIL_KINDS
 from probes.nvml_library import start_sentence
-from probes.nvml_part import KINDS, Part
+from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part
 from probes.nvml_processes import Namespace
 from probes.nvml_visibility import DEVICE_ORDER, VISIBLE_DEVICES, Visibility, visibility
 from probes.snapshot import HOST_POOL, Device, Fault, Process, Reading, Version
@@ -104,9 +104,13 @@ class Session:
                 Card(self._nvml, self._clock, index, host_total_bytes=self._host_total_bytes)
                 for index in range(n_cards)
             ]
-            self._steps = [*_steps(self._cards, KINDS), self._read_versions]
+            self._steps = [self._read_versions, *_steps(self._cards, self._kinds())]
             self._detail_steps = list(_steps(self._cards, DETAIL_KINDS))
             self._next_step = self._next_detail = 0
+
+    def _kinds(self) -> tuple[str, ...]:
+        windows = WINDOWS_KINDS if self._access.system == "win32" else ()
+        return (*KINDS, *windows, *(SEVERAL_KINDS if len(self._cards) > 1 else ()))
 
     def _read_others(self) -> None:
         self._next_step = self._read_some(self._steps, self._next_step)

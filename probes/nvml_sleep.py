@@ -34,6 +34,7 @@ class Sleep:
         self._clock = clock
         self._known: dict[str, Device] = {}
         """Address -> what it was when it was awake."""
+        self._sizes: dict[str, int] = {}
         self._names: dict[str, str | None] = {}
         self._idle_seconds: float | None = None
         """Since when nobody uses any of them."""
@@ -157,7 +158,7 @@ def pci_name(access: Access, device_id: str) -> str | None:
 
 
 def product_name(text: str) -> str:
-    """``AD107M [GeForce RTX 4060 Max-Q / Mobile]`` -> ``NVIDIA GeForce RTX 4060 Laptop GPU``, as the driver names it."""
+    """``AD107M [GeForce RTX 4060 Max-Q / Mobile]`` -> ``NVIDIA GeForce RTX 4060 Laptop GPU``, the driver's name."""
     product = re.search(r"\[([^\]]+)\]", text)
     name = product[1] if product is not None else text
     is_mobile = re.search(r"\b(Mobile|Max-Q)\b", name) is not None

@@ -1,7 +1,7 @@
-"""The GPU of a Jetson module, as far as its kernel tells it in files: NVML knows little of it, and on JetPack 5 nothing.
+"""The GPU of a Jetson module, as far as its kernel tells it in files: NVML knows little of it, on JetPack 5 nothing.
 
-Built from documents, nothing recorded by us: rbonghi/jetson_stats (jtop/core/gpu.py and memory.py, read through
-../reference in 2026-11), nicolargo/glances pull 3580, XuehaiPan/nvitop #168. ``load`` is in tenths of a per cent;
+Built from documents, nothing recorded by us: rbonghi/jetson_stats (jtop/core/gpu.py and memory.py, 2026-07),
+nicolargo/glances pull 3580, XuehaiPan/nvitop #168. ``load`` is in tenths of a per cent;
 ``NvMapMemUsed`` is there on modules up to Orin, and not on Thor (rbonghi/jetson_stats pull 849).
 """
 

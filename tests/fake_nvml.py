@@ -58,6 +58,8 @@ class FakeGpu:
             if part is None:
                 raise NvmlError(6)
             return part
+        if name not in self.answers:
+            raise NvmlError(NOT_SUPPORTED)
         return self.answers[name]
 
     def _memory_info(self, *, is_v2: bool) -> SimpleNamespace:

@@ -27,10 +27,13 @@ from fake_mac import FakeMac
 from fake_nvml import FakeNvml, used_by
 
 from probes.access import Access, Load
+from probes.errors import ProbeUnavailable
+from probes.nvml_library import load_library
+from probes.presence import MISSING
 from probes.probe import Probe, ProbeSource, real_sources
 from probes.sampler import take_one
 from probes.snapshot import Snapshot
-from probes.vendors.nvidia import NvidiaProbe
+from probes.vendors.nvidia import open_probe
 
 FOLDER = Path(__file__).parent / "machines"
 PATIENCE_SECONDS = 30.0
@@ -52,15 +55,28 @@ class RecordedMachine:
         return take_one(self.sources(), PATIENCE_SECONDS)
 
     def _with_nvml(self, source: ProbeSource) -> ProbeSource:
-        nvml = self.described.get("nvml")
-        if source.name != "nvidia" or nvml is None:
+        if source.name != "nvidia":
             return source
-        fake = nvml_of(nvml)
+        nvml = self.described.get("nvml")
+        fake = None if nvml is None else nvml_of(nvml)
+
+        def binding(access: Access) -> Any:
+            if fake is None:
+                load_library(access, no_library)
+            return fake
 
         def open_nvidia() -> Probe:
-            return NvidiaProbe(fake)
+            reason = MISSING["nvidia"](self.access)
+            if reason is not None and fake is None:
+                raise ProbeUnavailable(reason, is_expected=True)
+            return open_probe(self.access, binding)
 
         return ProbeSource(name=source.name, open=open_nvidia, describe_process=source.describe_process)
+
+
+def no_library(name: str) -> None:
+    """What the loader says where the driver's library is not installed."""
+    raise OSError(f"{name}: cannot open shared object file: No such file or directory")
 
 
 def recorded_machine(name: str, folder: Path) -> RecordedMachine:

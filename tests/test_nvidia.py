@@ -17,10 +17,13 @@ from fake_nvml import (
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probes.access import Access
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.nvml_library import has_gpu
 from probes.snapshot import HOST_POOL, Reading
 from probes.vendors.nvidia import NvidiaProbe
+
+NOWHERE = Access(root="/nonexistent", system="linux", environment={})
 
 
 @pytest.fixture
@@ -28,8 +31,8 @@ def nvml() -> FakeNvml:
     return FakeNvml()
 
 
-def probe_of(nvml: FakeNvml) -> NvidiaProbe:
-    return NvidiaProbe(nvml, clock=lambda: nvml.seconds)
+def probe_of(nvml: FakeNvml, access: Access = NOWHERE) -> NvidiaProbe:
+    return NvidiaProbe(access, lambda _: nvml, clock=lambda: nvml.seconds)
 
 
 def read(nvml: FakeNvml) -> Reading:
@@ -199,7 +202,7 @@ def test_text_is_taken_from_below_the_decorator_that_decodes_strictly(nvml: Fake
 
 def test_bus_address_stands_in_for_a_missing_uuid(nvml: FakeNvml) -> None:
     nvml.gpus[0].refusals["nvmlDeviceGetUUID"] = NOT_SUPPORTED
-    assert read(nvml).devices[0].key == "00000000:01:00.0"
+    assert read(nvml).devices[0].key == "0000:01:00.0"
 
 
 # --- processes
@@ -440,11 +443,11 @@ def test_gpu_without_driver_is_found_on_the_bus(
     tmp_path: Path, vendor: str, class_code: str, driver: str, is_here: bool
 ) -> None:
     pci_device(tmp_path, vendor, class_code, driver)
-    assert has_gpu(str(tmp_path)) is is_here
+    assert has_gpu(Access(root=str(tmp_path))) is is_here
 
 
 def test_machine_without_pci_has_no_gpu(tmp_path: Path) -> None:
-    assert not has_gpu(str(tmp_path))
+    assert not has_gpu(Access(root=str(tmp_path)))
 
 
 def test_the_bandwidth_is_clock_times_width(nvml: FakeNvml) -> None:
