@@ -45,8 +45,7 @@ class Nvml:
 
     def driver_version(self) -> tuple[int, int] | None:
         """``(580, 159)``; None where the driver does not say."""
-        numbers = (self.driver() or "").split(".")[:2]
-        return (int(numbers[0]), int(numbers[1])) if len(numbers) == 2 and all(map(str.isdecimal, numbers)) else None
+        return version_numbers(self.driver())
 
     def text(self, name: str, *arguments: Any) -> str:
         return decoded(self.call(name, *arguments))
@@ -67,3 +66,10 @@ class Nvml:
 
 def decoded(text: str | bytes) -> str:
     return text.decode(errors="replace") if isinstance(text, bytes) else text
+
+
+def version_numbers(text: str | None) -> tuple[int, int] | None:
+    """The first two numbers of a driver's version."""
+    numbers = (text or "").split(".")[:2]
+    is_version = len(numbers) == 2 and all(number.isascii() and number.isdigit() for number in numbers)
+    return (int(numbers[0][:9]), int(numbers[1][:9])) if is_version else None

@@ -1,9 +1,6 @@
 """Whether there is an NVIDIA driver at all: its library, its kernel module, and GPUs that wait for one."""
 
-import ctypes
 import re
-from collections.abc import Callable
-from typing import Any
 
 from probes import nvml_codes as codes
 from probes.access import Access
@@ -16,7 +13,7 @@ _MAPPED_BYTES = 4 * 1024**2
 """Of /proc/self/maps: a process with 20 000 mappings (ASSUMED to be more than this one ever has)."""
 
 
-def load_library(access: Access, load: Callable[[str], Any] = ctypes.CDLL) -> None:
+def load_library(access: Access) -> None:
     """Load the driver's library, which stays loaded: the binding finds it so.
 
     Raises:
@@ -25,7 +22,7 @@ def load_library(access: Access, load: Callable[[str], Any] = ctypes.CDLL) -> No
     errors = []
     for name in _library_names(access):
         try:
-            load(name)
+            access.load(name)
         except OSError as error:
             errors.append(str(error))
         else:

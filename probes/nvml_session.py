@@ -12,7 +12,7 @@ from typing import Any
 from probes import nvml_codes as codes
 from probes.access import Access
 from probes.errors import ProbeLost, ProbeUnavailable
-from probes.nvml_binding import Nvml, RefusedError
+from probes.nvml_binding import Nvml, RefusedError, version_numbers
 from probes.nvml_card import Card
 from probes.nvml_details import KINDS as DETAIL_KINDS
 from probes.nvml_library import start_sentence
@@ -196,7 +196,13 @@ class Session:
     def _visibility(self) -> Visibility:
         devices = [part.cuda_device() for card in self._cards if card.lost_code is None for part in card.parts()]
         environment = self._access.environment
-        return visibility(devices, environment.get(VISIBLE_DEVICES), environment.get(DEVICE_ORDER))
+        version = version_numbers(self._versions.get("NVIDIA driver"))
+        return visibility(
+            devices,
+            environment.get(VISIBLE_DEVICES),
+            environment.get(DEVICE_ORDER),
+            driver_major=None if version is None else version[0],
+        )
 
     def _device(self, part: Part, seen: Visibility, now_seconds: float) -> Device:
         device = part.device(now_seconds)

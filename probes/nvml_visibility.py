@@ -1,9 +1,9 @@
 """Which GPUs a CUDA program that is started from this shell would see, and how it numbers them.
 
-The rules are those of docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html (read
-2026-11-25) and, for split GPUs, of the section "CUDA Device Enumeration" in the MIG user guide
-(docs.nvidia.com/datacenter/tesla/mig-user-guide/mig-device-names.html, read 2026-11-25): a program sees one part only,
-the first, and no whole GPU beside it.
+The rules are those of docs.nvidia.com/cuda/cuda-programming-guide/05-appendices/environment-variables.html and, for
+split GPUs, of "CUDA Device Enumeration" in docs.nvidia.com/datacenter/tesla/mig-user-guide/mig-device-names.html (both
+read 2026-11-25): since driver 570 a program sees one compute instance of each GPU instance, and whole GPUs beside them;
+before, it saw one part only, the first, and no whole GPU beside it.
 
 Not documented, so ASSUMED: what counts as the fastest GPU (here: cores times clock, then the PCI bus); that an entry
 which stands twice hides all (so XuehaiPan/nvitop has it); that the number of a split GPU stands for its parts; and that
@@ -16,7 +16,12 @@ from dataclasses import dataclass
 
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 DEVICE_ORDER = "CUDA_DEVICE_ORDER"
-_ONE_PART = "MIG (a program sees one part only)"
+_ONE_PART = "MIG (before driver 570, a program sees one part only)"
+_ONE_COMPUTE_INSTANCE = "MIG (a program sees one compute instance of each GPU instance)"
+_SEES_SEVERAL_PARTS = 570
+"""The first driver under which a program sees more than one part."""
+_MOST_PARTS = 64
+"""Of all GPUs together."""
 _MOST_ENTRIES = 1024
 """More than any machine has; what stands behind is not looked at (ASSUMED)."""
 
@@ -57,27 +62,51 @@ class _Gpu:
     devices: tuple[CudaDevice, ...]
 
 
-def visibility(devices: Sequence[CudaDevice], variable: str | None, order: str | None) -> Visibility:
+def visibility(
+    devices: Sequence[CudaDevice], variable: str | None, order: str | None, *, driver_major: int | None = None
+) -> Visibility:
     """What a program sees of ``devices``, which stand in the driver's order.
 
     Args:
         devices: whole GPUs and parts; those that are lost are left out, for CUDA cannot open them.
         variable: CUDA_VISIBLE_DEVICES; None where it is not set, which is not the same as empty.
         order: CUDA_DEVICE_ORDER.
+        driver_major: 580 of 580.159.04; None is taken for a new one.
     """
     gpus = _gpus(devices, by_bus=order == "PCI_BUS_ID")
     named = [device for gpu in gpus for device in gpu.devices] if variable is None else _named(gpus, variable)
-    part = next((device for device in named if device.parent_key is not None), None)
-    seen = named if part is None else [part]
+    if driver_major is None or driver_major >= _SEES_SEVERAL_PARTS:
+        seen, reason = _one_of_each_instance(named), _ONE_COMPUTE_INSTANCE
+    else:
+        seen, reason = _one_part(named), _ONE_PART
     order_of = tuple(device.key for device in seen)
     allowed = {device.key for device in named}
     hidden_by = {
-        device.key: _ONE_PART if device.key in allowed else VISIBLE_DEVICES
+        device.key: reason if device.key in allowed else VISIBLE_DEVICES
         for device in devices
         if device.key not in order_of
     }
     is_guessed = order != "PCI_BUS_ID" and len({device.model for device in devices}) > 1
     return Visibility(order=order_of, hidden_by=hidden_by, is_guessed=is_guessed)
+
+
+def _one_part(named: list[CudaDevice]) -> list[CudaDevice]:
+    part = next((device for device in named if device.parent_key is not None), None)
+    return named if part is None else [part]
+
+
+def _one_of_each_instance(named: list[CudaDevice]) -> list[CudaDevice]:
+    """The first of each GPU instance, and no more than 64 parts; whole GPUs stay."""
+    seen: list[CudaDevice] = []
+    instances: set[tuple[str, int]] = set()
+    for device in named:
+        if device.parent_key is not None and device.instances is not None:
+            instance = (device.parent_key, device.instances[0])
+            if instance in instances or len(instances) == _MOST_PARTS:
+                continue
+            instances.add(instance)
+        seen.append(device)
+    return seen
 
 
 def _gpus(devices: Sequence[CudaDevice], *, by_bus: bool) -> list[_Gpu]:

@@ -62,7 +62,7 @@ class RecordedMachine:
 
         def binding(access: Access) -> Any:
             if fake is None:
-                load_library(access, no_library)
+                load_library(access)
             return fake
 
         def open_nvidia() -> Probe:
@@ -72,11 +72,6 @@ class RecordedMachine:
             return open_probe(self.access, binding)
 
         return ProbeSource(name=source.name, open=open_nvidia, describe_process=source.describe_process)
-
-
-def no_library(name: str) -> None:
-    """What the loader says where the driver's library is not installed."""
-    raise OSError(f"{name}: cannot open shared object file: No such file or directory")
 
 
 def recorded_machine(name: str, folder: Path) -> RecordedMachine:

@@ -26,7 +26,7 @@ def sources(nvml: FakeNvml, root: Path) -> tuple[ProbeSource, ...]:
         return LinuxProbe(Access(root=str(root), system="linux"))
 
     def open_nvidia() -> Probe:
-        return NvidiaProbe(nvml)
+        return NvidiaProbe(Access(root="/nonexistent", environment={}), lambda _: nvml)
 
     return (ProbeSource(name="host", open=open_host), ProbeSource(name="nvidia", open=open_nvidia))
 

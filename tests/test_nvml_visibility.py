@@ -72,36 +72,57 @@ def test_the_list_is_read_as_cuda_reads_it(variable: str | None, seen: list[str]
 
 
 @pytest.mark.parametrize(
-    ("variable", "seen"),
+    ("variable", "seen", "seen_before_570"),
     [
-        (None, [X]),
-        ("", []),
-        ("0", [X]),
-        ("1", [B]),
-        ("1,0", [X]),
-        ("2", []),
-        (X, [X]),
-        (Y, [Y]),
-        (f"{Y},{X}", [Y]),
-        ("MIG-11112", [Y]),
-        ("MIG-1111", []),
-        (f"MIG-{A}/3/0", [Y]),
-        (f"MIG-{A}/3/1", []),
-        (f"MIG-{A}", []),
-        (A, [X]),
-        (B, [B]),
-        (f"{B},{Y}", [Y]),
-        (f"{Y},{Y}", []),
-        (f"{Y},{A}", []),
+        (None, [X, Y, B], [X]),
+        ("", [], []),
+        ("0", [X, Y], [X]),
+        ("1", [B], [B]),
+        ("1,0", [B, X, Y], [X]),
+        ("2", [], []),
+        (X, [X], [X]),
+        (Y, [Y], [Y]),
+        (f"{Y},{X}", [Y, X], [Y]),
+        ("MIG-11112", [Y], [Y]),
+        ("MIG-1111", [], []),
+        (f"MIG-{A}/3/0", [Y], [Y]),
+        (f"MIG-{A}/3/1", [], []),
+        (f"MIG-{A}", [], []),
+        (A, [X, Y], [X]),
+        (B, [B], [B]),
+        (f"{B},{Y}", [B, Y], [Y]),
+        (f"{Y},{Y}", [], []),
+        (f"{Y},{A}", [], []),
     ],
 )
-def test_of_split_gpus_one_part_is_seen_and_no_whole_one_beside_it(variable: str | None, seen: list[str]) -> None:
-    assert list(visibility(SPLIT, variable, None).order) == seen
+def test_what_is_seen_of_split_gpus_depends_on_the_driver(
+    variable: str | None, seen: list[str], seen_before_570: list[str]
+) -> None:
+    assert list(visibility(SPLIT, variable, None, driver_major=580).order) == seen
+    assert list(visibility(SPLIT, variable, None, driver_major=550).order) == seen_before_570
+
+
+def test_of_a_gpu_instance_one_compute_instance_is_seen() -> None:
+    first = CudaDevice(key=X, bus_address="0000:1b:00.0", parent_key=A, instances=(2, 0))
+    second = CudaDevice(key=Y, bus_address="0000:1b:00.0", parent_key=A, instances=(2, 1))
+    assert visibility((first, second), None, None).order == (X,)
+    assert visibility((first, second), f"{Y},{X}", None).order == (Y,)
+    assert visibility((first, second), None, None).hidden_by[Y].startswith("MIG")
+
+
+def test_no_more_than_64_parts_are_seen() -> None:
+    parts = [
+        CudaDevice(
+            key=f"MIG-{n}", bus_address=f"0000:{n // 7:02x}:00.0", parent_key=f"GPU-{n // 7}", instances=(n % 7, 0)
+        )
+        for n in range(70)
+    ]
+    assert len(visibility(parts, None, None).order) == 64
 
 
 def test_what_is_not_seen_says_what_hides_it() -> None:
     assert visibility(ALIKE, "1", None).hidden_by == {A: VISIBLE_DEVICES, C: VISIBLE_DEVICES}
-    hidden_by = visibility(SPLIT, None, None).hidden_by
+    hidden_by = visibility(SPLIT, None, None, driver_major=550).hidden_by
     assert set(hidden_by) == {Y, B}
     assert all(text.startswith("MIG") for text in hidden_by.values())
 
