@@ -5,10 +5,9 @@ import re
 from probes import nvml_codes as codes
 from probes.access import Access
 from probes.errors import ProbeUnavailable
-from probes.pci import display_controllers
+from probes.pci import NVIDIA, display_controllers
 from probes.sysfs import read_text
 
-_VENDOR = 0x10DE
 _MAPPED_BYTES = 4 * 1024**2
 """Of /proc/self/maps: a process with 20 000 mappings (ASSUMED to be more than this one ever has)."""
 
@@ -48,7 +47,7 @@ def _library_names(access: Access) -> tuple[str, ...]:
 
 def has_gpu(access: Access) -> bool:
     """Whether the PCI bus has an NVIDIA display controller that is not kept for a virtual machine (Linux)."""
-    return any(one.driver not in ("vfio-pci", "pci-stub") for one in display_controllers(access, _VENDOR))
+    return any(one.driver not in ("vfio-pci", "pci-stub") for one in display_controllers(access, NVIDIA))
 
 
 def start_sentence(code: int, access: Access) -> str:

@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable, Iterable
 
 from probes.access import Access
-from probes.pci import DisplayController, display_controllers
+from probes.pci import NVIDIA, DisplayController, display_controllers
 from probes.snapshot import Device, Reading
 from probes.sysfs import read_bytes, read_number, read_text
 
-_VENDOR = 0x10DE
 _IDLE_SECONDS = 60.0
 """So long nobody used a GPU before it is let go."""
 _SETTLE_SECONDS = 30.0
@@ -93,7 +92,7 @@ class Sleep:
         return Reading(devices=tuple(self._device(gpu, number) for number, gpu in enumerate(gpus)))
 
     def _gpus(self) -> tuple[DisplayController, ...]:
-        return tuple(gpu for gpu in display_controllers(self._access, _VENDOR) if gpu.driver == "nvidia")
+        return tuple(gpu for gpu in display_controllers(self._access, NVIDIA) if gpu.driver == "nvidia")
 
     def _device(self, gpu: DisplayController, number: int) -> Device:
         known = self._known.get(gpu.address)

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from probes.access import Access
 from probes.sysfs import read_text
 
+NVIDIA = 0x10DE
+"""The vendor's number: pcisig.com, pci-ids.ucw.cz."""
 _MOST_DEVICES = 4096
 
 

@@ -112,7 +112,7 @@ def _libraries(described: dict[str, Any]) -> Load:
         return FakeMac(**mac, voltage_states=states or None).load
 
     def load(path: str) -> Any:
-        raise OSError(f"{path}: cannot open shared object file")
+        raise OSError(f"{path}: cannot open shared object file: No such file or directory")
 
     return load
 
