@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+from probes.libraries import Prototypes, declare
+
 LIBRARY = "/System/Library/Frameworks/CoreFoundation.framework/CoreFoundation"
 
 Reference = int | None
@@ -26,7 +28,7 @@ _ADDRESS = ctypes.c_void_p
 _INDEX = ctypes.c_long  # CFIndex
 _TYPE = ctypes.c_ulong  # CFTypeID
 _BOOLEAN = ctypes.c_ubyte
-_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+_PROTOTYPES: Prototypes = {
     "CFRelease": (None, [_ADDRESS]),
     "CFGetTypeID": (_TYPE, [_ADDRESS]),
     "CFStringGetTypeID": (_TYPE, []),
@@ -49,20 +51,6 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "CFDictionaryGetKeysAndValues": (None, [_ADDRESS, _ADDRESS, _ADDRESS]),
     "CFDictionaryCreateMutableCopy": (_ADDRESS, [_ADDRESS, _INDEX, _ADDRESS]),
 }
-
-
-def declare(library: Any, prototypes: dict[str, tuple[Any, list[Any]]]) -> dict[str, Any]:
-    """The functions of a library by name, each with its exact prototype, without which 64-bit addresses are cut.
-
-    Raises:
-        AttributeError: the library lacks one.
-    """
-    functions = {}
-    for name, (result, arguments) in prototypes.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-        functions[name] = function
-    return functions
 
 
 class CoreFoundation:

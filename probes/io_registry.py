@@ -11,10 +11,12 @@ import ctypes
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from probes.core_foundation import CoreFoundation, Reference, declare
+from probes.libraries import Prototypes, declare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from probes.core_foundation import CoreFoundation, Reference
 
 LIBRARY = "/System/Library/Frameworks/IOKit.framework/IOKit"
 
@@ -24,7 +26,7 @@ _MOST_ENTRIES = 1000
 _NAME_BYTES = 128  # io_name_t
 
 _OBJECT = ctypes.c_uint32
-_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+_PROTOTYPES: Prototypes = {
     "IOServiceMatching": (ctypes.c_void_p, [ctypes.c_char_p]),
     "IOServiceGetMatchingServices": (ctypes.c_int, [_OBJECT, ctypes.c_void_p, ctypes.POINTER(_OBJECT)]),
     "IOIteratorNext": (_OBJECT, [_OBJECT]),

@@ -18,10 +18,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from probes.core_foundation import CoreFoundation, Reference, declare
+from probes.libraries import Prototypes, declare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from probes.core_foundation import CoreFoundation, Reference
 
 LIBRARY = "/usr/lib/libIOReport.dylib"
 
@@ -32,7 +34,7 @@ _MOST_WATTS = 1000.0
 """More than a whole Mac draws: a Mac Studio's supply has 480 W (support.apple.com/102027)."""
 
 _ADDRESS = ctypes.c_void_p
-_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+_PROTOTYPES: Prototypes = {
     "IOReportCopyChannelsInGroup": (
         _ADDRESS,
         [_ADDRESS, _ADDRESS, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64],

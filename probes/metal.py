@@ -9,9 +9,9 @@ Not run on a Mac; prototypes are from objc/message.h, objc/runtime.h and MTLDevi
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from probes.core_foundation import declare
+from probes.libraries import Prototypes, declare
 
 if TYPE_CHECKING:
     from probes.access import Load
@@ -21,13 +21,13 @@ _CORE_GRAPHICS = "/System/Library/Frameworks/CoreGraphics.framework/CoreGraphics
 _METAL = "/System/Library/Frameworks/Metal.framework/Metal"
 _MOST_BYTES = 2**63 - 1
 
-_OBJC_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
+_OBJC_PROTOTYPES: Prototypes = {
     "sel_registerName": (ctypes.c_void_p, [ctypes.c_char_p]),
     "objc_release": (None, [ctypes.c_void_p]),
     # On arm64 a variadic call passes arguments elsewhere, so this is the exact prototype of the one message sent.
     "objc_msgSend": (ctypes.c_uint64, [ctypes.c_void_p, ctypes.c_void_p]),
 }
-_METAL_PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {"MTLCreateSystemDefaultDevice": (ctypes.c_void_p, [])}
+_METAL_PROTOTYPES: Prototypes = {"MTLCreateSystemDefaultDevice": (ctypes.c_void_p, [])}
 
 
 class MetalDevice:
