@@ -51,6 +51,10 @@ def _apple(access: Access) -> str | None:
     return None if access.system == "darwin" else "this is no Mac with Apple silicon"
 
 
+def _windows(access: Access) -> str | None:
+    return None if access.system == "win32" else "this is no Windows"
+
+
 def _amd(access: Access) -> str | None:
     return _no_card(access, "1002", "AMD")
 
@@ -100,6 +104,7 @@ MISSING: dict[str, Callable[[Access], str | None]] = {
     "nvidia": _nvidia,
     "amd": _amd,
     "apple": _apple,
+    "windows": _windows,
     "gaudi": _gaudi,
     "ascend": _ascend,
     "qualcomm": _qualcomm,
