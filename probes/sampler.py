@@ -19,6 +19,7 @@ from typing import TypeVar
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
 from probes.probe import DescribeProcess, Probe, ProbeSource, Title
 from probes.snapshot import Absence, Fault, Process, Reading, Snapshot
+from probes.witnesses import merged
 
 _GRACE_SECONDS = 0.15
 """How long a snapshot waits for probes that have been asked. A person sees this as at once; most answer in 5 ms."""
@@ -69,7 +70,7 @@ def take_snapshot(
         silent_seconds: a question that is open for longer becomes a fault.
     """
     answers = tuple(answers)
-    aged = [_aged(answer, now_seconds) for answer in answers]
+    aged = merged([_aged(answer, now_seconds) for answer in answers])
     faults = [fault for reading in aged for fault in reading.faults]
     for answer in answers:
         message = answer.error or _silence(answer, now_seconds, silent_seconds)
