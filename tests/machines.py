@@ -13,6 +13,7 @@ A TOML file per machine::
     [environment]
     [[nvml.gpu]]                                # NVML function = answer; "refused" = {function = code}
     [mac]                                       # the fields of FakeMac: what a Mac's libraries answer
+    [windows]                                   # the fields of FakeWindows, likewise
 """
 
 import base64
@@ -25,6 +26,7 @@ from typing import Any
 
 from fake_mac import FakeMac
 from fake_nvml import FakeNvml, used_by
+from fake_windows import FakeWindows
 
 from probes.access import Access, Load
 from probes.errors import ProbeUnavailable
@@ -110,6 +112,8 @@ def _libraries(described: dict[str, Any]) -> Load:
         mac = dict(described["mac"])
         states = bytes.fromhex(mac.pop("voltage_states", ""))
         return FakeMac(**mac, voltage_states=states or None).load
+    if "windows" in described:
+        return FakeWindows(**described["windows"]).load
 
     def load(path: str) -> Any:
         raise OSError(f"{path}: cannot open shared object file: No such file or directory")

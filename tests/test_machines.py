@@ -96,3 +96,57 @@ def test_a_mac_tells_its_cores_and_its_system(tmp_path: Path, capsys: pytest.Cap
     assert (machine["cpu_name"], machine["n_cores"], machine["n_performance_cores"]) == ("Apple M4 Max", 16, 12)
     assert machine["system_name"] == "macOS 26.1"
     assert machine["instruction_sets"] == ["neon", "bf16", "i8mm", "sme"]
+
+
+def test_what_a_card_holds_of_the_ram_stands_beside_its_own_memory(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed("windows-shared", tmp_path, capsys)
+    card = device(shown, "nvidia")
+    assert (card["shared_used_bytes"], card["shared_limit_bytes"]) == (6576668672, 34257661952)
+    assert pool(shown, card["pool_key"])["free_bytes"] == 674234368  # NVML's
+    assert (card["driver"], card["bus_address"]) == ("WDDM", "0000:01:00.0")
+
+
+def test_a_card_that_windows_and_nvml_tell_of_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("windows-shared", tmp_path, capsys)
+    assert [(card["vendor"], card["name"]) for card in shown["devices"]] == [
+        ("nvidia", "NVIDIA GeForce RTX 4090"),
+        ("intel", "Intel(R) UHD Graphics 770"),
+    ]
+    assert len([pool for pool in shown["pools"] if pool["key"] not in ("host", "swap")]) == 1
+
+
+def test_under_windows_a_process_says_what_it_holds_and_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed("windows-shared", tmp_path, capsys)
+    card = device(shown, "nvidia")
+    server = [process for process in shown["processes"] if process["pid"] == 4242]
+    assert [(row["device_key"], row["used_bytes"], row["shared_used_bytes"]) for row in server] == [
+        (card["key"], 22 * GIB, 6 * GIB)
+    ]
+
+
+def test_ram_and_page_file_of_windows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("windows-shared", tmp_path, capsys)
+    ram, files = pool(shown), pool(shown, "swap")
+    assert (ram["total_bytes"], ram["free_bytes"]) == (68515323904, 28 * GIB)
+    # 40 GiB can be committed, 28 of them in RAM
+    assert (files["total_bytes"], files["free_bytes"]) == (85695193088 - 68515323904, 12 * GIB)
+
+
+def test_an_integrated_gpu_of_windows_draws_on_the_ram(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("windows-igpu", tmp_path, capsys)
+    gpu = device(shown, "amd")
+    assert (gpu["pool_key"], gpu["used_bytes"], gpu["limit_bytes"]) == ("host", 141000000, 56 * GIB)
+    assert [version for version in shown["versions"] if version["name"] == "AMD driver"] == [
+        {"name": "AMD driver", "value": "32.0.21041.1000"}
+    ]
+
+
+def test_what_windows_cannot_promise_is_not_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("windows-igpu", tmp_path, capsys)
+    assert pool(shown)["free_bytes"] == 60 * GIB  # without a page file; 90 GiB of RAM are free
+    notes = [fault["message"] for fault in shown["faults"] if fault["probe"] == "host" and fault["is_note"]]
+    assert ["60.0 GiB" in note and "90.0 GiB" in note for note in notes] == [True]

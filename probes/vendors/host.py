@@ -1,27 +1,38 @@
 """The host: its RAM, its swap space, its processor, and the names of its processes.
 
-Linux is read from /proc and /sys, other systems through psutil, whose import takes 16 to 20 ms of a start of 60. What a
-container or a service may use is the tightest of its control groups' limits, at any level above it.
+Linux is read from /proc and /sys, macOS from its kernel (``probes/mac_host.py``), Windows from itself and psutil, whose
+import takes 16 to 20 ms of a start of 60. What a container or a service may use is the tightest of its control groups'
+limits, at any level above it.
 """
+
+from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from probes.access import REAL, Access
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.host_memory import HostMemory, memory_notes
 from probes.machine import is_on_battery, linux_machine
 from probes.memory_bandwidth import bandwidth_of
-from probes.probe import Probe, Title
+from probes.probe import Title
 from probes.process_titles import COMMAND_BYTES, process_title
 from probes.processor import read_processor
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
 from probes.sysfs import read_bytes
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probes.probe import Probe
+    from probes.windows_memory import WindowsMemory
+
 _BATTERY_SECONDS = 10.0
 """How often the battery is asked: the firmware of some laptops takes milliseconds to answer (ASSUMED)."""
+_PROCESSOR_KEY = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
 
 
 def open_probe(access: Access = REAL) -> Probe:
@@ -33,7 +44,18 @@ def open_probe(access: Access = REAL) -> Probe:
             return open_mac_host(access)
         except ProbeUnavailable:
             return PsutilProbe()  # knows no compressor, and is better than nothing
+    if access.system == "win32":
+        return PsutilProbe(_windows_memory(access))
     return LinuxProbe(access) if access.system == "linux" else PsutilProbe()
+
+
+def _windows_memory(access: Access) -> WindowsMemory | None:
+    from probes.windows_memory import LIBRARY, WindowsMemory  # noqa: PLC0415 - deferred: ctypes, 5 ms
+
+    try:
+        return WindowsMemory(access.load(LIBRARY))
+    except (OSError, AttributeError):
+        return None
 
 
 class LinuxProbe:
@@ -88,29 +110,32 @@ class LinuxProbe:
 
 
 class PsutilProbe:
-    """The same of macOS and Windows, as far as psutil tells."""
+    """The same of other systems, as far as psutil tells; memory from Windows itself, which knows more of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: WindowsMemory | None = None) -> None:
         import psutil  # noqa: PLC0415 - deferred: 16 to 20 ms, which Linux does not pay
 
         self._psutil = psutil
         self._psutil.cpu_percent(None)
         self._is_first = True
+        self._memory = memory
         self._machine = _other_machine(psutil.cpu_count(logical=False) or psutil.cpu_count())
 
     def sample(self) -> Reading:
-        memory = self._psutil.virtual_memory()
-        swap = self._psutil.swap_memory()
-        pools = [_pool(HOST_POOL, memory.total, memory.available)]
-        if swap.total > 0:
-            pools.append(_pool(SWAP_POOL, swap.total, swap.free))
+        pools, notes = (self._memory.told() if self._memory is not None else None) or (self._pools(), ())
         percent = self._psutil.cpu_percent(None)
         utilization_ratio = None if self._is_first else min(1.0, percent / 100)
         self._is_first = False
-        return Reading(pools=tuple(pools), machine=replace(self._machine, cpu_utilization_ratio=utilization_ratio))
+        machine = replace(self._machine, cpu_utilization_ratio=utilization_ratio)
+        return Reading(pools=pools, faults=notes, machine=machine)
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _pools(self) -> tuple[Pool, ...]:
+        memory, swap = self._psutil.virtual_memory(), self._psutil.swap_memory()
+        ram = _pool(HOST_POOL, memory.total, memory.available)
+        return (ram, _pool(SWAP_POOL, swap.total, swap.free)) if swap.total > 0 else (ram,)
 
 
 def describe_process(pid: int, root: str = "/") -> Title | None:
@@ -160,19 +185,17 @@ def _other_machine(n_cores: int | None) -> Machine:
     return Machine(
         host_name=platform.node() or "localhost",
         system={"win32": "windows"}.get(sys.platform, sys.platform),
-        cpu_name=_brand() if sys.platform == "darwin" else platform.processor() or None,
+        cpu_name=_registered_processor() or platform.processor() or None,
         n_cores=n_cores,
     )
 
 
-def _brand() -> str | None:
-    """``Apple M3 Max``: what ``sysctl machdep.cpu.brand_string`` prints, without the 5 ms of a program's start."""
-    import ctypes  # noqa: PLC0415 - deferred: 5 ms, which Linux does not pay
-
-    buffer = ctypes.create_string_buffer(128)
-    size = ctypes.c_size_t(len(buffer))
+def _registered_processor() -> str | None:
+    """What Windows' registry calls the processor: ``platform`` gives its family and stepping there, not its name."""
     try:
-        failed = ctypes.CDLL(None).sysctlbyname(b"machdep.cpu.brand_string", buffer, ctypes.byref(size), None, 0)
-    except (OSError, AttributeError):
+        winreg: Any = import_module("winreg")
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _PROCESSOR_KEY) as key:
+            name = winreg.QueryValueEx(key, "ProcessorNameString")[0]
+    except (ImportError, OSError):
         return None
-    return None if failed else buffer.value.decode(errors="replace") or None
+    return name.strip() or None if isinstance(name, str) else None
