@@ -144,3 +144,13 @@ def test_parts_are_not_used_together() -> None:
     plan = Plan(model=model, workload=Workload(context_tokens=131072), options=load_engine("llamacpp").Options())
 
     assert assess(plan, (*parts, PLACES[-1])).device_names == ("GPU 0:0",)
+
+
+def test_amds_parts_are_devices_like_others_and_have_hips_numbers() -> None:
+    parts = [
+        Device(key=f"a{n}", name="MI300X", vendor="amd", index=0, pool_key="m", parent_key="a", program_index=1 - n)
+        for n in range(2)
+    ]
+    places = (Place(name="GPU 0:1", kind="rocm", total_bytes=24 * GIB, free_bytes=23 * GIB), PLACES[-1])
+
+    assert environment_on(parts, replace(made_on("vllm", ("GPU 1",)), places=places)) == {"HIP_VISIBLE_DEVICES": "0"}

@@ -15,6 +15,7 @@ from tui.flags import (
     UsageError,
     app_parser,
     check_parser,
+    doctor_parser,
     flagged,
     plan_parser,
     shared_parser,
@@ -41,7 +42,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "snapshot")
+COMMANDS = ("check", "plan", "snapshot", "doctor")
 DEFAULT_ENGINE = "llamacpp"
 """Whose options are declared where no engine is named; a model that it does not run gets its usual one."""
 DRIVER_SECONDS = 10.0
@@ -74,6 +75,8 @@ def _run(arguments: list[str]) -> int:
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "app"
     if command == "snapshot":
         return _run_snapshot(snapshot_parser().parse_args(rest, shared))
+    if command == "doctor":
+        return _run_doctor(doctor_parser().parse_args(rest, shared))
     if command == "check":
         return _run_check(rest, shared)
     if command == "plan":
@@ -99,6 +102,20 @@ def _run_snapshot(given: argparse.Namespace) -> int:
         is_prometheus=given.is_prometheus,
         n_processes=given.n_processes,
         output=given.output,
+    )
+
+
+def _run_doctor(given: argparse.Namespace) -> int:
+    snapshot = _reading(given)
+    from probes.access import REAL  # noqa: PLC0415
+    from tui.doctor import run_doctor  # noqa: PLC0415  # 60 ms, while the hardware is read
+
+    return run_doctor(
+        snapshot,
+        REAL,
+        is_json=given.is_json,
+        has_versions=given.has_versions,
+        is_described=given.simulate is not None or given.replay is not None,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from probes.snapshot import Device
 from tui.humanize import plain
-from tui.places import device_label
+from tui.places import device_label, is_lone_part
 from tui.plan import Assessment
 
 _BACKENDS = {"nvidia": "CUDA", "amd": "ROCm", "apple": "MTL"}
@@ -78,29 +78,28 @@ def is_chosen_by_hand(devices: Sequence[Device], made: Assessment) -> bool:
     vendors = {device.vendor for device in devices}
     if len(vendors) > 1 or not vendors <= (_BACKENDS if flag else _VARIABLES).keys():
         return True
-    if any(device.parent_key is None for device in devices) and _has_unnamed_parts(devices):
+    if _has_unnamed_parts(devices):
         return True
     is_layered = any(device.hidden_by == _BELOW_HIP for device in devices)
     return is_layered and (_is_shown_anew(devices, made) or not flag)
 
 
 def _has_unnamed_parts(devices: Sequence[Device]) -> bool:
-    """Parts of one device that no probe told apart by the key of their parent."""
-    whole = [device for device in devices if device.parent_key is None]
-    return len({(device.vendor, device.index) for device in whole}) < len(whole)
+    """Parts of one device that no probe has told apart by the key of their parent, or by their number."""
+    alike = [device for device in devices if device.parent_key is None]
+    return len({(device.vendor, device.index) for device in alike}) < len(alike)
 
 
 def _is_shown_anew(devices: Sequence[Device], made: Assessment) -> bool:
     """Whether a variable has to be set for it: a device is meant that is hidden, or is a part, which has no number."""
     chosen = [device for device in devices if device_label(device, devices) in made.device_names]
-    return any(device.hidden_by or device.parent_key is not None for device in chosen)
+    return any(device.hidden_by or is_lone_part(device) for device in chosen)
 
 
 def _is_order_needed(devices: Sequence[Device], *, is_shown_anew: bool) -> bool:
     """Numbers have to be the driver's where cards differ; not where the shell's own variable has numbers already."""
     if is_shown_anew:
-        is_numbered = all(device.parent_key is None for device in devices)
-        return is_numbered and _is_mixed(devices)
+        return _is_mixed(devices) and not any(map(is_lone_part, devices))
     numbers = list(_seen(devices).values())
     return _is_mixed(devices) and not any(device.hidden_by for device in devices) and numbers == sorted(numbers)
 
@@ -111,9 +110,11 @@ def _is_mixed(devices: Sequence[Device]) -> bool:
 
 def _identities(devices: Sequence[Device]) -> dict[str, str]:
     """Label -> what the vendor's variable calls it: the driver's number among all, or of a part its UUID."""
+    if not any(device.hidden_by for device in devices) and devices[0].vendor == "amd":
+        return {name: str(number) for name, number in _seen(devices).items()}
     ordered = sorted((device for device in devices if device.hidden_by != _BELOW_HIP), key=lambda device: device.index)
     return {
-        device_label(device, devices): str(position) if device.parent_key is None else plain(device.key, 100)
+        device_label(device, devices): plain(device.key, 100) if is_lone_part(device) else str(position)
         for position, device in enumerate(ordered)
     }
 

@@ -89,11 +89,12 @@ def app_parser(engine: Engine | None) -> _Parser:
     parser = _Parser(
         "plimsoll",
         usage="plimsoll [MODEL] [options]\n       plimsoll check MODEL [options]\n"
-        "       plimsoll plan MODEL [options]\n       plimsoll snapshot [options]",
+        "       plimsoll plan MODEL [options]\n       plimsoll snapshot [options]\n       plimsoll doctor [options]",
         description="Live GPU memory and RAM beside what a model would need, and a warning before a load spills. "
         "Without a terminal it prints one report and ends.",
         epilog="commands: check says whether a load fits, with an exit status; plan lists hardware that would hold it; "
-        "snapshot prints what is there now. The options of the load (--quant, --context, --device ...) are those of "
+        "snapshot prints what is there now; doctor says what is wrong here, and what this machine "
+        "would run. The options of the load (--quant, --context, --device ...) are those of "
         "check: plimsoll check --help.",
     )
     _add_model(parser, _MODEL_HELP)
@@ -187,6 +188,32 @@ def snapshot_parser() -> _Parser:
         dest="is_followed",
         action="store_true",
         help="a line of JSON for every reading, which --replay can play",
+    )
+    _add_shared(parser)
+    return parser
+
+
+def doctor_parser() -> _Parser:
+    parser = _Parser(
+        "plimsoll doctor",
+        usage="plimsoll doctor [options]",
+        description="Says what was found here, what was not and why, what can be done about it, what this machine "
+        "would run, and what the next step up would allow.",
+        epilog="exit status: 0, 1 where something is broken (hardware that is not there is not), 2 wrong use, 3 where "
+        "the output could not be written.",
+    )
+    parser.add_argument(
+        "--json",
+        dest="is_json",
+        action="store_true",
+        help="JSON of schema 1, for bug reports; names of user and host, home folders and ends of UUIDs are left out, "
+        "of the text as well",
+    )
+    parser.add_argument(
+        "--versions",
+        dest="has_versions",
+        action="store_true",
+        help="start the engines that are found to ask for theirs",
     )
     _add_shared(parser)
     return parser

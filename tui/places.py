@@ -234,7 +234,7 @@ def _device_place(
         **_rates(device, total, known),
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
-        is_part=device.parent_key is not None,
+        is_part=is_lone_part(device),
     )
 
 
@@ -267,6 +267,11 @@ def _overflow_free_bytes(device: Device, snapshot: Snapshot, system: str, budget
     if device.shared_limit_bytes is None:
         return host.free_bytes
     return max(0, min(host.free_bytes, device.shared_limit_bytes - (device.shared_used_bytes or 0)))
+
+
+def is_lone_part(device: Device) -> bool:
+    """Whether a program can use it, and no other beside it: of NVIDIA's (MIG). AMD's parts are devices like others."""
+    return device.parent_key is not None and device.vendor == "nvidia"
 
 
 def _driver_version(device: Device, snapshot: Snapshot) -> tuple[int, ...]:

@@ -35,11 +35,11 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
     made = finding.assessment
     yield from _verdict_lines(finding, is_explained=is_explained, is_coloured=is_coloured)
     yield ""
-    yield from _wrapped(_load_line(finding), "  ")
+    yield from wrapped(_load_line(finding), "  ")
     if made is not None:
-        yield from _wrapped(_sum_line(made), "  ")
+        yield from wrapped(_sum_line(made), "  ")
         if (pacing := finding.pacing) is not None:
-            yield from _wrapped(pace_line(pacing), "  ")
+            yield from wrapped(pace_line(pacing), "  ")
         yield ""
         yield from _place_lines(finding, made)
         yield from _answer_lines(made.estimate)
@@ -72,15 +72,15 @@ _COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS
 def _verdict_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
     made = finding.assessment
     if made is None:
-        yield from _wrapped(f"{UNKNOWN_GLYPH} CAN'T BE JUDGED: {plain(finding.reason, 600)}", "", "  ")
+        yield from wrapped(f"{UNKNOWN_GLYPH} CAN'T BE JUDGED: {plain(finding.reason, 600)}", "", "  ")
         return
     level = made.verdict.level
     line = f"{GLYPHS[level]} {headline(made)}"
     yield f"\x1b[1;{_COLOURS[level]}m{line}\x1b[0m" if is_coloured else line
     if made.verdict.reason:
-        yield from _wrapped(made.verdict.reason, "  ")
+        yield from wrapped(made.verdict.reason, "  ")
     if is_explained and made.verdict.source:
-        yield from _wrapped(f"from {plain(made.verdict.source, 600)}", "  ")
+        yield from wrapped(f"from {plain(made.verdict.source, 600)}", "  ")
 
 
 def _load_line(finding: Finding) -> str:
@@ -138,13 +138,13 @@ def _place_lines(finding: Finding, made: Assessment) -> Iterator[str]:
         yield f"  {place.name:<{width}}{figures}{_load_columns(margins.get(place.name))}"
     for unknown in missing:
         is_told = any(fault.message == unknown.reason for fault in finding.snapshot.faults)
-        yield from _wrapped(
+        yield from wrapped(
             f"{unknown.name:<{width}}  not known now{'' if is_told else f': {plain(unknown.reason, 300)}'}",
             "  ",
             " " * (width + 4),
         )
     for one in hidden:
-        yield from _wrapped(
+        yield from wrapped(
             f"{one.name:<{width}}  {one.reason}; --all-devices plans for it, too", "  ", " " * (width + 4)
         )
 
@@ -162,7 +162,7 @@ def _answer_lines(estimate: Estimate) -> Iterator[str]:
     yield ""
     width = max(len(answer.label) for answer in estimate.answers)
     for answer in estimate.answers:
-        yield from _wrapped(f"{answer.label:<{width}}   {answer_text(answer)}", "  ", " " * (width + 5))
+        yield from wrapped(f"{answer.label:<{width}}   {answer_text(answer)}", "  ", " " * (width + 5))
 
 
 def _need_lines(finding: Finding) -> Iterator[str]:
@@ -176,7 +176,7 @@ def _need_lines(finding: Finding) -> Iterator[str]:
         parts.append(f"RAM while loading {size(needs.ram_bytes)}")
     if needs.cached_bytes:
         parts.append(f"page cache up to {size(needs.cached_bytes)}, which the system takes back")
-    yield from _wrapped(sentence(parts), "  ", "    ")
+    yield from wrapped(sentence(parts), "  ", "    ")
 
 
 def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
@@ -188,7 +188,7 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
         yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
     yield f"  best quant that fits here        {advice.best_quant or 'none'}"
     for note in advice.notes:
-        yield from _wrapped(plain(note, 400), "  ")
+        yield from wrapped(plain(note, 400), "  ")
     if advice.changes:
         yield ""
         yield "  would fit with"
@@ -207,9 +207,9 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
 def _verification_lines(made: Verification) -> Iterator[str]:
     """The engine's own figures beside ours, in MiB as it prints them."""
     if not made.places:
-        yield from _wrapped(f"not verified: {plain(made.reason, 400)}", "  ", "    ")
+        yield from wrapped(f"not verified: {plain(made.reason, 400)}", "  ", "    ")
         return
-    yield from _wrapped(f"{plain(made.program, 200)} says of this load, logits of a whole batch with it", "  ", "    ")
+    yield from wrapped(f"{plain(made.program, 200)} says of this load, logits of a whole batch with it", "  ", "    ")
     width = max(len("MiB"), *(len(row.name) for row in made.places))
     yield f"  {'MiB':<{width}}{'weights':>10}{'KV, state':>11}{'compute':>9}{'together':>10}"
     for row in made.places:
@@ -223,11 +223,11 @@ def _note_lines(finding: Finding) -> Iterator[str]:
     for fault in finding.faults:
         if finding.reason and fault.partition(": ")[2] in finding.reason:
             continue
-        yield from _wrapped(f"! {plain(fault, 400)}", "  ", "    ")
+        yield from wrapped(f"! {plain(fault, 400)}", "  ", "    ")
     for shortage in finding.shortages:
-        yield from _wrapped(f"! {plain(shortage, 400)}", "  ", "    ")
+        yield from wrapped(f"! {plain(shortage, 400)}", "  ", "    ")
     for doubt in finding.doubts:
-        yield from _wrapped(f"≈ {plain(doubt, 400)}", "  ", "    ")
+        yield from wrapped(f"≈ {plain(doubt, 400)}", "  ", "    ")
 
 
 def _ledger_lines(estimate: Estimate) -> Iterator[str]:
@@ -242,8 +242,8 @@ def _ledger_lines(estimate: Estimate) -> Iterator[str]:
         heading = f"{term.place:<{width}}  {plain(term.label):<{labels}}"
         yield f"  {heading}  {fine_size(term.n_bytes):>11}  {span}{term.basis.value}"
         if term.formula:
-            yield from _wrapped(f"= {plain(term.formula, 600)}", indent, indent + "  ")
-        yield from _wrapped(plain(term.source, 400), indent)
+            yield from wrapped(f"= {plain(term.formula, 600)}", indent, indent + "  ")
+        yield from wrapped(plain(term.source, 400), indent)
 
 
 def _stage_lines(pacing: Pacing) -> Iterator[str]:
@@ -251,11 +251,11 @@ def _stage_lines(pacing: Pacing) -> Iterator[str]:
     width = max(len(stage.place) for stage in pacing.speed.stages)
     indent = " " * (width + 4)
     for stage in pacing.speed.stages:
-        yield from _wrapped(f"{stage.place:<{width}}  {stage_text(stage)}, {stage.basis.value}", "  ", indent)
-        yield from _wrapped(plain(stage.source, 400), indent)
+        yield from wrapped(f"{stage.place:<{width}}  {stage_text(stage)}, {stage.basis.value}", "  ", indent)
+        yield from wrapped(plain(stage.source, 400), indent)
 
 
-def _wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
+def wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
     """Lines of at most ``WIDTH`` columns, broken at blanks; a longer word stays whole."""
     lines: list[str] = []
     line = indent
