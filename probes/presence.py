@@ -59,6 +59,10 @@ def _amd(access: Access) -> str | None:
     return _no_card(access, "1002", "AMD")
 
 
+def _intel(access: Access) -> str | None:
+    return _no_card(access, "8086", "Intel")
+
+
 def _no_card(access: Access, vendor_id: str, name: str) -> str | None:
     if access.system != "linux":
         return f"{name} GPUs are read through Linux's graphics drivers, and this is no Linux"
@@ -103,6 +107,7 @@ MISSING: dict[str, Callable[[Access], str | None]] = {
     "host": _host,
     "nvidia": _nvidia,
     "amd": _amd,
+    "intel": _intel,
     "apple": _apple,
     "windows": _windows,
     "gaudi": _gaudi,

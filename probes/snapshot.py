@@ -85,7 +85,7 @@ class Device:
     power_watts: float | None = None
     power_limit_watts: float | None = None
     n_multiprocessors: int | None = None
-    """Streaming multiprocessors (CUDA) or GPU cores (Apple)."""
+    """Streaming multiprocessors (CUDA), compute units (AMD), Xe cores (Intel) or GPU cores (Apple)."""
     bandwidth_gigabytes_per_second: float | None = None
     """10^9 bytes: of its memory at the highest clock, where the driver tells clock and width."""
     compute_capability: str | None = None

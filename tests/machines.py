@@ -11,6 +11,7 @@ A TOML file per machine::
     [links]                                     # path = where the symbolic link points
     [commands]                                  # command line = what it prints; any other cannot be run
     [environment]
+    [[drm]]                                     # path and driver of a render node, own and ram = [total, used]
     [[nvml.gpu]]                                # NVML function = answer; "refused" = {function = code}
     [mac]                                       # the fields of FakeMac: what a Mac's libraries answer
     [windows]                                   # the fields of FakeWindows, likewise
@@ -24,6 +25,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from fake_drm import FakeNode, FakeNodes
 from fake_mac import FakeMac
 from fake_nvml import FakeNvml, used_by
 from fake_windows import FakeWindows
@@ -35,6 +37,7 @@ from probes.presence import MISSING
 from probes.probe import Probe, ProbeSource, real_sources
 from probes.sampler import take_one
 from probes.snapshot import Snapshot
+from probes.vendors.intel import IntelProbe
 from probes.vendors.nvidia import open_probe
 
 FOLDER = Path(__file__).parent / "machines"
@@ -50,8 +53,8 @@ class RecordedMachine:
     described: dict[str, Any]
 
     def sources(self) -> tuple[ProbeSource, ...]:
-        """As the app would open them there; NVML alone is stood in for."""
-        return tuple(self._with_nvml(source) for source in real_sources(self.access))
+        """As the app would open them there; NVML and render nodes alone are stood in for."""
+        return tuple(self._with_nodes(self._with_nvml(source)) for source in real_sources(self.access))
 
     def snapshot(self) -> Snapshot:
         return take_one(self.sources(), PATIENCE_SECONDS)
@@ -74,6 +77,17 @@ class RecordedMachine:
             return open_probe(self.access, binding)
 
         return ProbeSource(name=source.name, open=open_nvidia, describe_process=source.describe_process)
+
+    def _with_nodes(self, source: ProbeSource) -> ProbeSource:
+        drm = self.described.get("drm")
+        if source.name != "intel" or drm is None:
+            return source
+        nodes = nodes_of(drm)
+
+        def open_intel() -> Probe:
+            return IntelProbe(self.access, nodes=nodes.access())
+
+        return ProbeSource(name=source.name, open=open_intel, describe_process=source.describe_process)
 
 
 def recorded_machine(name: str, folder: Path) -> RecordedMachine:
@@ -131,6 +145,15 @@ def nvml_of(described: dict[str, Any]) -> FakeNvml:
         gpu.memory = answers.pop("memory", gpu.memory)
         gpu.answers |= {name: _answer(name, answer) for name, answer in answers.items()}
     return fake
+
+
+def nodes_of(described: list[dict[str, Any]]) -> FakeNodes:
+    """The render nodes as the sections ``drm`` describe them."""
+    nodes = {}
+    for node in described:
+        regions = [(kind == "own", *node[kind]) for kind in ("ram", "own") if kind in node]
+        nodes[node["path"]] = FakeNode(driver=node["driver"], regions=regions, refused=node.get("refused"))
+    return FakeNodes(nodes)
 
 
 def _answer(name: str, answer: Any) -> Any:

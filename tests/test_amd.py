@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.access import Access
@@ -73,6 +73,7 @@ def test_more_used_than_there_is_leaves_nothing_free(machine: Machine) -> None:
     assert (pool.used_bytes, pool.free_bytes) == (24 * GIB, 0)
 
 
+@settings(max_examples=25)
 @given(st.binary(max_size=80))
 def test_no_file_of_the_driver_can_break_the_reading(content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
