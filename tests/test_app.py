@@ -1,5 +1,6 @@
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from tui.messages import SnapshotTaken
 from tui.plan import default_plan
 from tui.request import Request
 from tui.screens.dashboard import Dashboard
+from tui.settings import Alerts, Settings
+from tui.settings_file import ReadSettings
 from tui.widgets.panel import Panel
 
 SIZES = ((200, 50), (61, 17), (40, 10), (5, 2), (1, 1))
@@ -20,6 +23,10 @@ SIZES = ((200, 50), (61, 17), (40, 10), (5, 2), (1, 1))
 
 def app_on(first: Snapshot | None, **options: Any) -> PlimsollApp:
     return PlimsollApp(snapshot=first, to_local=time.gmtime, **options)
+
+
+def set_to(alerts: Alerts) -> ReadSettings:
+    return ReadSettings(settings=Settings(alerts=alerts))
 
 
 def text_of(app: PlimsollApp) -> str:
@@ -98,7 +105,7 @@ async def test_warning_and_bell_come_once_until_it_fits_again() -> None:
 
 async def test_a_reading_that_cannot_be_judged_loses_no_warning() -> None:
     bells = []
-    app = app_on(desktop(1.2), model=model())
+    app = app_on(desktop(1.2), model=model(), settings=set_to(Alerts(lost_device=False)))
     app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
     lost = replace(desktop(), pools=tuple(pool for pool in desktop().pools if pool.key == HOST_POOL))
     async with app.run_test(size=(61, 17)) as pilot:
@@ -115,6 +122,35 @@ async def test_a_reading_that_cannot_be_judged_loses_no_warning() -> None:
         await show(app, pilot, desktop(14, at=1))
         assert "It no longer fits" in text_of(app)
         assert len(bells) == 1
+
+
+async def test_a_lost_device_is_warned_of_until_it_is_read() -> None:
+    bells = []
+    app = app_on(desktop(4), model=model("Llama 3.1 8B"))
+    app.bell = lambda: bells.append(1)  # type: ignore[method-assign]
+    lost = replace(desktop(), pools=tuple(pool for pool in desktop().pools if pool.key == HOST_POOL))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await show(app, pilot, lost)
+        assert "Warning" in text_of(app)
+        assert "GPU 0 NVIDIA GeForce RTX 4090 is lost" in text_of(app)
+
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "is lost" not in text_of(app)
+        assert bells == [1]
+
+
+async def test_a_command_is_run_with_a_warning_and_told_what_is_the_matter(tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    command = f'printf "%s: %s" "$PLIMSOLL_ALERT" "$PLIMSOLL_MESSAGE" > {told}.new && mv {told}.new {told}'
+    app = app_on(desktop(4), settings=set_to(Alerts(used_percent=90, command=command)))
+    async with app.run_test(size=(100, 30)) as pilot:
+        await show(app, pilot, desktop(22))
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if told.exists():
+                break
+    assert told.read_text() == "used: GPU 0 NVIDIA GeForce RTX 4090 is 94 % full: 1.5 GiB free"
 
 
 async def test_a_snapshot_that_is_not_whole_warns_of_nothing() -> None:

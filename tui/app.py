@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.alarms import Alarm
 from tui.backlog import Line, is_remote, n_waiting
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
 from tui.messages import AsideDone, PlanChanged, SettingsChanged, SnapshotTaken
+from tui.notification import notification_escape
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
 from tui.settings_file import ReadSettings
 from tui.themes import THEMES
+from tui.warner import Warner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -42,8 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PlimsollApp", "run_app"]
 
-_BAD = 2
-"""``Level.SPILLS``, without importing the estimator for it."""
 _SILENT_INTERVALS = 3
 _STUDY_DELAY_SECONDS = 0.15
 _THRIFTY_SECONDS = 5.0
@@ -120,10 +123,8 @@ class PlimsollApp(App[None]):
         self._taken_seconds = clock()
         self._first = snapshot
         self._is_studying = False
-        self._was_bad: bool | None = None
-        """Whether the last verdict was; None before there was one, or after the plan was changed."""
-        self._is_unread = False
-        """The warning was shown, and is hidden only because nothing can be judged for now."""
+        self._warner = Warner()
+        self._looked_at: Snapshot | None = None
         self._is_plan_kept = True
         """The plan has not changed since it was kept."""
         self._asked_model: Model | None = None
@@ -220,7 +221,7 @@ class PlimsollApp(App[None]):
         if not trouble or trouble != self._desk.trouble:
             self._desk.choose(plan, is_model_new=True)
             self._desk.trouble = trouble
-            self._was_bad = None
+            self._warner.forget_plan()
         if not trouble:
             self._asked_model = None
 
@@ -289,7 +290,8 @@ class PlimsollApp(App[None]):
 
     def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
         self._desk.choose(plan, is_model_new=is_model_new)
-        self._was_bad = self._asked_model = None
+        self._asked_model = None
+        self._warner.forget_plan()
         self._is_plan_kept = False
         self.set_timer(_KEEP_SECONDS, self._keep_plan)
         self._show()
@@ -297,7 +299,8 @@ class PlimsollApp(App[None]):
     def _show(self) -> None:
         view = self._desk.view()
         is_whole = view.snapshot is not None and not view.snapshot.pending  # else a GPU may be missing still
-        self._warn(view.assessment.verdict.level if view.assessment and is_whole else None)
+        self._raise_alarms(view.assessment.verdict.level if view.assessment and is_whole else None)
+        view = replace(view, alarms=self._desk.alarms, is_verdict_warned=self._desk.is_verdict_warned)
         for screen in self.screen_stack:
             if isinstance(screen, Frame):
                 screen.view = view
@@ -323,24 +326,40 @@ class PlimsollApp(App[None]):
             self._desk.accept(found)
         self._show()
 
-    def _warn(self, level: int | None) -> None:
-        """Once, when what did fit does not any more; what was last known holds while nothing can be judged."""
-        if level is None:
-            if self._dashboard.has_banner:
-                self._is_unread = True
-                self._dashboard.show_banner(is_shown=False)
-            return
-        is_bad = level >= _BAD
-        was_unread, self._is_unread = self._is_unread, False
-        if is_bad and (self._was_bad is False or (self._was_bad and was_unread)):
-            self._dashboard.show_banner(is_shown=True)
-            if not self._was_bad:
-                self.bell()
+    def _raise_alarms(self, level: int | None) -> None:
+        """Warn of what is news, by the means that are set."""
+        alerts = self.settings.alerts
+        if alerts.verdict and self._warner.judge(level):
+            said = "the load that is planned no longer fits"
+            if self.screen is not self._dashboard:
+                self.notify(f"{said}; escape leads back to the warning", severity="warning")
+            self._ring(Alarm(kind="verdict", key="", message=said))
+        snapshot = self._desk.snapshot
+        if snapshot is not None and snapshot is not self._looked_at:
+            self._looked_at = snapshot
+            for alarm in self._warner.look(snapshot, alerts):
                 if self.screen is not self._dashboard:
-                    self.notify("the load no longer fits; escape leads back to the warning", severity="warning")
-        elif self._dashboard.has_banner and (not is_bad or self._was_bad is None):
-            self._dashboard.show_banner(is_shown=False)
-        self._was_bad = is_bad
+                    self.notify(alarm.message, severity="warning", markup=False)
+                self._ring(alarm)
+        self._desk.is_verdict_warned, self._desk.alarms = self._warner.is_verdict_warned, self._warner.unread
+
+    def _ring(self, alarm: Alarm) -> None:
+        alerts = self.settings.alerts
+        if alerts.bell:
+            self.bell()
+        if alerts.notification and self._driver is not None:
+            escape = notification_escape("plimsoll", alarm.message, os.environ)
+            if escape and not self.is_headless:
+                self._driver.write(escape)
+        if alerts.command:
+            from tui.alarm_command import run_alarm_command  # noqa: PLC0415
+
+            run_alarm_command(alerts.command, alarm)
+
+    def action_read_warnings(self) -> None:
+        """They have been read."""
+        self._warner.read()
+        self._show()
 
     # Keys
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tui.messages import ActionChosen
 from tui.screens.frame import Frame
 from tui.widgets.arrange import DashboardLayout, Wants, is_tiny
 from tui.widgets.banner import Banner
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from tui.messages import ActionChosen
     from tui.widgets.view import View
 
 
@@ -48,7 +48,7 @@ class Dashboard(Frame):
         *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),
         Binding("pagedown", "scroll_rows(8)", "further devices"),
         Binding("pageup", "scroll_rows(-8)", "devices before"),
-        Binding("enter", "read_banner", "the warning has been read"),
+        Binding("enter", "app.read_warnings", "the warning has been read"),
     ]
 
     def __init__(self) -> None:
@@ -81,6 +81,13 @@ class Dashboard(Frame):
     def watch_view(self, view: View) -> None:
         self._want(view, self.size.width)
         super().watch_view(view)
+        has_warning = view.is_verdict_warned or bool(view.alarms)
+        for banner in self.query(Banner):
+            title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
+            if banner.border_title != title:  # to set even the same repaints all
+                banner.border_title = title
+            if banner.display != has_warning:
+                banner.display = has_warning
 
     def _want(self, view: View, width: int) -> None:
         wants = wants_of(view, width)
@@ -93,23 +100,9 @@ class Dashboard(Frame):
         self.set_class(is_tiny(event.size), "-tiny")
         self._want(self.view, event.size.width)
 
-    def show_banner(self, *, is_shown: bool) -> None:
-        """Over all else, or not at all."""
-        for banner in self.query(Banner):
-            banner.display = is_shown
-
-    @property
-    def has_banner(self) -> bool:
-        """Whether it is shown; not before it has been mounted."""
-        return any(banner.display for banner in self.query(Banner))
-
-    def action_read_banner(self) -> None:
-        """It has been read."""
-        self.show_banner(is_shown=False)
-
     def action_go_back(self) -> None:
         """There is nothing behind the dashboard but what lies over it."""
-        self.show_banner(is_shown=False)
+        self.post_message(ActionChosen("read_warnings"))
 
     def action_scroll_rows(self, n_rows: int) -> None:
         """In a long list of devices."""
@@ -118,8 +111,7 @@ class Dashboard(Frame):
     async def on_action_chosen(self, message: ActionChosen) -> None:
         """A click on what a key does as well."""
         message.stop()
-        is_own = message.action.startswith("read_banner")
-        await self.run_action(message.action if is_own else f"app.{message.action}")
+        await self.run_action(f"app.{message.action}")
 
 
 def wants_of(view: View, width: int) -> Wants:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from estimator.ledger import Place
     from estimator.model import Model
     from probes.snapshot import Snapshot
+    from tui.alarms import Alarm
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
     from tui.screens.study import Study
@@ -49,6 +50,8 @@ class Desk:
         """As it was read; other quants are derived from it."""
         self.interval_seconds = 1.0
         self.is_paused = False
+        self.alarms: tuple[Alarm, ...] = ()
+        self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
         self.is_ascii = self.is_thrifty = False
         self.silent_seconds: float | None = None
@@ -106,6 +109,8 @@ class Desk:
             when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
             interval_seconds=self.interval_seconds,
             is_paused=self.is_paused,
+            alarms=self.alarms,
+            is_verdict_warned=self.is_verdict_warned,
             complaints=self.complaints,
             is_ascii=self.is_ascii,
             is_thrifty=self.is_thrifty,

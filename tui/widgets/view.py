@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
     from estimator.ledger import Place
     from probes.snapshot import Snapshot
     from tui.advice import Advice
+    from tui.alarms import Alarm
     from tui.matrix import Cell
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
@@ -39,6 +40,10 @@ class View:
     when: time.struct_time | None = None
     interval_seconds: float = 1.0
     is_paused: bool = False
+    alarms: tuple[Alarm, ...] = ()
+    """What is the matter beside the verdict."""
+    is_verdict_warned: bool = False
+    """The verdict has turned bad, and that was not read yet."""
     complaints: tuple[str, ...] = ()
     """What is the matter with the settings, a sentence each."""
     is_ascii: bool = False

@@ -1,0 +1,100 @@
+"""What is worth a warning in a snapshot, and which of it is news. Each is raised once, until it clears.
+
+The verdict on a plan is not among these: the screen judges it, and warns of it by the same means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from probes.snapshot import HOST_POOL
+from tui.humanize import celsius, percent, plain, size
+from tui.places import device_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from probes.snapshot import Device, Snapshot
+    from tui.settings import Alerts
+
+_COOLER_CELSIUS = 3.0
+_LESS_RATIO = 0.02
+"""So far under its threshold a figure that has raised an alarm must fall before it can raise another (ASSUMED)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """One thing that is the matter now."""
+
+    kind: str
+    """``used``, ``temperature``, ``lost`` or ``verdict``: what a command is told."""
+    key: str
+    """What it is about; with ``kind``, what makes it one and the same at the next reading."""
+    message: str
+
+
+class Alarms:
+    """Follows snapshots, and knows what has been said."""
+
+    def __init__(self) -> None:
+        self.standing: tuple[Alarm, ...] = ()
+        """All that is the matter as of the last snapshot."""
+        self._labels: dict[str, str] = {}
+        """Every device that could be read once, and what it was called."""
+
+    def news(self, snapshot: Snapshot, alerts: Alerts) -> tuple[Alarm, ...]:
+        """What is the matter now and was not before."""
+        before = {(alarm.kind, alarm.key) for alarm in self.standing}
+        self.standing = tuple(self._found(snapshot, alerts, before))
+        return tuple(alarm for alarm in self.standing if (alarm.kind, alarm.key) not in before)
+
+    def _found(self, snapshot: Snapshot, alerts: Alerts, before: set[tuple[str, str]]) -> Iterator[Alarm]:
+        if alerts.used_percent:
+            yield from _full(snapshot, alerts.used_percent / 100, before)
+        if alerts.temperature_celsius:
+            yield from _hot(snapshot, alerts.temperature_celsius, before)
+        lost = self._lost(snapshot)
+        if alerts.lost_device:
+            yield from lost
+
+    def _lost(self, snapshot: Snapshot) -> list[Alarm]:
+        if snapshot.pending:  # a driver that is being asked for the first time has lost nothing
+            return []
+        now = {device.key: device for device in snapshot.devices}
+        lost = []
+        for key, label in self._labels.items():
+            device = now.get(key)
+            if device is not None and (device.is_asleep or snapshot.pool(device.pool_key) is not None):
+                continue
+            fault = next((fault.message for fault in snapshot.faults if fault.device_key == key), None)
+            why = plain(fault, 200) if fault else "the driver does not list it any more"
+            lost.append(Alarm(kind="lost", key=key, message=f"{label} is lost: {why}"))
+        for key, device in now.items():
+            if snapshot.pool(device.pool_key) is not None:
+                self._labels[key] = _called(device, snapshot)
+        return lost
+
+
+def _full(snapshot: Snapshot, limit_ratio: float, before: set[tuple[str, str]]) -> Iterator[Alarm]:
+    labels = {device.pool_key: _called(device, snapshot) for device in snapshot.devices} | {HOST_POOL: "RAM"}
+    for pool in snapshot.pools:
+        if pool.key not in labels or not pool.total_bytes:
+            continue
+        ratio = 1 - pool.free_bytes / pool.total_bytes
+        if ratio >= limit_ratio - (_LESS_RATIO if ("used", pool.key) in before else 0):
+            free = size(pool.free_bytes)
+            yield Alarm(kind="used", key=pool.key, message=f"{labels[pool.key]} is {percent(ratio)} full: {free} free")
+
+
+def _hot(snapshot: Snapshot, limit_celsius: float, before: set[tuple[str, str]]) -> Iterator[Alarm]:
+    for device in snapshot.devices:
+        degrees = device.temperature_celsius
+        least = limit_celsius - (_COOLER_CELSIUS if ("temperature", device.key) in before else 0)
+        if degrees is not None and degrees >= least:
+            message = f"{_called(device, snapshot)} is at {celsius(degrees)}"
+            yield Alarm(kind="temperature", key=device.key, message=message)
+
+
+def _called(device: Device, snapshot: Snapshot) -> str:
+    return f"{device_label(device, snapshot.devices)} {plain(device.name, 40)}".strip()
