@@ -337,3 +337,13 @@ async def test_the_load_that_was_chosen_is_kept_for_next_time() -> None:
         await pilot.pause()
         await pilot.press("plus")
     assert memory.kept == [("Llama 3.1 8B", 16384, None)]
+
+
+async def test_the_command_that_starts_the_load_is_copied() -> None:
+    app = app_on(desktop(), model=model("Llama 3.1 8B"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("y")
+        await pilot.pause()
+
+        assert app.clipboard.startswith("llama-server ")
+        assert "-c 8192" in app.clipboard

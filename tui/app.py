@@ -405,6 +405,20 @@ class PlimsollApp(App[None]):
             self._sampler.is_paused = self._desk.is_paused
         self._show()
 
+    def action_copy_command(self) -> None:
+        """The command that starts the load as planned goes to the clipboard, by OSC 52: over SSH as well."""
+        view = self._desk.view()
+        if view.assessment is None or view.snapshot is None:
+            self.tell("there is no load to copy the command of: press m")
+            return
+        from tui.device_choice import said_by_hand, start_line  # noqa: PLC0415
+
+        devices = view.snapshot.devices
+        line = start_line(devices, view.assessment)
+        self.copy_to_clipboard(line)
+        by_hand = said_by_hand(devices, view.assessment)
+        self.tell(f"copied: {line}" + (f" ({'; '.join(by_hand)})" if by_hand else ""))
+
     def action_step_context(self, step: int) -> None:
         from tui.screens.steps import with_context_step  # noqa: PLC0415
 

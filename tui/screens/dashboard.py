@@ -43,6 +43,7 @@ class Dashboard(Frame):
         Binding("h", "app.show('timeline')", "history"),
         Binding("x", "app.show('explain')", "explain the estimate"),
         Binding("f", "app.show('notices')", "what could not be read"),
+        Binding("y", "app.copy_command", "copy the command that starts it"),
         Binding("comma", "app.show_settings", "settings"),
         Binding("question_mark", "app.show('help')", "help"),
         *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),

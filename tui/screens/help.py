@@ -21,6 +21,7 @@ _GROUPS = (
             ("e", "engine: what each would need, and the verdict"),
             ("o", "all options of the engine"),
             ("1 - 4", "apply a change that the verdict offers"),
+            ("y", "copy the command that starts it, through the terminal's clipboard"),
         ),
     ),
     (

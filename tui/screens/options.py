@@ -43,12 +43,13 @@ class Field:
 
 class OptionsScreen(Browser):
     TITLE_TEXT = "Options"
-    HINTS: ClassVar = (("enter", "change"), ("del", "as if not given"), ("esc", "back"))
+    HINTS: ClassVar = (("enter", "change"), ("del", "as if not given"), ("y", "copy the command"), ("esc", "back"))
     PROMPT = "a number"
     HAS_ABOUT = True
     CAN_FILTER = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "choose", show=False),
+        Binding("y", "app.copy_command", show=False),
         Binding("delete,backspace", "clear", show=False),
     ]
 
