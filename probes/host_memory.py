@@ -17,6 +17,8 @@ GIB = 1 << 30
 _ARC = "/proc/spl/kstat/zfs/arcstats"
 _HUGE_PAGES = "/sys/kernel/mm/hugepages"
 _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
+_WSL_LIMIT = "WSL (memory= in .wslconfig, by default half of Windows' RAM)"
+"""learn.microsoft.com/windows/wsl/wsl-config, 2026-11: Linux sees the RAM of its virtual machine, and only that."""
 _NOTED_SHARE = 50
 """Huge pages that take less than one part in so many of the RAM are not worth a sentence (ASSUMED)."""
 _MOST_GPUS = 64
@@ -28,6 +30,7 @@ class HostMemory:
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._is_wsl = is_wsl(root)
         self._groups = groups(root)
         self._has_arc = os.path.exists(f"{root}{_ARC}")
         self._page_folders = _page_folders(root)
@@ -72,7 +75,8 @@ class HostMemory:
             reserved_bytes=min(huge_bytes, built_in_bytes - free_bytes) or None,
             cached_bytes=max(0, free_bytes - max(0, unused_bytes)) if "MemFree" in meminfo else None,
         )
-        return self._limited(pool)
+        pool = self._limited(pool)
+        return replace(pool, limited_by=_WSL_LIMIT) if self._is_wsl and pool.limited_by is None else pool
 
     def _limited(self, pool: Pool) -> Pool:
         """Within the tightest limit of the control groups, and no more free than the fullest of them leaves."""
@@ -125,6 +129,11 @@ class HostMemory:
             medium=medium,
             compressed_bytes=compressed_bytes,
         )
+
+
+def is_wsl(root: str) -> bool:
+    """Whether this Linux runs inside Windows: Microsoft's kernels say so in their release."""
+    return "microsoft" in (read_text(f"{root}/proc/sys/kernel/osrelease") or "").lower()
 
 
 def memory_notes(pools: tuple[Pool, ...]) -> tuple[Fault, ...]:

@@ -150,3 +150,22 @@ def test_what_windows_cannot_promise_is_not_free(tmp_path: Path, capsys: pytest.
     assert pool(shown)["free_bytes"] == 60 * GIB  # without a page file; 90 GiB of RAM are free
     notes = [fault["message"] for fault in shown["faults"] if fault["probe"] == "host" and fault["is_note"]]
     assert ["60.0 GiB" in note and "90.0 GiB" in note for note in notes] == [True]
+
+
+def test_in_wsl_the_card_is_the_whole_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = printed("wsl2", tmp_path, capsys)
+    card = device(shown, "nvidia")
+    memory = pool(shown, card["pool_key"])
+    # 1528 of 24564 MiB in use
+    assert (memory["total_bytes"], memory["free_bytes"]) == (24564 << 20, (24564 - 1528) << 20)
+    assert (shown["machine"]["system"], card["shared_used_bytes"]) == ("wsl", None)
+
+
+def test_in_wsl_the_ram_is_that_of_its_virtual_machine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ram = pool(printed("wsl2", tmp_path, capsys))
+    assert (ram["total_bytes"], ram["free_bytes"]) == (32837756 << 10, 30408704 << 10)
+    assert ".wslconfig" in ram["limited_by"]
+
+
+def test_in_wsl_no_process_says_how_much_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [row["used_bytes"] for row in printed("wsl2", tmp_path, capsys)["processes"]] == [None]

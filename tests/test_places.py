@@ -218,3 +218,8 @@ def test_a_machine_without_swap_or_with_a_limit_says_so_to_the_table() -> None:
     host = places_of(snapshot(replace(RAM, limited_by="control group /box")))[0]
     assert host.surroundings is not None
     assert host.surroundings.settings == {"no swap", "limited"}
+
+
+def test_the_virtual_machine_of_wsl_swaps_as_any_machine_does() -> None:
+    host = places_of(snapshot(replace(RAM, limited_by="WSL (memory= in .wslconfig)"), system="wsl"))[0]
+    assert host.surroundings.settings == {"no swap"}

@@ -119,7 +119,8 @@ def _host_settings(snapshot: Snapshot, host: Pool) -> frozenset[str]:
     found = {"zram"} if swap is not None and swap.medium == "zram" else set()
     if swap is None or not swap.total_bytes:
         found.add("no swap")
-    if host.limited_by is not None:
+    # WSL's virtual machine swaps and kills as any machine does; only a control group kills for its limit alone.
+    if host.limited_by is not None and not host.limited_by.startswith("WSL"):
         found.add("limited")
     return frozenset(found)
 
