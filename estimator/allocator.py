@@ -90,6 +90,12 @@ class Allocator:
         self.marks: list[Mark] = []
         """One for each layer's start."""
         self._host = len(self.pools) - 1
+        self._live: dict[int, tuple[int, Node]] = {}
+        """What is executed and still to be read, with its place in the order; without what all layers share."""
+        self._shared: set[int] = set()
+        self._now = 0
+        self._last_marks = (0, 0)
+        """The places in the order of the two last layers' starts."""
         self._is_fused, self._n_copies = is_fused, n_copies
 
     def reserve(self, graph: Graph, splits: Sequence[Split]) -> tuple[int, ...]:
@@ -107,9 +113,11 @@ class Allocator:
                     self._place(source, device)
         # Where nodes wait, a layer may begin before anything of the one in front of it is executed.
         starts = Counter(id(graph.nodes[index]) for index in graph.layer_starts)
-        for node, device in order:
+        for number, (node, device) in enumerate(order):
+            self._now = number
             if id(node) in starts:
                 self.marks += [self._mark(node)] * starts[id(node)]
+                self._last_marks = self._last_marks[1], number
             if node.base is None:
                 self._place(node, device)
             for source in node.sources:
@@ -122,6 +130,8 @@ class Allocator:
         for split in splits:
             for source, copies in split.copied:
                 assert source.device is not None
+                if self._is_shared(source):
+                    self._shared.update(map(id, copies))
                 order.append((_reading(source), source.device))
                 order.append((copies[0], split.device))
             nodes = graph.nodes[split.start : split.end]
@@ -160,6 +170,10 @@ class Allocator:
         if node.is_allocated or node.home is not None or node.base is not None:
             return
         node.is_allocated = True
+        if node.sources and all(map(self._is_shared, node.sources)):
+            self._shared.add(id(node))
+        if not self._is_shared(node):
+            self._live[id(node)] = self._now, node
         if node.op in IN_PLACE and self._take_over(node):
             return
         node.pool = device
@@ -173,6 +187,7 @@ class Allocator:
             if source.n_readers == 1 and source.n_views == 0 and source.layout == node.layout:
                 node.pool, node.address = source.pool, source.address
                 source.is_allocated = False
+                self._live.pop(id(source), None)
                 pool = self.pools[node.pool]
                 size = pool.pad(self._size(node, node.pool))
                 left = pool.pad(self._size(source, node.pool)) - size
@@ -195,10 +210,26 @@ class Allocator:
         if owner.is_allocated and not owner.is_output:
             self.pools[owner.pool].give_back(owner.address, self._size(owner, owner.pool))
             owner.is_allocated = False
+            self._live.pop(id(owner), None)
+
+    def _is_shared(self, node: Node) -> bool:
+        """An input, a leaf, or what comes of these alone, as a copy or a converted mask: the same for all layers."""
+        owner = node if node.base is None else node.base
+        return owner.is_input or owner.op == "LEAF" or id(owner) in self._shared
 
     def _mark(self, first: Node) -> Mark:
+        """Free blocks, and where all lies that is still to be read.
+
+        What was executed since the start of the layer before the last one is known by how long ago that was, so that
+        the same in two layers is equal; what is older stays where it is.
+        """
         blocks = tuple(tuple(map(tuple, pool.blocks)) for pool in self.pools)
-        return (*blocks, *((source.pool, source.address) for source in first.sources))
+        first_mark = self._last_marks[0]
+        live = tuple(
+            (self._now - placed if placed >= first_mark else -id(node), node.pool, node.address)
+            for placed, node in self._live.values()
+        )
+        return (*blocks, live, *((source.pool, source.address) for source in first.sources))
 
 
 def _reading(*nodes: Node) -> Node:

@@ -112,7 +112,7 @@ class CacheInputs:
         shape, tag = step.shape, "_swa" if window_tokens else ""
         self.n_cells = shape.layer_cells(window_tokens)
         n_tokens, n_streams = shape.n_step_tokens, shape.n_streams
-        n_indexed = 1 if step.is_flash_attention else max((layer.value_width for layer in model.layers), default=1)
+        n_indexed = max((layer.own_value_width for layer in model.layers), default=1) if step.transposes_values else 1
         build = shape.build
         mask_type = "F16" if step.is_flash_attention and build.is_mask_halved else "F32"
         n_rows = -(-(n_tokens // n_streams) // build.mask_row_multiple) * build.mask_row_multiple
@@ -124,11 +124,11 @@ class CacheInputs:
         self.key_rotation = self.value_rotation = None
         if not build.rotates_quantised_cache:
             return
-        if not model.latent and model.head_width % ROTATION_WIDTH == 0 and model.head_width:
-            if BLOCKS[step.key_type].n_weights > 1:
+        if not model.latent and model.head_width:
+            if BLOCKS[step.key_type].n_weights > 1 and model.head_width % ROTATION_WIDTH == 0:
                 largest = _largest_power(model, window_tokens)
                 self.key_rotation = Node(f"k_rot{tag}", "NONE", "F32", (largest, largest), is_input=True)
-            if BLOCKS[step.value_type].n_weights > 1:
+            if BLOCKS[step.value_type].n_weights > 1 and model.value_head_width % ROTATION_WIDTH == 0:
                 square = (ROTATION_WIDTH, ROTATION_WIDTH)
                 self.value_rotation = Node(f"v_rot{tag}", "NONE", "F32", square, is_input=True)
 
@@ -140,7 +140,7 @@ def _largest_power(model: Model, window_tokens: int | None) -> int:
     """Of two, that divides a head's key in the layers with this cache."""
     width = next(
         (
-            layer.key_width // layer.n_kv_heads
+            layer.own_key_width // layer.n_kv_heads
             for layer in model.layers
             if layer.key_width and layer.n_kv_heads and layer.window_tokens == window_tokens
         ),

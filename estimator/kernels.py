@@ -13,6 +13,7 @@ from math import prod
 from types import MappingProxyType
 
 from estimator.graph import Node
+from estimator.model import Layer, Model
 from estimator.quant import BLOCKS
 from estimator.rounding import Rounding
 
@@ -44,6 +45,35 @@ KERNELS: Mapping[str, Kernels] = MappingProxyType(
         "cpu": Kernels(is_fused=False, doubt_ratio=0.0),
     }
 )
+
+
+CUDA_HEADS = frozenset({40, 64, 72, 80, 96, 112, 128, 256})
+"""Widths of heads, keys' and values' alike, that CUDA's flash attention has kernels for, however they are grouped."""
+CUDA_GROUPED_HEADS: Mapping[tuple[int, int], int] = MappingProxyType(
+    {(192, 128): 8, (320, 256): 32, (512, 512): 2, (576, 512): 2}
+)
+"""(keys', values') width to what the number of queries per key has to be a multiple of."""
+
+
+def has_flash_kernel(kind: str, model: Model, layer: Layer) -> bool:
+    """Whether a device of this kind can compute a layer's attention in one go."""
+    n = layer.n_kv_heads
+    if not n or not layer.own_key_width:
+        return True
+    return has_kernel_for(kind, layer.own_key_width // n, layer.own_value_width // n, model.n_heads // n)
+
+
+def has_kernel_for(kind: str, key_width: int, value_width: int, n_queries_per_key: int) -> bool:
+    """The same for heads of these widths.
+
+    CUDA: `ggml_cuda_get_best_fattn_kernel` (ggml/src/ggml-cuda/fattn.cu), as of 2026-10-01; ROCm is built from it.
+    Others are taken to have what is asked of them.
+    """
+    if kind not in ("cuda", "rocm"):
+        return True
+    if multiple := CUDA_GROUPED_HEADS.get((key_width, value_width)):
+        return n_queries_per_key % multiple == 0
+    return key_width == value_width and key_width in CUDA_HEADS
 
 
 def scratch_bytes(node: Node, kind: str, rounding: Rounding) -> int:

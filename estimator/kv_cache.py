@@ -108,10 +108,10 @@ def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, 
     """Keys and values of one layer, its indexer's among them, all streams."""
     n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
     total = 0
-    if key_width := layer.key_width - layer.index_key_width:
+    if key_width := layer.own_key_width:
         n_rows = layer.n_kv_heads if shape.build.stores_keys_by_head and layer.n_kv_heads else 1
         total += rounding.tensor_bytes(key_type, (key_width // n_rows, n_rows * n_cells))
-    if value_width := layer.value_width - layer.index_value_width:
+    if value_width := layer.own_value_width:
         total += rounding.tensor_bytes(value_type, (value_width, n_cells))
     for width, type_name in ((layer.index_key_width, key_type), (layer.index_value_width, value_type)):
         if width:

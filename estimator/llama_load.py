@@ -12,7 +12,7 @@ from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
 from estimator.fork_model import as_loaded, settled
-from estimator.kernels import KERNELS
+from estimator.kernels import KERNELS, has_flash_kernel
 from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, layer_kinds, state_bytes
 from estimator.ledger import Place, Workload, host_among
 from estimator.llama_options import Options
@@ -47,6 +47,9 @@ CACHING_ALL_LAYERS = frozenset({"deci"})
 (`llama_kv_cache` in src/llama-kv-cache.cpp leaves out only what a filter says; measured: 80 layers of Nemotron Super
 49B have values, 49 have keys, build 0c1e57098)."""
 
+WITHOUT_FLASH_ATTENTION = frozenset({"grok"})
+"""llama.cpp turns it off for them, whatever was asked for (`llama_init_from_model`, src/llama-context.cpp)."""
+
 
 class Load:
     """A model and what is asked of it, on places."""
@@ -59,8 +62,12 @@ class Load:
         """
         if not model.layers:
             raise Unjudgeable(f"llama.cpp does not run {model.name}: it is no language model")
-        self.workload, self.options = workload, options
         self.devices, self.host = _split_places(places, options)
+        keeps_values_upright = False
+        if options.is_flash_attention and not self._has_flash_attention(model, options):
+            keeps_values_upright = model.architecture not in WITHOUT_FLASH_ATTENTION
+            options = replace(options, is_flash_attention=False)
+        self.workload, self.options = workload, options
         if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
             raise Unjudgeable(
                 f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
@@ -81,6 +88,7 @@ class Load:
             is_flash_attention=options.is_flash_attention,
             key_type=STORED_TYPES[workload.kv_type],
             value_type=STORED_TYPES[options.value_type or workload.kv_type],
+            keeps_values_upright=keeps_values_upright,
         )
         self.machine = Machine(
             n_devices=len(self.devices),
@@ -94,6 +102,19 @@ class Load:
             spares_experts=self.shape.build.spares_experts,
             has_mixed_input=self.shape.build.has_mixed_input,
         )
+
+    def _has_flash_attention(self, model: Model, options: Options) -> bool:
+        """Whether it stays on where it is asked for, as the default ``-fa auto`` does.
+
+        It is turned off where the device that holds a layer has no kernel for its heads (`resolve` in
+        src/llama-context.cpp).
+        """
+        if model.architecture in WITHOUT_FLASH_ATTENTION:
+            return False
+        if not self.devices or options.n_gpu_layers == 0:
+            return True
+        kinds, _ = layer_kinds(model)
+        return all(has_flash_kernel(self.device_kind, model, layer) for layer in kinds)
 
     def _settle_fork(self, model: Model) -> None:
         build = settled(self.shape.build, model)
@@ -165,8 +186,8 @@ class Load:
     def cached_value_width(self, layer: Layer) -> int:
         """Without flash attention values are stored transposed, as wide as in the widest layer (`v_trans`)."""
         has_values = layer.value_width > 0 or self.model.architecture in CACHING_ALL_LAYERS
-        is_padded = has_values and not self.options.is_flash_attention
-        return widest_value(self.model) if is_padded else layer.value_width
+        is_padded = has_values and self.step.transposes_values
+        return widest_value(self.model) + layer.index_value_width if is_padded else layer.value_width
 
     def kept(self, layer: Layer, kind: str) -> tuple[int, int]:
         """(cells, states) in bytes of a layer; most layers are alike, and are reckoned once."""

@@ -27,7 +27,7 @@ KNOWN_ARCHITECTURES = frozenset(
         "cohere2moe apertus arcee bitnet deci gptneox bloom gpt2 starcoder opt bert nomic-bert jina-bert-v2 "
         "gemma-embedding jamba longcat-flash mllama glm5-next qwen4exp baichuan bailingmoe codeshell dbrx eurobert "
         "hunyuan_vl jais jais2 jina-bert-v3 maincoder mellum modern-bert mpt neo-bert nomic-bert-moe openelm orion "
-        "paddleocr pangu-embedded plamo qwen refact spark2_5 xverse"
+        "arctic deepseek2-ocr grok minicpm3 smallthinker paddleocr pangu-embedded plamo qwen refact spark2_5 xverse"
     ).split()
 )
 

@@ -47,6 +47,16 @@ class Layer:
     """Of ``key_width``, what an indexer keeps in a cache of its own."""
     index_value_width: int = 0
 
+    @property
+    def own_key_width(self) -> int:
+        """Without its indexer's."""
+        return self.key_width - self.index_key_width
+
+    @property
+    def own_value_width(self) -> int:
+        """Without its indexer's."""
+        return self.value_width - self.index_value_width
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latent:

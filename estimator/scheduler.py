@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from estimator.graph import VIEWS, Graph, Node
-from estimator.kernels import scratch_bytes
+from estimator.kernels import has_kernel_for, scratch_bytes
 from estimator.quant import BLOCKS
 from estimator.rounding import Rounding
 
@@ -74,13 +74,13 @@ class Scheduler:
         return self.host if home < 0 else home
 
     def _supports(self, device: int, node: Node) -> bool:
-        """A device can't compute with what lies on another; the host can with everything."""
+        """A device can't compute with what lies on another, nor without a kernel; the host can with everything."""
         if device == self.host:
             return True
         for source in node.sources:
             if source.base is None and source.home is not None and 0 <= source.home != device:
                 return False
-        return True
+        return node.op != "FLASH_ATTN_EXT" or _has_kernel(node, self._kind)
 
     def _assign(self, graph: Graph) -> None:
         for node in (found for found in graph.inputs if found.is_input):
@@ -196,6 +196,11 @@ class Scheduler:
         if self._n_copies > 1:
             copied.is_input = copied.is_output = True
         return copied
+
+
+def _has_kernel(node: Node, kind: str) -> bool:
+    query, keys, values, *_ = node.sources
+    return has_kernel_for(kind, keys.shape[0], values.shape[0], query.extents[2] // keys.extents[2])
 
 
 def _n_rows(node: Node) -> int:

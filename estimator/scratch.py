@@ -31,6 +31,13 @@ class Step:
     is_flash_attention: bool
     key_type: str
     value_type: str
+    keeps_values_upright: bool = False
+    """Values are stored as for flash attention, which was found to have no kernel only after that (``-fa auto``)."""
+
+    @property
+    def transposes_values(self) -> bool:
+        """Values are stored transposed."""
+        return not self.is_flash_attention and not self.keeps_values_upright
 
     @property
     def is_cache_quantised(self) -> bool:
@@ -92,7 +99,7 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     value_width = widest_value(model)
     value_index = 0
     if value_width:  # without flash attention values are stored transposed, and each element is addressed
-        value_index = 8 * n_tokens * (1 if step.is_flash_attention else value_width)
+        value_index = 8 * n_tokens * (value_width if step.transposes_values else 1)
     kinds = window_kinds(model)
     if not step.shape.build.has_cell_indices:
         return rounding.pad(4 * n_tokens) if kinds else 0
@@ -106,8 +113,8 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
 
 @lru_cache(maxsize=REMEMBERED_MODELS)
 def widest_value(model: Model) -> int:
-    """Elements per cell of the widest layer's values."""
-    return max((layer.value_width for layer in model.layers), default=0)
+    """Elements per cell of the widest layer's values, without its indexer's."""
+    return max((layer.own_value_width for layer in model.layers), default=0)
 
 
 def _rotation_bytes(model: Model, step: Step) -> int:

@@ -7,6 +7,7 @@ metadata, the tensors that belong to no block, and those of runs of equal blocks
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from estimator.compute import Machine, compute_bytes, simulated
 from estimator.graph import Draft
+from estimator.kernels import has_kernel_for
 from estimator.kv_cache import STORED_TYPES, cache_shape
 from estimator.ledger import Place, Workload
 from estimator.llama_load import Load
@@ -228,3 +230,51 @@ def test_a_leaf_stands_among_the_inputs() -> None:
     written.operation("filled", "FILL", zeros.shape, zeros)
 
     assert written.finish().inputs[-1] is zeros
+
+
+def load_of(name: str, *, is_flash_attention: bool = True, n_gpu_layers: int = 999) -> Load:
+    places = [Place(name=kind, kind=kind, total_bytes=1 << 40, free_bytes=1 << 40) for kind in ("cuda", "host")]
+    options = Options(n_gpu_layers=n_gpu_layers, is_flash_attention=is_flash_attention)
+    return Load(model_named(name), Workload(context_tokens=8192), options, places)
+
+
+def test_heads_without_a_kernel_are_attended_to_by_scores_over_values_that_are_stored_upright() -> None:
+    step = load_of("StableLM 2 12B").step
+
+    assert not step.is_flash_attention
+    assert not step.transposes_values
+
+
+def test_layers_on_the_host_need_no_kernel_of_a_device() -> None:
+    assert load_of("StableLM 2 12B", n_gpu_layers=0).step.is_flash_attention
+
+
+def test_grok_has_no_flash_attention_even_where_it_is_asked_for() -> None:
+    step = load_of("grok").step
+
+    assert not step.is_flash_attention
+    assert step.transposes_values
+
+
+@pytest.mark.parametrize(
+    ("widths", "n_queries_per_key", "has_kernel"),
+    [
+        ((128, 128), 1, True),
+        ((160, 160), 4, False),
+        ((192, 128), 16, True),
+        ((192, 192), 16, False),
+        ((576, 512), 128, True),
+        ((512, 512), 1, False),
+    ],
+)
+def test_cuda_has_kernels_for_some_heads(widths: tuple[int, int], n_queries_per_key: int, *, has_kernel: bool) -> None:
+    assert has_kernel_for("cuda", *widths, n_queries_per_key) is has_kernel
+
+
+def test_a_model_without_a_kernel_for_its_heads_needs_what_the_engine_reserved() -> None:
+    # llama.cpp 0c1e57098 with -fa auto, on one device with CUDA's rules, 8 192 tokens.
+    load = load_of("StableLM 2 12B")
+    step = replace(load.step, n_outputs=1)
+    layout = load.default_layout(999, 0)
+
+    assert compute_bytes(load.model, step, layout, load.machine) == (616573056, 37761088)

@@ -44,7 +44,7 @@ def attention(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> Nod
     if draft.has(f"blk.{layer}.attn_qkv.weight"):
         query, key, value = _fused_projections(draft, layer, x, traits)
     else:
-        query, key, value = _projections(draft, layer, x, traits)
+        query, key, value = projections(draft, layer, x, traits)
     return attend(draft, layer, query, key, value, caps_scores=traits.caps_scores)
 
 
@@ -74,17 +74,21 @@ def cache_inputs(draft: Draft, layer: int) -> CacheInputs:
 
 
 def rope_factors(draft: Draft, layer: int) -> tuple[Node, ...]:
-    """The frequencies' factors, of which every device that holds a layer has a copy."""
-    if not draft.has("rope_freqs.weight"):
-        return ()
-    return (draft.weight("rope_freqs.weight", device=draft.layout.layer_devices[layer]),)
+    """The frequencies' factors, of which every device that holds a layer has a copy.
+
+    Of the two sets for short and for long contexts (Phi-3) one is read; they are of one size.
+    """
+    for name in ("rope_freqs.weight", "rope_factors_long.weight"):
+        if draft.has(name):
+            return (draft.weight(name, device=draft.layout.layer_devices[layer]),)
+    return ()
 
 
 def heads_of(draft: Draft, layer: int) -> tuple[int, int, int, int]:
     """(query heads, KV heads, key width, value width per head) of this layer."""
     model, kept = draft.model, draft.model.layers[layer]
-    n_kv_heads = kept.n_kv_heads or max(1, kept.key_width // model.head_width)
-    key_width, value_width = kept.key_width // n_kv_heads, kept.value_width // n_kv_heads
+    n_kv_heads = kept.n_kv_heads or max(1, kept.own_key_width // model.head_width)
+    key_width, value_width = kept.own_key_width // n_kv_heads, kept.own_value_width // n_kv_heads
     query = draft.tensors.get(f"blk.{layer}.attn_q.weight")
     output = draft.tensors.get(f"blk.{layer}.attn_output.weight")
     if output is not None and value_width:
@@ -94,7 +98,8 @@ def heads_of(draft: Draft, layer: int) -> tuple[int, int, int, int]:
     return n_heads, n_kv_heads, key_width, value_width
 
 
-def _projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> tuple[Node, Node, Node]:
+def projections(draft: Draft, layer: int, x: Node, traits: AttentionTraits) -> tuple[Node, Node, Node]:
+    """(queries, keys, values) by a matrix each, placed, and rotated where the cache is quantised."""
     n_heads, n_kv_heads, key_width, value_width = heads_of(draft, layer)
     inputs = cache_inputs(draft, layer)
 
@@ -193,27 +198,35 @@ def rotated(draft: Draft, x: Node, rotation: Node | None) -> Node:
 
 def attend(draft: Draft, layer: int, query: Node, key: Node, value: Node, *, caps_scores: bool = False) -> Node:
     """Write keys and values into the layer's cache, and attend to all of it."""
+    keys, values = remember(draft, layer, query, key, value)
+    if draft.step.is_flash_attention:
+        return _flash_attention(draft, layer, query, keys, values)
+    return _plain_attention(draft, layer, query, keys, values, caps_scores=caps_scores)
+
+
+def remember(draft: Draft, layer: int, query: Node, key: Node, value: Node) -> tuple[Node, Node]:
+    """The layer's caches of keys and of values, with the new ones written."""
     kept, inputs = draft.model.layers[layer], cache_inputs(draft, layer)
     for part in (query, key, value) if draft.has_windows else (query, value, key):
         draft.expand(part)
     keys, values = _caches(draft, layer)
-    new_keys = draft.view("k_cur", "VIEW", (kept.key_width, draft.n_tokens), key, n_bytes=key.n_bytes)
+    new_keys = draft.view("k_cur", "VIEW", (kept.own_key_width, draft.n_tokens), key, n_bytes=key.n_bytes)
     draft.store("cache_k", keys, new_keys, inputs.key_index)
-    by_token = (kept.value_width, draft.n_tokens)
-    if value.layout is None and not draft.step.is_flash_attention:  # part of a fused projection
+    by_token = (kept.own_value_width, draft.n_tokens)
+    if value.layout is None and draft.step.transposes_values:  # part of a fused projection
         new_values = draft.operation("v_cont", "CONT", by_token, value)
     else:
         new_values = draft.view("v_cur", "VIEW", by_token, value, n_bytes=value.n_bytes)
-    if draft.step.is_flash_attention:
+    if not draft.step.transposes_values:
         draft.store("cache_v", values, new_values, inputs.value_index)
-        return _flash_attention(draft, layer, query, keys, values)
-    if kept.value_width < values.shape[0]:
+        return keys, values
+    if kept.own_value_width < values.shape[0]:
         new_values = draft.operation("v_padded", "PAD", (values.shape[0], draft.n_tokens), new_values)
     in_column = (1, new_values.shape[0] * draft.n_tokens)
     column = draft.view("v_cur", "RESHAPE", in_column, new_values, n_bytes=new_values.n_bytes)
     flat = draft.view("cache_v_flat", "RESHAPE", (1, prod(values.shape)), values, n_bytes=values.n_bytes)
     draft.store("cache_v", flat, column, inputs.value_index)
-    return _plain_attention(draft, layer, query, keys, values, caps_scores=caps_scores)
+    return keys, values
 
 
 def attend_again(draft: Draft, owner: int, query: Node) -> Node:
@@ -228,10 +241,10 @@ def attend_again(draft: Draft, owner: int, query: Node) -> Node:
 def _caches(draft: Draft, layer: int) -> tuple[Node, Node]:
     """Keys and values of a layer; transposed values are as wide as in the widest layer."""
     kept, step, n_cells = draft.model.layers[layer], draft.step, cache_inputs(draft, layer).n_cells
-    value_width = kept.value_width
-    if not step.is_flash_attention:
-        value_width = max(other.value_width for other in draft.model.layers)
-    keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.key_width, n_cells, draft.n_streams)
+    value_width = kept.own_value_width
+    if step.transposes_values:
+        value_width = max(other.own_value_width for other in draft.model.layers)
+    keys = draft.cache(f"cache_k_l{layer}", layer, step.key_type, kept.own_key_width, n_cells, draft.n_streams)
     return keys, draft.cache(f"cache_v_l{layer}", layer, step.value_type, value_width, n_cells, draft.n_streams)
 
 
@@ -271,6 +284,22 @@ def _flash_attention(draft: Draft, layer: int, query: Node, keys: Node, values: 
     return found
 
 
+def _turned_values(draft: Draft, values: Node, n_cells: int, n_heads: int, width: int) -> Node:
+    """The cache of values with cells inside: it is stored so, or turned now."""
+    n_streams = draft.n_streams
+    shape = (n_cells, width, n_heads, n_streams)
+    if not draft.step.transposes_values:
+        v = cached(draft, values, width, n_heads, n_cells)
+        v = draft.view("v_trans", "TRANSPOSE", shape, v, n_bytes=values.n_bytes, is_contiguous=False)
+        return draft.operation("v_cont", "CONT", shape, v, type_name=values.type)
+    # What a narrower layer does not use of its last stream is not part of the view.
+    spanned = values.n_bytes - stored(values.type, (n_cells * (values.shape[0] - n_heads * width),))
+    v = draft.view(
+        "cache_view", "VIEW", (n_cells, n_heads, width, n_streams), values, n_bytes=spanned, is_contiguous=False
+    )
+    return draft.view("v", "PERMUTE", shape, v, n_bytes=spanned, is_contiguous=False)
+
+
 def _sinks(draft: Draft, layer: int) -> tuple[Node, ...]:
     name = f"blk.{layer}.attn_sinks.weight"
     return (draft.weight(name),) if draft.has(name) else ()
@@ -284,15 +313,7 @@ def _plain_attention(
     _, n_kv_heads, key_width, value_width = heads_of(draft, layer)
     n_heads = query.shape[1]
     n_cells, n_streams, per_stream = inputs.n_cells, draft.n_streams, draft.n_tokens // draft.n_streams
-    # What a narrower layer does not use of its last stream is not part of the view.
-    spanned = values.n_bytes - stored(values.type, (n_cells * (values.shape[0] - n_kv_heads * value_width),))
-    v = draft.view(
-        "cache_view", "VIEW", (n_cells, n_kv_heads, value_width, n_streams), values,
-        n_bytes=spanned, is_contiguous=False,
-    )  # fmt: skip
-    v = draft.view(
-        "v", "PERMUTE", (n_cells, value_width, n_kv_heads, n_streams), v, n_bytes=spanned, is_contiguous=False
-    )
+    v = _turned_values(draft, values, n_cells, n_kv_heads, value_width)
     k = cached(draft, keys, key_width, n_kv_heads, n_cells)
     scores = draft.operation(
         "kq", "MUL_MAT", (n_cells, per_stream, n_heads, n_streams), k, by_stream(draft, query)

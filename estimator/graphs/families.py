@@ -49,6 +49,12 @@ def _three_of_four(model: Model, layer: int) -> bool:
     return (layer + 1) % 4 != 0
 
 
+def _three_of_four_first(model: Model, layer: int) -> bool:
+    """The first of four layers is not rotated where the others have windows (SmallThinker)."""
+    has_windows = any(other.window_tokens for other in model.layers)
+    return not has_windows or layer % 4 != 0
+
+
 def _of_32(model: Model, layer: int) -> bool:
     """Baichuan's 7B rotates, its 13B has 40 layers and weighs scores by distance (src/models/baichuan.cpp)."""
     del layer
@@ -94,8 +100,8 @@ def _deferred(module: str, name: str, **traits: object) -> Callable[[Draft], Non
 
 
 def _build_stablelm(draft: Draft) -> None:
-    draft.weight("blk.0.ffn_norm.weight")  # the 12B has none, and a graph that isn't known here
-    Transformer(norm_operation="NORM").build(draft)
+    is_parallel = not draft.has("blk.0.ffn_norm.weight")  # the 12B's
+    Transformer(norm_operation="NORM", is_parallel=is_parallel, joins_attention=is_parallel).build(draft)
 
 
 SOFTMAX = RouterTraits(is_fixed=True)
@@ -256,6 +262,12 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             build=Transformer(is_parallel=True, parallel_sum=("feed-forward", "attention", "residual")).build
         ),
         "openelm": Family(build=Transformer(adds_input_first=True).build),
+        "minimax-m3": Family(build=_deferred("block_sparse", "build"), has_layer_inputs=True),
+        "smallthinker": Family(build=_deferred("early_router", "build"), variant=_three_of_four_first),
+        "grok": Family(build=_deferred("grok", "build")),
+        "arctic": Family(build=_deferred("arctic", "build")),
+        "minicpm3": Family(build=_deferred("expanded_latent", "build")),
+        "deepseek2-ocr": Family(build=Transformer(router=RouterTraits(is_normalised=False)).build),
         "arcee": Family(build=Transformer(is_squared=True).build),
         "bailingmoe2": Family(build=Transformer(router=SIGMOID).build),
         "dots1": Family(build=Transformer(router=SIGMOID).build),

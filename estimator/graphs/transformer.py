@@ -39,6 +39,8 @@ class Transformer:
     """Attention and feed-forward network read the same normed input, and both are added (Command R)."""
     parallel_sum: tuple[str, str, str] = ("feed-forward", "residual", "attention")
     """The order in which a parallel block's terms are added."""
+    joins_attention: bool = False
+    """The attention's result and the residual are added before the network's joins them (StableLM 2 12B)."""
     feed_forward_norm: str = "ffn_norm"
     has_post_norms: bool = False
     """Attention and feed-forward results are normed before they are added (Gemma)."""
@@ -137,6 +139,9 @@ class Transformer:
         if draft.has(f"blk.{layer}.ffn_norm.weight"):  # GPT-NeoX: so has the feed-forward network
             normed = draft.norm(x, f"blk.{layer}.ffn_norm.weight")
         found = self._fed_forward(draft, layer, normed)
+        if self.joins_attention:
+            joined = draft.operation("ffn_inp", "ADD", found.shape, attended, x)
+            return draft.operation("l_out", "ADD", found.shape, found, joined)
         terms = {"feed-forward": found, "residual": x, "attention": attended}
         first, second, third = (terms[name] for name in self.parallel_sum)
         total = draft.operation("ffn_sum", "ADD", found.shape, first, second)
