@@ -19,6 +19,7 @@ from probes.nvml_library import start_sentence
 from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part
 from probes.nvml_processes import Namespace
 from probes.nvml_visibility import DEVICE_ORDER, VISIBLE_DEVICES, Visibility, visibility
+from probes.pci import numa_node
 from probes.snapshot import HOST_POOL, Device, Fault, Process, Reading, Version
 from probes.sysfs import read_fields
 from probes.tegra import Tegra, is_tegra
@@ -60,6 +61,8 @@ class Session:
         self._count_seconds = float("-inf")
         """When the GPUs may be counted again."""
         self._versions: dict[str, str] = {}
+        self._numa_nodes: dict[str, int | None] = {}
+        """Bus address -> node."""
         self._all_lost_seconds: float | None = None
         self._start()
 
@@ -210,8 +213,16 @@ class Session:
             device,
             hidden_by=seen.hidden_by.get(device.key),
             program_index=seen.order.index(device.key) if device.key in seen.order else None,
+            numa_node=self._numa_node(device.bus_address),
         )
         return device if self._tegra is None or device.pool_key != HOST_POOL else _completed(device, self._tegra)
+
+    def _numa_node(self, address: str | None) -> int | None:
+        if address is None or self._access.system != "linux":
+            return None
+        if address not in self._numa_nodes:
+            self._numa_nodes[address] = numa_node(self._access, address)
+        return self._numa_nodes[address]
 
     def _processes(self, parts: Iterable[Part]) -> tuple[Process, ...]:
         processes = tuple(process for part in parts for process in part.processes())

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 from probes.access import Access
-from probes.sysfs import read_text
+from probes.sysfs import read_number, read_text
 
 NVIDIA = 0x10DE
 """The vendor's number: pcisig.com, pci-ids.ucw.cz."""
@@ -52,3 +52,9 @@ def _controller(device: str, name: str) -> DisplayController:
         is_suspended=read_text(f"{device}/power/runtime_status", 32) == "suspended",
         may_sleep=read_text(f"{device}/power/control", 32) == "auto",
     )
+
+
+def numa_node(access: Access, address: str) -> int | None:
+    """The node of the host's memory that is nearest to a PCI device; None where there is but one, or it is not told."""
+    node = read_number(access.path(f"/sys/bus/pci/devices/{address}/numa_node"))
+    return node if node is not None and node >= 0 else None

@@ -84,6 +84,8 @@ class FakeNvml:
         self.calls: list[tuple[str, int | None]] = []
         self.seconds = 0.0
         self.call_seconds = 0.0
+        self.driver = "580.159.04"
+        self.cuda = 12080
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if not name.startswith("nvml"):
@@ -107,7 +109,7 @@ class FakeNvml:
             if "handle" in gpu.refusals:
                 raise NvmlError(gpu.refusals["handle"])
             return gpu
-        return {"nvmlSystemGetDriverVersion": "580.159.04", "nvmlSystemGetCudaDriverVersion_v2": 12080}.get(name)
+        return {"nvmlSystemGetDriverVersion": self.driver, "nvmlSystemGetCudaDriverVersion_v2": self.cuda}.get(name)
 
     def n_calls(self, name: str, gpu: int | None = None) -> int:
         return sum(1 for call in self.calls if call[0] == name and (gpu is None or call[1] == gpu))

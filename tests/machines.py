@@ -12,7 +12,9 @@ A TOML file per machine::
     [commands]                                  # command line = what it prints; any other cannot be run
     [environment]
     [[drm]]                                     # path and driver of a render node, own and ram = [total, used]
+    [nvml]                                      # driver, cuda; is_complete: what is not listed is NOT_SUPPORTED
     [[nvml.gpu]]                                # NVML function = answer; "refused" = {function = code}
+    [[nvml.gpu.part]]                           # a part of it (MIG), described as a GPU is
     [mac]                                       # the fields of FakeMac: what a Mac's libraries answer
     [windows]                                   # the fields of FakeWindows, likewise
 """
@@ -27,7 +29,7 @@ from typing import Any
 
 from fake_drm import FakeNode, FakeNodes
 from fake_mac import FakeMac
-from fake_nvml import FakeNvml, used_by
+from fake_nvml import FakeGpu, FakeNvml, used_by
 from fake_windows import FakeWindows
 
 from probes.access import Access, Load
@@ -139,11 +141,11 @@ def nvml_of(described: dict[str, Any]) -> FakeNvml:
     """The driver's library as the section ``nvml`` describes it."""
     gpus = described.get("gpu", [])
     fake = FakeNvml(len(gpus))
+    fake.driver = described.get("driver", fake.driver)
+    fake.cuda = described.get("cuda", fake.cuda)
+    is_complete = described.get("is_complete", False)
     for gpu, listed in zip(fake.gpus, gpus, strict=True):
-        answers = dict(listed)
-        gpu.refusals = answers.pop("refused", {})
-        gpu.memory = answers.pop("memory", gpu.memory)
-        gpu.answers |= {name: _answer(name, answer) for name, answer in answers.items()}
+        _describe(gpu, listed, is_complete=is_complete)
     return fake
 
 
@@ -154,6 +156,17 @@ def nodes_of(described: list[dict[str, Any]]) -> FakeNodes:
         regions = [(kind == "own", *node[kind]) for kind in ("ram", "own") if kind in node]
         nodes[node["path"]] = FakeNode(driver=node["driver"], regions=regions, refused=node.get("refused"))
     return FakeNodes(nodes)
+
+
+def _describe(gpu: FakeGpu, listed: dict[str, Any], *, is_complete: bool) -> None:
+    answers = dict(listed)
+    gpu.refusals = answers.pop("refused", {})
+    gpu.memory = answers.pop("memory", gpu.memory)
+    for number, part in enumerate(answers.pop("part", ())):
+        gpu.parts.append(FakeGpu(100 * (gpu.number + 1) + number))
+        _describe(gpu.parts[-1], part, is_complete=is_complete)
+    own = {name: _answer(name, answer) for name, answer in answers.items()}
+    gpu.answers = own if is_complete else gpu.answers | own
 
 
 def _answer(name: str, answer: Any) -> Any:
