@@ -9,7 +9,7 @@ from measured import measured_model
 from estimator.engine import ENGINES, load_engine
 from estimator.engines import exllama
 from estimator.ledger import Place, Workload
-from probes.snapshot import Device
+from probes.snapshot import HOST_POOL, Device
 from tui.device_choice import environment_on, flags_on, said_by_hand, start_line
 from tui.plan import Assessment, Plan, assess
 
@@ -154,3 +154,12 @@ def test_amds_parts_are_devices_like_others_and_have_hips_numbers() -> None:
     places = (Place(name="GPU 0:1", kind="rocm", total_bytes=24 * GIB, free_bytes=23 * GIB), PLACES[-1])
 
     assert environment_on(parts, replace(made_on("vllm", ("GPU 1",)), places=places)) == {"HIP_VISIBLE_DEVICES": "0"}
+
+
+def test_an_integrated_gpu_of_another_vendor_leaves_the_cards_number_known() -> None:
+    integrated = Device(key="igpu", name="UHD", vendor="intel", index=0, pool_key=HOST_POOL)
+    places = (Place(name="GPU 0 nvidia", kind="cuda", total_bytes=24 * GIB, free_bytes=23 * GIB), PLACES[-1])
+    seen = [devices()[0], integrated]
+
+    assert environment_on(seen, replace(made_on("vllm", ("GPU 1",)), places=places)) == {}
+    assert said_by_hand(seen, replace(made_on("llamacpp", ("GPU 1",)), places=places)) == ()

@@ -10,9 +10,10 @@ from test_imports import HEAVY, imported_by
 
 from probes.access import Access
 from probes.snapshot import HOST_POOL, SWAP_POOL, Absence, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.storage import Storage
 from tui.cli import main
 from tui.doctor import doctor_json, doctor_text, run_doctor
-from tui.examination import Examination, examine
+from tui.examination import Examination, Folder, examine
 from tui.tty import described_terminal
 
 GIB = 1 << 30
@@ -175,6 +176,16 @@ def test_a_limit_of_the_ram_and_no_swap_are_hinted_at(healthy: Examination) -> N
 
     assert "limited to 64.0 GiB by control group /box" in told
     assert "no swap space" in told
+
+
+def test_a_slow_disk_is_hinted_at_with_what_it_costs(healthy: Examination) -> None:
+    slow = Folder(owner="Ollama", path="/models", storage=Storage(kind="disk", read_bytes_per_second=0.15e9))
+    fast = Folder(owner="LM Studio", path="/fast", storage=Storage(kind="nvme", read_bytes_per_second=3e9))
+    told = hints(replace(healthy, folders=(slow, fast)))
+
+    # 20 GiB at 0.15 GB/s are 143 s
+    assert "Ollama: /models is slow to read: a model of 20.0 GiB takes 2 min to load" in told
+    assert "LM Studio" not in told
 
 
 def test_a_small_or_dumb_terminal_is_hinted_at(healthy: Examination) -> None:

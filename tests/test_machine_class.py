@@ -73,6 +73,10 @@ def test_without_a_device_the_next_step_is_the_smallest_card_for_the_next_size()
     assert all(one.is_run for one in step.gained)
 
 
+def test_a_machine_that_runs_all_has_no_next_step() -> None:
+    assert class_of("8x H100").steps == ()
+
+
 def test_fast_memory_is_that_of_all_devices() -> None:
     found = class_of("2x RTX 4090, RAM 64GiB")
 

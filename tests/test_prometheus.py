@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from machines import FOLDER, recorded_machine
 from prometheus_client.parser import text_string_to_metric_families
 
 from probes.snapshot import HOST_POOL, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
@@ -246,3 +247,13 @@ def test_formats_that_exclude_each_other_are_wrong_use(arguments: list[str]) -> 
 def test_an_output_that_cannot_be_written_is_status_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["snapshot", "--output", str(tmp_path / "no" / "where"), "--simulate", "CPU"]) == 3
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_machine_that_is_described_is_understood(path: Path, tmp_path: Path) -> None:
+    snapshot = recorded_machine(path.stem, tmp_path).snapshot()
+    found = samples(snapshot, n_processes=5)
+
+    labels = [labels["uuid"] for labels, _ in found.get("plimsoll_device_info", [])]
+    assert labels == [device.key for device in snapshot.devices]
+    assert len(found["plimsoll_pool_total_bytes"]) == len(snapshot.pools)

@@ -24,6 +24,7 @@ from estimator.reads import work_of
 from estimator.shell import quoted
 from estimator.verdict import Level
 from probes.snapshot import Process, Snapshot
+from tui.default_devices import default_devices, together
 from tui.humanize import count, counted, plain, size
 from tui.places import device_label
 from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, assess, level_of, model_bytes, sure_level_of, with_quant
@@ -162,7 +163,7 @@ def _larger(plan: Plan, places: Sequence[Place]) -> Model | None:
 
 def _with_more_devices(plan: Plan, places: Sequence[Place]) -> Change | None:
     """All devices there are, where some were chosen."""
-    names = [place.name for place in places if place.kind != "host"]
+    names = [place.name for place in together(default_devices(places, plan.engine.VENDORS))]
     if plan.devices is None or len(plan.devices) >= len(names):
         return None
     more = replace(plan, devices=tuple(names))

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from probes.snapshot import Device
+from estimator.engine import ANY_VENDOR
+from probes.snapshot import HOST_POOL, Device
 from tui.humanize import plain
 from tui.places import device_label, is_lone_part
 from tui.plan import Assessment
@@ -21,6 +23,86 @@ MOST_CHARACTERS = 8192
 """Of a line."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Choice:
+    """The devices that an engine counts, and those of them that are meant."""
+
+    devices: tuple[Device, ...]
+    labels: dict[str, str]
+    """Key -> label, among all devices of the machine."""
+    names: tuple[str, ...]
+    """Labels of those that are meant."""
+
+    def label(self, device: Device) -> str:
+        return self.labels[device.key]
+
+    @property
+    def chosen(self) -> tuple[Device, ...]:
+        return tuple(device for device in self.devices if self.label(device) in self.names)
+
+    @property
+    def is_shown_anew(self) -> bool:
+        """Whether a variable has to be set: a device is meant that is hidden, or is a part, which has no number."""
+        return any(device.hidden_by or is_lone_part(device) for device in self.chosen)
+
+    @property
+    def is_mixed(self) -> bool:
+        return len({device.name for device in self.devices if device.vendor == "nvidia"}) > 1
+
+    @property
+    def is_order_needed(self) -> bool:
+        """Numbers have to be the driver's where cards differ; not where the shell's own variable has some already."""
+        if self.is_shown_anew:
+            return self.is_mixed and not any(map(is_lone_part, self.devices))
+        numbers = list(self.seen().values())
+        return self.is_mixed and not any(device.hidden_by for device in self.devices) and numbers == sorted(numbers)
+
+    @property
+    def has_unnamed_parts(self) -> bool:
+        """Parts of one device that no probe has told apart by the key of their parent, or by their number."""
+        alike = [device for device in self.devices if device.parent_key is None]
+        return len({(device.vendor, device.index) for device in alike}) < len(alike)
+
+    def seen(self) -> dict[str, int]:
+        """Label -> number, of those that a program started from this shell sees, in the driver's order.
+
+        The number is what the probe makes of the shell's variables, or else the position: drivers count what they
+        offer.
+        """
+        seen = sorted((device for device in self.devices if not device.hidden_by), key=lambda device: device.index)
+        told = [device.program_index for device in seen]
+        numbers = [number for number in told if number is not None]
+        if len(numbers) < len(told):
+            numbers = list(range(len(seen)))
+        return {self.label(device): number for device, number in zip(seen, numbers, strict=True)}
+
+    def identities(self) -> dict[str, str]:
+        """Label -> what the vendor's variable calls it: the driver's number among all, or of a part its UUID."""
+        if not any(device.hidden_by for device in self.devices) and self.devices[0].vendor == "amd":
+            return {name: str(number) for name, number in self.seen().items()}
+        below = [device for device in self.devices if device.hidden_by != _BELOW_HIP]
+        ordered = sorted(below, key=lambda device: device.index)
+        return {
+            self.label(device): plain(device.key, 100) if is_lone_part(device) else str(position)
+            for position, device in enumerate(ordered)
+        }
+
+
+def _choice(devices: Sequence[Device], made: Assessment) -> _Choice:
+    """Without devices of other vendors that an engine leaves out: integrated GPUs, and what no engine here runs on."""
+    labels = {device.key: device_label(device, devices) for device in devices}
+    vendors = {device.vendor for device in devices if labels[device.key] in made.device_names}
+    draws_on_host = any(device.pool_key == HOST_POOL for device in devices if labels[device.key] in made.device_names)
+    counted = tuple(devices)
+    if len(vendors) == 1 and not draws_on_host:
+        counted = tuple(
+            device
+            for device in devices
+            if device.vendor in vendors or (device.pool_key != HOST_POOL and device.vendor in ANY_VENDOR)
+        )
+    return _Choice(devices=counted, labels=labels, names=made.device_names)
+
+
 def start_line(devices: Sequence[Device], made: Assessment) -> str:
     """The line that starts the engine with exactly this load, ready to be pasted into a shell."""
     line = plain(made.plan.engine.command(made.plan.model, flags_on(devices, made)), MOST_CHARACTERS)
@@ -31,16 +113,16 @@ def start_line(devices: Sequence[Device], made: Assessment) -> str:
 
 def flags_on(devices: Sequence[Device], made: Assessment) -> str:
     """The engine's own arguments, the devices named where not all of them are used and it has a flag for that."""
-    plan = made.plan
+    plan, choice = made.plan, _choice(devices, made)
     flags = plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)
-    seen = _seen(devices)
+    seen = choice.seen()
     if not devices or not plan.engine.DEVICE_FLAG:
         return flags
     if not made.device_names:
         return f"{flags} {plan.engine.DEVICE_FLAG} none" if seen else flags
-    if is_chosen_by_hand(devices, made) or _is_shown_anew(devices, made) or set(made.device_names) == set(seen):
+    if is_chosen_by_hand(devices, made) or choice.is_shown_anew or set(made.device_names) == set(seen):
         return flags
-    prefix = _BACKENDS.get(devices[0].vendor, "")
+    prefix = _BACKENDS.get(choice.devices[0].vendor, "")
     return f"{flags} {plan.engine.DEVICE_FLAG} {','.join(f'{prefix}{seen[name]}' for name in made.device_names)}"
 
 
@@ -49,14 +131,13 @@ def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str
     if not devices or made.plan.engine.DEVICE_FLAG is None or is_chosen_by_hand(devices, made):
         return {}
     found: dict[str, str] = {}
-    seen = _seen(devices)
-    is_shown_anew = _is_shown_anew(devices, made)
-    if made.device_names and _is_order_needed(devices, is_shown_anew=is_shown_anew):
+    choice = _choice(devices, made)
+    if made.device_names and choice.is_order_needed:
         found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # otherwise the fastest one is CUDA's first
-    if not is_shown_anew and (made.plan.engine.DEVICE_FLAG or set(made.device_names) == set(seen)):
+    if not choice.is_shown_anew and (made.plan.engine.DEVICE_FLAG or set(made.device_names) == set(choice.seen())):
         return found
-    identities = _identities(devices)
-    for vendor in sorted({device.vendor for device in devices} & _VARIABLES.keys()):
+    identities = choice.identities()
+    for vendor in sorted({device.vendor for device in choice.devices} & _VARIABLES.keys()):
         found[_VARIABLES[vendor]] = ",".join(identities[name] for name in made.device_names) or NO_DEVICE
     return found
 
@@ -72,61 +153,11 @@ def said_by_hand(devices: Sequence[Device], made: Assessment) -> tuple[str, ...]
 
 def is_chosen_by_hand(devices: Sequence[Device], made: Assessment) -> bool:
     """Whether the engine's name of a device can't be known: where vendors are mixed, or parts, or an order is."""
-    flag = made.plan.engine.DEVICE_FLAG
-    if not made.device_names or len(devices) < 2 or flag is None:
+    flag, choice = made.plan.engine.DEVICE_FLAG, _choice(devices, made)
+    if not made.device_names or len(choice.devices) < 2 or flag is None:
         return False
-    vendors = {device.vendor for device in devices}
-    if len(vendors) > 1 or not vendors <= (_BACKENDS if flag else _VARIABLES).keys():
+    vendors = {device.vendor for device in choice.devices}
+    if len(vendors) > 1 or not vendors <= (_BACKENDS if flag else _VARIABLES).keys() or choice.has_unnamed_parts:
         return True
-    if _has_unnamed_parts(devices):
-        return True
-    is_layered = any(device.hidden_by == _BELOW_HIP for device in devices)
-    return is_layered and (_is_shown_anew(devices, made) or not flag)
-
-
-def _has_unnamed_parts(devices: Sequence[Device]) -> bool:
-    """Parts of one device that no probe has told apart by the key of their parent, or by their number."""
-    alike = [device for device in devices if device.parent_key is None]
-    return len({(device.vendor, device.index) for device in alike}) < len(alike)
-
-
-def _is_shown_anew(devices: Sequence[Device], made: Assessment) -> bool:
-    """Whether a variable has to be set for it: a device is meant that is hidden, or is a part, which has no number."""
-    chosen = [device for device in devices if device_label(device, devices) in made.device_names]
-    return any(device.hidden_by or is_lone_part(device) for device in chosen)
-
-
-def _is_order_needed(devices: Sequence[Device], *, is_shown_anew: bool) -> bool:
-    """Numbers have to be the driver's where cards differ; not where the shell's own variable has numbers already."""
-    if is_shown_anew:
-        return _is_mixed(devices) and not any(map(is_lone_part, devices))
-    numbers = list(_seen(devices).values())
-    return _is_mixed(devices) and not any(device.hidden_by for device in devices) and numbers == sorted(numbers)
-
-
-def _is_mixed(devices: Sequence[Device]) -> bool:
-    return len({device.name for device in devices if device.vendor == "nvidia"}) > 1
-
-
-def _identities(devices: Sequence[Device]) -> dict[str, str]:
-    """Label -> what the vendor's variable calls it: the driver's number among all, or of a part its UUID."""
-    if not any(device.hidden_by for device in devices) and devices[0].vendor == "amd":
-        return {name: str(number) for name, number in _seen(devices).items()}
-    ordered = sorted((device for device in devices if device.hidden_by != _BELOW_HIP), key=lambda device: device.index)
-    return {
-        device_label(device, devices): plain(device.key, 100) if is_lone_part(device) else str(position)
-        for position, device in enumerate(ordered)
-    }
-
-
-def _seen(devices: Sequence[Device]) -> dict[str, int]:
-    """Label -> number, of the devices of one vendor that a program started from this shell sees, in the driver's order.
-
-    The number is what the probe makes of the shell's variables, or else the position: drivers count what they offer.
-    """
-    seen = sorted((device for device in devices if not device.hidden_by), key=lambda device: device.index)
-    told = [device.program_index for device in seen]
-    numbers = [number for number in told if number is not None]
-    if len(numbers) < len(told):
-        numbers = list(range(len(seen)))
-    return {device_label(device, devices): number for device, number in zip(seen, numbers, strict=True)}
+    is_layered = any(device.hidden_by == _BELOW_HIP for device in choice.devices)
+    return is_layered and (choice.is_shown_anew or not flag)

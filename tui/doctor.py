@@ -244,8 +244,17 @@ def _guest(hypervisor: str | None) -> str:
 
 def _folder_line(found: Examination, number: int) -> str:
     folder = found.folders[number]
-    free = "" if folder.free_bytes is None else f"{size(folder.free_bytes)} free"
-    return sentence([f"{folder.owner}: {plain(folder.path, 200)}", free])
+    disk = folder.storage
+    rate_text = "" if disk.read_bytes_per_second is None else f"reads about {disk.read_bytes_per_second / 1e9:.1g} GB/s"
+    return sentence(
+        [
+            f"{folder.owner}: {plain(folder.path, 200)}",
+            "" if disk.free_bytes is None else f"{size(disk.free_bytes)} free",
+            plain(disk.kind or "", 20),
+            plain(disk.filesystem or "", 20),
+            rate_text,
+        ]
+    )
 
 
 def _software_lines(found: Examination) -> Iterator[str]:
@@ -298,6 +307,8 @@ def _class_lines(found: MachineClass) -> Iterator[str]:
     yield ""
     yield f"{WORDS[found.grade]} for inference: {gib(found.fast_bytes)} GiB{at}"
     yield from wrapped(RULE, "  ")
+    if all(trial.is_run for trial in found.trials):
+        yield "  it runs all of these; more memory is for longer contexts and more users at once"
     for step in found.steps:
         names = [f"{trial.name} at {rate(trial.tokens_per_second or 0.0)} tokens/s" for trial in step.gained]
         gained = f"would run {', '.join(names)}" if names else "would not run any larger one of these"

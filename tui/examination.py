@@ -9,10 +9,10 @@ from estimator.hub_cache import cache_roots, studio_roots
 from estimator.ollama_store import store_roots
 from probes.access import Access
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Snapshot
-from probes.storage import free_bytes
+from probes.storage import Storage, storage_of
 from probes.sysfs import read_text
 from tui import __version__
-from tui.humanize import percent, size
+from tui.humanize import duration, percent, size
 from tui.installed import SAME_MODULE, Program, packages, programs
 from tui.machine_class import MachineClass, machine_class
 from tui.places import device_label
@@ -20,6 +20,10 @@ from tui.tty import LEAST_COLUMNS, LEAST_ROWS, Terminal, this_terminal
 
 STALLED_RATIO = 0.1
 """Tasks that wait for memory a tenth of the time are felt (ASSUMED; systemd-oomd acts at 0.6 for half a minute)."""
+SLOW_BYTES_PER_SECOND = 0.3e9
+"""Between turning disks (0.15) and SSDs (0.5), by the rates of ``probes.storage``."""
+EXAMPLE_BYTES = 20 << 30
+"""About 32B in Q4_K_M, to say what a slow disk means."""
 LOCKED_BYTES = 1 << 30
 """No model worth locking is smaller."""
 
@@ -31,7 +35,7 @@ class Folder:
     owner: str
     """``Hugging Face``, ``Ollama``, ``LM Studio``, ``llama.cpp``."""
     path: str
-    free_bytes: int | None
+    storage: Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +89,7 @@ def examine(
         toolkits={} if is_described else _toolkits(access),
         environment=environment,
         terminal=this_terminal(environment),
-        folders=tuple(_folders(environment)),
+        folders=tuple(_folders(access)),
         machine_class=machine_class(snapshot),
         is_described=is_described,
     )
@@ -110,7 +114,8 @@ def _toolkits(access: Access) -> dict[str, str]:
     return found
 
 
-def _folders(environment: Mapping[str, str]) -> Iterator[Folder]:
+def _folders(access: Access) -> Iterator[Folder]:
+    environment = access.environment
     llama = environment.get("LLAMA_CACHE") or os.path.expanduser("~/.cache/llama.cpp")
     roots = {
         "Hugging Face": cache_roots(environment),
@@ -119,10 +124,17 @@ def _folders(environment: Mapping[str, str]) -> Iterator[Folder]:
         "llama.cpp": (llama,) if os.path.isdir(llama) else (),
     }
     found = [
-        Folder(owner=owner, path=path, free_bytes=free_bytes(path)) for owner, paths in roots.items() for path in paths
+        Folder(owner=owner, path=path, storage=_storage(path, access))
+        for owner, paths in roots.items()
+        for path in paths
     ]
     home = os.path.expanduser("~")
-    yield from found or [Folder(owner="home", path=home, free_bytes=free_bytes(home))]
+    yield from found or [Folder(owner="home", path=home, storage=_storage(home, access))]
+
+
+def _storage(path: str, access: Access) -> Storage:
+    """Of the disk under a folder of this machine, whatever root the hardware is read from."""
+    return storage_of(os.path.realpath(path), access)
 
 
 def _fault_text(fault: Fault, snapshot: Snapshot) -> str:
@@ -153,6 +165,7 @@ def _hints(found: Examination) -> Iterator[str]:
     yield from _device_hints(found)
     yield from _host_hints(found.snapshot, is_described=found.is_described)
     if not found.is_described:
+        yield from _folder_hints(found.folders)
         yield from _terminal_hints(found.terminal)
 
 
@@ -205,6 +218,14 @@ def _host_hints(snapshot: Snapshot, *, is_described: bool) -> Iterator[str]:
         yield f"{cores}: layers on the CPU run slower"
     if machine.is_on_battery:
         yield "it runs on battery, where GPUs and processors are slower"
+
+
+def _folder_hints(folders: Sequence[Folder]) -> Iterator[str]:
+    for folder in folders:
+        rate = folder.storage.read_bytes_per_second
+        if rate is not None and rate < SLOW_BYTES_PER_SECOND:
+            cost = f"a model of {size(EXAMPLE_BYTES)} takes {duration(EXAMPLE_BYTES / rate)} to load"
+            yield f"{folder.owner}: {folder.path} is slow to read: {cost}"
 
 
 def _terminal_hints(terminal: Terminal) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What a check found out, and the flags of each change."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from estimator.ledger import Place
@@ -7,6 +8,7 @@ from estimator.model import Model
 from estimator.needs import Needs
 from probes.snapshot import Snapshot
 from tui.advice import Advice, Change, option_flags
+from tui.default_devices import runs_on
 from tui.device_choice import said_by_hand
 from tui.humanize import size
 from tui.pace import Pacing, pacing_of
@@ -92,8 +94,24 @@ class Finding:
         return (
             *self.assessment.estimate.doubts,
             *(notes[name] for name in self.assessment.device_names if name in notes),
+            *self._unused_devices(),
             *said_by_hand(self.snapshot.devices, self.assessment),
         )
+
+    def _unused_devices(self) -> Iterator[str]:
+        """Devices that are there and that nobody would use for this, said where none was chosen."""
+        made = self.assessment
+        if made is None or made.plan.devices is not None:
+            return
+        vendors = made.plan.engine.VENDORS
+        own = any(place.kind != "host" and place.draws_on is None and runs_on(place, vendors) for place in self.places)
+        for place in self.places:
+            if place.kind == "host" or place.name in made.device_names:
+                continue
+            if not runs_on(place, vendors):
+                yield f"{place.name} is left out: {made.plan.engine.NAME} is not known to run on it"
+            elif own and place.draws_on is not None:
+                yield f"{place.name} is left out: it draws on the RAM, and there is a GPU with memory of its own"
 
     @property
     def needs(self) -> Needs | None:

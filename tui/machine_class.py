@@ -8,6 +8,7 @@ run, of three sizes in which open models are published: 8B (entry), 32B (mid-siz
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import cache
 
 from estimator.engine import load_engine
 from estimator.errors import EstimatorError
@@ -125,7 +126,8 @@ def machine_class(snapshot: Snapshot) -> MachineClass | None:
     fast = devices or list(places)
     run = [GRADED[trial.name] for trial in trials if trial.is_run and trial.name in GRADED]
     grade = max(run, default=Grade.BELOW)
-    steps = (_step(models, trials, places), _other_hardware(models, grade, devices))
+    is_left = any(not trial.is_run for trial in trials)
+    steps = (_step(models, trials, places), _other_hardware(models, grade, devices)) if is_left else ()
     return MachineClass(
         grade=grade,
         fast_bytes=sum(place.total_bytes for place in fast),
@@ -136,6 +138,7 @@ def machine_class(snapshot: Snapshot) -> MachineClass | None:
     )
 
 
+@cache
 def ladder_models() -> tuple[Model, ...]:
     """As they are usually run by llama.cpp."""
     return tuple(read_model(name, None if name in AS_TRAINED else QUANT) for name in LADDER)

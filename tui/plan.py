@@ -12,6 +12,7 @@ from estimator.mixture import requantised
 from estimator.model import Model
 from estimator.quant import stored_bytes
 from estimator.verdict import Level, Verdict, judge
+from tui.default_devices import default_devices, largest_first, together
 
 DEFAULT_CONTEXT_TOKENS = 8192
 SMALLEST_CONTEXT_TOKENS = 512
@@ -111,28 +112,19 @@ def fitting_assessment(plan: Plan, places: Sequence[Place]) -> Assessment | None
 def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:
     """The chosen devices, or one that holds it alone, or all; the host last."""
     host = tuple(place for place in places if place.kind == "host")
-    devices = tuple(place for place in places if place.kind != "host")
     if plan.devices is not None:
-        chosen = tuple(place for place in devices if place.name in plan.devices)
+        chosen = tuple(place for place in places if place.kind != "host" and place.name in plan.devices)
         if len(chosen) != len(plan.devices):
-            lacking = ", ".join(name for name in plan.devices if all(place.name != name for place in devices))
+            there = {place.name for place in chosen}
+            lacking = ", ".join(name for name in plan.devices if name not in there)
             raise Unjudgeable(f"{lacking} is not there, or its memory is not known now")
         return chosen + host
+    devices = default_devices(places, plan.engine.VENDORS)
     if len(devices) > 1 and not _has_shares(plan.options):
-        ordered = sorted(devices, key=lambda place: -place.total_bytes)
-        for place in ordered:
+        for place in largest_first(devices):
             if _fits_alone(plan, place, host):
                 return (place, *host)
-        if ordered[
-            0
-        ].is_part:  # CUDA shows a program one part only: docs.nvidia.com, MIG User Guide, Device Enumeration
-            return (ordered[0], *host)
-    return tuple(place for place in devices if not place.is_part) + host if _is_mixed(devices) else devices + host
-
-
-def _is_mixed(devices: Sequence[Place]) -> bool:
-    """Whether parts of devices stand beside whole ones, which a program may use together; a part it may not."""
-    return len({place.is_part for place in devices}) > 1
+    return together(devices) + host
 
 
 def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None:
