@@ -6,10 +6,11 @@ ZFS's (github.com/openzfs/zfs/issues/10255), and, within a control group, the gr
 """
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from probes.cgroup import Group, Limit, groups
 from probes.pressure import MACHINE, Pressure, read_pressure
+from probes.processor import cpu_numbers
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
 from probes.sysfs import read_fields, read_number, read_text
 
@@ -35,6 +36,8 @@ class HostMemory:
         self._has_arc = os.path.exists(f"{root}{_ARC}")
         self._page_folders = _page_folders(root)
         self._gpu_nodes = _gpu_nodes(root)
+        self._bound_nodes = _bound_nodes(root, self._gpu_nodes)
+        self._is_strict = read_number(f"{root}/proc/sys/vm/overcommit_memory") == 2
         self._limiting: Group | None = None
 
     def is_readable(self) -> bool:
@@ -47,6 +50,23 @@ class HostMemory:
             return ()
         swap = self._swap(meminfo)
         return (self._ram(meminfo),) if swap is None else (self._ram(meminfo), swap)
+
+    def notes(self, pools: tuple[Pool, ...]) -> tuple[Fault, ...]:
+        """What a person may not know of this RAM, and what can be done."""
+        ram = next((pool for pool in pools if pool.key == HOST_POOL), None)
+        return () if ram is None else (*_huge_note(ram), *self._commit_note(ram))
+
+    def _commit_note(self, ram: Pool) -> tuple[Fault, ...]:
+        """Where the kernel counts what programs have asked for and not only what they use: proc_sys_vm(5)."""
+        if not self._is_strict:
+            return ()
+        meminfo = read_fields(f"{self._root}/proc/meminfo")
+        left_bytes = 1024 * (meminfo.get("CommitLimit", 0) - meminfo.get("Committed_AS", 0))
+        if left_bytes >= ram.free_bytes:
+            return ()
+        size = f"{max(0, left_bytes) / GIB:.1f} GiB"
+        message = f"programs may ask for {size} of memory more, whatever is free: vm.overcommit_memory is 2"
+        return (Fault(probe="host", message=message, is_note=True),)
 
     def pressure(self) -> Pressure:
         """Of the group that limits the RAM, where one does and the kernel keeps its account; else of the machine."""
@@ -61,8 +81,10 @@ class HostMemory:
         free_bytes = _available_bytes(meminfo)
         unused_bytes = meminfo.get("MemFree", 0)
         for node in self._gpu_nodes:
-            total, free = _node_bytes(self._root, node)
-            built_in_bytes, free_bytes, unused_bytes = built_in_bytes - total, free_bytes - free, unused_bytes - free
+            of_gpu = _node(self._root, node)
+            built_in_bytes -= of_gpu.total_bytes
+            free_bytes -= of_gpu.unused_bytes
+            unused_bytes -= of_gpu.unused_bytes
         if self._has_arc:
             free_bytes += _reclaimable_arc_bytes(self._root)
         huge_bytes = _unused_huge_bytes(self._page_folders, meminfo)
@@ -75,8 +97,25 @@ class HostMemory:
             reserved_bytes=min(huge_bytes, built_in_bytes - free_bytes) or None,
             cached_bytes=max(0, free_bytes - max(0, unused_bytes)) if "MemFree" in meminfo else None,
         )
-        pool = self._limited(pool)
+        pool = self._limited(self._on_nodes(pool))
         return replace(pool, limited_by=_WSL_LIMIT) if self._is_wsl and pool.limited_by is None else pool
+
+    def _on_nodes(self, pool: Pool) -> Pool:
+        """Within the NUMA nodes whose memory this may use, where those are not all."""
+        if not self._bound_nodes:
+            return pool
+        nodes = [_node(self._root, node) for node in self._bound_nodes]
+        total_bytes = min(pool.total_bytes, sum(node.total_bytes for node in nodes))
+        cached_bytes = sum(node.cached_bytes for node in nodes)
+        free_bytes = min(pool.free_bytes, total_bytes, cached_bytes + sum(node.unused_bytes for node in nodes))
+        return replace(
+            pool,
+            total_bytes=total_bytes,
+            used_bytes=total_bytes - free_bytes,
+            free_bytes=free_bytes,
+            cached_bytes=min(cached_bytes, free_bytes),
+            limited_by=f"NUMA nodes that this may use: {', '.join(map(str, self._bound_nodes))}",
+        )
 
     def _limited(self, pool: Pool) -> Pool:
         """Within the tightest limit of the control groups, and no more free than the fullest of them leaves."""
@@ -120,6 +159,8 @@ class HostMemory:
         if total_bytes <= 0:
             return None
         medium, compressed_bytes = _medium(self._root)
+        if medium == "zswap":  # the kernel says so since Linux 5.19
+            compressed_bytes = meminfo.get("Zswap", compressed_bytes)
         return Pool(
             key=SWAP_POOL,
             total_bytes=total_bytes,
@@ -136,10 +177,8 @@ def is_wsl(root: str) -> bool:
     return "microsoft" in (read_text(f"{root}/proc/sys/kernel/osrelease") or "").lower()
 
 
-def memory_notes(pools: tuple[Pool, ...]) -> tuple[Fault, ...]:
-    """What a person may not know of this RAM, and what can be done."""
-    ram = next((pool for pool in pools if pool.key == HOST_POOL), None)
-    if ram is None or ram.reserved_bytes is None or ram.reserved_bytes * _NOTED_SHARE < ram.total_bytes:
+def _huge_note(ram: Pool) -> tuple[Fault, ...]:
+    if ram.reserved_bytes is None or ram.reserved_bytes * _NOTED_SHARE < ram.total_bytes:
         return ()
     size = f"{ram.reserved_bytes / GIB:.1f} GiB"
     message = f"{size} of the RAM are set aside for huge pages and unused; to free them, lower vm.nr_hugepages"
@@ -226,14 +265,44 @@ def _gpu_nodes(root: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(nodes))
 
 
-def _node_bytes(root: str, node: int) -> tuple[int, int]:
-    """All and free, of one node: lines such as ``Node 1 MemTotal: 5 kB``."""
-    found = {"MemTotal:": 0, "MemFree:": 0}
-    for line in (read_text(f"{root}/sys/devices/system/node/node{node}/meminfo", 8192) or "").splitlines():
+# --- nodes of memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Node:
+    total_bytes: int
+    unused_bytes: int
+    cached_bytes: int
+    """Files in memory, without those that live only there (tmpfs)."""
+
+
+def _node(root: str, number: int) -> _Node:
+    """Lines such as ``Node 1 MemTotal: 5 kB``."""
+    found: dict[str, int] = {}
+    for line in (read_text(f"{root}/sys/devices/system/node/node{number}/meminfo", 8192) or "").splitlines():
         words = line.split()
-        if len(words) >= 4 and words[2] in found and words[3].isdigit():
-            found[words[2]] = 1024 * int(words[3])
-    return found["MemTotal:"], found["MemFree:"]
+        if len(words) >= 4 and words[3].isdigit():
+            found[words[2].rstrip(":")] = 1024 * int(words[3])
+    return _Node(
+        total_bytes=found.get("MemTotal", 0),
+        unused_bytes=found.get("MemFree", 0),
+        cached_bytes=max(0, found.get("FilePages", 0) - found.get("Shmem", 0)),
+    )
+
+
+def _bound_nodes(root: str, gpu_nodes: tuple[int, ...]) -> tuple[int, ...]:
+    """The nodes that a job scheduler left this process; nothing where it has them all.
+
+    What counts is Mems_allowed_list of /proc/self/status (cpuset(7)); a policy of numactl alone is not shown there.
+    """
+    online = cpu_numbers(read_text(f"{root}/sys/devices/system/node/online", 256) or "")
+    with_memory = [node for node in online if node not in gpu_nodes and _node(root, node).total_bytes > 0]
+    allowed: tuple[int, ...] = ()
+    for line in (read_text(f"{root}/proc/self/status", 4096) or "").splitlines():
+        if line.startswith("Mems_allowed_list:"):
+            allowed = cpu_numbers(line.partition(":")[2].strip())
+    bound = tuple(node for node in with_memory if node in allowed)
+    return bound if 0 < len(bound) < len(with_memory) else ()
 
 
 # --- what swap space is made of

@@ -9,7 +9,7 @@ import os
 from probes.access import Access
 from probes.container import container_kind
 from probes.processor import Processor
-from probes.snapshot import Machine
+from probes.snapshot import Fault, Machine
 from probes.sysfs import read_text
 
 _NAME_LENGTH = 100
@@ -102,7 +102,7 @@ def _system_name(root: str) -> str | None:
 
 
 def _locked_memory_limit_bytes(root: str) -> int | None:
-    """The soft limit of this process, which programs started from it inherit."""
+    """None too for who may lock as much as he likes."""
     for line in (read_text(f"{root}/proc/self/status", 4096) or "").splitlines():
         if line.startswith("CapEff:"):
             mask = line.partition(":")[2].strip()
@@ -112,8 +112,23 @@ def _locked_memory_limit_bytes(root: str) -> int | None:
                 and int(mask or "0", 16) & _IPC_LOCK
             ):
                 return None
+    return _soft_limit(root, "Max locked memory")
+
+
+def address_space_note(root: str) -> tuple[Fault, ...]:
+    """Where programs started from here may map only so much. CUDA then fails to start: it maps far more."""
+    limit_bytes = _soft_limit(root, "Max address space")
+    if limit_bytes is None:
+        return ()
+    size = f"{limit_bytes / (1 << 30):.1f} GiB"
+    message = f"programs started from here may map no more than {size}, files included: see ulimit -v"
+    return (Fault(probe="host", message=message, is_note=True),)
+
+
+def _soft_limit(root: str, name: str) -> int | None:
+    """Of this process, which programs started from it inherit; None where there is none."""
     for line in (read_text(f"{root}/proc/self/limits", 4096) or "").splitlines():
-        if line.startswith("Max locked memory"):
+        if line.startswith(name):
             words = line.split()
             is_number = len(words) > 3 and words[3].isascii() and words[3].isdigit() and len(words[3]) < 19
             return int(words[3]) if is_number else None

@@ -285,6 +285,13 @@ def test_what_zram_takes_of_the_ram_is_said(tree: Tree) -> None:
     assert tree.sample().pools[1].compressed_bytes == GIB
 
 
+def test_what_zswap_takes_of_the_ram_is_said(tree: Tree) -> None:
+    tree.write("proc/meminfo", MEMINFO.format(swap=8 << 20) + "Zswap: 524288 kB\n")
+    tree.write("proc/swaps", SWAPS + "/swapfile file 8388604 0 -2\n")
+    tree.write("sys/module/zswap/parameters/enabled", "Y")
+    assert tree.sample().pools[1].compressed_bytes == GIB // 2
+
+
 def test_space_that_is_no_zram_takes_nothing_of_the_ram(tree: Tree) -> None:
     tree.meminfo(swap_gib=8)
     tree.write("proc/swaps", SWAPS + "/swapfile file 8388604 0 -2\n")
@@ -304,6 +311,19 @@ def test_unused_huge_pages_of_all_sizes_are_reserved_and_said(tree: Tree) -> Non
     assert "3.0 GiB" in reading.faults[0].message
 
 
+def test_kernel_that_promises_no_more_than_it_has_says_what_is_left_to_promise(tree: Tree) -> None:
+    committed = "CommitLimit: 16777216 kB\nCommitted_AS: 14680064 kB\n"
+    tree.write("proc/meminfo", MEMINFO.format(swap=0) + committed)
+    assert tree.sample().faults == ()
+    tree.write("proc/sys/vm/overcommit_memory", 2)
+    assert "2.0 GiB of memory more" in tree.sample().faults[0].message
+
+
+def test_limit_on_what_programs_may_map_is_said(tree: Tree) -> None:
+    tree.write("proc/self/limits", f"Max address space         {8 * GIB}           unlimited            bytes")
+    assert "no more than 8.0 GiB" in tree.sample().faults[0].message
+
+
 def test_no_huge_pages_are_nothing_to_say(tree: Tree) -> None:
     tree.write("proc/meminfo", MEMINFO.format(swap=0) + "HugePages_Total: 0\nHugePages_Free: 0\nHugetlb: 0 kB\n")
     reading = tree.sample()
@@ -315,6 +335,20 @@ def test_memory_of_a_gpu_that_the_kernel_counts_is_not_the_hosts(tree: Tree) -> 
     tree.write("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 8388608 kB\nNode 1 MemFree: 6291456 kB\n")
     ram = tree.ram()
     assert (ram.total_bytes, ram.free_bytes) == (24 * GIB, 18 * GIB)
+
+
+def test_job_bound_to_a_node_has_the_memory_of_that_node(tree: Tree) -> None:
+    tree.write("sys/devices/system/node/online", "0-1")
+    for node, free in ((0, 1), (1, 6)):
+        lines = f"Node {node} MemTotal: {16 << 20} kB\nNode {node} MemFree: {free << 20} kB\n"
+        lines += f"Node {node} FilePages: {4 << 20} kB\nNode {node} Shmem: {1 << 20} kB\n"
+        tree.write(f"sys/devices/system/node/node{node}/meminfo", lines)
+    tree.write("proc/self/status", "Mems_allowed_list:\t1")
+    ram = tree.ram()
+    assert (ram.total_bytes, ram.free_bytes, ram.cached_bytes) == (16 * GIB, 9 * GIB, 3 * GIB)
+    assert ram.limited_by == "NUMA nodes that this may use: 1"
+    tree.write("proc/self/status", "Mems_allowed_list:\t0-1")
+    assert tree.ram().limited_by is None
 
 
 # --- pressure

@@ -13,6 +13,7 @@ from probes.probe import Title
 from probes.process_titles import process_title
 from probes.processor import cpu_numbers, read_processor
 from probes.snapshot import Machine
+from probes.windows_host import instruction_sets, vendor_family_model
 
 HASH = "4f2c0ab1c9de" + "0" * 52
 V2_MOUNT = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -121,6 +122,15 @@ def test_processor_of_any_bytes_is_described_without_failing(
         (root / path).write_bytes(raw)
     processor = read_processor(str(root))
     assert processor.n_cores is None or processor.n_cores > 0
+
+
+def test_instruction_sets_of_windows_are_asked_by_number() -> None:
+    assert instruction_sets({40, 41}.__contains__) == ("avx2", "avx512")
+
+
+def test_kind_of_processor_is_read_from_what_windows_calls_it() -> None:
+    assert vendor_family_model("AMD64 Family 25 Model 97 Stepping 2, AuthenticAMD") == ("AuthenticAMD", 25, 97)
+    assert vendor_family_model("ARMv8 (64-bit) Family 8 Model 1 Revision 201, Qualcomm Technologies Inc") is None
 
 
 # --- system

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 from probes.access import REAL, Access
 from probes.errors import ProbeLost, ProbeUnavailable
-from probes.host_memory import HostMemory, memory_notes
-from probes.machine import is_on_battery, linux_machine
-from probes.memory_bandwidth import bandwidth_of
+from probes.host_memory import HostMemory
+from probes.machine import address_space_note, is_on_battery, linux_machine
+from probes.memory_bandwidth import Bandwidth, bandwidth_of
 from probes.probe import Title
 from probes.process_titles import COMMAND_BYTES, process_title
-from probes.processor import read_processor
+from probes.processor import Processor, read_processor
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
 from probes.sysfs import read_bytes
+from probes.windows_host import instruction_sets, processor_feature, vendor_family_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import ModuleType
 
     from probes.probe import Probe
     from probes.windows_memory import WindowsMemory
@@ -71,6 +73,7 @@ class LinuxProbe:
         self._machine = linux_machine(
             access, processor, bandwidth=bandwidth.gigabytes_per_second, basis=bandwidth.basis
         )
+        self._notes = address_space_note(self._root)
         self._ticks: tuple[int, int] | None = None
         self._clock = clock
         self._battery_seconds = float("-inf")
@@ -88,7 +91,7 @@ class LinuxProbe:
             fully_stalled_ratio=pressure.fully_stalled_ratio,
             is_on_battery=self._battery(),
         )
-        return Reading(pools=pools, machine=machine, faults=memory_notes(pools))
+        return Reading(pools=pools, machine=machine, faults=self._notes + self._memory.notes(pools))
 
     def close(self) -> None:
         """Nothing is held open."""
@@ -119,14 +122,16 @@ class PsutilProbe:
         self._psutil.cpu_percent(None)
         self._is_first = True
         self._memory = memory
-        self._machine = _other_machine(psutil.cpu_count(logical=False) or psutil.cpu_count())
+        self._machine = _other_machine(psutil.cpu_count(logical=False) or psutil.cpu_count(), psutil.cpu_count())
 
     def sample(self) -> Reading:
         pools, notes = (self._memory.told() if self._memory is not None else None) or (self._pools(), ())
         percent = self._psutil.cpu_percent(None)
         utilization_ratio = None if self._is_first else min(1.0, percent / 100)
         self._is_first = False
-        machine = replace(self._machine, cpu_utilization_ratio=utilization_ratio)
+        machine = replace(
+            self._machine, cpu_utilization_ratio=utilization_ratio, is_on_battery=_is_unplugged(self._psutil)
+        )
         return Reading(pools=pools, faults=notes, machine=machine)
 
     def close(self) -> None:
@@ -136,6 +141,12 @@ class PsutilProbe:
         memory, swap = self._psutil.virtual_memory(), self._psutil.swap_memory()
         ram = _pool(HOST_POOL, memory.total, memory.available)
         return (ram, _pool(SWAP_POOL, swap.total, swap.free)) if swap.total > 0 else (ram,)
+
+
+def _is_unplugged(psutil: ModuleType) -> bool | None:
+    """None where there is no battery, or where the system does not say."""
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    return None if battery is None or battery.power_plugged is None else not battery.power_plugged
 
 
 def describe_process(pid: int, root: str = "/") -> Title | None:
@@ -179,14 +190,27 @@ def _describe_by_psutil(pid: int) -> Title | None:
     return Title(name=name, command=command or name, user=user)
 
 
-def _other_machine(n_cores: int | None) -> Machine:
+def _other_machine(n_cores: int | None, n_logical_cores: int | None) -> Machine:
     import platform  # noqa: PLC0415 - deferred: 2 ms, which Linux does not pay
 
+    identifier = platform.processor()
+    name = _registered_processor() or identifier
+    processor = Processor(
+        name=name, vendor_family_model=vendor_family_model(identifier), n_cores=n_cores, n_logical_cores=n_logical_cores
+    )
+    # Nothing below a root that is not there: of the processor's kind alone.
+    bandwidth = bandwidth_of("", processor) if processor.vendor_family_model else Bandwidth()
     return Machine(
         host_name=platform.node() or "localhost",
         system={"win32": "windows"}.get(sys.platform, sys.platform),
-        cpu_name=_registered_processor() or platform.processor() or None,
+        cpu_name=name or None,
         n_cores=n_cores,
+        n_logical_cores=n_logical_cores,
+        instruction_sets=instruction_sets(processor_feature),
+        memory_bandwidth_gigabytes_per_second=bandwidth.gigabytes_per_second,
+        memory_bandwidth_basis=bandwidth.basis,
+        system_name=f"{platform.system()} {platform.release()}".strip() or None,
+        kernel=platform.version()[:100] or None,
     )
 
 
