@@ -31,6 +31,7 @@ class ModelOf1(Strict):
     name: str
     architecture: str
     quant: str
+    stored_as: str
     source: str
     native_context_tokens: int | None
     parameters: int
@@ -560,6 +561,11 @@ def test_json_is_schema_1(model: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert found.estimate is not None
     assert found.estimate.total_bytes == sum(term.bytes for term in found.estimate.terms)
     assert sum(place.load_bytes for place in found.places) == found.estimate.total_bytes
+
+
+def test_json_says_what_the_experts_of_gpt_oss_are_stored_as(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["check", "gpt-oss 20B", "--engine", "vllm", "--json", *ROOMY])
+    assert parsed(capsys.readouterr().out).model.stored_as == "BF16, experts MXFP4"
 
 
 def test_json_of_what_does_not_fit_is_schema_1_too(model: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,7 +53,7 @@ def run_plan(request: Request, *, is_json: bool = False) -> int:
 def proposal_lines(proposal: Proposal) -> Iterator[str]:
     """For a person: by class, the smallest first."""
     plan, workload = proposal.plan, proposal.plan.workload
-    parts = [plain(proposal.model.name, 60), plan.model.quant]
+    parts = [plain(proposal.model.name, 60), plan.model.stored_as]
     if plan.has_context:
         parts.append(f"{count(workload.context_tokens)} tokens")
     if workload.n_sequences > 1:

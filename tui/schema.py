@@ -131,6 +131,7 @@ def model_json(model: Model) -> dict[str, Any]:
         "name": model.name,
         "architecture": model.architecture,
         "quant": model.quant,
+        "stored_as": model.stored_as,
         "source": model.source,
         "native_context_tokens": model.native_context_tokens or None,
         "parameters": model.n_parameters,
