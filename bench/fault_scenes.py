@@ -81,7 +81,7 @@ def _crowd(random: Random) -> str:
     processes = "".join(
         f"process = pid={pid} used={random.randint(1, 900)}MiB name=p{pid} from={random.random():.2f}\n" for pid in pids
     )
-    return clocks(8, each=processes)
+    return clocks(8) + f"[gpu {random.randint(0, 7)}]\n{processes}"  # the stand-in needs much memory for many more
 
 
 def _many(_: Random) -> str:

@@ -5,7 +5,8 @@
 LIBRARY is a stand-in for libnvidia-ml.so.1 that simulates the GPUs which a file describes (``stand_in.py``). A reading
 is all that is done in one interval: all probes sampled, processes named, everything folded into one snapshot. The
 driver's own time is what the stand-in says of its calls (FAKE_NVML_TRACE) in a second process beside the first. Rows:
-eight GPUs with forty processes, one GPU, sixty-four, no driver at all; then through the sampler, ten times a second. PYTHON is an interpreter that has nvitop or gpustat: their collections beside ours.
+eight GPUs with forty processes, one GPU, sixty-four, no driver at all; then through the sampler, ten times a second.
+PYTHON is an interpreter that has nvitop or gpustat: their collections beside ours.
 """
 
 import argparse

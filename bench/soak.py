@@ -68,7 +68,7 @@ class Ages:
         excess = told - shown
         self.n_checked[kind] += 1
         self.worst[kind] = max(self.worst.get(kind, -1e9), excess)
-        if self.n_checked[kind] % 97 == 0 and len(self.margins) < 20_000:
+        if self.n_checked[kind] % 97 == 0 and len(self.margins) < 2_000:
             self.margins.append(-excess)
         if excess > TOLERANCE_SECONDS:
             self.n_too_old[kind] += 1

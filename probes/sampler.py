@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
 from probes.probe import DescribeProcess, Probe, ProbeSource, Title
-from probes.snapshot import Absence, Fault, Process, Reading, Snapshot
+from probes.snapshot import Absence, Device, Fault, Pool, Process, Reading, Snapshot
 from probes.witnesses import merged
 
 _GRACE_SECONDS = 0.15
@@ -36,8 +36,11 @@ _CLOSING_SECONDS = 0.3
 """How long one snapshot alone waits for drivers to be closed, before the process may end under them."""
 _TITLE_SECONDS = 10.0
 """A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM)."""
+_RENAMED = 4
+"""So many of those at most in one reading, for each takes some 60 µs; a tenth of them all where there are more."""
 
 _T = TypeVar("_T")
+_Figures = TypeVar("_Figures", Pool, Device)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,9 +107,18 @@ def _aged(answer: Answer, now_seconds: float) -> Reading:
     age_seconds = max(0.0, now_seconds - answer.read_seconds)
     return replace(
         reading,
-        pools=tuple(replace(pool, late_seconds=pool.late_seconds + age_seconds) for pool in reading.pools),
-        devices=tuple(replace(device, late_seconds=device.late_seconds + age_seconds) for device in reading.devices),
+        pools=tuple(_older(pool, age_seconds) for pool in reading.pools),
+        devices=tuple(_older(device, age_seconds) for device in reading.devices),
     )
+
+
+def _older(figures: _Figures, age_seconds: float) -> _Figures:
+    """A copy that is so much older. ``replace`` takes 9 µs for a device, and this 3."""
+    copy: _Figures = object.__new__(type(figures))
+    for name in figures.__slots__:
+        object.__setattr__(copy, name, getattr(figures, name))
+    object.__setattr__(copy, "late_seconds", figures.late_seconds + age_seconds)
+    return copy
 
 
 def _silence(answer: Answer, now_seconds: float, silent_seconds: float) -> str | None:
@@ -376,23 +388,37 @@ class _Titles:
     def __init__(self, describe: DescribeProcess) -> None:
         self._describe = describe
         self._known: dict[int, tuple[float, Title | None]] = {}
+        self._named: dict[Process, Process] = {}
+        """As the probe gave it last -> with its title. Most stay the same from one reading to the next."""
 
     def named(self, processes: Iterable[Process], now_seconds: float) -> tuple[Process, ...]:
-        known: dict[int, tuple[float, Title | None]] = {}
-        named = []
-        for process in processes:
-            pid = process.pid
-            if process.name is None and not process.is_outside:
-                found = known.get(pid) or self._known.get(pid)
-                if found is None or found[0] + _TITLE_SECONDS <= now_seconds:
-                    found = (now_seconds, self._describe(pid))
-                known[pid] = found
-                title = found[1]
-                named.append(process if title is None else _titled(process, title))
-            else:
-                named.append(process)
+        processes = tuple(processes)
+        self._describe_all({process.pid for process in processes if _is_nameless(process)}, now_seconds)
+        shown = tuple(self._named.get(process) or self._with_title(process) for process in processes)
+        self._named = dict(zip(processes, shown, strict=True))
+        return shown
+
+    def _describe_all(self, pids: set[int], now_seconds: float) -> None:
+        """All that are new, and of the others those that were described longest ago."""
+        known = {pid: found for pid, found in self._known.items() if pid in pids}
+        old = [
+            pid for pid, (described_seconds, _) in known.items() if described_seconds + _TITLE_SECONDS <= now_seconds
+        ]
+        old.sort(key=lambda pid: known[pid][0])
+        for pid in [*(pids - known.keys()), *old[: max(_RENAMED, len(pids) // 10)]]:
+            title = self._describe(pid)
+            if pid in known and known[pid][1] != title:
+                self._named = {}
+            known[pid] = (now_seconds, title)
         self._known = known
-        return tuple(named)
+
+    def _with_title(self, process: Process) -> Process:
+        title = self._known[process.pid][1] if _is_nameless(process) else None
+        return process if title is None else _titled(process, title)
+
+
+def _is_nameless(process: Process) -> bool:
+    return process.name is None and not process.is_outside
 
 
 def _titled(process: Process, title: Title) -> Process:

@@ -432,6 +432,63 @@ def test_process_that_stays_is_described_once(sampled: Callable[..., Queue[Snaps
     assert next(n_described) == 1
 
 
+def test_titles_that_change_are_read_anew_after_a_while_and_few_at_a_time() -> None:
+    now, has_changed, snapshots = [0.0], [False], Queue[Snapshot]()
+
+    def clock() -> float:
+        now[0] += 0.001
+        return now[0]
+
+    def describe(_: int) -> Title:
+        return Title(name="new" if has_changed[0] else "old", command="")
+
+    crowd = replace(GPU, processes=tuple(Process(pid=pid, device_key="gpu") for pid in range(1, 11)))
+    source = FakeProbe(crowd).source(describe_process=describe)
+    sampler = Sampler([source], snapshots.put, 0.001, clock=clock)
+    sampler.start()
+    wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["old"] * 10)
+    has_changed[0] = True
+    now[0] += 11.0
+    first = wait_for(snapshots, lambda snapshot: any(process.name == "new" for process in snapshot.processes))
+    assert [process.name for process in first.processes].count("new") == 4
+    wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["new"] * 10)
+    assert sampler.stop(PATIENCE_SECONDS)
+
+
+def test_naming_loses_nothing_that_the_probe_says() -> None:
+    said = Process(
+        pid=7,
+        device_key="gpu",
+        used_bytes=5,
+        user="of the probe",
+        container="c",
+        shared_used_bytes=6,
+        utilization_ratio=0.5,
+    )
+    source = FakeProbe(replace(GPU, processes=(said,))).source(
+        describe_process=lambda _: Title(name="n", command="c d")
+    )
+    (shown,) = take_one([source], PATIENCE_SECONDS).processes
+    assert shown == replace(said, name="n", command="c d")
+
+
+def test_same_process_that_is_listed_twice_is_shown_twice() -> None:
+    listed = replace(GPU, processes=(GPU.processes[0], GPU.processes[0]))
+    source = FakeProbe(listed).source(describe_process=lambda _: Title(name="n", command="c"))
+    assert [process.name for process in take_one([source], PATIENCE_SECONDS).processes] == ["n", "n"]
+
+
+def test_age_is_added_to_whole_copies() -> None:
+    pool = Pool(
+        key="gpu", total_bytes=9, used_bytes=4, free_bytes=5, reserved_bytes=1, limited_by="x", late_seconds=1.0
+    )
+    device = replace(GPU.devices[0], power_watts=5.0, bus_address="0000:01:00.0", late_seconds=0.5)
+    reading = Reading(pools=(pool,), devices=(device,))
+    shown = folded(Answer(probe="gpu", has_answered=True, reading=reading, read_seconds=98.0))
+    assert shown.pools == (replace(pool, late_seconds=3.0),)
+    assert shown.devices == (replace(device, late_seconds=2.5),)
+
+
 def test_pids_of_another_machine_are_not_named() -> None:
     snapshot = take_one([FakeProbe(GPU).source()], PATIENCE_SECONDS)
     assert snapshot.processes[0].name is None
