@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from estimator.buffers import Buffer, Spread, buffers, simulated_buffers
+from estimator.buffers import Buffer, Spread, buffers, guessed, simulated_buffers
 from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
 from estimator.fork_model import as_loaded, settled
+from estimator.graphs.families import FAMILIES
 from estimator.kernels import KERNELS, has_flash_kernel
 from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, layer_kinds, state_bytes
 from estimator.ledger import Place, Workload, host_among
@@ -241,7 +242,8 @@ class Load:
             is_cache_offloaded=self.options.is_kv_offloaded,
             is_measured=all(place.kind == "cuda" for place in self.devices),
         )
-        return buffers(self.model, self.step, spread)
+        made = buffers(self.model, self.step, spread)
+        return made if self.model.architecture in FAMILIES else guessed(made)
 
     def device_bytes(self, layout: Layout) -> list[int]:
         """Weights, caches, states and compute buffer of each device: what --fit goes by."""

@@ -250,7 +250,7 @@ def compute_terms(load: Load, layout: Layout, *, is_simulated: bool = True) -> l
             n_bytes=buffer.n_bytes,
             low_bytes=buffer.low_bytes,
             high_bytes=buffer.high_bytes,
-            basis=Basis.DERIVED,
+            basis=Basis.ASSUMED if buffer.is_guessed else Basis.DERIVED,
             source=f"{buffer.method} of graph_reserve, src/llama-context.cpp, {BUILD}",
             formula=buffer.formula,
         )

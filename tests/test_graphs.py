@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
+from estimator.buffers import Spread, buffers
 from estimator.compute import Machine, compute_bytes, simulated
+from estimator.engines.llamacpp import estimate
 from estimator.graph import Draft
 from estimator.kernels import has_kernel_for
 from estimator.kv_cache import STORED_TYPES, cache_shape
-from estimator.ledger import Place, Workload
+from estimator.ledger import Basis, Kind, Place, Workload
 from estimator.llama_load import Load
 from estimator.llama_options import Options
 from estimator.metadata import describe
@@ -278,3 +280,22 @@ def test_a_model_without_a_kernel_for_its_heads_needs_what_the_engine_reserved()
     layout = load.default_layout(999, 0)
 
     assert compute_bytes(load.model, step, layout, load.machine) == (616573056, 37761088)
+
+
+def test_buffers_of_a_graph_that_nobody_followed_are_assumed_and_may_be_several_times_larger() -> None:
+    places = [Place(name=kind, kind=kind, total_bytes=1 << 40, free_bytes=1 << 40) for kind in ("cuda", "host")]
+    novel = replace(read("Llama 3.1 8B"), architecture="novel")
+
+    made = estimate(novel, Workload(context_tokens=8192), Options(n_gpu_layers=33), places)
+
+    compute = [term for term in made.terms if term.kind is Kind.COMPUTE and term.place == "cuda"]
+    assert compute[0].basis is Basis.ASSUMED
+    assert compute[0].high_bytes > 5 * compute[0].n_bytes
+
+
+def test_experts_of_a_hybrid_in_ram_are_fetched_in_the_closed_form_too() -> None:
+    # Kimi K3 with 10 of its layers on a device: llama.cpp 0c1e57098 reserved 8 343.5 MiB there, for the host's.
+    load = load_of("Kimi K3 2.8T", n_gpu_layers=10)
+    spread = Spread(layer_devices=load.default_layout(10, 0).layer_devices, n_devices=1)
+
+    assert buffers(load.model, load.step, spread)[0].n_bytes == pytest.approx(8343.5 * (1 << 20), rel=0.01)
