@@ -106,7 +106,7 @@ class Place:
     surroundings: Surroundings | None = None
     """None where a person typed the place: then ``overflow`` is all that is known."""
     is_part: bool = False
-    """A part of a device (MIG): a program can use one, and not several together."""
+    """A part of a device (MIG) of which a program can use one, and not several together."""
 
     @property
     def line_bytes(self) -> int:

@@ -113,11 +113,29 @@ def test_a_hidden_device_is_shown_to_the_engine_by_its_number_among_all() -> Non
     assert "-dev" not in flags_on(seen, made_on("llamacpp", ("GPU 1",)))
 
 
-def test_an_order_is_not_changed_under_numbers_that_the_shell_has_set() -> None:
+def test_of_unlike_cards_numbers_do_not_rest_on_what_the_shell_has_set() -> None:
     third = replace(devices()[1], key="gpu-2", name="Other", index=2, pool_key="gpu-2", program_index=1)
     seen = [hidden(devices()[0]), replace(devices()[1], program_index=0), third]
 
-    assert environment_on(seen, made_on("llamacpp", ("GPU 1",))) == {}
+    made = made_on("llamacpp", ("GPU 1",))
+    assert environment_on(seen, made) == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}
+    assert "-dev" not in flags_on(seen, made)
+
+
+def test_of_unlike_cards_numbers_do_not_rest_on_which_is_the_fastest() -> None:
+    small, fast = devices(names=("Small", "Fast"))
+    seen = [replace(small, program_index=1), replace(fast, program_index=0)]
+
+    made = made_on("llamacpp", ("GPU 1",))
+    assert environment_on(seen, made) == {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": "1"}
+
+
+def test_parts_that_a_program_sees_have_numbers_like_whole_devices() -> None:
+    part = Device(key="MIG-0", name="Card", vendor="nvidia", index=0, pool_key="m", parent_key="GPU-a", program_index=0)
+    seen = [part, replace(devices()[1], program_index=1)]
+
+    assert flags_on(seen, made_on("llamacpp", ("GPU 1",))).endswith("-dev CUDA1")
+    assert environment_on(seen, made_on("vllm", ("GPU 1",))) == {"CUDA_VISIBLE_DEVICES": "1"}
 
 
 def test_a_part_is_named_by_its_uuid() -> None:

@@ -32,8 +32,8 @@ def largest_first(devices: Sequence[Place]) -> list[Place]:
 def together(devices: Sequence[Place]) -> tuple[Place, ...]:
     """Those that one program can use side by side.
 
-    Of NVIDIA's parts it sees one, and none beside a whole GPU: docs.nvidia.com/datacenter/tesla/mig-user-guide, Device
-    Enumeration.
+    Of NVIDIA's parts that have no number it sees one, and none beside a whole GPU, as before driver 570:
+    docs.nvidia.com/datacenter/tesla/mig-user-guide/mig-device-names.html, CUDA Device Enumeration.
     """
     whole = tuple(place for place in devices if not place.is_part)
     return whole or tuple(largest_first(devices)[:1])

@@ -42,8 +42,16 @@ class _Choice:
 
     @property
     def is_shown_anew(self) -> bool:
-        """Whether a variable has to be set: a device is meant that is hidden, or is a part, which has no number."""
-        return any(device.hidden_by or is_lone_part(device) for device in self.chosen)
+        """Whether a variable has to be set for it.
+
+        A device is meant that is hidden, or is a part without a number; or the numbers rest on which of unlike cards
+        CUDA takes for the fastest, or on a variable of this shell.
+        """
+        if any(device.hidden_by or is_lone_part(device) for device in self.chosen):
+            return True
+        numbers = list(self.seen().values())
+        is_told_anew = any(device.hidden_by for device in self.devices) or numbers != sorted(numbers)
+        return bool(self.chosen) and self.is_mixed and is_told_anew and len(numbers) > 1
 
     @property
     def is_mixed(self) -> bool:
@@ -51,11 +59,13 @@ class _Choice:
 
     @property
     def is_order_needed(self) -> bool:
-        """Numbers have to be the driver's where cards differ; not where the shell's own variable has some already."""
-        if self.is_shown_anew:
-            return self.is_mixed and not any(map(is_lone_part, self.devices))
-        numbers = list(self.seen().values())
-        return self.is_mixed and not any(device.hidden_by for device in self.devices) and numbers == sorted(numbers)
+        """Where cards differ, numbers have to be the driver's."""
+        return self.is_mixed and (self.is_shown_anew or len(self.seen()) > 1)
+
+    @property
+    def has_uuids(self) -> bool:
+        """A part is meant: only a UUID names it, and a list is of one kind of names throughout."""
+        return any(device.parent_key is not None and device.vendor == "nvidia" for device in self.chosen)
 
     @property
     def has_unnamed_parts(self) -> bool:
@@ -80,12 +90,12 @@ class _Choice:
         """Label -> what the vendor's variable calls it: the driver's number among all, or of a part its UUID."""
         if not any(device.hidden_by for device in self.devices) and self.devices[0].vendor == "amd":
             return {name: str(number) for name, number in self.seen().items()}
+        if self.has_uuids:
+            return {self.label(device): plain(device.key, 100) for device in self.devices}
+        # Parts of other GPUs have no number of their own in the variable: that of their GPU stands for all of them.
         below = [device for device in self.devices if device.hidden_by != _BELOW_HIP]
-        ordered = sorted(below, key=lambda device: device.index)
-        return {
-            self.label(device): plain(device.key, 100) if is_lone_part(device) else str(position)
-            for position, device in enumerate(ordered)
-        }
+        numbers = {index: str(position) for position, index in enumerate(sorted({device.index for device in below}))}
+        return {self.label(device): numbers[device.index] for device in below}
 
 
 def _choice(devices: Sequence[Device], made: Assessment) -> _Choice:
@@ -132,9 +142,10 @@ def environment_on(devices: Sequence[Device], made: Assessment) -> dict[str, str
         return {}
     found: dict[str, str] = {}
     choice = _choice(devices, made)
-    if made.device_names and choice.is_order_needed:
+    is_set = choice.is_shown_anew or not (made.plan.engine.DEVICE_FLAG or set(made.device_names) == set(choice.seen()))
+    if made.device_names and choice.is_order_needed and not (is_set and choice.has_uuids):
         found["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # otherwise the fastest one is CUDA's first
-    if not choice.is_shown_anew and (made.plan.engine.DEVICE_FLAG or set(made.device_names) == set(choice.seen())):
+    if not is_set:
         return found
     identities = choice.identities()
     for vendor in sorted({device.vendor for device in choice.devices} & _VARIABLES.keys()):

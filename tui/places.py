@@ -271,8 +271,11 @@ def _overflow_free_bytes(device: Device, snapshot: Snapshot, system: str, budget
 
 
 def is_lone_part(device: Device) -> bool:
-    """Whether a program can use it, and no other beside it: of NVIDIA's (MIG). AMD's parts are devices like others."""
-    return device.parent_key is not None and device.vendor == "nvidia"
+    """Whether a program can use it, and no other beside it: NVIDIA's (MIG) that no program sees by a number.
+
+    Those that have one are devices like others, as are AMD's parts: since driver 570 a program sees several.
+    """
+    return device.parent_key is not None and device.vendor == "nvidia" and device.program_index is None
 
 
 def _driver_version(device: Device, snapshot: Snapshot) -> tuple[int, ...]:

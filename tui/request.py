@@ -137,7 +137,9 @@ def _driver_troubles(snapshot: Snapshot) -> list[str]:
     return [
         f"{fault.probe}: {fault.message}"
         for fault in snapshot.faults
-        if not fault.is_note and fault.device_key is None and fault.probe in ("nvidia", "apple", "amd", "intel")
+        if not fault.is_note
+        and fault.device_key is None
+        and fault.probe in ("nvidia", "apple", "amd", "intel", "windows")
     ] + [f"{name}: no answer yet" for name in snapshot.pending if name != HOST_POOL and name not in faults]
 
 
