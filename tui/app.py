@@ -17,7 +17,7 @@ from tui.alarms import Alarm
 from tui.backlog import Line, is_remote, n_waiting
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
-from tui.messages import AsideDone, PlanChanged, SettingsChanged, SnapshotTaken
+from tui.messages import AsideDone, HardwarePinned, PinsChanged, PlanChanged, SettingsChanged, SnapshotTaken
 from tui.notification import notification_escape
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from probes.sampler import Sampler
     from probes.snapshot import Snapshot
     from tui.aside import Aside
+    from tui.comparison import Pin
     from tui.plan import Plan
     from tui.plan_memory import PlanMemory, Recalled
     from tui.request import Request
@@ -123,6 +124,8 @@ class PlimsollApp(App[None]):
         self._taken_seconds = clock()
         self._first = snapshot
         self._is_studying = False
+        self._pins: tuple[Pin, ...] = ()
+        """Plans that are kept in sight."""
         self._warner = Warner()
         self._looked_at: Snapshot | None = None
         self._is_plan_kept = True
@@ -418,6 +421,40 @@ class PlimsollApp(App[None]):
         self.copy_to_clipboard(line)
         by_hand = said_by_hand(devices, view.assessment)
         self.tell(f"copied: {line}" + (f" ({'; '.join(by_hand)})" if by_hand else ""))
+
+    def action_compare(self) -> None:
+        """Keep the plan in sight, and show it beside those kept before."""
+        plan = self._desk.plan
+        if plan is None:
+            self.tell("first choose a model: press m")
+            return
+        from tui.comparison import Pin, with_pin  # noqa: PLC0415
+
+        self._pins = with_pin(self._pins, Pin(plan=plan))
+        self._show_pins()
+        if len(self._pins) == 1:
+            self.tell("this plan is kept: change something, and press c again to see both")
+
+    def _show_pins(self) -> None:
+        from tui.screens.compare import Compare  # noqa: PLC0415
+
+        screen = Compare(self._pins)
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
+
+    def on_pins_changed(self, message: PinsChanged) -> None:
+        self._pins = message.pins
+
+    def on_hardware_pinned(self, message: HardwarePinned) -> None:
+        plan = self._desk.plan
+        if plan is None:
+            return
+        from tui.comparison import Pin, with_pin  # noqa: PLC0415
+
+        if not self._pins:
+            self._pins = with_pin(self._pins, Pin(plan=plan))
+        self._pins = with_pin(self._pins, Pin(plan=plan, hardware=message.hardware))
+        self._show_pins()
 
     def action_step_context(self, step: int) -> None:
         from tui.screens.steps import with_context_step  # noqa: PLC0415

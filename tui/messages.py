@@ -9,6 +9,7 @@ from probes.snapshot import Snapshot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.comparison import Pin
     from tui.plan import Plan
     from tui.settings import Settings
 
@@ -39,6 +40,22 @@ class SettingsChanged(Message):
 
     def __init__(self, settings: "Settings") -> None:
         self.settings = settings
+        super().__init__()
+
+
+class PinsChanged(Message):
+    """Other plans are kept in sight."""
+
+    def __init__(self, pins: "tuple[Pin, ...]") -> None:
+        self.pins = pins
+        super().__init__()
+
+
+class HardwarePinned(Message):
+    """The load shall be compared with itself on a machine of this description."""
+
+    def __init__(self, hardware: str) -> None:
+        self.hardware = hardware
         super().__init__()
 
 

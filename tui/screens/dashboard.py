@@ -43,6 +43,8 @@ class Dashboard(Frame):
         Binding("h", "app.show('timeline')", "history"),
         Binding("x", "app.show('explain')", "explain the estimate"),
         Binding("f", "app.show('notices')", "what could not be read"),
+        Binding("c", "app.compare", "compare with other plans"),
+        Binding("w", "app.show('hardware')", "the same load on other hardware"),
         Binding("y", "app.copy_command", "copy the command that starts it"),
         Binding("comma", "app.show_settings", "settings"),
         Binding("question_mark", "app.show('help')", "help"),

@@ -21,6 +21,8 @@ _GROUPS = (
             ("e", "engine: what each would need, and the verdict"),
             ("o", "all options of the engine"),
             ("1 - 4", "apply a change that the verdict offers"),
+            ("c", "compare: keep this plan, and show it beside those kept before"),
+            ("w", "what if: the same load on other hardware, known or typed"),
             ("y", "copy the command that starts it, through the terminal's clipboard"),
         ),
     ),

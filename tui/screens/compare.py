@@ -1,0 +1,193 @@
+"""Two to four plans side by side: what each takes on every place, and how fast it would run there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+
+from tui.aside import Aside
+from tui.comparison import Compared, Pin, compared
+from tui.humanize import UNKNOWN, count, plain, rate, size
+from tui.messages import AsideDone, PinsChanged, PlanChanged
+from tui.pace import times
+from tui.screens.frame import Frame
+from tui.widgets.headline import Headline
+from tui.widgets.hints import Hints
+from tui.widgets.line import fit_text, wrap
+from tui.widgets.panel import Panel
+from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from textual import events
+    from textual.app import ComposeResult
+
+    from estimator.errors import EstimatorError
+    from tui.widgets.line import Line
+    from tui.widgets.view import View
+
+_LABEL_WIDTH = 13
+_WIDEST = 44
+_MOST_LINES = 4
+"""Of one cell."""
+
+
+class Columns(Panel):
+    TITLE = "Side by side"
+
+    def __init__(self) -> None:
+        super().__init__(id="columns")
+        self.shown: tuple[Compared, ...] = ()
+        self.cursor = 0
+        self._column_width = 0
+
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        if not self.shown:
+            return [(("nothing is pinned; press escape, then c on a plan", "dim"),)]
+        n = len(self.shown)
+        self._column_width = min(_WIDEST, (width - _LABEL_WIDTH) // n)
+        rows = list(_rows(self.shown))
+        lines: list[Line] = []
+        for label, cells in rows:
+            lines += self._row_lines(label, cells)
+        return lines
+
+    def _row_lines(self, label: str, cells: list[tuple[str, str]]) -> Iterator[Line]:
+        """A row, on as many lines as its longest cell takes."""
+        n_cells = self._column_width - 2
+        wrapped = [(wrap(plain(text, 400), n_cells)[:_MOST_LINES], style) for text, style in cells]
+        for y in range(max((len(texts) for texts, _ in wrapped), default=1) or 1):
+            line: Line = ((fit_text(label if y == 0 else "", _LABEL_WIDTH), "dim"),)
+            for number, (texts, style) in enumerate(wrapped):
+                is_marked = label == "model" and number == self.cursor
+                shown = fit_text(texts[y] if y < len(texts) else "", n_cells)
+                line = (*line, (shown, "cursor" if is_marked else style), ("  ", "text"))
+            yield line
+
+    def on_click(self, event: events.Click) -> None:
+        """The column that was clicked has the cursor."""
+        offset = event.get_content_offset(self)
+        if offset is not None and offset.x >= _LABEL_WIDTH and self._column_width:
+            self.cursor = min((offset.x - _LABEL_WIDTH) // self._column_width, len(self.shown) - 1)
+            self.redraw()
+
+
+def _rows(shown: tuple[Compared, ...]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Label and a cell for each column."""
+    plans = [one.pin.plan for one in shown]
+    yield "model", [(plan.model.name, "strong") for plan in plans]
+    yield "quant", [(plan.model.stored_as, "text") for plan in plans]
+    yield "context", [(count(plan.workload.context_tokens) if plan.has_context else UNKNOWN, "text") for plan in plans]
+    yield "KV cache", [(plan.workload.kv_type, "text") for plan in plans]
+    yield "sequences", [(count(plan.workload.n_sequences), "text") for plan in plans]
+    yield "engine", [(plan.engine.NAME, "text") for plan in plans]
+    yield "on", [(one.pin.hardware or "this machine, as it is now", "text") for one in shown]
+    yield "", []
+    yield "verdict", [_verdict(one) for one in shown]
+    yield "", [_reason(one) for one in shown]
+    for name in _place_names(shown):
+        yield name, [_held(one, name) for one in shown]
+    yield "in all", [_total(one) for one in shown]
+    yield "", []
+    yield "speed", [_speed(one) for one in shown]
+    yield "", [_slower(one) for one in shown]
+
+
+def _place_names(shown: tuple[Compared, ...]) -> list[str]:
+    names = dict.fromkeys(place.name for one in shown if one.assessment for place in one.assessment.places)
+    return sorted(names, key=lambda name: (name == "RAM", len(name), name))
+
+
+def _verdict(one: Compared) -> tuple[str, str]:
+    if one.assessment is None:
+        return "not judged", "tight"
+    verdict = one.assessment.verdict
+    return f"{GLYPHS[verdict.level]} {verdict.level.name}{said(verdict)}", CELL_STYLES[verdict.level]
+
+
+def _reason(one: Compared) -> tuple[str, str]:
+    return (one.reason if one.assessment is None else one.assessment.verdict.reason), "dim"
+
+
+def _held(one: Compared, name: str) -> tuple[str, str]:
+    made = one.assessment
+    place = next((place for place in made.places if place.name == name), None) if made else None
+    if made is None or place is None:
+        return UNKNOWN, "dim"
+    return f"{size(made.estimate.n_bytes((name,)))} of {size(place.free_bytes)} free", "text"
+
+
+def _total(one: Compared) -> tuple[str, str]:
+    made = one.assessment
+    return (UNKNOWN, "dim") if made is None else (size(made.estimate.n_bytes()), "strong")
+
+
+def _speed(one: Compared) -> tuple[str, str]:
+    if one.pacing is None:
+        return UNKNOWN, "dim"
+    return f"{rate(one.pacing.speed.tokens_per_second)} tokens/s", "strong"
+
+
+def _slower(one: Compared) -> tuple[str, str]:
+    slowdown = one.pacing.speed.slowdown if one.pacing is not None else None
+    return (f"{times(slowdown)} slower than all on the GPU" if slowdown and slowdown >= 1.05 else ""), "tight"
+
+
+class Compare(Frame):
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "move(-1)", show=False),
+        Binding("right,down,tab", "move(1)", show=False),
+        Binding("enter", "take", "take this plan"),
+        Binding("delete,backspace,d", "drop", "drop this plan"),
+    ]
+
+    def __init__(self, pins: tuple[Pin, ...]) -> None:
+        super().__init__()
+        self._pins = pins
+        self._columns = Columns()
+        self._columns.shown = tuple(Compared(pin=pin, reason="computing …") for pin in pins)
+        self._columns.cursor = max(0, len(pins) - 1)
+
+    def compose(self) -> ComposeResult:
+        hints = Hints(("← →", "move"), ("enter", "take this plan"), ("del", "drop it"), ("esc", "back"))
+        yield from self.hand_down((Headline(id="headline"), self._columns, hints))
+
+    def on_mount(self) -> None:
+        self._judge()
+
+    def _judge(self) -> None:
+        """On a thread aside; the figures are of when the screen was opened."""
+        pins, places, snapshot = self._pins, tuple(self.view.places), self.view.snapshot
+        work = Aside(lambda: compared(pins, places, snapshot))
+        work.then(lambda found: self.post_message(AsideDone(lambda: self._take(pins, found))))
+
+    def on_aside_done(self, message: AsideDone) -> None:
+        message.take()
+
+    def _take(self, pins: tuple[Pin, ...], found: tuple[Compared, ...] | EstimatorError) -> None:
+        if pins == self._pins and not isinstance(found, Exception):
+            self._columns.shown = found
+            self._columns.redraw()
+
+    def action_move(self, step: int) -> None:
+        self._columns.cursor = max(0, min(self._columns.cursor + step, len(self._pins) - 1))
+        self._columns.redraw()
+
+    def action_take(self) -> None:
+        """Go on with the plan of this column, on this machine."""
+        if self._pins:
+            self.post_message(PlanChanged(self._pins[self._columns.cursor].plan, is_model_new=True))
+        self.dismiss()
+
+    def action_drop(self) -> None:
+        """Keep the plan of this column in sight no longer."""
+        if not self._pins:
+            return
+        place = self._columns.cursor
+        self._pins = self._pins[:place] + self._pins[place + 1 :]
+        self._columns.shown = self._columns.shown[:place] + self._columns.shown[place + 1 :]
+        self._columns.cursor = max(0, min(place, len(self._pins) - 1))
+        self.post_message(PinsChanged(self._pins))
+        self._columns.redraw()

@@ -1,0 +1,113 @@
+"""The same load on other hardware: what known products would hold it, and any machine that is typed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from estimator.errors import EstimatorError
+from probes.errors import ProbeError
+from tui.aside import Aside
+from tui.comparison import Compared, Pin, compared
+from tui.hardware import hardware_options
+from tui.humanize import UNKNOWN, plain, rate, size
+from tui.messages import AsideDone, HardwarePinned
+from tui.screens.browser import Browser
+from tui.what_if import snapshot_of
+from tui.widgets.line import fit_text, right_text
+from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
+
+if TYPE_CHECKING:
+    from tui.hardware import Option
+    from tui.widgets.line import Line
+
+_OTHER_WIDTH = 50
+"""Of all columns but the name."""
+
+
+class Hardware(Browser):
+    TITLE_TEXT = "The same load on other hardware"
+    HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "compare with this machine"), ("esc", "back"))
+    PROMPT = "2x RTX 4090, RAM 128GiB   ·   + RTX 3090 adds a card to this machine   ·   or part of a name"
+    IS_TYPED_AT_ONCE = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._options: tuple[Option, ...] | None = None
+        self._shown: list[Option | str] = []
+        self._typed: Compared | None = None
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        plan = self.view.plan
+        if plan is not None:
+            work = Aside(lambda: hardware_options(plan))
+            work.then(lambda found: self.post_message(AsideDone(lambda: self._take(found))))
+
+    def on_aside_done(self, message: AsideDone) -> None:
+        message.take()
+
+    def _take(self, found: tuple[Option, ...] | EstimatorError) -> None:
+        self._options = () if isinstance(found, EstimatorError) else found
+        self.fill()
+
+    def fill(self) -> None:
+        if self.view.plan is None:
+            self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            return
+        text = self.text.casefold()
+        options = self._options or ()
+        self._shown = [one for one in options if text in one.name.casefold() or text in one.form.casefold()]
+        width = max(20, min(60, self.size.width - _OTHER_WIDTH))
+        rows = [_row(one, width) for one in self._shown if not isinstance(one, str)]
+        if self.text and (described := self._described(width)) is not None:
+            self._shown.insert(0, self.text)
+            rows.insert(0, described)
+        head = f"{'hardware':<{width}} {'class':<15} {'takes':>9} {'tok/s':>7}  verdict"
+        empty = "computing …" if self._options is None else "no known hardware of that name holds it"
+        self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
+
+    def _described(self, width: int) -> Line | None:
+        """What was typed as a machine, judged by its sketch; None where it is no machine."""
+        plan = self.view.plan
+        try:
+            snapshot_of(self.text, self.view.snapshot)
+        except ProbeError:
+            return None
+        if plan is None:
+            return None
+        if self._typed is None or self._typed.pin.hardware != self.text:
+            (self._typed,) = compared([Pin(plan=plan, hardware=self.text)], self.view.places, self.view.snapshot)
+        made = self._typed.assessment
+        if made is None:
+            return ((f"{fit_text(plain(self.text, 80), width)} ", "strong"), (self._typed.reason, "tight"))
+        level = made.verdict.level
+        pacing = self._typed.pacing
+        return (
+            (f"{fit_text(plain(self.text, 80), width)} {'as typed':<15} ", "strong"),
+            (right_text(size(made.estimate.n_bytes(made.device_names or None)), 9), "text"),
+            (f" {right_text(UNKNOWN if pacing is None else rate(pacing.speed.tokens_per_second), 7)}  ", "text"),
+            (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
+        )
+
+    def choose(self, index: int) -> None:
+        if index >= len(self._shown) or self.view.plan is None:
+            return
+        chosen = self._shown[index]
+        description = chosen if isinstance(chosen, str) else chosen.name
+        self.post_message(HardwarePinned(description))
+
+
+def _row(one: Option, width: int) -> Line:
+    made = one.assessment
+    level = made.verdict.level
+    return (
+        (f"{fit_text(one.name, width)} ", "strong"),
+        (f"{one.form:<15} ", "dim"),
+        (right_text(size(made.estimate.n_bytes(made.device_names)), 9), "text"),
+        (f" {right_text(UNKNOWN if one.pacing is None else rate(one.pacing.speed.tokens_per_second), 7)}  ", "text"),
+        (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
+    )
+
+
+def open_screen() -> Hardware:
+    return Hardware()

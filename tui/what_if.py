@@ -1,0 +1,51 @@
+"""Places of a machine that is not here, or of this one with other cards in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from probes.simulate import simulated_sources
+from probes.snapshot import HOST_POOL, Snapshot
+from tui.places import places_of
+
+if TYPE_CHECKING:
+    from estimator.ledger import Place
+
+ADDED = "+"
+"""What a description begins with that adds cards to this machine."""
+
+
+def snapshot_of(description: str, here: Snapshot | None) -> Snapshot:
+    """The machine that is described: ``2x RTX 4090, RAM 128GiB``, or ``+ RTX 3090``: this one with that beside it.
+
+    Raises:
+        SimulationError: it makes no sense, or there is no such product.
+    """
+    text = description.strip()
+    is_added = text.startswith(ADDED)
+    readings = [source.open().sample() for source in simulated_sources(text.removeprefix(ADDED))]
+    described = Snapshot(
+        taken_seconds=here.taken_seconds if here else 0.0,
+        pools=tuple(pool for reading in readings for pool in reading.pools),
+        devices=tuple(device for reading in readings for device in reading.devices),
+        machine=next((reading.machine for reading in readings if reading.machine), None),
+    )
+    if not is_added or here is None:
+        return described
+    first = max((device.index for device in here.devices), default=-1) + 1
+    added = tuple(
+        replace(device, index=first + number)
+        for number, device in enumerate(device for device in described.devices if device.pool_key != HOST_POOL)
+    )
+    pools = tuple(pool for pool in described.pools if any(pool.key == device.pool_key for device in added))
+    return replace(here, devices=here.devices + added, pools=here.pools + pools)
+
+
+def places_with(description: str, here: Snapshot | None) -> tuple[Place, ...]:
+    """The places of that machine.
+
+    Raises:
+        SimulationError: it makes no sense, or there is no such product.
+    """
+    return places_of(snapshot_of(description, here))
