@@ -30,6 +30,8 @@ LIBRARY = "/usr/lib/libIOReport.dylib"
 _JOULES = {"mJ": 1e-3, "uJ": 1e-6, "nJ": 1e-9}
 _WITHOUT_CLOCK = frozenset({"OFF", "IDLE", "DOWN"})
 _MOST_STATES = 64
+_LONGEST_SECONDS = 60.0
+"""A mean over a longer time says nothing of now: nobody looked meanwhile (ASSUMED)."""
 _MOST_WATTS = 1000.0
 """More than a whole Mac draws: a Mac Studio's supply has 480 W (support.apple.com/102027)."""
 
@@ -159,7 +161,8 @@ class _Group:
         self._sampled_seconds = self._clock()
         change: Reference = None
         try:
-            if before is not None and self._sample is not None:
+            is_recent = self._sampled_seconds - before_seconds <= _LONGEST_SECONDS
+            if before is not None and self._sample is not None and is_recent:
                 change = self._call["IOReportCreateSamplesDelta"](before, self._sample, None)
             channels = self._foundation.items(self._foundation.item(change, self._items_key))
             yield channels, self._sampled_seconds - before_seconds

@@ -140,6 +140,8 @@ class Adapters:
         self._core = _Core(load)
         self._kernel = _Kernel(load)
         self._factory: ComObject | None = None
+        self._told: dict[int, tuple[bool | None, str | None, str | None]] = {}
+        """What does not change while the list stays the same: LUID -> integrated, driver, bus."""
 
     def listed(self) -> tuple[Adapter, ...]:
         """All that draw; software and remote ones left out.
@@ -166,6 +168,7 @@ class Adapters:
 
     def close(self) -> None:
         factory, self._factory = self._factory, None
+        self._told.clear()
         if factory is not None:
             with factory:
                 """Nothing but giving it back."""
@@ -176,20 +179,22 @@ class Adapters:
         failed = adapter.call(_GET_DESC_1, RESULT, [POINTER], ctypes.addressof(description)) < 0
         if failed or description.flags & _SOFTWARE_OR_REMOTE:
             return None
-        luid = description.luid
+        luid = (description.luid.high & 0xFFFFFFFF) << 32 | description.luid.low
+        if luid not in self._told:
+            self._told[luid] = (*self._core.told(description.luid), self._kernel.bus_address(description.luid))
+        is_integrated, driver_version, bus_address = self._told[luid]
         dedicated_bytes = min(description.dedicated_video_memory, _MOST_BYTES)
-        is_integrated, driver_version = self._core.told(luid)
         if is_integrated is None:
             is_integrated = dedicated_bytes <= SMALL_CARVE_OUT_BYTES
         return Adapter(
-            luid=(luid.high & 0xFFFFFFFF) << 32 | luid.low,
+            luid=luid,
             name=_name(description.name),
             vendor_id=description.vendor_id,
             dedicated_bytes=dedicated_bytes,
             shared_limit_bytes=min(description.shared_system_memory, _MOST_BYTES),
             is_integrated=is_integrated,
             budget_bytes=_budget_bytes(adapter),
-            bus_address=self._kernel.bus_address(luid),
+            bus_address=bus_address,
             driver_version=driver_version,
         )
 

@@ -49,7 +49,17 @@ def _may_be_one(first: Device, second: Device) -> bool:
 def _folded(first: Reading, second: Reading, same: dict[str, Device]) -> tuple[Reading, Reading]:
     """What the second tells of the first's devices goes there; what is its own stays."""
     told = {same[device.key].key: device for device in second.devices if device.key in same}
-    devices = tuple(_completed(device, told.get(device.key)) for device in first.devices)
+    first_pools, second_pools = ({pool.key for pool in reading.pools} for reading in (first, second))
+    devices = tuple(
+        _completed(
+            device,
+            told.get(device.key),
+            has_better_pool=device.key in told
+            and device.pool_key not in first_pools
+            and told[device.key].pool_key in second_pools,
+        )
+        for device in first.devices
+    )
     moved = [
         replace(process, device_key=same[process.device_key].key)
         for process in second.processes
@@ -67,11 +77,11 @@ def _folded(first: Reading, second: Reading, same: dict[str, Device]) -> tuple[R
             pools=_named_pools(first.pools, first.devices, devices),
             processes=_together(first.processes, moved),
         ),
-        replace(left, pools=_named_pools(second.pools, second.devices, left.devices)),
+        replace(left, pools=_named_pools(second.pools, second.devices, (*left.devices, *devices))),
     )
 
 
-def _completed(first: Device, second: Device | None) -> Device:
+def _completed(first: Device, second: Device | None, *, has_better_pool: bool) -> Device:
     if second is None:
         return first
     device = replace(
@@ -83,9 +93,10 @@ def _completed(first: Device, second: Device | None) -> Device:
         shared_limit_bytes=second.shared_limit_bytes if first.shared_limit_bytes is None else first.shared_limit_bytes,
         late_seconds=max(first.late_seconds, second.late_seconds),
     )
-    if second.pool_key == HOST_POOL != first.pool_key:
-        # An integrated GPU, of which its driver's library tells only what the firmware set aside for it.
-        return replace(device, pool_key=HOST_POOL, used_bytes=second.used_bytes, limit_bytes=second.limit_bytes)
+    # Where its own library does not tell its memory now. Or an integrated GPU, of which that tells only what the
+    # firmware set aside for it.
+    if has_better_pool or second.pool_key == HOST_POOL != first.pool_key:
+        return replace(device, pool_key=second.pool_key, used_bytes=second.used_bytes, limit_bytes=second.limit_bytes)
     return device
 
 

@@ -232,6 +232,13 @@ def test_a_gpu_that_was_off_has_no_clock() -> None:
     assert [reader.clock_megahertz() for _ in range(2)] == [None, None]
 
 
+def test_a_mean_over_minutes_is_not_told() -> None:
+    mac = FakeMac(energy=[0, 5_000_000_000, 5_000_000_000])
+    seconds = iter([0.0, 61.0, 62.0])
+    reader = GpuReport(mac.load(IO_REPORT), foundation(mac), clock=lambda: next(seconds))
+    assert [reader.power_watts() for _ in range(3)] == [None, None, 0.0]
+
+
 def test_all_samples_are_given_back() -> None:
     mac = FakeMac(energy=[0, 1, 2], residencies=[{"OFF": 0, "P1": 0}, {"OFF": 9, "P1": 3}])
     reader = report(mac, 400.0)

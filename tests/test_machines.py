@@ -169,3 +169,14 @@ def test_in_wsl_the_ram_is_that_of_its_virtual_machine(tmp_path: Path, capsys: p
 
 def test_in_wsl_no_process_says_how_much_it_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["used_bytes"] for row in printed("wsl2", tmp_path, capsys)["processes"]] == [None]
+
+
+def test_a_spark_draws_on_its_ram_though_nvml_tells_a_small_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed("rtx-spark", tmp_path, capsys)
+    (gpu,) = shown["devices"]
+    assert (gpu["pool_key"], gpu["used_bytes"]) == ("host", 4 * GIB)
+    assert gpu["limit_bytes"] == 58196806860 - 16 * 10**9
+    assert [pool["key"] for pool in shown["pools"]] == ["host", "swap"]
+    assert [fault["is_note"] for fault in shown["faults"]] == [True]

@@ -95,6 +95,14 @@ def test_an_integrated_gpu_draws_on_the_ram_whatever_its_library_says() -> None:
     assert first.pools == ()
 
 
+def test_memory_that_the_first_does_not_tell_is_the_seconds() -> None:
+    untold = replace(NVML, devices=(nvml_card(),), pools=())
+    first, second = merged([untold, WINDOWS])
+    card = first.devices[0]
+    assert (card.key, card.pool_key, card.used_bytes) == ("GPU-1", BUS, 2 * GIB)
+    assert [one.key for one in second.pools] == [BUS]
+
+
 def test_one_is_as_old_as_the_older_of_both() -> None:
     old = replace(WINDOWS, devices=(windows_card(late_seconds=4.0),))
     assert merged([NVML, old])[0].devices[0].late_seconds == 4.0

@@ -43,8 +43,6 @@ _VENDORS = {
 _TITLES = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "qualcomm": "Qualcomm"}
 _PROCESS_SECONDS = 3.0
 """A desktop has some hundred processes with GPU memory; their counters are read this often (ASSUMED to cost most)."""
-_ADAPTERS_SECONDS = 10.0
-"""How often the list of adapters is read, and with it the budget. Sizes don't change while Windows runs."""
 
 
 class UsageSource(Protocol):
@@ -103,13 +101,12 @@ class WindowsProbe:
         self._reason = reason
         self._clock = clock
         self._adapters: tuple[Adapter, ...] = ()
-        self._listed_seconds = float("-inf")
         self._processes: tuple[Process, ...] = ()
         self._processes_seconds = float("-inf")
 
     def sample(self) -> Reading:
         now_seconds = self._clock()
-        self._list_adapters(now_seconds)
+        self._list_adapters()
         usage = self._usage(now_seconds)
         keys = {adapter.luid: key for adapter, key in zip(self._adapters, _keys(self._adapters), strict=True)}
         if usage.processes:
@@ -133,14 +130,11 @@ class WindowsProbe:
             self._counters.close()
         self._source.close()
 
-    def _list_adapters(self, now_seconds: float) -> None:
-        if now_seconds - self._listed_seconds < _ADAPTERS_SECONDS:
-            return
+    def _list_adapters(self) -> None:
         try:
             self._adapters = self._source.listed()
         except OSError as error:
             raise ProbeLost(f"the graphics adapters can't be listed any more: {error}") from error
-        self._listed_seconds = now_seconds
 
     def _usage(self, now_seconds: float) -> GpuUsage:
         if self._counters is None:
@@ -152,15 +146,26 @@ class WindowsProbe:
         return self._counters.usage(is_with_processes=is_with_processes)
 
     def _faults(self, usage: GpuUsage, keys: dict[int, str]) -> list[Fault]:
+        notes = [
+            Fault(probe="windows", message=_CARVE_OUT, device_key=keys[adapter.luid], is_note=True)
+            for adapter in self._adapters
+            if _draws_on_ram(adapter) and _VENDORS.get(adapter.vendor_id) == "nvidia"
+        ]
         if self._counters is None:
-            return [_fault(f"Windows has no counters of GPU memory ({self._reason}), {_REPAIR}")]
-        return [
+            return [_fault(f"Windows has no counters of GPU memory ({self._reason}), {_REPAIR}"), *notes]
+        return notes + [
             _fault(f"Windows counts no memory of {adapter.name}, {_REPAIR}", keys[adapter.luid])
             for adapter in self._adapters
             if usage.adapters.get(adapter.luid, AdapterUsage()).dedicated_bytes is None
         ]
 
 
+_CARVE_OUT = (
+    "an integrated GPU: NVML tells only the part of the RAM that was set aside for it; shown is what Windows lets it "
+    "have of the rest, which CUDA was seen to give on one machine and to refuse on another"
+)
+"""github.com/unslothai/unsloth/pull/11208 (17.5 GiB served with 8 set aside) and
+github.com/openclaw/openclaw-windows-node/pull/1237 (out of memory at 15.8 GiB with 16 set aside)."""
 _REPAIR = (
     "so what is in use is not known; they are rebuilt by 'lodctr /R' as administrator, and need Windows 10 1709 and a "
     "driver for WDDM 2.0"
