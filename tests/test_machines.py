@@ -180,3 +180,8 @@ def test_a_spark_draws_on_its_ram_though_nvml_tells_a_small_part(
     assert gpu["limit_bytes"] == 58196806860 - 16 * 10**9
     assert [pool["key"] for pool in shown["pools"]] == ["host", "swap"]
     assert [fault["is_note"] for fault in shown["faults"]] == [True]
+
+
+def test_a_windows_is_told_as_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    machine = printed("windows-shared", tmp_path, capsys)["machine"]
+    assert (machine["system"], machine["host_name"]) == ("windows", "DESKTOP-7")

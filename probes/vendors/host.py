@@ -45,10 +45,10 @@ def open_probe(access: Access = REAL) -> Probe:
         try:
             return open_mac_host(access)
         except ProbeUnavailable:
-            return PsutilProbe()  # knows no compressor, and is better than nothing
+            return PsutilProbe(access)  # knows no compressor, and is better than nothing
     if access.system == "win32":
-        return PsutilProbe(_windows_memory(access))
-    return LinuxProbe(access) if access.system == "linux" else PsutilProbe()
+        return PsutilProbe(access, _windows_memory(access))
+    return LinuxProbe(access) if access.system == "linux" else PsutilProbe(access)
 
 
 def _windows_memory(access: Access) -> WindowsMemory | None:
@@ -115,14 +115,15 @@ class LinuxProbe:
 class PsutilProbe:
     """The same of other systems, as far as psutil tells; memory from Windows itself, which knows more of it."""
 
-    def __init__(self, memory: WindowsMemory | None = None) -> None:
+    def __init__(self, access: Access = REAL, memory: WindowsMemory | None = None) -> None:
         import psutil  # noqa: PLC0415 - deferred: 16 to 20 ms, which Linux does not pay
 
         self._psutil = psutil
         self._psutil.cpu_percent(None)
         self._is_first = True
         self._memory = memory
-        self._machine = _other_machine(psutil.cpu_count(logical=False) or psutil.cpu_count(), psutil.cpu_count())
+        n_logical_cores = psutil.cpu_count()
+        self._machine = _other_machine(access, psutil.cpu_count(logical=False) or n_logical_cores, n_logical_cores)
 
     def sample(self) -> Reading:
         pools, notes = (self._memory.told() if self._memory is not None else None) or (self._pools(), ())
@@ -190,7 +191,7 @@ def _describe_by_psutil(pid: int) -> Title | None:
     return Title(name=name, command=command or name, user=user)
 
 
-def _other_machine(n_cores: int | None, n_logical_cores: int | None) -> Machine:
+def _other_machine(access: Access, n_cores: int | None, n_logical_cores: int | None) -> Machine:
     import platform  # noqa: PLC0415 - deferred: 2 ms, which Linux does not pay
 
     identifier = platform.processor()
@@ -201,8 +202,8 @@ def _other_machine(n_cores: int | None, n_logical_cores: int | None) -> Machine:
     # Nothing below a root that is not there: of the processor's kind alone.
     bandwidth = bandwidth_of("", processor) if processor.vendor_family_model else Bandwidth()
     return Machine(
-        host_name=platform.node() or "localhost",
-        system={"win32": "windows"}.get(sys.platform, sys.platform),
+        host_name=access.environment.get("COMPUTERNAME") or platform.node() or "localhost",
+        system={"win32": "windows"}.get(access.system, access.system),
         cpu_name=name or None,
         n_cores=n_cores,
         n_logical_cores=n_logical_cores,
