@@ -45,7 +45,10 @@ class Card:
     @property
     def failed_code(self) -> int | None:
         """Why nothing of it could be read just now."""
-        return self.lost_code if self.lost_code is not None else self._whole.memory_code
+        if self.lost_code is not None:
+            return self.lost_code
+        failed = [part.memory_code for part in self.parts()]
+        return None if None in failed else failed[0]
 
     def read_memory(self) -> None:
         """Memory, and before that the handle where there is none."""

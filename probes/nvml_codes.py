@@ -34,8 +34,8 @@ START = {
     FUNCTION_NOT_FOUND: "the NVIDIA driver is too old for this program: install 450 or newer",
     GPU_IS_LOST: "a GPU fell off the bus, and the NVIDIA driver cannot start: look for Xid in `dmesg`, and restart "
     "the machine",
-    OPERATING_SYSTEM: "the operating system keeps the NVIDIA driver from its devices: in a container, check its "
-    "device rules; else look into `dmesg`",
+    OPERATING_SYSTEM: "the operating system keeps the NVIDIA driver from its devices: a container that has lost its "
+    "device rules (after `systemctl daemon-reload` on its host) must be restarted; else look into `dmesg`",
     VERSION_MISMATCH: "the NVIDIA driver was updated while the old one is still loaded: restart the machine",
     MEMORY: "the NVIDIA driver could not start for want of memory",
     UNKNOWN: "the NVIDIA driver could not start, and does not say why: a container that has lost its GPUs (after "
@@ -52,7 +52,8 @@ GPU = {
     "`sudo nvidia-smi --gpu-reset -i {index}`, or restart the machine",
     RESET_REQUIRED: "GPU {index} must be reset: end the programs that use it, then "
     "`sudo nvidia-smi --gpu-reset -i {index}`, or restart the machine",
-    OPERATING_SYSTEM: "GPU {index}: the operating system blocks it: in a container, check its device rules",
+    OPERATING_SYSTEM: "GPU {index}: the operating system blocks it: a container that has lost its device rules (after "
+    "`systemctl daemon-reload` on its host) must be restarted; else look into `dmesg`",
     NOT_READY: "GPU {index} is not ready yet: the driver is still starting it",
     GPU_NOT_FOUND: "GPU {index} is gone: it was taken out, or fell off the bus; look into `dmesg`",
 }

@@ -16,7 +16,10 @@ from probes.snapshot import HOST_POOL, Device, Pool, Process
 
 _MOST_BYTES = 1 << 45
 """No process holds 32 TiB: above that it is no figure."""
-_MOST_WATTS = 100_000
+_MOST_WATTS = 20_000
+"""Of one GPU: a GB200 takes 1 200 (ASSUMED). More is garbage."""
+_MOST_CELSIUS = 200
+"""GPUs shut down at some 105 °C; 255 is what a sensor gives that does not answer (ASSUMED)."""
 _TEMPERATURE_GPU = 0
 _CLOCK_GRAPHICS, _CLOCK_MEMORY = 0, 2
 """NVML_CLOCK_GRAPHICS and NVML_CLOCK_MEM of nvmlClockType_t."""
@@ -281,7 +284,7 @@ class Part:
             pool_key=HOST_POOL if self.is_unified else self.key,
             used_bytes=self._used_bytes(),
             utilization_ratio=_scaled(figures.value("utilization"), 100, 1.0),
-            temperature_celsius=self._board.value("temperature"),
+            temperature_celsius=_scaled(self._board.value("temperature"), 1, _MOST_CELSIUS),
             power_watts=_scaled(figures.value("power"), 1000, _MOST_WATTS),
             power_limit_watts=_scaled(figures.value("limit"), 1000, _MOST_WATTS),
             n_multiprocessors=figures.value("cores"),
@@ -347,6 +350,4 @@ class Part:
 
 def _scaled(number: int | None, divisor: int, most: float) -> float | None:
     """In the unit that is shown; None for what is no figure, such as 2**32 - 1."""
-    if number is None or number < 0 or number >= 0xFFFFFFFF:
-        return None
-    return min(most, number / divisor)
+    return number / divisor if number is not None and 0 <= number <= most * divisor else None

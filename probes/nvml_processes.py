@@ -16,6 +16,8 @@ _GARBLED = ((535, 43), (535, 86))
 wookayin/gpustat #161): there, the second version is asked."""
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 """The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
+_GPU_FILES = ("/dev/nvidia", "/dev/dxg", "/dev/nvmap", "/dev/nvhost")
+"""One of these is open in a process that holds memory of an NVIDIA GPU."""
 _DESCRIPTORS = 4096
 """How many open files of one process are looked through (ASSUMED)."""
 _LOCAL_SECONDS = 10.0
@@ -94,7 +96,9 @@ class Namespace:
     def __init__(self, access: Access, clock: Callable[[], float]) -> None:
         self._proc = access.path("/proc")
         self._clock = clock
-        self._is_whole = access.system != "linux" or _sees_whole_machine(self._proc)
+        # Inside WSL the driver is that of Windows, whose numbers are others too.
+        is_wsl = os.path.exists(access.path("/dev/dxg"))
+        self._is_whole = access.system != "linux" or (_sees_whole_machine(self._proc) and not is_wsl)
         self._pids: frozenset[int] = frozenset()
         self._are_local = True
         self._until_seconds = float("-inf")
@@ -121,7 +125,7 @@ def _uses_gpu(descriptors: str) -> bool:
     try:
         with os.scandir(descriptors) as entries:
             for _, entry in zip(range(_DESCRIPTORS), entries, strict=False):
-                if os.readlink(entry.path).startswith("/dev/nvidia"):
+                if os.readlink(entry.path).startswith(_GPU_FILES):
                     return True
     except OSError:
         return False

@@ -185,7 +185,7 @@ class Session:
         if not self._cards:
             faults.append(Fault(probe="nvidia", message="the NVIDIA driver works, and has no GPU now", is_note=True))
         seen = self._visibility()
-        if seen.is_guessed and self._access.environment.get(VISIBLE_DEVICES, "0")[:1].isdigit():
+        if seen.is_guessed:
             faults.append(Fault(probe="nvidia", message=_GUESSED_ORDER, is_note=True))
         return Reading(
             pools=tuple(pool for part in parts if (pool := part.pool(now_seconds)) is not None),

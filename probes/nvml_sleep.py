@@ -17,9 +17,10 @@ from probes.sysfs import read_bytes, read_number, read_text
 
 _IDLE_SECONDS = 60.0
 """So long nobody used a GPU before it is let go."""
-_SETTLE_SECONDS = 30.0
-"""A GPU that is let go is suspended within 6 to 15 s (pop-os/cosmic-ext-applet #38, #39); one that is awake after this
-is used by somebody else."""
+_SETTLE_SECONDS = 45.0
+"""A GPU that is let go is suspended within 6 to 15 s (pop-os/cosmic-ext-applet #38, #39), or 25
+(NVIDIA/open-gpu-kernel-modules #1300); one that is awake after this is used by somebody else."""
+_RETRY_SECONDS = 600.0
 _NAMES = ("/usr/share/misc/pci.ids", "/usr/share/hwdata/pci.ids", "/usr/share/pci.ids")
 _NAMES_BYTES = 8 * 1024**2
 """The database has 1.5 MB (2026)."""
@@ -39,8 +40,8 @@ class Sleep:
         """Since when nobody uses any of them."""
         self._let_go_seconds: float | None = None
         """When they were let go; None once they have slept since, or were woken."""
-        self._is_held_awake = False
-        """Letting go was of no use, since somebody else keeps them awake."""
+        self._next_try_seconds = float("-inf")
+        """Letting go was of no use, since somebody else keeps them awake: it is not tried again before this."""
 
     def sleeping(self) -> tuple[DisplayController, ...]:
         """The GPUs, if starting NVML would wake what nobody uses; empty where it may be started."""
@@ -50,12 +51,11 @@ class Sleep:
         gpus = self._gpus()
         if gpus and all(gpu.is_suspended for gpu in gpus):
             self._let_go_seconds = None
-            self._is_held_awake = False
             return gpus
         if self._let_go_seconds is not None and is_on_battery(self._access):
             if self._clock() - self._let_go_seconds < _SETTLE_SECONDS:
                 return gpus
-            self._is_held_awake = True
+            self._next_try_seconds = self._clock() + _RETRY_SECONDS
         self._let_go_seconds = None
         return ()
 
@@ -78,7 +78,7 @@ class Sleep:
         if now_seconds - self._idle_seconds < _IDLE_SECONDS:
             return False
         self._idle_seconds = now_seconds
-        if self._access.system != "linux" or self._access.attention.wants_awake or self._is_held_awake:
+        if self._access.system != "linux" or self._access.attention.wants_awake or now_seconds < self._next_try_seconds:
             return False
         gpus = self._gpus()
         if not gpus or not all(gpu.may_sleep for gpu in gpus) or not is_on_battery(self._access):

@@ -51,7 +51,7 @@ class Visibility:
     hidden_by: dict[str, str]
     """Key -> what hides it, of all others."""
     is_guessed: bool
-    """The order rests on which GPU CUDA takes for the fastest."""
+    """It matters which GPU CUDA takes for the fastest: that differs from the order of the bus, or numbers are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,10 @@ def visibility(
         for device in devices
         if device.key not in order_of
     }
-    is_guessed = order != "PCI_BUS_ID" and len({device.model for device in devices}) > 1
+    is_unlike = order != "PCI_BUS_ID" and len({device.model for device in devices}) > 1
+    is_guessed = is_unlike and (
+        gpus != _gpus(devices, by_bus=True) or _is_number((variable or "").split(",")[0].strip())
+    )
     return Visibility(order=order_of, hidden_by=hidden_by, is_guessed=is_guessed)
 
 

@@ -156,3 +156,10 @@ def test_equally_fast_ones_stand_in_the_order_of_the_bus() -> None:
 def test_any_text_names_each_device_once_or_hides_it(variable: str) -> None:
     found = visibility(SPLIT, variable, None)
     assert sorted((*found.order, *found.hidden_by)) == sorted(device.key for device in SPLIT)
+
+
+def test_unlike_gpus_that_stand_in_order_anyway_are_no_guess_unless_numbers_are_given() -> None:
+    devices = (gpu(A, "0000:01:00.0", "TITAN RTX", 2.0), gpu(B, "0000:02:00.0", "GTX 1080", 1.0))
+    assert not visibility(devices, None, None).is_guessed
+    assert not visibility(devices, A, None).is_guessed
+    assert visibility(devices, "1", None).is_guessed
