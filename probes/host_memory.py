@@ -6,13 +6,13 @@ ZFS's (github.com/openzfs/zfs/issues/10255), and, within a control group, the gr
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from probes.cgroup import Group, Limit, groups
+from probes.numa import nodes_with_memory, numbers_of, read_node
 from probes.pressure import MACHINE, Pressure, read_pressure
-from probes.processor import cpu_numbers
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
-from probes.sysfs import read_fields, read_number, read_text
+from probes.sysfs import read_fields, read_number, read_text, whole_number
 
 GIB = 1 << 30
 _ARC = "/proc/spl/kstat/zfs/arcstats"
@@ -81,7 +81,7 @@ class HostMemory:
         free_bytes = _available_bytes(meminfo)
         unused_bytes = meminfo.get("MemFree", 0)
         for node in self._gpu_nodes:
-            of_gpu = _node(self._root, node)
+            of_gpu = read_node(self._root, node)
             built_in_bytes -= of_gpu.total_bytes
             free_bytes -= of_gpu.unused_bytes
             unused_bytes -= of_gpu.unused_bytes
@@ -104,7 +104,7 @@ class HostMemory:
         """Within the NUMA nodes whose memory this may use, where those are not all."""
         if not self._bound_nodes:
             return pool
-        nodes = [_node(self._root, node) for node in self._bound_nodes]
+        nodes = [read_node(self._root, node) for node in self._bound_nodes]
         total_bytes = min(pool.total_bytes, sum(node.total_bytes for node in nodes))
         cached_bytes = sum(node.cached_bytes for node in nodes)
         free_bytes = min(pool.free_bytes, total_bytes, cached_bytes + sum(node.unused_bytes for node in nodes))
@@ -206,11 +206,10 @@ def _reclaimable_arc_bytes(root: str) -> int:
     size_bytes = minimum_bytes = 0
     for line in (read_text(f"{root}{_ARC}") or "").splitlines():
         words = line.split()
-        if len(words) == 3 and words[2].isdigit():
-            if words[0] == "size":
-                size_bytes = int(words[2])
-            elif words[0] == "c_min":
-                minimum_bytes = int(words[2])
+        if len(words) == 3 and words[0] == "size":
+            size_bytes = whole_number(words[2]) or 0
+        elif len(words) == 3 and words[0] == "c_min":
+            minimum_bytes = whole_number(words[2]) or 0
     return max(0, size_bytes - minimum_bytes)
 
 
@@ -225,9 +224,9 @@ def _page_folders(root: str) -> tuple[tuple[str, int], ...]:
     except OSError:
         return ()
     for name in names:
-        kib = name.removeprefix("hugepages-").removesuffix("kB")
-        if kib.isdigit() and len(kib) < 12:
-            found.append((f"{root}{_HUGE_PAGES}/{name}", 1024 * int(kib)))
+        kib = whole_number(name.removeprefix("hugepages-").removesuffix("kB"), 11)
+        if kib is not None:
+            found.append((f"{root}{_HUGE_PAGES}/{name}", 1024 * kib))
     return tuple(found)
 
 
@@ -259,35 +258,13 @@ def _gpu_nodes(root: str) -> tuple[int, ...]:
     for gpu in gpus:
         text = (read_text(f"{root}{_NVIDIA_GPUS}/{gpu}/numa_status", 4096) or "").lower()
         fields = dict("".join(line.split()).split(":", 1) for line in text.splitlines() if ":" in line)
-        node = fields.get("node", "")
-        if node.isascii() and node.isdigit() and len(node) < 6 and fields.get("status") == "online":
-            nodes.append(int(node))
+        node = whole_number(fields.get("node", ""), 5)
+        if node is not None and fields.get("status") == "online":
+            nodes.append(node)
     return tuple(dict.fromkeys(nodes))
 
 
 # --- nodes of memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Node:
-    total_bytes: int
-    unused_bytes: int
-    cached_bytes: int
-    """Files in memory, without those that live only there (tmpfs)."""
-
-
-def _node(root: str, number: int) -> _Node:
-    """Lines such as ``Node 1 MemTotal: 5 kB``."""
-    found: dict[str, int] = {}
-    for line in (read_text(f"{root}/sys/devices/system/node/node{number}/meminfo", 8192) or "").splitlines():
-        words = line.split()
-        if len(words) >= 4 and words[3].isdigit():
-            found[words[2].rstrip(":")] = 1024 * int(words[3])
-    return _Node(
-        total_bytes=found.get("MemTotal", 0),
-        unused_bytes=found.get("MemFree", 0),
-        cached_bytes=max(0, found.get("FilePages", 0) - found.get("Shmem", 0)),
-    )
 
 
 def _bound_nodes(root: str, gpu_nodes: tuple[int, ...]) -> tuple[int, ...]:
@@ -295,12 +272,11 @@ def _bound_nodes(root: str, gpu_nodes: tuple[int, ...]) -> tuple[int, ...]:
 
     What counts is Mems_allowed_list of /proc/self/status (cpuset(7)); a policy of numactl alone is not shown there.
     """
-    online = cpu_numbers(read_text(f"{root}/sys/devices/system/node/online", 256) or "")
-    with_memory = [node for node in online if node not in gpu_nodes and _node(root, node).total_bytes > 0]
+    with_memory = [node.number for node in nodes_with_memory(root) if node.number not in gpu_nodes]
     allowed: tuple[int, ...] = ()
     for line in (read_text(f"{root}/proc/self/status", 4096) or "").splitlines():
         if line.startswith("Mems_allowed_list:"):
-            allowed = cpu_numbers(line.partition(":")[2].strip())
+            allowed = numbers_of(line.partition(":")[2].strip())
     bound = tuple(node for node in with_memory if node in allowed)
     return bound if 0 < len(bound) < len(with_memory) else ()
 
@@ -314,9 +290,9 @@ def _medium(root: str) -> tuple[str | None, int | None]:
     for line in (read_text(f"{root}/proc/swaps") or "").splitlines()[1:]:
         words = line.split()
         if len(words) >= 5:
-            priority = words[-1].lstrip("-")
-            rank = int(words[-1]) if priority.isascii() and priority.isdigit() and len(priority) < 10 else 0
-            spaces.append((-rank, len(spaces), os.path.basename(words[0]), words[-4]))
+            priority = whole_number(words[-1].lstrip("-"), 9) or 0
+            rank = priority if words[-1].startswith("-") else -priority
+            spaces.append((rank, len(spaces), os.path.basename(words[0]), words[-4]))
     if not spaces:
         return None, None
     zrams = [name for _, _, name, _ in spaces if _is_zram(name)]
@@ -331,10 +307,10 @@ def _medium(root: str) -> tuple[str | None, int | None]:
 
 
 def _is_zram(name: str) -> bool:
-    return name.startswith("zram") and name[4:].isascii() and name[4:].isdigit()
+    return name.startswith("zram") and whole_number(name[4:]) is not None
 
 
 def _zram_bytes(root: str, name: str) -> int | None:
     """The third field of mm_stat, mem_used_total: docs.kernel.org/admin-guide/blockdev/zram.html."""
     words = (read_text(f"{root}/sys/block/{name}/mm_stat", 256) or "").split()
-    return int(words[2]) if len(words) > 2 and words[2].isdigit() and len(words[2]) < 19 else None
+    return whole_number(words[2]) if len(words) > 2 else None

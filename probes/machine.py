@@ -10,7 +10,7 @@ from probes.access import Access
 from probes.container import container_kind
 from probes.processor import Processor
 from probes.snapshot import Fault, Machine
-from probes.sysfs import read_text
+from probes.sysfs import read_text, whole_number
 
 _NAME_LENGTH = 100
 _IPC_LOCK = 1 << 14
@@ -130,6 +130,5 @@ def _soft_limit(root: str, name: str) -> int | None:
     for line in (read_text(f"{root}/proc/self/limits", 4096) or "").splitlines():
         if line.startswith(name):
             words = line.split()
-            is_number = len(words) > 3 and words[3].isascii() and words[3].isdigit() and len(words[3]) < 19
-            return int(words[3]) if is_number else None
+            return whole_number(words[3]) if len(words) > 3 else None
     return None

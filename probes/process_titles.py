@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from probes.container import container_of
 from probes.probe import Title
-from probes.sysfs import read_bytes, read_text
+from probes.sysfs import read_bytes, read_text, whole_number
 
 COMMAND_BYTES = 4096
 """Of a command line. The kernel allows 2 MiB; nobody reads more than this (ASSUMED)."""
@@ -72,8 +72,8 @@ def _user(pid: int, root: str) -> str | None:
     for line in (read_text(f"{root}/proc/{pid}/status", 2048) or "").splitlines():
         if line.startswith("Uid:"):
             words = line.split()
-            is_number = len(words) > 1 and words[1].isascii() and words[1].isdigit() and len(words[1]) < 11
-            return user_name(int(words[1]), root) if is_number else None
+            uid = whole_number(words[1], 10) if len(words) > 1 else None
+            return None if uid is None else user_name(uid, root)
     return None
 
 

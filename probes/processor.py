@@ -7,15 +7,14 @@ and ABI/stable/sysfs-devices-node); read once, when the probe is opened.
 from dataclasses import dataclass
 
 from probes.cgroup import levels
-from probes.sysfs import read_number, read_text
+from probes.numa import nodes_with_memory, numbers_of
+from probes.sysfs import read_number, read_text, whole_number
 
 _FIRST_ENTRY_BYTES = 8192
 """Holds the first of /proc/cpuinfo, some 200 flags of 2026; all of it takes milliseconds where cores are many."""
 _ALL_ENTRIES_BYTES = 128 * 1024
 """On Arm an entry has some 600 bytes and costs nothing to make, and the cores may be of several kinds."""
 _NAME_LENGTH = 100
-_MOST_NODES = 256
-_MOST_CPUS = 1 << 16
 
 _FLAGS = {
     # x86: arch/x86/include/asm/cpufeatures.h
@@ -90,7 +89,7 @@ def read_processor(root: str) -> Processor:
         text = read_text(f"{root}/proc/cpuinfo", _ALL_ENTRIES_BYTES) or text
     fields = _first_entry(text)
     flags = (fields.get("flags") or fields.get("Features") or fields.get("features") or "").split()
-    online = cpu_numbers(read_text(f"{root}/sys/devices/system/cpu/online") or "")
+    online = numbers_of(read_text(f"{root}/sys/devices/system/cpu/online") or "")
     n_sockets = _n_sockets(root, online)
     name = fields.get("model name") or fields.get("cpu model") or _arm_name(text) or fields.get("cpu")
     return Processor(
@@ -102,22 +101,8 @@ def read_processor(root: str) -> Processor:
         usable_cores=_usable_cores(root, len(online)),
         instruction_sets=tuple(dict.fromkeys(_FLAGS[flag] for flag in flags if flag in _FLAGS)),
         is_guest="hypervisor" in flags,
-        node_bytes=_node_bytes(root),
+        node_bytes=tuple(node.total_bytes for node in nodes_with_memory(root)),
     )
-
-
-def cpu_numbers(text: str) -> tuple[int, ...]:
-    """Of a list such as ``0-3,8``: see cpuset(7). Nothing of anything else."""
-    numbers: list[int] = []
-    for span in text.split(","):
-        first, dash, last = span.strip().partition("-")
-        if not all(number.isascii() and number.isdigit() and len(number) < 7 for number in (first, last or first)):
-            return ()
-        start, end = int(first), int(last) if dash else int(first)
-        if not start <= end < _MOST_CPUS:
-            return ()
-        numbers += range(start, end + 1)
-    return tuple(numbers)
 
 
 def _first_entry(text: str) -> dict[str, str]:
@@ -129,10 +114,8 @@ def _first_entry(text: str) -> dict[str, str]:
 
 
 def _kind(fields: dict[str, str]) -> tuple[str, int, int] | None:
-    family, model = fields.get("cpu family", ""), fields.get("model", "")
-    if not all(text.isascii() and text.isdigit() and len(text) < 6 for text in (family, model)):
-        return None
-    return fields.get("vendor_id", ""), int(family), int(model)
+    family, model = whole_number(fields.get("cpu family", ""), 5), whole_number(fields.get("model", ""), 5)
+    return None if family is None or model is None else (fields.get("vendor_id", ""), family, model)
 
 
 def _arm_name(text: str) -> str | None:
@@ -161,9 +144,10 @@ def _n_sockets(root: str, online: tuple[int, ...]) -> int | None:
 
 def _n_cores(n_logical: int, cores_per_socket: str, n_sockets: int | None) -> int | None:
     """Physical cores: those of one socket (x86 says so in /proc/cpuinfo) times the sockets, else logical ones."""
-    if not (cores_per_socket.isascii() and cores_per_socket.isdigit() and len(cores_per_socket) < 6) or n_logical == 0:
+    n_of_socket = whole_number(cores_per_socket, 5)
+    if n_of_socket is None or n_logical == 0:
         return n_logical or None
-    return min(n_logical, max(1, int(cores_per_socket)) * (n_sockets or 1))
+    return min(n_logical, max(1, n_of_socket) * (n_sockets or 1))
 
 
 def _usable_cores(root: str, n_online: int) -> float | None:
@@ -172,25 +156,15 @@ def _usable_cores(root: str, n_online: int) -> float | None:
     for line in (read_text(f"{root}/proc/self/status", 4096) or "").splitlines():
         if line.startswith("Cpus_allowed_list:"):
             allowed = line.partition(":")[2].strip()
-    bounds = [float(len(numbers))] if (numbers := cpu_numbers(allowed)) else []
+    bounds = [float(len(numbers))] if (numbers := numbers_of(allowed)) else []
     for level in levels(root, "cpu"):
         if level.version == 2:
             quota, _, period = (read_text(f"{level.folder}/cpu.max", 64) or "").partition(" ")
         else:
             quota = read_text(f"{level.folder}/cpu.cfs_quota_us", 32) or ""
             period = read_text(f"{level.folder}/cpu.cfs_period_us", 32) or ""
-        if all(text.isascii() and text.isdigit() and len(text) < 16 and int(text) > 0 for text in (quota, period)):
-            bounds.append(int(quota) / int(period))
+        quota_microseconds, period_microseconds = whole_number(quota, 15), whole_number(period, 15)
+        if quota_microseconds and period_microseconds:
+            bounds.append(quota_microseconds / period_microseconds)
     least = min(bounds, default=None)
     return None if least is None or n_online == 0 or least >= n_online else least
-
-
-def _node_bytes(root: str) -> tuple[int, ...]:
-    sizes = []
-    nodes = f"{root}/sys/devices/system/node"
-    for node in cpu_numbers(read_text(f"{nodes}/online", 256) or "")[:_MOST_NODES]:
-        for line in (read_text(f"{nodes}/node{node}/meminfo", 512) or "").splitlines()[:1]:
-            words = line.split()
-            if len(words) >= 4 and words[2] == "MemTotal:" and words[3].isdigit() and int(words[3]) > 0:
-                sizes.append(1024 * int(words[3]))
-    return tuple(sizes)

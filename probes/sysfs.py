@@ -9,6 +9,11 @@ import os
 _TEXT_BYTES = 64 * 1024
 """Larger than any file read here: /proc/self/mountinfo of a host with 200 containers has some 40 KiB (ASSUMED)."""
 
+_MOST_NUMBER = 2**63 - 1
+"""Of the kernel's own counters, which have 64 bits; a recording holds no larger one."""
+_FIELD_DIGITS = 15
+"""10^15 KiB are a million terabytes, and in bytes still fit into 64 bits."""
+
 
 def read_bytes(path: str, limit_bytes: int = _TEXT_BYTES) -> bytes | None:
     """The first ``limit_bytes`` of a file. Takes 12 µs, where ``Path.read_bytes`` takes 31."""
@@ -35,20 +40,30 @@ def read_text(path: str, limit_bytes: int = _TEXT_BYTES) -> str | None:
     return None if content is None else content.decode(errors="replace").strip()
 
 
+def whole_number(text: str, most_digits: int = 18) -> int | None:
+    """The number of decimal digits that the text is, or None: also of digits that are no ASCII, and of too many."""
+    is_number = text.isascii() and text.isdigit() and len(text) <= most_digits
+    return int(text) if is_number else None
+
+
 def read_number(path: str) -> int | None:
     """The whole number that the file holds, or None: also for ``max``, by which the kernel means no limit."""
     content = read_bytes(path, 64)
     try:
-        return None if content is None else int(content)
+        number = None if content is None else int(content)
     except ValueError:
         return None
+    return number if number is not None and abs(number) <= _MOST_NUMBER else None
 
 
 def read_fields(path: str, limit_bytes: int = _TEXT_BYTES) -> dict[str, int]:
-    """Lines of a name and a number (``MemTotal: 5 kB``, ``inactive_file 5``): name without colon -> number."""
+    """Lines of a name and a number (``MemTotal: 5 kB``, ``inactive_file 5``): name without colon -> number.
+
+    Without those that are larger than any memory: by these the kernel means "no limit".
+    """
     fields = {}
     for line in (read_bytes(path, limit_bytes) or b"").splitlines():
         words = line.split()
-        if len(words) >= 2 and words[1].isdigit():
+        if len(words) >= 2 and words[1].isdigit() and len(words[1]) <= _FIELD_DIGITS:
             fields[words[0].rstrip(b":").decode(errors="replace")] = int(words[1])
     return fields

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from probes.access import Access
 from probes.errors import ProbeLost
+from probes.pci import numa_node
 from probes.snapshot import Fault, Reading
-from probes.sysfs import read_number
 
 ASKED_SECONDS = 5.0
 """How often at most. nvtop and all-smi ask such tools every 1 to 6 s; ours must not show in the machine's own load."""
@@ -94,9 +94,9 @@ def find_tool(access: Access, name: str, folders: Sequence[str]) -> str | None:
     return None
 
 
-def numa_node(access: Access, bus_address: str | None) -> int | None:
-    """The node that the device is nearest to; None where the kernel does not know one (-1)."""
-    if bus_address is None:
-        return None
-    node = read_number(access.path(f"/sys/bus/pci/devices/{bus_address}/numa_node"))
-    return node if node is not None and node >= 0 else None
+def near_nodes(reading: Reading, access: Access) -> Reading:
+    """With the node of the host's memory that each device is nearest to."""
+    nodes = {device.key: numa_node(access, device.bus_address) for device in reading.devices if device.bus_address}
+    return replace(
+        reading, devices=tuple(replace(device, numa_node=nodes.get(device.key)) for device in reading.devices)
+    )

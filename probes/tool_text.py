@@ -2,6 +2,8 @@
 
 import re
 
+from probes.sysfs import whole_number
+
 _NUMBER = re.compile(r"\s*(\d{1,15})(?:\.(\d{1,9}))?\s*([A-Za-z%/]{0,8})\s*")
 _UNITS = {"b": 0, "kb": 1, "kib": 1, "mb": 2, "mib": 2, "gb": 3, "gib": 3}
 """Powers of 1024. These tools write MB where they mean MiB: 64 GiB are "65536" under "HBM-Usage(MB)"."""
@@ -46,7 +48,6 @@ def visible_indices(text: str | None, n_devices: int) -> tuple[int, ...] | None:
     """
     if text is None:
         return None
-    words = [word.strip() for word in text.split(",") if word.strip()]
-    if not all(word.isascii() and word.isdigit() and len(word) < 5 for word in words):
-        return None
-    return tuple(index for index in dict.fromkeys(map(int, words)) if index < n_devices)
+    numbers = [whole_number(word.strip(), 4) for word in text.split(",") if word.strip()]
+    indices = tuple(number for number in dict.fromkeys(numbers) if number is not None and number < n_devices)
+    return None if None in numbers else indices

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from probes.access import Access
 from probes.container import container_kind, container_of
 from probes.machine import hypervisor, is_on_battery, linux_machine
+from probes.numa import numbers_of
 from probes.probe import Title
 from probes.process_titles import process_title
-from probes.processor import cpu_numbers, read_processor
+from probes.processor import read_processor
 from probes.snapshot import Machine
 from probes.windows_host import instruction_sets, vendor_family_model
 
@@ -109,7 +110,7 @@ def test_nodes_without_memory_are_not_counted(tree: Tree) -> None:
     [("0-3,8", (0, 1, 2, 3, 8)), ("5", (5,)), ("", ()), ("3-1", ()), ("0-99999999", ()), ("a", ()), ("-", ())],
 )
 def test_list_of_processors(text: str, numbers: tuple[int, ...]) -> None:
-    assert cpu_numbers(text) == numbers
+    assert numbers_of(text) == numbers
 
 
 @given(st.binary(max_size=3000))

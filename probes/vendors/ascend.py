@@ -14,7 +14,7 @@ from probes.errors import ProbeUnavailable
 from probes.probe import Probe
 from probes.process_titles import sees_whole_machine
 from probes.snapshot import Device, Fault, Pool, Process, Reading, Version
-from probes.tool import ToolProbe, find_tool
+from probes.tool import ToolProbe, find_tool, near_nodes
 from probes.tool_text import bus_address, figure, ratio, visible_indices
 
 MIB = 1 << 20
@@ -51,7 +51,7 @@ def open_probe(access: Access = REAL) -> Probe:
         if not reading.devices:
             raise ProbeUnavailable("npu-smi lists no NPU; run it as root or as a user of group HwHiAiUser")
         reading = _seen_from_here(reading, access.environment.get(VISIBLE))
-        return _numbered_here(reading, access)
+        return near_nodes(_numbered_here(reading, access), access)
 
     return ToolProbe("ascend", "npu-smi", read)
 

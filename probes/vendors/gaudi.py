@@ -12,7 +12,8 @@ from probes.access import REAL, Access
 from probes.errors import ProbeUnavailable
 from probes.probe import Probe
 from probes.snapshot import Device, Fault, Pool, Reading, Version
-from probes.tool import ToolProbe, find_tool, numa_node
+from probes.sysfs import whole_number
+from probes.tool import ToolProbe, find_tool, near_nodes
 from probes.tool_text import bus_address, figure, n_bytes, ratio
 
 _FOLDERS = ("/usr/bin", "/usr/local/bin", "/opt/habanalabs/bin")
@@ -39,8 +40,7 @@ def open_probe(access: Access = REAL) -> Probe:
         reading = parse(access.run(command).decode(errors="replace"))
         if not reading.devices:
             raise ProbeUnavailable('hl-smi lists no device; see "dmesg" for what the habanalabs driver says')
-        devices = (replace(device, numa_node=numa_node(access, device.bus_address)) for device in reading.devices)
-        return replace(reading, devices=tuple(devices))
+        return near_nodes(reading, access)
 
     return ToolProbe("gaudi", "hl-smi", read)
 
@@ -86,14 +86,14 @@ def _device(row: dict[str, str], position: int) -> Device | None:
     if not re.fullmatch(r"[\w-]{1,20}", model, re.ASCII):
         return None
     address = bus_address(row.get("bus_id", ""))
-    index = row.get("index", "")
+    index = whole_number(row.get("index", ""), 3)
     uuid = row.get("uuid", "")[:_TEXT_LENGTH]
     generation = max((start for start in _GENERATIONS if model.startswith(start)), key=len, default=None)
     return Device(
         key=uuid if uuid and uuid != "N/A" else address or f"gaudi-{position}",
         name=f"Intel {_GENERATIONS[generation]} ({model})" if generation else f"Intel Gaudi ({model})",
         vendor="gaudi",
-        index=int(index) if index.isascii() and index.isdigit() and len(index) < 4 else position,
+        index=position if index is None else index,
         pool_key=uuid if uuid and uuid != "N/A" else address or f"gaudi-{position}",
         utilization_ratio=ratio(row.get("utilization.aip", "")),
         temperature_celsius=figure(row.get("temperature.aip", "").rstrip("C ")),

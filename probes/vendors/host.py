@@ -168,7 +168,7 @@ def _cpu_ticks(root: str) -> tuple[int, int] | None:
     if len(words) < 5 or words[0] != b"cpu":
         return None
     # user nice system idle iowait irq softirq steal; guest ticks, which follow, are in user already
-    ticks = [int(word) for word in words[1:9] if word.isdigit()]
+    ticks = [int(word) for word in words[1:9] if word.isdigit() and len(word) < 20]
     return sum(ticks), sum(ticks[3:5])
 
 

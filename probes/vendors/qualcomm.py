@@ -7,13 +7,12 @@ SKU, power and its limits (public notes on Cloud AI 100 Ultra and AI 200, 2026),
 """
 
 import re
-from dataclasses import replace
 
 from probes.access import REAL, Access
 from probes.errors import ProbeUnavailable
 from probes.probe import Probe
 from probes.snapshot import Device, Fault, Pool, Reading, Version
-from probes.tool import ToolProbe, find_tool, numa_node
+from probes.tool import ToolProbe, find_tool, near_nodes
 from probes.tool_text import bus_address, figure, n_bytes
 
 _FOLDERS = ("/opt/qti-aic/tools",)
@@ -34,8 +33,7 @@ def open_probe(access: Access = REAL) -> Probe:
         reading = parse(access.run((tool, "-q")).decode(errors="replace"))
         if not reading.devices:
             raise ProbeUnavailable("qaic-util lists no device to this user; run Plimsoll as root, or join group qaic")
-        devices = (replace(device, numa_node=numa_node(access, device.bus_address)) for device in reading.devices)
-        return replace(reading, devices=tuple(devices))
+        return near_nodes(reading, access)
 
     return ToolProbe("qualcomm", "qaic-util", read)
 

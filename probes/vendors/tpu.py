@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 
 from probes.access import REAL, Access
 from probes.errors import ProbeUnavailable
+from probes.pci import numa_node
 from probes.probe import Probe
 from probes.snapshot import Device, Fault, Pool, Process, Reading
 from probes.sysfs import read_text
-from probes.tool import ToolProbe, find_tool, numa_node
+from probes.tool import ToolProbe, find_tool
 
 GIB = 1 << 30
 _PCI = "/sys/bus/pci/devices"
