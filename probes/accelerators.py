@@ -113,12 +113,20 @@ def named_accelerator(
 ) -> Accelerator | None:
     """The one that a driver names so, letter for letter; None where it is not known, or may be several.
 
-    What stands in parentheses is our own: "NVIDIA GB10 (DGX Spark)" is what the driver calls "NVIDIA GB10". Variants
-    are told apart by their GPU cores ("Apple M4 Max (40-core GPU)"), or else by their size.
+    What stands in parentheses is our own: "NVIDIA GB10 (DGX Spark)" is what the driver calls "NVIDIA GB10"; but a
+    processor has its GPU's name there. Variants are told apart by their GPU cores ("Apple M4 Max (40-core GPU)"), or
+    else by their size, which a driver may leave out of the name ("Intel Arc A770" of 16 GB).
     """
     wanted = _plain_name(name)
     exact = [one for one in known if one.name == name]
     found = exact or [one for one in known if wanted and _plain_name(one.name) == wanted]
+    if not found and wanted and size_gib is not None:
+        found = [
+            one for one in known if _is_of_size(one, size_gib) and _plain_name(SIZE_TEXT.sub(" ", one.name)) == wanted
+        ]
+    if not found:
+        graphics = wanted.removesuffix(" graphics")
+        found = [one for one in known if one.unified and graphics in _names_within(one.name)]
     if len(found) > 1 and n_cores is not None:
         found = [one for one in found if f"({n_cores}-core" in one.name] or found
     if len(found) > 1 and size_gib is not None:
@@ -126,6 +134,20 @@ def named_accelerator(
     if len({(one.bandwidth_gb_s, one.half_tflops) for one in found}) > 1:
         return None
     return found[0] if found else None
+
+
+_LEAST_REPORTED = 0.93
+"""Of its nominal size: drivers keep a part of it back, of an Arc A770 0.9 of 16 GiB."""
+
+
+def _is_of_size(one: Accelerator, size_gib: float) -> bool:
+    """Whether a driver that reports this much may mean it; ``size_gib`` is rounded."""
+    return _LEAST_REPORTED * one.nominal_gib <= size_gib <= one.nominal_gib
+
+
+def _names_within(name: str) -> list[str]:
+    """What stands in parentheses, apart: ``radeon 8060s`` and ``strix halo``."""
+    return [_plain_name(part) for inside in re.findall(r"\(([^()]*)\)", name[:200]) for part in inside.split(",")]
 
 
 def _plain_name(name: str) -> str:

@@ -84,6 +84,7 @@ class AmdCard:
             bus_address=self.card.bus_address,
             driver=self.card.driver or None,
             is_asleep=self.is_asleep,
+            is_integrated=bool(self._is_integrated),
             architecture=(node.architecture or None) if node else None,
             n_multiprocessors=node.n_compute_units if node else None,
             capacity_bytes=None if self._memory is None or self.draws_on_ram else self._memory.vram_total,

@@ -28,6 +28,8 @@ _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 """The document names the first three; GiB is for the day that a kernel writes it."""
 _MEASURES = ("resident", "memory", "total")
 """The first that a region has counts: what lies in it now, before what could."""
+_CYCLES, _CAPACITY = "cycles-", "capacity-"
+"""``drm-total-cycles-rcs`` is no memory, ``drm-engine-capacity-vcs`` no time."""
 _DEVICE_FILES = "/dev/dri/"
 _PASSES_FILES_ON = frozenset({"systemd", "systemd-logind", "seatd"})
 """These open a card and hand it to the desktop, which is the one that uses it."""
@@ -73,49 +75,53 @@ class Scan:
 
 def parse_client(text: bytes) -> Client | None:
     """The client that an fdinfo file tells of; None where it is of no driver, or says not of which device."""
-    fields = dict(_lines(text))
-    driver, address = fields.get("drm-driver", ""), fields.get("drm-pdev", "").casefold()
-    if not driver or not address:
-        return None
-    regions: dict[str, int] = {}
-    for measure in reversed(_MEASURES):
-        regions |= _sizes(fields, f"drm-{measure}-")
-    busy = _counts(fields, "drm-cycles-")
-    total = _counts(fields, "drm-total-cycles-")
-    capacity = _counts(fields, "drm-engine-capacity-")
-    nanoseconds = _counts(fields, "drm-engine-")
-    return Client(
-        driver=driver[:32],
-        bus_address=address[:32],
-        client_id=_count(fields.get("drm-client-id", "")),
-        region_bytes=regions,
-        engine_nanoseconds={name: n for name, n in nanoseconds.items() if not name.startswith("capacity-")},
-        engine_cycles={name: (n, total[name]) for name, n in busy.items() if name in total},
-        engine_capacity={name: n for name, n in capacity.items() if 1 < n < 1024},
-    )
-
-
-def _lines(text: bytes) -> Iterator[tuple[str, str]]:
+    groups: dict[str, dict[str, str]] = {}
     for line in text.decode(errors="replace").splitlines():
         key, colon, value = line.partition(":")
         if colon and key.startswith("drm-"):
-            yield key, value.strip()
+            what, _, name = key[4:].partition("-")
+            groups.setdefault(what, {})[name] = value.strip()
+    driver, address = groups.get("driver", {}).get("", ""), groups.get("pdev", {}).get("", "").casefold()
+    if not driver or not address:
+        return None
+    engines, total = _counts(groups.get("engine", {})), _counts(groups.get("total", {}))
+    busy = _counts(groups.get("cycles", {}))
+    return Client(
+        driver=driver[:32],
+        bus_address=address[:32],
+        client_id=_count(groups.get("client", {}).get("id", "")),
+        region_bytes=_regions(groups),
+        engine_nanoseconds={name: n for name, n in engines.items() if not name.startswith(_CAPACITY)},
+        engine_cycles={name: (n, total[_CYCLES + name]) for name, n in busy.items() if _CYCLES + name in total},
+        engine_capacity={
+            name.removeprefix(_CAPACITY): n
+            for name, n in engines.items()
+            if name.startswith(_CAPACITY) and 1 < n < 1024
+        },
+    )
 
 
-def _sizes(fields: Mapping[str, str], prefix: str) -> dict[str, int]:
-    found = {}
-    for key, value in fields.items():
-        if key.startswith(prefix) and not key.startswith("drm-total-cycles-"):
-            number, _, unit = value.partition(" ")
-            count, factor = _count(number), _UNITS.get(unit.strip())
-            if count is not None and factor is not None and count * factor < _MOST_COUNT:
-                found[key.removeprefix(prefix)] = count * factor
-    return found
+def _regions(groups: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
+    regions = {}
+    for measure in reversed(_MEASURES):
+        for name, value in groups.get(measure, {}).items():
+            size = None if name.startswith(_CYCLES) else _size(value)
+            if size is not None:
+                regions[name] = size
+    return regions
 
 
-def _counts(fields: Mapping[str, str], prefix: str) -> dict[str, int]:
-    found = ((key.removeprefix(prefix), _count(value)) for key, value in fields.items() if key.startswith(prefix))
-    return {name: count for name, count in found if count is not None}
+def _counts(group: Mapping[str, str]) -> dict[str, int]:
+    return {name: count for name, value in group.items() if (count := _count(value)) is not None}
+
+
+def _size(text: str) -> int | None:
+    """Bytes of ``155068 KiB``."""
+    number, _, unit = text.partition(" ")
+    count, factor = _count(number), _UNITS.get(unit.strip())
+    if count is None or factor is None or count * factor >= _MOST_COUNT:
+        return None
+    return count * factor
 
 
 def _count(text: str) -> int | None:

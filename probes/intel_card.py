@@ -135,6 +135,7 @@ class IntelCard:
             bus_address=self.card.bus_address,
             driver=self.card.driver or None,
             is_asleep=self.is_asleep,
+            is_integrated=self.is_integrated,
             n_multiprocessors=self._product.n_cores,
             capacity_bytes=None if self.is_integrated else self._total_bytes,
         )

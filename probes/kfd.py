@@ -50,6 +50,11 @@ def compute_nodes(root: str) -> tuple[ComputeNode, ...]:
     return tuple(node for node in nodes if node is not None)
 
 
+def topology_generation(root: str) -> int | None:
+    """Another number after each change of the nodes: a GPU was added, removed, split or joined."""
+    return natural(f"{root}/sys/class/kfd/kfd/topology/generation_id")
+
+
 def _node(path: str, number: int) -> ComputeNode | None:
     fields = read_fields(f"{path}/properties")
     simds, location = fields.get("simd_count", 0), fields.get("location_id", 0)

@@ -104,6 +104,8 @@ class Device:
     """The size of its memory, where that is known although nothing can be read now."""
     is_asleep: bool = False
     """Suspended by the system to save power. Nothing was read, since that would wake it."""
+    is_integrated: bool = False
+    """It is a part of the processor, with or without memory that the firmware set aside for it."""
     hidden_by: str | None = None
     """The variable that keeps programs started from this shell off it: ``CUDA_VISIBLE_DEVICES``."""
     program_index: int | None = None

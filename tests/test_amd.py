@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from probes.accelerators import known_accelerators, named_accelerator
 from probes.access import Access
 from probes.drm import AMD, cards, pcie_generation
 from probes.errors import ProbeLost, ProbeUnavailable
@@ -286,3 +287,49 @@ def test_no_text_breaks_the_choice(rocr: str, hip: str) -> None:
 )
 def test_a_speed_is_a_generation(speed: str, generation: int | None) -> None:
     assert pcie_generation(speed) == generation
+
+
+def test_a_client_that_holds_nothing_is_no_process_of_the_card(machine: Machine) -> None:
+    folder = machine.root / "proc/70"
+    (folder / "fd").mkdir(parents=True)
+    (folder / "fd/3").symlink_to("/dev/dri/renderD128")
+    text = f"drm-driver: amdgpu\ndrm-client-id: 1\ndrm-pdev: {ADDRESS}\ndrm-memory-vram: 0 KiB\ndrm-memory-gtt: 0 KiB\n"
+    machine.writes("proc/70/fdinfo/3", text)
+    assert machine.reading().processes == ()
+
+
+def test_a_card_that_is_split_meanwhile_becomes_its_parts(machine: Machine) -> None:
+    def says_nodes(*locations: int) -> None:
+        for number, location in enumerate(locations, start=1):
+            node = f"sys/class/kfd/kfd/topology/nodes/{number}"
+            machine.writes(f"{node}/gpu_id", f"{number}\n")
+            machine.writes(f"{node}/properties", f"simd_count 80\nsimd_per_cu 4\nlocation_id {location}\n")
+            machine.writes(f"{node}/mem_banks/0/properties", f"heap_type 1\nsize_in_bytes {12 * GIB}\n")
+
+    machine.writes("sys/class/kfd/kfd/topology/generation_id", "1\n")
+    says_nodes(0x300)
+    probe = open_probe(machine.access)
+    assert [device.key for device in probe.sample().devices] == [ADDRESS]
+    machine.writes("sys/class/kfd/kfd/topology/generation_id", "2\n")
+    says_nodes(0x300, 0x301)
+    parts = probe.sample().devices
+    assert [(part.key, part.parent_key, part.limit_bytes) for part in parts] == [
+        (f"{ADDRESS}/0", ADDRESS, 12 * GIB),
+        (f"{ADDRESS}/1", ADDRESS, 12 * GIB),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "size_gib", "bandwidth"),
+    [
+        ("AMD Radeon 8060S Graphics", 96, 256),
+        ("AMD Radeon RX 7900 XTX", 24, 960),
+        ("AMD Radeon RX 9060 XT", 16, 322.3),
+        ("Intel Arc A770", 15, 560),  # 15.1 of 16 GiB are told
+        ("Intel Arc A770", None, None),  # there is one of 8 as well
+        ("AMD Radeon Graphics (1002:1638)", 7, None),
+    ],
+)
+def test_products_are_found_by_what_drivers_call_them(name: str, size_gib: int | None, bandwidth: float | None) -> None:
+    found = named_accelerator(name, known_accelerators(), size_gib=size_gib)
+    assert (None if found is None else found.bandwidth_gb_s) == bandwidth

@@ -158,3 +158,4 @@ def test_a_sleeping_card_is_named_with_its_size_and_left_asleep(printed: Any) ->
     assert card["temperature_celsius"] is None
     assert card["pool_key"] not in pools(shown)
     assert (apu["is_asleep"], apu["pool_key"], apu["used_bytes"]) == (False, "host", 600 * MIB)
+    assert apu["is_integrated"]

@@ -14,7 +14,7 @@ from probes.amd_card import AmdCard
 from probes.drm import AMD, card_names, cards
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.fdinfo import SCAN_SECONDS, Scan, Scanner
-from probes.kfd import ComputeNode, compute_nodes, held_bytes, rocm_version
+from probes.kfd import ComputeNode, compute_nodes, held_bytes, rocm_version, topology_generation
 from probes.probe import Probe
 from probes.radeon_names import radeon_name
 from probes.rocm_visibility import Visibility, visibility
@@ -25,6 +25,8 @@ _PAGE_BYTES = 4096
 """Of x86, the only processors with an AMD GPU in them."""
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 """The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
+
+_NOTHING = Scan()
 
 
 def open_probe(access: Access = REAL) -> Probe:
@@ -48,25 +50,29 @@ class AmdProbe:
         self._clock = clock
         self._scanner = Scanner(self._root, ("amdgpu",), clock)
         self._is_whole_machine = _is_whole_machine(self._root)
-        self._names = frozenset[str]()
+        self._seen: tuple[frozenset[str], int | None] | None = None
+        """The cards, and how often the compute driver has counted its GPUs anew."""
         self._cards: list[AmdCard] = []
         self._visibility: dict[int, tuple[int | None, str | None]] = {}
         """gpu id of the compute driver -> its number in a program, and what hides it."""
         self._versions: tuple[Version, ...] = ()
         self._held: dict[tuple[int, int], int] = {}
         self._held_seconds = float("-inf")
+        self._told: tuple[Scan, dict[str, list[Process]]] = (Scan(), {})
+        """The processes by card, and the scan that they are of: they change only with it."""
 
     def sample(self) -> Reading:
         self._follow_cards()
         awake = [card for card in self._cards if card.look()]
-        scan = self._scanner.scan() if awake else Scan()
-        self._read_held()
+        scan = self._scanner.scan() if awake else _NOTHING
+        if self._read_held() or scan is not self._told[0]:
+            self._told = scan, {card.key: self._processes(card, scan) for card in self._cards}
         pools: list[Pool] = []
         devices: list[Device] = []
         processes: list[Process] = []
         faults: list[Fault] = []
         for card in self._cards:
-            own = self._processes(card, scan)
+            own = self._told[1].get(card.key, [])
             pool = card.pool()
             pools += [] if pool is None else [pool]
             devices += self._devices(card, scan, len(devices))
@@ -84,14 +90,16 @@ class AmdProbe:
         """Nothing is held open."""
 
     def _follow_cards(self) -> None:
-        """Cards come and go; asking which are there takes 20 µs."""
-        names = card_names(self._root)
-        if names == self._names:
+        """Cards come and go, and are split and joined; asking takes 30 µs."""
+        seen = card_names(self._root), topology_generation(self._root)
+        if seen == self._seen:
             return
         found = cards(self._root, AMD)
         if not found:
             raise ProbeLost("the AMD GPU is gone: unplugged, or its driver was unloaded")
-        self._names = names
+        self._seen = seen
+        self._told = _NOTHING, {}
+        self._held_seconds = float("-inf")
         nodes = compute_nodes(self._root)
         host_bytes = 1024 * read_fields(f"{self._root}/proc/meminfo").get("MemTotal", 0)
         pages_bytes = _pages_limit_bytes(self._root)
@@ -107,10 +115,13 @@ class AmdProbe:
         self._visibility = _by_gpu_id(nodes, visibility([node.unique_id for node in nodes], self._access.environment))
         self._versions = tuple(_versions(self._root))
 
-    def _read_held(self) -> None:
-        if self._clock() - self._held_seconds >= SCAN_SECONDS:
-            self._held = held_bytes(self._root)
-            self._held_seconds = self._clock()
+    def _read_held(self) -> bool:
+        """What compute processes hold; whether it was read anew."""
+        if self._clock() - self._held_seconds < SCAN_SECONDS:
+            return False
+        self._held = held_bytes(self._root)
+        self._held_seconds = self._clock()
+        return True
 
     def _devices(self, card: AmdCard, scan: Scan, first_index: int) -> Iterable[Device]:
         whole = card.device(first_index, scan.busy_ratios.get(card.card.bus_address))
@@ -147,6 +158,8 @@ class AmdProbe:
             if holding.bus_address != address or split:
                 continue
             vram, gtt = holding.region_bytes.get("vram"), holding.region_bytes.get("gtt")
+            if not vram and not gtt:
+                continue  # it has the card open, and that is all
             found[holding.pid, card.key] = Process(
                 pid=holding.pid,
                 device_key=card.key,
