@@ -79,6 +79,11 @@ class GpuReport:
         self._energy = _Group(call, foundation, "Energy Model", None, clock)
         self._states = _Group(call, foundation, "GPU Stats", "GPU Performance States", clock)
 
+    @property
+    def most_megahertz(self) -> float | None:
+        """The highest clock of the states."""
+        return max(self._clocks_megahertz, default=None)
+
     def power_watts(self) -> float | None:
         with self._energy.since_last() as (channels, seconds):
             channel = self._channel(channels, "GPU Energy")

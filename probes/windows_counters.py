@@ -33,6 +33,8 @@ _VALID = (0, 1)  # PDH_CSTATUS_VALID_DATA, PDH_CSTATUS_NEW_DATA
 _MOST_BUFFER_BYTES = 4 * 1024**2
 """Of one counter's instances: each takes 24 bytes and its name, and a desktop has some 500 (ASSUMED: 20,000)."""
 _NAME_CHARACTERS = 256
+_MOST_NAMES = 4000
+"""Remembered, so that those of processes that have ended do not pile up."""
 _MOST_BYTES = 2**63 - 1
 
 _STATUS = ctypes.c_int32
@@ -195,6 +197,8 @@ class _Query:
     def __init__(self, call: dict[str, Any]) -> None:
         self._call = call
         self._buffer = ctypes.create_string_buffer(0)
+        self._instances: dict[str, Instance | None] = {}
+        """By name, which are mostly those of the question before."""
         query = _HANDLE()
         status = call["PdhOpenQueryW"](None, 0, ctypes.byref(query))
         if status != 0:
@@ -228,7 +232,7 @@ class _Query:
         items = ctypes.cast(self._buffer, ctypes.POINTER(_Item))
         for index in range(min(n_items.value, n_most)):
             item = items[index]
-            instance = parsed_instance(self._text(item.name)) if item.status in _VALID else None
+            instance = self._instance(self._text(item.name)) if item.status in _VALID else None
             if instance is not None:
                 yield instance, item.value.large if form == _LARGE else item.value.double
 
@@ -236,6 +240,13 @@ class _Query:
         query, self._query = self._query, None
         if query is not None:
             self._call["PdhCloseQuery"](query)
+
+    def _instance(self, name: str) -> Instance | None:
+        if name not in self._instances:
+            if len(self._instances) > _MOST_NAMES:
+                self._instances.clear()
+            self._instances[name] = parsed_instance(name)
+        return self._instances[name]
 
     def _text(self, address: int | None) -> str:
         """The name at that address, which has to be inside the buffer."""
