@@ -40,8 +40,10 @@ def longer_lives(nodes: Sequence[Node]) -> dict[int, list[list[Node]]]:
                 keep(node.sources[0], nodes[last])
                 keep(node.sources[1], nodes[last])
                 index = last
-        elif node.name == "ffn_moe_probs" and node.op in ("SOFT_MAX", "UNARY"):
-            n_fused = _n_router_nodes(nodes, index)
+        elif (node.name == "ffn_moe_probs" and node.op not in {"SQRT", "ADD"}) or node.name == "ffn_moe_softplus":
+            is_root = node.name == "ffn_moe_softplus"
+            n_fused = _n_router_nodes(nodes, index + is_root)
+            n_fused += is_root if n_fused else 0
             if n_fused and index + n_fused < len(nodes):
                 until = nodes[index + n_fused]
                 for fused in nodes[index : index + n_fused]:

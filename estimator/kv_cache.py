@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from estimator.builds import Build
 from estimator.ledger import Workload
-from estimator.model import Layer, Model
+from estimator.model import Compression, Layer, Model
 from estimator.rounding import Rounding
 
 CELL_MULTIPLE = 256
@@ -106,6 +106,8 @@ def cache_shape(
 
 def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, rounding: Rounding) -> int:
     """Keys and values of one layer, its indexer's among them, all streams."""
+    if layer.compression:
+        return _compressed_bytes(layer.compression, shape, key_type, rounding)
     n_cells = shape.layer_cells(layer.window_tokens) * shape.n_streams
     total = 0
     if key_width := layer.own_key_width:
@@ -119,8 +121,33 @@ def cell_bytes(layer: Layer, shape: CacheShape, key_type: str, value_type: str, 
     return total
 
 
+def compressed_cells(found: Compression, shape: CacheShape) -> int:
+    """Cells of a stream for earlier keys (`dsv4_comp_size`, src/llama-kv-cache-dsv4.cpp)."""
+    return _pad(max(1, -(-shape.n_cells // found.ratio)), CELL_MULTIPLE)
+
+
+def _compressed_bytes(found: Compression, shape: CacheShape, key_type: str, rounding: Rounding) -> int:
+    """The latest keys; earlier ones and their indexer's, of which every sequence has cells of its own."""
+    n_latest = shape.layer_cells(found.window_tokens) * shape.n_streams
+    total = rounding.tensor_bytes(key_type, (found.width, n_latest))
+    if found.ratio:
+        n_cells = compressed_cells(found, shape) * shape.n_sequences
+        total += sum(
+            rounding.tensor_bytes(key_type, (width, n_cells)) for width in (found.width, found.index_width) if width
+        )
+    return total
+
+
 def state_bytes(layer: Layer, n_sequences: int, rounding: Rounding) -> int:
     """The state of one layer, always float32 and independent of the context."""
+    if found := layer.compression:
+        n_doubled = 2 if found.is_overlapping else 1
+        widths = (found.width, found.index_width) if found.ratio else ()
+        return sum(
+            2 * rounding.tensor_bytes("F32", (n_doubled * width, found.n_waiting * n_sequences))
+            for width in widths
+            if width
+        )
     return sum(
         rounding.tensor_bytes("F32", (width, n_sequences))
         for width in (layer.conv_state_width, layer.recurrent_state_width)

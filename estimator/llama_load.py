@@ -76,6 +76,10 @@ class Load:
         self.shape = _cache_shape(workload, options)
         if not self.shape.build.caches_by_layer and not _asks_for_cache(options, model.n_layers):
             self.options = options = replace(options, is_kv_offloaded=False)
+        if any(layer.compression for layer in model.layers):
+            # Sequences own their cells in any case, each the whole context where it is to be shared
+            # (`unified_compressed`, src/llama-kv-cache-dsv4.cpp).
+            self.shape = replace(self.shape, n_streams=self.shape.n_sequences)
         self.model = as_cached(model, self.shape.build)
         self.computed: tuple[Tensor, ...] = ()
         if self.shape.build.is_fork:

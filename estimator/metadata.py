@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from estimator.errors import UnreadableModel
-from estimator.model import Experts, Latent, Layer, Model, Tensor
+from estimator.model import Compression, Experts, Latent, Layer, Model, Tensor
 from estimator.windows import LISTED, WINDOWS, Windows
 
 MAX_LAYERS = 4096
@@ -142,7 +142,8 @@ def describe(
     known = tuple(doubts)
     if architecture == "deepseek4":
         known += (
-            "its compressed cache is reckoned in whole blocks: up to a fifth more than it takes at long contexts",
+            "its compressed cache is reckoned in whole blocks but for llama.cpp: up to a fifth more than it takes at "
+            "long contexts",
         )
     elif architecture not in KNOWN_ARCHITECTURES and not is_known:
         known += (
@@ -346,10 +347,18 @@ def _compressed_layers(keys: Keys, n_layers: int) -> tuple[Layer, ...]:
         elif ratio:
             growing, compressing = width // ratio, ratio * 2 * width
         key_width = -(-growing // BLOCK_WIDTH) * BLOCK_WIDTH
-        made.append(Layer(key_width=key_width, recurrent_state_width=latest + compressing))
+        compression = Compression(
+            width=width,
+            window_tokens=keys.count("attention.sliding_window", COMPRESSED_WINDOW_TOKENS),
+            ratio=ratio,
+            index_width=indexed if ratio == OVERLAPPING_RATIO else 0,
+        )
+        made.append(Layer(key_width=key_width, recurrent_state_width=latest + compressing, compression=compression))
     return tuple(made)
 
 
+COMPRESSED_WINDOW_TOKENS = 128
+"""`sliding_window` of DeepSeek V4's config.json."""
 WINDOW_CELLS = 768
 """Of its window of 128 tokens beside a physical batch of 512, in multiples of 256."""
 BLOCK_WIDTH = 32

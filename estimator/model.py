@@ -30,6 +30,30 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compression:
+    """How keys that are values too are kept: the latest whole, earlier ones once for several tokens (DeepSeek V4)."""
+
+    width: int
+    """Elements of one key, of all heads together."""
+    window_tokens: int
+    """The latest ones."""
+    ratio: int = 0
+    """Tokens to one earlier key; 0: none are kept."""
+    index_width: int = 0
+    """Elements of an indexer's key beside each earlier one."""
+
+    @property
+    def is_overlapping(self) -> bool:
+        """Each earlier key is made of its own stretch of tokens and of the one before."""
+        return self.index_width > 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Tokens of a sequence that wait until there are enough of them."""
+        return self.ratio * (2 if self.is_overlapping else 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layer:
     """What one block keeps of the tokens it has seen. All zero: nothing (its keys and values are another layer's)."""
 
@@ -46,6 +70,8 @@ class Layer:
     index_key_width: int = 0
     """Of ``key_width``, what an indexer keeps in a cache of its own."""
     index_value_width: int = 0
+    compression: Compression | None = None
+    """How llama.cpp keeps it; the widths above are what comes of it for each token in the long run."""
 
     @property
     def own_key_width(self) -> int:

@@ -8,13 +8,13 @@ that are offered, and layers that are alike as one. ``bench/import_models.py`` w
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
 from estimator.mixture import QUANTS, requantised
-from estimator.model import Experts, Latent, Layer, Model, Tensor
+from estimator.model import Compression, Experts, Latent, Layer, Model, Tensor
 from estimator.placement import INPUT_TENSORS
 from estimator.quant import stored_bytes
 from estimator.weights import weight_table
@@ -23,7 +23,7 @@ SKETCHES = os.path.join(os.path.dirname(__file__), "catalogue", "sketches.jsonl"
 SKETCHED_QUANTS = (*(quant for quant in QUANTS if quant not in ("F32", "F16")), "MXFP4_MOE")
 """Under which the weights are kept. F16 weighs what BF16 does."""
 N_COLUMNS = 6
-"""Of a layer: what an indexer keeps is not told apart."""
+"""Of a layer that has neither an indexer nor compressed keys."""
 UNIT_BYTES = 1024
 """Sums are kept in KiB: with five of them, at most 5 KiB are lost."""
 
@@ -98,8 +98,9 @@ def _sketch(found: Mapping[str, Any]) -> Sketch:
                 conv_state_width=conv,
                 recurrent_state_width=recurrent,
                 n_kv_heads=heads,
+                **_indexed(*more),
             )
-            for _, key, value, window, conv, recurrent, heads in groups
+            for _, key, value, window, conv, recurrent, heads, *more in groups
         ),
         tensors=tuple(Tensor(f"blk.0.{name}", tuple(shape), "F32") for name, shape in found.get("shapes", {}).items()),
         experts=Experts(
@@ -129,6 +130,25 @@ def _sketch(found: Mapping[str, Any]) -> Sketch:
     )
 
 
+_COMPRESSED = ("width", "window_tokens", "ratio", "index_width")
+
+
+def _columns(layer: Layer) -> tuple[object, ...]:
+    columns = astuple(layer)
+    return columns if any(columns[N_COLUMNS:]) else columns[:N_COLUMNS]
+
+
+def _indexed(
+    index_key_width: int = 0, index_value_width: int = 0, compression: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """What few layers have."""
+    return {
+        "index_key_width": index_key_width,
+        "index_value_width": index_value_width,
+        "compression": Compression(**dict(zip(_COMPRESSED, compression, strict=True))) if compression else None,
+    }
+
+
 def sketch_line(plain: Model, checkpoint: str, default_quant: str) -> str:
     """The line of a model, from all its tensors before they are quantised."""
     quants = {default_quant, *SKETCHED_QUANTS}
@@ -143,7 +163,7 @@ def sketch_line(plain: Model, checkpoint: str, default_quant: str) -> str:
         "widths": [getattr(plain, name) for name in _WIDTHS],
         "experts": astuple(plain.experts) if plain.experts else None,
         "latent": astuple(plain.latent) if plain.latent else None,
-        "layers": [[n, *astuple(layer)[:N_COLUMNS]] for layer, n in Counter(plain.layers).items()],
+        "layers": [[n, *_columns(layer)] for layer, n in Counter(plain.layers).items()],
         "shapes": shapes,
         "kib": {
             quant: [-(-n // UNIT_BYTES) for n in weights_of(requantised(plain, quant))] for quant in sorted(quants)

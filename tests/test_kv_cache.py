@@ -1,6 +1,6 @@
 from estimator.kv_cache import CacheShape, cache_shape, cell_bytes, state_bytes
 from estimator.ledger import Workload
-from estimator.model import Layer
+from estimator.model import Compression, Layer
 from estimator.rounding import ROUNDINGS
 
 CUDA = ROUNDINGS["cuda"]
@@ -79,3 +79,16 @@ def test_an_indexers_cache_is_a_tensor_of_its_own() -> None:
     layer = Layer(key_width=704, index_key_width=128)
 
     assert cell_bytes(layer, shape_of(8192), "Q8_0", "Q8_0", CUDA) == 6128640
+
+
+def test_compressed_keys_are_kept_once_for_several_tokens_in_cells_of_256() -> None:
+    # DeepSeek V4 Flash, 131 072 tokens, float16: 768 latest keys, 1 024 of 128 tokens each (llama.cpp 0c1e57098).
+    layer = Layer(compression=Compression(width=512, window_tokens=128, ratio=128))
+
+    assert cell_bytes(layer, shape_of(131072), "F16", "F16", CUDA) == (768 + 1024) * 512 * 2
+
+
+def test_tokens_that_wait_to_be_compressed_are_a_state_with_their_scores() -> None:
+    layer = Layer(compression=Compression(width=512, window_tokens=128, ratio=4, index_width=128))
+
+    assert state_bytes(layer, 2, CUDA) == 2 * 4 * (2 * 512 + 2 * 128) * 8 * 2

@@ -262,6 +262,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
             build=Transformer(is_parallel=True, parallel_sum=("feed-forward", "attention", "residual")).build
         ),
         "openelm": Family(build=Transformer(adds_input_first=True).build),
+        "deepseek4": Family(build=_deferred("compressed", "build"), has_layer_leaves=True),
         "minimax-m3": Family(build=_deferred("block_sparse", "build"), has_layer_inputs=True),
         "smallthinker": Family(build=_deferred("early_router", "build"), variant=_three_of_four_first),
         "grok": Family(build=_deferred("grok", "build")),

@@ -19,6 +19,8 @@ class RouterTraits:
     """The chosen experts' weights are divided by their sum."""
     is_scaled: bool = False
     """The weights are multiplied by a constant."""
+    is_root: bool = False
+    """Probabilities by the root of a softplus (DeepSeek V4)."""
     is_delayed: bool = False
     """Softmax over the chosen experts only (gpt-oss)."""
     chooses_by_logits: bool = False
@@ -232,6 +234,9 @@ def _router(draft: Draft, layer: int, logits: Node, traits: RouterTraits) -> tup
     bias = f"{block}ffn_gate_inp.bias"
     if traits.is_delayed:
         probabilities = draft.operation("ffn_moe_probs", "ADD", logits.shape, logits, draft.weight(bias))
+    elif traits.is_root:
+        logits = draft.operation("ffn_moe_softplus", "UNARY", logits.shape, logits)
+        probabilities = draft.operation("ffn_moe_probs", "SQRT", logits.shape, logits)
     else:
         op = "UNARY" if traits.is_sigmoid else "SOFT_MAX"
         probabilities = draft.operation("ffn_moe_probs", op, logits.shape, draft.biased(logits, bias))

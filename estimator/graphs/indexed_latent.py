@@ -104,14 +104,18 @@ class Indexer:
 
 def masked(draft: Draft, inputs: CacheInputs, chosen: Node) -> Node:
     """The cache's mask with all cells shut but the chosen ones."""
-    mask = draft.mask(inputs)
+    return opened_mask(draft, draft.mask(inputs), chosen)
+
+
+def opened_mask(draft: Draft, mask: Node, chosen: Node, *, zeros_type: str = "F32") -> Node:
+    """A mask with all cells shut but the chosen ones."""
     n_cells, per_stream, _, n_streams = mask.shape
     n_chosen = chosen.shape[0]
     shut = draft.operation("mask_all", "FILL", mask.shape, mask, type_name=mask.type)
     rows = draft.view("mask_all", "VIEW", (1, n_cells, per_stream, n_streams), shut)
     places = draft.view("top_k", "VIEW", (n_chosen, per_stream, n_streams), chosen)
-    zeros = draft.leaf("zeros", "F32", 1, n_chosen, per_stream, n_streams)
-    zeros = draft.operation("zeros", "FILL", zeros.shape, zeros)
+    zeros = draft.leaf("zeros", zeros_type, 1, n_chosen, per_stream, n_streams)
+    zeros = draft.operation("zeros", "FILL", zeros.shape, zeros, type_name=zeros_type)
     opened = draft.overwrite("mask_top_k", "SET_ROWS", rows, zeros, places, rows)
     opened = draft.view("mask_top_k", "VIEW", mask.shape, opened)
     return draft.operation("mask_top_k", "ADD", mask.shape, opened, mask, type_name=mask.type)
