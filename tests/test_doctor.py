@@ -103,6 +103,7 @@ def test_a_fault_breaks_it_and_says_where(healthy: Examination) -> None:
     found = with_snapshot(healthy, faults=(LOST,))
 
     assert found.broken == ("nvidia: GPU 0: it fell off the bus; restart the machine",)
+    assert "1 process holds 3.0 GiB" in " ".join(doctor_text(found).split())
     assert "nothing is broken" not in doctor_text(found)
 
 
@@ -224,3 +225,9 @@ def test_doctor_imports_nothing_that_draws() -> None:
 
     assert "tui.doctor" in modules
     assert modules & HEAVY == set()
+
+
+def test_a_fault_that_names_its_device_names_it_once(healthy: Examination) -> None:
+    fault = replace(LOST, message="GPU 0 cannot be read now")
+
+    assert with_snapshot(healthy, faults=(fault,)).broken == ("nvidia: GPU 0 cannot be read now",)

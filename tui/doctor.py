@@ -159,6 +159,7 @@ def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
 def _device_lines(snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.devices:
         yield "no GPU was found"
+    held = {key: (n_processes, n_bytes) for key, n_processes, n_bytes in held_by_processes(snapshot)}
     for device in snapshot.devices:
         pool = snapshot.pool(device.pool_key)
         if pool is None:
@@ -181,17 +182,18 @@ def _device_lines(snapshot: Snapshot) -> Iterator[str]:
                 else f"compute capability {plain(device.compute_capability, 12)}",
                 plain(device.driver or "", 30),
                 plain(device.bus_address or "", 30),
+                _held_text(*held.get(device.key, (0, None))),
                 "asleep" if device.is_asleep else "",
                 f"hidden by {plain(device.hidden_by, 60)}" if device.hidden_by else "",
             ]
         )
-    held = {key: (n_processes, n_bytes) for key, n_processes, n_bytes in held_by_processes(snapshot)}
-    for device in snapshot.devices:
-        if device.key in held:
-            n_processes, n_bytes = held[device.key]
-            are = "1 process holds" if n_processes == 1 else f"{n_processes} processes hold"
-            memory = "memory" if n_bytes is None else size(n_bytes)
-            yield f"{device_label(device, snapshot.devices)}: {are} {memory}"
+
+
+def _held_text(n_processes: int, n_bytes: int | None) -> str:
+    if not n_processes:
+        return ""
+    memory = "memory" if n_bytes is None else size(n_bytes)
+    return f"1 process holds {memory}" if n_processes == 1 else f"{n_processes} processes hold {memory}"
 
 
 def _host_lines(snapshot: Snapshot) -> Iterator[str]:

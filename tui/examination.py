@@ -139,8 +139,9 @@ def _storage(path: str, access: Access) -> Storage:
 
 def _fault_text(fault: Fault, snapshot: Snapshot) -> str:
     device = next((device for device in snapshot.devices if device.key == fault.device_key), None)
-    label = "" if device is None else f"{device_label(device, snapshot.devices)}: "
-    return f"{fault.probe}: {'' if fault.message.startswith(label) else label}{fault.message}"
+    label = "" if device is None else device_label(device, snapshot.devices)
+    is_named = not label or fault.message.startswith(label)
+    return f"{fault.probe}: {fault.message}" if is_named else f"{fault.probe}: {label}: {fault.message}"
 
 
 def _broken_packages(found: Examination) -> Iterator[str]:
