@@ -9,7 +9,19 @@ import pytest
 from test_imports import HEAVY, imported_by
 
 from probes.access import Access
-from probes.snapshot import HOST_POOL, SWAP_POOL, Absence, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import (
+    HOST_POOL,
+    SWAP_POOL,
+    Absence,
+    Details,
+    Device,
+    Fault,
+    Machine,
+    Pool,
+    Process,
+    Snapshot,
+    Version,
+)
 from probes.storage import Storage
 from tui.cli import main
 from tui.doctor import doctor_json, doctor_text, run_doctor
@@ -163,6 +175,31 @@ def test_a_hidden_device_is_hinted_at(healthy: Examination) -> None:
     hidden = replace(healthy.snapshot.devices[0], hidden_by="CUDA_VISIBLE_DEVICES")
 
     assert "GPU 0 is hidden by CUDA_VISIBLE_DEVICES" in hints(with_snapshot(healthy, devices=(hidden,)))
+
+
+@pytest.mark.parametrize(
+    ("details", "words"),
+    [
+        (Details(n_uncorrected_errors=2), "2 uncorrected errors"),
+        (Details(n_retired_pages=3), "3 pages or rows"),
+        (Details(n_pcie_lanes=4, most_n_pcie_lanes=16), "4 of its 16 PCIe lanes"),
+        (Details(throttle_reasons=("heat (hardware)",)), "GPU 0 is held back: heat (hardware)"),
+    ],
+)
+def test_a_hint_follows_from_what_the_driver_counts(healthy: Examination, details: Details, words: str) -> None:
+    device = healthy.snapshot.devices[0]
+
+    assert words in hints(with_snapshot(healthy, devices=(replace(device, details=details),)))
+
+
+def test_what_is_usual_under_load_or_at_rest_is_no_hint(healthy: Examination) -> None:
+    usual = Details(
+        throttle_reasons=("idle", "power limit"), n_pcie_lanes=16, most_n_pcie_lanes=16, pcie_generation=1,
+        most_pcie_generation=4, n_uncorrected_errors=0, n_retired_pages=0,
+    )  # fmt: skip
+    device = healthy.snapshot.devices[0]
+
+    assert "GPU 0" not in hints(with_snapshot(healthy, devices=(replace(device, details=usual),)))
 
 
 def test_numbers_of_the_hosts_processes_are_explained(healthy: Examination) -> None:

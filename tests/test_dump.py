@@ -7,7 +7,7 @@ import pytest
 
 from probes.recording import snapshot_from_json
 from probes.simulate import simulated_sources
-from probes.snapshot import HOST_POOL, Absence, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from probes.snapshot import HOST_POOL, Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
 from tui.cli import main
 from tui.dump import run_follow, run_snapshot, snapshot_line, snapshot_text
 
@@ -165,3 +165,14 @@ def test_processes_of_the_hosts_numbering_are_counted_and_never_named() -> None:
 
 def test_what_is_absent_is_not_listed() -> None:
     assert "no Mac" not in shown(absences=(Absence(probe="apple", reason="this is no Mac"),))
+
+
+def test_details_are_said_where_they_were_read() -> None:
+    details = Details(
+        graphics_clock_megahertz=1980.0, throttle_reasons=("heat",), pcie_generation=4, n_pcie_lanes=8,
+        n_uncorrected_errors=1,
+    )  # fmt: skip
+
+    assert "1980 MHz · held back: heat · PCIe 4.0 x8 · 1 uncorrected errors" in shown(
+        devices=(replace(GPU, details=details),)
+    )

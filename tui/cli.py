@@ -93,7 +93,7 @@ def _run_snapshot(given: argparse.Namespace) -> int:
         raise UsageError("--json and --prometheus are two formats; give one of them")
     if given.n_processes and not given.is_prometheus:
         raise UsageError("--processes is for --prometheus; text and JSON have all of them")
-    sources = _sources(given)
+    sources = _sources(given, _detailed_access() if given.is_detailed else None)
     if given.is_followed:
         return run_follow(sources, given.interval or DEFAULT_INTERVAL_SECONDS)
     return run_snapshot(
@@ -106,15 +106,17 @@ def _run_snapshot(given: argparse.Namespace) -> int:
 
 
 def _run_doctor(given: argparse.Namespace) -> int:
-    snapshot = _reading(given)
-    from probes.access import REAL  # noqa: PLC0415
+    from probes.access import Access  # noqa: PLC0415
+
+    access = _detailed_access() if given.is_thorough else Access()
+    snapshot = _reading(given, access)
     from tui.doctor import run_doctor  # noqa: PLC0415  # 60 ms, while the hardware is read
 
     return run_doctor(
         snapshot,
-        REAL,
+        access,
         is_json=given.is_json,
-        has_versions=given.has_versions,
+        has_versions=given.is_thorough,
         is_described=given.simulate is not None or given.replay is not None,
     )
 
@@ -261,9 +263,16 @@ def _replayed(path: str) -> tuple[ProbeSource, ...]:
     return sources
 
 
-def _reading(given: argparse.Namespace) -> Callable[[], Snapshot]:
+def _detailed_access() -> Access:
+    """The machine with clocks, links and error counters."""
+    from probes.access import Access, Attention  # noqa: PLC0415
+
+    return Access(attention=Attention(is_on_details=True))
+
+
+def _reading(given: argparse.Namespace, access: Access | None = None) -> Callable[[], Snapshot]:
     """Starts to read the hardware; the result waits for it."""
-    sources = _sources(given)
+    sources = _sources(given, access)
     return _in_background(lambda: _take_one(sources))
 
 

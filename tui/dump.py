@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from probes.probe import ProbeSource
-from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Device, Pool, Snapshot
 from tui.humanize import MIB, UNKNOWN, duration, gib, percent, plain, sentence, size
 from tui.places import device_label
 
@@ -164,6 +164,21 @@ def _device_details(device: Device) -> Iterator[str]:
     if device.power_watts is not None:
         limit = "" if device.power_limit_watts is None else f" of {device.power_limit_watts:.0f}"
         yield f"{device.power_watts:.0f}{limit} W"
+    if device.details is not None:
+        yield from _further_details(device.details)
+
+
+def _further_details(details: Details) -> Iterator[str]:
+    if details.graphics_clock_megahertz is not None:
+        yield f"{details.graphics_clock_megahertz:.0f} MHz"
+    if details.throttle_reasons:
+        yield f"held back: {plain(', '.join(details.throttle_reasons), 120)}"
+    if details.pcie_generation is not None and details.n_pcie_lanes is not None:
+        yield f"PCIe {details.pcie_generation}.0 x{details.n_pcie_lanes}"
+    if details.n_links is not None:
+        yield f"{details.n_links} links"
+    if details.n_uncorrected_errors:
+        yield f"{details.n_uncorrected_errors} uncorrected errors of its memory"
 
 
 def _pool_row(pool: Pool) -> tuple[str, ...]:

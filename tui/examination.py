@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from estimator.hub_cache import cache_roots, studio_roots
 from estimator.ollama_store import store_roots
 from probes.access import Access
-from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Snapshot
+from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Fault, Snapshot
 from probes.storage import Storage, storage_of
 from probes.sysfs import read_text
 from tui import __version__
@@ -20,6 +20,8 @@ from tui.tty import LEAST_COLUMNS, LEAST_ROWS, Terminal, this_terminal
 
 STALLED_RATIO = 0.1
 """Tasks that wait for memory a tenth of the time are felt (ASSUMED; systemd-oomd acts at 0.6 for half a minute)."""
+WORRYING = ("heat", "therm", "prochot", "slowdown", "brake")
+"""In a reason why a GPU runs below its clocks. A power limit is reached by any load that is heavy enough."""
 SLOW_BYTES_PER_SECOND = 0.3e9
 """Between turning disks (0.15) and SSDs (0.5), by the rates of ``probes.storage``."""
 EXAMPLE_BYTES = 20 << 30
@@ -190,8 +192,27 @@ def _device_hints(found: Examination) -> Iterator[str]:
         if (device.shared_used_bytes or 0) >= 1 << 30 and device.vendor == "nvidia":
             label = device_label(device, snapshot.devices)
             yield f"{label} holds {size(device.shared_used_bytes)} in shared memory now: what lies there is slow"
+    for device in snapshot.devices:
+        if device.details is not None:
+            yield from _detail_hints(device_label(device, snapshot.devices), device.details)
     if any(process.is_outside for process in snapshot.processes):
         yield "the driver gives process numbers of the host; start this container with --pid=host to see who they are"
+
+
+def _detail_hints(label: str, details: Details) -> Iterator[str]:
+    if details.n_uncorrected_errors:
+        yield (
+            f"{label} has had {details.n_uncorrected_errors} uncorrected errors of its memory since its driver was "
+            "loaded: results may be wrong; reset it, and have it replaced if they come back"
+        )
+    if details.n_retired_pages:
+        yield f"{label} has taken {details.n_retired_pages} pages or rows of its memory out of use for errors"
+    lanes, most_lanes = details.n_pcie_lanes, details.most_n_pcie_lanes
+    if lanes is not None and most_lanes is not None and 0 < lanes < most_lanes:
+        yield f"{label} has {lanes} of its {most_lanes} PCIe lanes: loading, and layers in RAM, are slower"
+    reasons = [reason for reason in details.throttle_reasons or () if any(word in reason for word in WORRYING)]
+    if reasons:
+        yield f"{label} is held back: {', '.join(reasons)}"
 
 
 def _host_hints(snapshot: Snapshot, *, is_described: bool) -> Iterator[str]:

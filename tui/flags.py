@@ -181,6 +181,12 @@ def snapshot_parser() -> _Parser:
         help="with --prometheus: memory by name of process, of each device the N largest and the rest together",
     )
     parser.add_argument(
+        "--details",
+        dest="is_detailed",
+        action="store_true",
+        help="clocks, throttling, PCIe, links and error counters too, where the driver tells them",
+    )
+    parser.add_argument(
         "--output", metavar="FILE", help="put this file in place whole, so that no reader sees a part of it"
     )
     parser.add_argument(
@@ -210,10 +216,10 @@ def doctor_parser() -> _Parser:
         "of the text as well",
     )
     parser.add_argument(
-        "--versions",
-        dest="has_versions",
+        "--thorough",
+        dest="is_thorough",
         action="store_true",
-        help="start the engines that are found to ask for theirs",
+        help="start the engines that are found to ask for their versions, and read PCIe lanes and error counters",
     )
     _add_shared(parser)
     return parser
