@@ -67,6 +67,17 @@ class Card:
         """The number in a file of the device, where it is none below zero."""
         return natural(f"{self.device_path}/{name}")
 
+    def missing_node(self, root: str) -> str | None:
+        """The node that a program would open, where it is not there: a container has only those handed to it.
+
+        The kernel makes one for each card, so outside a container none is missing; and below a root without /dev, as in
+        tests, nothing can be told.
+        """
+        node = f"/dev/dri/renderD{self.render_minor}"
+        if self.render_minor is None or not os.path.isdir(f"{root}/dev") or os.path.exists(f"{root}{node}"):
+            return None
+        return f"the missing {node}"
+
     def hwmon_path(self) -> str | None:
         """Of its sensors; the number in it changes from boot to boot."""
         folder = f"{self.device_path}/hwmon"

@@ -26,8 +26,19 @@ _MOST_TILES = 8
 class IntelCard:
     """One card, and what it said last."""
 
-    def __init__(self, card: Card, product: IntelProduct, nodes: NodeAccess, node_path: str, host_bytes: int) -> None:
+    def __init__(
+        self,
+        card: Card,
+        product: IntelProduct,
+        nodes: NodeAccess,
+        node_path: str,
+        *,
+        host_bytes: int,
+        missing: str | None,
+    ) -> None:
+        """``missing`` names the node that this container was not given."""
         self.card = card
+        self.missing = missing
         self.key = card.bus_address
         self.is_asleep = False
         self.is_integrated = card.bus_address == _INTEGRATED_ADDRESS
@@ -71,6 +82,9 @@ class IntelCard:
 
     def _ask(self) -> None:
         self._refusal, self._regions = None, ()
+        if self.missing is not None:
+            self._total_bytes = self._total_bytes or self._size_in_sysfs()
+            return
         try:
             if self._descriptor is None:
                 self._descriptor = self._nodes.open(self._node_path)
@@ -179,7 +193,9 @@ class IntelCard:
                 "asleep to save power, so nothing was read; a program that uses it wakes it", is_note=True
             )
             return
-        if self._refusal is not None:
+        if self.missing is not None:
+            yield self._fault(f"this container was not given it: {self.missing}", is_note=True)
+        elif self._refusal is not None:
             yield self._fault(self._refused(self._refusal))
         elif not self._regions:
             yield self._fault(f"the driver {self.card.driver} gave no sensible answer about its memory")

@@ -14,7 +14,7 @@ import os
 from dataclasses import dataclass
 
 from probes.drm import natural
-from probes.sysfs import read_fields, read_text
+from probes.sysfs import read_bytes, read_text
 
 _NODES = "/sys/class/kfd/kfd/topology/nodes"
 _PROCESSES = "/sys/class/kfd/kfd/proc"
@@ -56,7 +56,7 @@ def topology_generation(root: str) -> int | None:
 
 
 def _node(path: str, number: int) -> ComputeNode | None:
-    fields = read_fields(f"{path}/properties")
+    fields = _properties(f"{path}/properties")
     simds, location = fields.get("simd_count", 0), fields.get("location_id", 0)
     gpu_id = natural(f"{path}/gpu_id")
     if simds == 0 or not gpu_id:
@@ -74,6 +74,16 @@ def _node(path: str, number: int) -> ComputeNode | None:
     )
 
 
+def _properties(path: str) -> dict[str, int]:
+    """Lines of a name and a number of up to 64 bits, which unique ids fill."""
+    fields = {}
+    for line in (read_bytes(path) or b"").splitlines():
+        name, _, value = line.partition(b" ")
+        if value.isdigit() and len(value) <= 20 and int(value) < 1 << 64:
+            fields[name.decode(errors="replace")] = int(value)
+    return fields
+
+
 def architecture(version: int) -> str:
     """``gfx90a`` of 90010: major, two digits of minor, two of stepping, the latter two printed in base 16."""
     major, minor, stepping = version // 10000, version // 100 % 100, version % 100
@@ -82,7 +92,7 @@ def architecture(version: int) -> str:
 
 def _local_bytes(banks: str) -> int | None:
     """Of all local banks together; None where there is none."""
-    found = [read_fields(f"{banks}/{name}/properties") for name in _numeric_names(banks)[:_MOST_BANKS]]
+    found = [_properties(f"{banks}/{name}/properties") for name in _numeric_names(banks)[:_MOST_BANKS]]
     sizes = [bank.get("size_in_bytes", 0) for bank in found if bank.get("heap_type") in _LOCAL_HEAPS]
     total = sum(sizes)
     return total if 0 < total < 1 << 63 else None

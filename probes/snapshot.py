@@ -107,7 +107,8 @@ class Device:
     is_integrated: bool = False
     """It is a part of the processor, with or without memory that the firmware set aside for it."""
     hidden_by: str | None = None
-    """The variable that keeps programs started from this shell off it: ``CUDA_VISIBLE_DEVICES``."""
+    """What keeps programs started from this shell off it: a variable such as ``CUDA_VISIBLE_DEVICES``, or in a
+    container ``the missing /dev/dri/renderD129``."""
     program_index: int | None = None
     """The number by which a program started from this shell knows it, where it is not hidden from that."""
     shared_used_bytes: int | None = None

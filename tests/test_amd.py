@@ -16,7 +16,7 @@ from probes.presence import MISSING
 from probes.radeon_names import radeon_name
 from probes.rocm_visibility import visibility
 from probes.snapshot import Device, Reading
-from probes.vendors.amd import open_probe
+from probes.vendors.amd import AmdProbe, open_probe
 
 GIB = 1 << 30
 ADDRESS = "0000:03:00.0"
@@ -333,3 +333,28 @@ def test_a_card_that_is_split_meanwhile_becomes_its_parts(machine: Machine) -> N
 def test_products_are_found_by_what_drivers_call_them(name: str, size_gib: int | None, bandwidth: float | None) -> None:
     found = named_accelerator(name, known_accelerators(), size_gib=size_gib)
     assert (None if found is None else found.bandwidth_gb_s) == bandwidth
+
+
+@pytest.mark.parametrize(
+    ("files", "may_open", "said"),
+    [
+        (("dev/null",), True, "there is no /dev/kfd"),
+        (("dev/kfd",), False, "join the group render"),
+        (("dev/kfd",), True, ""),
+    ],
+)
+def test_whether_rocm_can_be_used_here_is_told(machine: Machine, files: tuple[str], may_open: bool, said: str) -> None:
+    for file in files:
+        machine.writes(file, "")
+    faults = AmdProbe(machine.access, may_open=lambda _: may_open).sample().faults
+    assert [said in fault.message for fault in faults] == [True] * bool(said)
+
+
+def test_drivers_that_are_not_read_are_named(tmp_path: Path) -> None:
+    for number, driver in enumerate(("nouveau", "asahi")):
+        folder = tmp_path / f"sys/class/drm/card{number}/device"
+        folder.mkdir(parents=True)
+        (folder / "uevent").write_text(f"DRIVER={driver}\n")
+    reason = MISSING["amd"](Access(root=str(tmp_path), system="linux"))
+    assert reason is not None
+    assert "/sys/class/drm lists asahi, nouveau" in reason

@@ -266,3 +266,13 @@ def test_programs_see_the_gpus_that_the_variables_leave(environment: dict[str, s
 def test_no_text_breaks_the_choice(mask: str, selector: str) -> None:
     seen = visibility(GPUS, {"ZE_AFFINITY_MASK": mask, "ONEAPI_DEVICE_SELECTOR": selector})
     assert set(seen.program_indices) | set(seen.hidden_by) == set(range(len(GPUS)))
+
+
+def test_in_a_container_a_gpu_that_was_not_handed_over_is_hidden_and_not_asked(tmp_path: Path) -> None:
+    (tmp_path / "dev/dri").mkdir(parents=True)
+    machine = Machine(tmp_path)
+    reading = machine.reading()
+    assert reading.devices[0].hidden_by == "the missing /dev/dri/renderD128"
+    assert reading.devices[0].program_index is None
+    assert [fault.is_note for fault in reading.faults] == [True]
+    assert machine.node.n_asked == 0

@@ -159,3 +159,25 @@ def test_a_sleeping_card_is_named_with_its_size_and_left_asleep(printed: Any) ->
     assert card["pool_key"] not in pools(shown)
     assert (apu["is_asleep"], apu["pool_key"], apu["used_bytes"]) == (False, "host", 600 * MIB)
     assert apu["is_integrated"]
+
+
+def test_in_a_container_a_gpu_that_was_not_handed_over_is_hidden(printed: Any) -> None:
+    given, other = printed("mi300x-container")["devices"]
+    assert (given["hidden_by"], given["program_index"]) == (None, 0)
+    assert (other["hidden_by"], other["program_index"]) == ("the missing /dev/dri/renderD136", None)
+
+
+def test_in_a_container_a_program_is_listed_once_by_its_number_there(printed: Any) -> None:
+    (process,) = printed("mi300x-container")["processes"]
+    assert (process["pid"], process["is_outside"]) == (31, False)
+    assert process["used_bytes"] == 150_000_000_000  # 146 484 375 KiB
+    assert process["command"] == "python3 serve.py"
+
+
+def test_a_processors_own_gpu_beside_a_card_draws_on_ram_and_is_hidden_by_the_cards_id(printed: Any) -> None:
+    shown = printed("radeon-desktop")
+    card, own = shown["devices"]
+    assert (card["name"], card["n_multiprocessors"], card["program_index"]) == ("AMD Radeon RX 7900 XT", 84, 0)
+    assert (card["is_integrated"], own["is_integrated"]) == (False, True)
+    assert (own["name"], own["pool_key"], own["hidden_by"]) == ("AMD Radeon 610M", "host", "HIP_VISIBLE_DEVICES")
+    assert pools(shown)[card["pool_key"]]["free_bytes"] == 21458059264 - 27181056

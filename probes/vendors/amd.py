@@ -26,6 +26,7 @@ _PAGE_BYTES = 4096
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 """The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
 
+_COMPUTE_FILE = "/dev/kfd"
 _NOTHING = Scan()
 
 
@@ -44,7 +45,15 @@ def open_probe(access: Access = REAL) -> Probe:
 class AmdProbe:
     """The cards by their address, which is the order in which rocm-smi numbers them."""
 
-    def __init__(self, access: Access, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        may_open: Callable[[str], bool] = lambda path: os.access(path, os.R_OK | os.W_OK),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``may_open`` tells whether this user may read and write a device's file."""
+        self._may_open = may_open
         self._access = access
         self._root = access.root.rstrip("/")
         self._clock = clock
@@ -78,6 +87,7 @@ class AmdProbe:
             devices += self._devices(card, scan, len(devices))
             processes += own
             faults += card.faults(own, scan.n_hidden)
+        faults += self._rocm_faults(devices)
         return Reading(
             pools=tuple(pools),
             devices=tuple(devices),
@@ -88,6 +98,19 @@ class AmdProbe:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _rocm_faults(self, devices: Iterable[Device]) -> Iterable[Fault]:
+        """Whether programs for ROCm can reach the GPUs: all go through one file."""
+        path = f"{self._root}{_COMPUTE_FILE}"
+        if not any(device.driver == "amdgpu" for device in devices) or not os.path.isdir(f"{self._root}/dev"):
+            return
+        if not os.path.exists(path):
+            message = f"there is no {_COMPUTE_FILE} here, so no program for ROCm can use a GPU; those for Vulkan can"
+        elif self._may_open(path):
+            return
+        else:
+            message = f"this user may not open {_COMPUTE_FILE}, so programs for ROCm see no GPU; join the group render"
+        yield Fault(probe="amd", message=message, is_note=True)
 
     def _follow_cards(self) -> None:
         """Cards come and go, and are split and joined; asking takes 30 µs."""
@@ -129,6 +152,9 @@ class AmdProbe:
             whole = replace(whole, details=card.details())
         if len(card.nodes) < 2:
             number, hidden_by = self._visibility.get(card.nodes[0].gpu_id, (None, None)) if card.nodes else (None, None)
+            missing = card.card.missing_node(self._root)
+            if missing is not None:
+                number, hidden_by = None, missing
             return [replace(whole, program_index=number, hidden_by=hidden_by)]
         return [
             replace(

@@ -51,7 +51,9 @@ class IntelProbe:
         self._follow_cards()
         awake = [card for card in self._cards if card.look(self._clock())]
         scan = self._scanner.scan() if awake else Scan()
-        seen = visibility([card.is_integrated for card in self._cards], self._access.environment)
+        offered = [card for card in self._cards if card.missing is None]
+        seen = visibility([card.is_integrated for card in offered], self._access.environment)
+        places = {card.key: place for place, card in enumerate(offered)}
         pools: list[Pool] = []
         devices: list[Device] = []
         processes: list[Process] = []
@@ -60,7 +62,7 @@ class IntelProbe:
             card.hold(scan.holdings)
             pool = card.pool()
             pools += [] if pool is None else [pool]
-            devices.append(self._device(card, index, scan, seen))
+            devices.append(self._device(card, index, scan, seen, places.get(card.key)))
             processes += card.processes()
             faults += card.faults(scan.n_hidden)
         return Reading(pools=tuple(pools), devices=tuple(devices), processes=tuple(processes), faults=tuple(faults))
@@ -80,7 +82,14 @@ class IntelProbe:
         self._names = names
         host_bytes = 1024 * read_fields(f"{self._root}/proc/meminfo").get("MemTotal", 0)
         self._cards = [
-            IntelCard(card, intel_product(self._root, card.device_id), self._nodes, self._node_path(card), host_bytes)
+            IntelCard(
+                card,
+                intel_product(self._root, card.device_id),
+                self._nodes,
+                self._node_path(card),
+                host_bytes=host_bytes,
+                missing=card.missing_node(self._root),
+            )
             for card in found
         ]
 
@@ -88,8 +97,11 @@ class IntelProbe:
         node = card.name if card.render_minor is None else f"renderD{card.render_minor}"
         return self._access.path(f"/dev/dri/{node}")
 
-    def _device(self, card: IntelCard, index: int, scan: Scan, seen: Visibility) -> Device:
+    def _device(self, card: IntelCard, index: int, scan: Scan, seen: Visibility, place: int | None) -> Device:
+        """``place`` is that among the GPUs which a program can open at all."""
         device = card.device(index, scan.busy_ratios.get(card.key))
         if self._access.attention.is_on_details and not card.is_asleep:
             device = replace(device, details=card.details())
-        return replace(device, program_index=seen.program_indices.get(index), hidden_by=seen.hidden_by.get(index))
+        if place is None:
+            return replace(device, hidden_by=card.missing)
+        return replace(device, program_index=seen.program_indices.get(place), hidden_by=seen.hidden_by.get(place))
