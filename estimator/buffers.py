@@ -68,12 +68,27 @@ class Spread:
 
 
 def simulated_buffers(
-    model: Model, step: Step, n_bytes: Sequence[int], device_doubt_ratio: float = 0.0, *, may_strand_masks: bool = False
+    model: Model,
+    step: Step,
+    n_bytes: Sequence[int],
+    device_doubt_ratio: float = 0.0,
+    *,
+    may_strand_masks: bool = False,
+    n_norm_copies: int = 0,
 ) -> tuple[Buffer, ...]:
     """Simulated bytes, and what is left to doubt.
 
     Builds from mid-October 2026 on take embeddings beside tokens as input: up to one more of them on a device, and two
     more and their indices on the host.
+
+    Args:
+        model: whose.
+        step: what is computed at once.
+        n_bytes: of each device, the host's last.
+        device_doubt_ratio: of the kernels of the devices.
+        may_strand_masks: as those kernels may.
+        n_norm_copies: how many of one embedding per token a real load hands over less from device to device
+            (`Build.pins_norms`).
     """
     hidden = F32_BYTES * step.shape.n_step_tokens * model.embedding_width
     later_device, later_host = hidden, 2 * hidden + 12 * step.shape.n_step_tokens
@@ -85,10 +100,10 @@ def simulated_buffers(
         later_device += mask_bytes(model, step)
     formula = f"graph, scheduler and allocator simulated, {step.shape.n_step_tokens} tokens a step"
 
-    def buffer(n: int, later: int, doubt: float) -> Buffer:
+    def buffer(n: int, later: int, doubt: float, spared: int = 0) -> Buffer:
         return Buffer(
             n_bytes=n,
-            low_bytes=int(n * (1 - doubt)),
+            low_bytes=max(0, int(n * (1 - doubt)) - spared),
             high_bytes=int(n * (1 + doubt)) + (later if n else 0),
             formula=formula,
             method="simulation",
@@ -96,7 +111,10 @@ def simulated_buffers(
 
     *devices, host = n_bytes
     return (
-        *(buffer(n, later_device, max(doubt, device_doubt_ratio)) for n in devices),
+        *(
+            buffer(n, later_device, max(doubt, device_doubt_ratio), n_norm_copies * hidden if number else 0)
+            for number, n in enumerate(devices)
+        ),
         buffer(host, later_host, doubt),
     )
 

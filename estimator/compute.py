@@ -334,6 +334,7 @@ def _run(
         kind=machine.kind,
         expands_cache=machine.expands_cache,
         spares_experts=machine.spares_experts,
+        lacks_kernels=step.shape.build.settles_attention,
         n_copies=n_copies,
     )
     splits = scheduler.schedule(graph)

@@ -28,7 +28,7 @@ class Node:
 
     __slots__ = (
         "address", "base", "device", "home", "is_allocated", "is_input", "is_output", "layout", "n_bytes", "n_readers",
-        "n_views", "name", "op", "pool", "scratch_bytes", "shape", "sources", "type",
+        "n_views", "name", "op", "pinned", "pool", "scratch_bytes", "shape", "sources", "type",
     )  # fmt: skip
 
     def __init__(
@@ -67,6 +67,8 @@ class Node:
         self.layout = (type_name, *self.shape, *(1,) * (4 - len(self.shape))) if is_contiguous else None
         self.is_output = False
         self.device: int | None = None
+        self.pinned: int | None = None
+        """The device that has to compute it, whatever is next to it."""
         self.scratch_bytes = 0
         """What a device's kernel wants behind the result."""
         self.n_readers = self.n_views = self.pool = self.address = 0
@@ -205,6 +207,7 @@ class Draft:
         self.attention_scales = self.input("attn_scale", "F32", 1, 1, self.n_tokens)
         self.norm_operation = "RMS_NORM"
         self.caches = {window: CacheInputs(model, step, window) for window in window_kinds(model)}
+        self._pins_norms = self.build.pins_norms and layout.n_gpu_layers > model.n_layers
         self._weights: dict[tuple[str, int | None], Node] = {}
         self._waiting: set[int] | None = None
 
@@ -325,6 +328,8 @@ class Draft:
         if self.build.has_fused_norm and self.norm_operation == "RMS_NORM" and self.has(weight):
             return self.operation(weight, "FUSED_RMS_NORM", shape or x.shape, x, self.weight(weight))
         normed = self.operation("norm", self.norm_operation, shape or x.shape, x)
+        if self._pins_norms and weight.startswith("blk."):
+            normed.pinned = self.layout.layer_devices[int(weight.split(".", 2)[1])]
         if self.has(weight):
             normed = self.operation(weight, "MUL", normed.shape, normed, self.weight(weight))
         return self.biased(normed, f"{weight.removesuffix('.weight')}.bias")

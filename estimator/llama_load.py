@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from estimator.buffers import Buffer, Spread, buffers, guessed, simulated_buffers
+from estimator.buffers import N_PIPELINE_COPIES, Buffer, Spread, buffers, guessed, simulated_buffers
 from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
 from estimator.errors import Unjudgeable
@@ -116,7 +116,7 @@ class Load:
         """
         if model.architecture in WITHOUT_FLASH_ATTENTION:
             return False
-        if not self.devices or options.n_gpu_layers == 0:
+        if not self.devices or options.n_gpu_layers == 0 or not build_of(options.build).settles_attention:
             return True
         kinds, _ = layer_kinds(model)
         return all(has_flash_kernel(self.device_kind, model, layer) for layer in kinds)
@@ -237,7 +237,12 @@ class Load:
             if found is not None:
                 kernels = KERNELS[self.device_kind]
                 return simulated_buffers(
-                    self.model, self.step, found, kernels.doubt_ratio, may_strand_masks=kernels.may_strand_masks
+                    self.model,
+                    self.step,
+                    found,
+                    kernels.doubt_ratio,
+                    may_strand_masks=kernels.may_strand_masks,
+                    n_norm_copies=self._n_norm_copies(layout),
                 )
         spread = Spread(
             layer_devices=layout.layer_devices,
@@ -248,6 +253,12 @@ class Load:
         )
         made = buffers(self.model, self.step, spread)
         return made if self.model.architecture in FAMILIES else guessed(made)
+
+    def _n_norm_copies(self, layout: Layout) -> int:
+        """Of what a device takes from the one before, how much is reckoned that a real load spares."""
+        if self.shape.build.pins_norms or self.shape.build.is_fork or layout.n_gpu_layers < self.n_all_layers:
+            return 0
+        return N_PIPELINE_COPIES if self.machine.is_pipelined(layout) else 1
 
     def device_bytes(self, layout: Layout) -> list[int]:
         """Weights, caches, states and compute buffer of each device: what --fit goes by."""

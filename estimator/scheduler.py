@@ -44,6 +44,7 @@ class Scheduler:
         kind: str = "cuda",
         expands_cache: bool = True,
         spares_experts: bool = False,
+        lacks_kernels: bool = True,
         n_copies: int = 1,
     ) -> None:
         """Describe the devices.
@@ -55,11 +56,14 @@ class Scheduler:
             kind: whose kernels they run, a key of KERNELS.
             expands_cache: a quantised cache's copy for flash attention lies behind its result.
             spares_experts: experts on the host stay there unless each has many tokens (ik_llama.cpp).
+            lacks_kernels: devices have flash attention for some heads only, those of today's kernels; those of older
+                builds and of ik_llama.cpp are taken to have what they were asked for.
             n_copies: of everything that devices hand over; more than 1 where their steps overlap.
         """
         self.n_devices, self.host = n_devices, n_devices
         self._rounding, self._offloads, self._n_copies = rounding, offloads_operations, n_copies
         self._kind, self._expands_cache, self._spares_experts = kind, expands_cache, spares_experts
+        self._lacks_kernels = lacks_kernels
 
     def schedule(self, graph: Graph) -> list[Split]:
         """Assign every node to a device, and cut. Sources on other devices are replaced by copies."""
@@ -80,13 +84,13 @@ class Scheduler:
         for source in node.sources:
             if source.base is None and source.home is not None and 0 <= source.home != device:
                 return False
-        return node.op != "FLASH_ATTN_EXT" or _has_kernel(node, self._kind)
+        return not self._lacks_kernels or node.op != "FLASH_ATTN_EXT" or _has_kernel(node, self._kind)
 
     def _assign(self, graph: Graph) -> None:
         for node in (found for found in graph.inputs if found.is_input):
             node.device = self.host
         for node in graph.nodes:
-            node.device = self._device_of_memory(node)
+            node.device = self._device_of_memory(node) if node.pinned is None else self._number(node.pinned)
         computed = [node for node in graph.nodes if node.op not in VIEWS]
         # A device's assignment spreads over its neighbours first, down and up; the host takes what is left.
         for is_host_kept in (True, False):
