@@ -23,6 +23,8 @@ _KINDS = {
     "kubernetes": "kubernetes",
 }
 """What the variable may say, and how it is called here; anything else is passed on if it is a short word."""
+_FIRST_NAMESPACES = {"pid": "pid:[4026531836]", "uts": "uts:[4026531838]", "ipc": "ipc:[4026531839]"}
+"""PROC_PID_INIT_INO and its neighbours: include/linux/proc_ns.h."""
 _ID_LENGTH = 12
 """As ``docker ps`` shows it."""
 _NAME_LENGTH = 60
@@ -44,7 +46,12 @@ _PATTERNS = tuple(
 
 
 def container_kind(root: str, environment: Mapping[str, str]) -> str | None:
-    """``docker``, ``podman``, ``kubernetes``, ``lxc`` ..., or None where no container shows itself."""
+    """``docker``, ``podman``, ``kubernetes``, ``lxc`` ..., or None where no container shows itself.
+
+    Marks alone do not count: a virtual machine that was made of an image keeps them.
+    """
+    if _is_in_first_namespaces(root):
+        return None
     if "KUBERNETES_SERVICE_HOST" in environment or os.path.isdir(f"{root}/var/run/secrets/kubernetes.io"):
         return "kubernetes"
     said = environment.get("container") or read_text(f"{root}/run/systemd/container", 64) or ""
@@ -55,6 +62,14 @@ def container_kind(root: str, environment: Mapping[str, str]) -> str | None:
     if said and len(said) <= _ID_LENGTH * 2 and said.replace("-", "").isalnum():
         return _KINDS.get(said, said)
     return "lxc" if os.path.exists(f"{root}/dev/.lxc") or os.path.exists(f"{root}/dev/lxd/sock") else None
+
+
+def _is_in_first_namespaces(root: str) -> bool:
+    """Whether this is in those that the kernel began with; every container has some of its own."""
+    try:
+        return all(os.readlink(f"{root}/proc/self/ns/{name}") == first for name, first in _FIRST_NAMESPACES.items())
+    except OSError:
+        return False
 
 
 def container_of(cgroup: str) -> str | None:

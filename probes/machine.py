@@ -36,6 +36,10 @@ _GUESTS = (
 )
 """A word in the maker's or product's name -> the hypervisor: systemd, src/basic/virt.c, names of clouds added."""
 
+_CLOCKS = "/sys/devices/system/clocksource/clocksource0/available_clocksource"
+_GUEST_CLOCKS = {"kvm-clock": "KVM", "hyperv": "Hyper-V", "xen": "Xen"}
+"""Clocks that hypervisors offer: kvmclock.c, hyperv_timer.c and arch/x86/xen/time.c of Linux."""
+
 
 def linux_machine(access: Access, processor: Processor, *, bandwidth: float | None, basis: str | None) -> Machine:
     """What stays as it is while the probe is open."""
@@ -71,7 +75,8 @@ def hypervisor(root: str, *, is_guest: bool) -> str | None:
     if not is_guest and "virtual" not in names.lower() and "qemu" not in names.lower():
         return None  # Google, Amazon and Microsoft make machines of metal too
     found = next((name for word, name in _GUESTS if word in names.lower()), None)
-    return found or "unknown"
+    clocks = read_text(f"{root}{_CLOCKS}", 256) or ""
+    return found or next((name for clock, name in _GUEST_CLOCKS.items() if clock in clocks), "unknown")
 
 
 def is_on_battery(root: str) -> bool | None:

@@ -177,6 +177,11 @@ def test_guest_knows_whose_it_is(tree: Tree, vendor: str, product: str, is_guest
     assert hypervisor(str(tree.root), is_guest=is_guest) == name
 
 
+def test_guest_without_a_maker_is_known_by_its_clock(tree: Tree) -> None:
+    tree.write("sys/devices/system/clocksource/clocksource0/available_clocksource", "tsc kvm-clock")
+    assert hypervisor(str(tree.root), is_guest=True) == "KVM"
+
+
 # --- battery
 
 
@@ -223,6 +228,17 @@ def test_kind_of_container_that_this_runs_in(
     for path, text in files.items():
         tree.write(path, text)
     assert container_kind(str(tree.root), environment) == kind
+
+
+def test_marks_of_a_container_do_not_count_on_the_machine_itself(tree: Tree) -> None:
+    tree.write(".dockerenv", "")
+    (tree.root / "proc/self/ns").mkdir(parents=True)
+    for name, number in (("pid", 4026531836), ("uts", 4026531838), ("ipc", 4026531839)):
+        (tree.root / "proc/self/ns" / name).symlink_to(f"{name}:[{number}]")
+    assert container_kind(str(tree.root), {}) is None
+    (tree.root / "proc/self/ns/ipc").unlink()
+    (tree.root / "proc/self/ns/ipc").symlink_to("ipc:[4026532999]")
+    assert container_kind(str(tree.root), {}) == "docker"
 
 
 @pytest.mark.parametrize(

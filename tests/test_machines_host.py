@@ -103,3 +103,15 @@ def test_server_of_arm_has_two_nodes_and_the_channels_of_both(shown: Shown) -> N
     assert machine["instruction_sets"] == ["neon", "dotprod"]
     assert (machine["n_numa_nodes"], machine["numa_node_bytes"]) == (2, [263716864 * KIB, 263716864 * KIB])
     assert machine["memory_bandwidth_gigabytes_per_second"] == pytest.approx(2 * 8 * 3.2 * 8)
+
+
+@pytest.mark.parametrize("shown", ["kvm-guest-job"], indirect=True)
+def test_job_of_a_guest_as_it_was_recorded(shown: Shown) -> None:
+    ram = pool(shown)
+    # As the group of the job had it: charged 542289920, of which 323661824 is page cache that is given up first
+    assert (ram["total_bytes"], ram["used_bytes"]) == (2 * GIB, 542289920 - 323661824)
+    assert ram["limited_by"] == "memory.limit_in_bytes of control group /job"
+    machine = shown["machine"]
+    assert (machine["n_cores"], machine["usable_cores"], machine["hypervisor"]) == (2, None, "KVM")
+    assert "avx512_bf16" in machine["instruction_sets"]
+    assert machine["memory_bandwidth_gigabytes_per_second"] == 2 * 20
