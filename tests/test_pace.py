@@ -78,7 +78,7 @@ def test_experts_that_ram_has_no_room_for_are_read_from_disk(capsys: pytest.Capt
 
 
 def test_what_costs_nothing_is_not_called_slower(capsys: pytest.CaptureFixture[str]) -> None:
-    out = report(capsys, "Llama 3.1 70B", "--simulate", "M4 Max 64GB", "--context", "32k")
+    out = report(capsys, "Llama 3.1 70B", "--simulate", "M4 Max 64GB", "--context", "48k")
     assert "SPILLS" in out
     assert "1.0 times slower" not in out
 

@@ -23,6 +23,8 @@ from truth.figure import LACKING_ROOM, UNSTATED_ROOM, Figure, Happening, NotRepl
 
 GIB = 1 << 30
 MIB = 1 << 20
+MACOS_26_DATE = "2025-09-15"
+"""Its release (developer.apple.com/news/releases): older runs, and those that do not say when, had an older macOS."""
 PRINTED_GIB = 0.005
 NAMES = {"vllm": "vllm", "sglang": "sglang", "mlx-lm": "mlx", "transformers": "transformers", "tensorrt-llm": "trtllm"}
 NAMES |= {"exllamav2": "exllama", "exllamav3": "exllama"}
@@ -341,7 +343,8 @@ def _places(row: Row, n_devices: int) -> tuple[Place, ...]:
 def _metal_bytes(row: Row, ram_bytes: int) -> int:
     """What macOS lets the GPU wire: as the row says it was set, or its default."""
     wired_mib = (row["run"].get("other") or {}).get("iogpu_wired_limit_mb")
-    return int(wired_mib) * MIB if wired_mib else min(ram_bytes, estimated_metal_bytes(ram_bytes) or ram_bytes)
+    macos = "15" if (row.get("date") or "") < MACOS_26_DATE else None
+    return int(wired_mib) * MIB if wired_mib else min(ram_bytes, estimated_metal_bytes(ram_bytes, macos))
 
 
 def _card(text: str) -> Mapping[str, Any] | None:

@@ -121,8 +121,8 @@ class AppleProbe:
         self._times = _GpuTimes(registry, clock)
         self._total_bytes = None if kernel is None else kernel.number("hw.memsize")
         self._name = (None if kernel is None else kernel.text("machdep.cpu.brand_string")) or "Apple GPU"
-        version = None if kernel is None else kernel.text("kern.osproductversion")
-        self._versions = (Version(name="macOS", value=version),) if version else ()
+        self._macos = None if kernel is None else kernel.text("kern.osproductversion")
+        self._versions = (Version(name="macOS", value=self._macos),) if self._macos else ()
 
     def sample(self) -> Reading:
         faults: list[Fault] = []
@@ -190,7 +190,7 @@ class AppleProbe:
             faults.append(_fault("neither Metal nor sysctl hw.memsize answers; the GPU's limit is not known"))
             return None
         faults.append(_fault("Metal does not say its limit; the limit shown is estimated from the size of the RAM"))
-        return estimated_metal_bytes(self._total_bytes)
+        return estimated_metal_bytes(self._total_bytes, self._macos)
 
     def _wired_limit_bytes(self) -> int:
         """What a user has set; 0 where nobody has."""
