@@ -93,7 +93,7 @@ class Card:
         if self._is_split and not self._split:
             yield self._fault(self._whole, _SPLIT_INTO_NOTHING, 0)
         for part in self.parts():
-            code = part.memory_code
+            code = None if part.has_memory else part.memory_code
             if code == codes.NO_PERMISSION and self._is_split is None:
                 continue  # it may be split, and then only its parts can be read from inside a container
             if code is not None:

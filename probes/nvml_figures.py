@@ -8,7 +8,7 @@ from probes.nvml_binding import RefusedError
 
 UNSUPPORTED_SECONDS = 60.0
 """What a GPU has said not to support is not asked again before this."""
-_KEPT_SECONDS = 5.0
+KEPT_SECONDS = 5.0
 """A figure that the driver then fails to give is shown for so long, with its age (ASSUMED)."""
 _REST = 20.0
 """Where a figure has a period, it is not asked again before so many times what the answer took: 5 % of the time. The
@@ -58,7 +58,7 @@ class Figures:
                 raise
             if refused.code in codes.MISSING:
                 self._due[kind] = now_seconds + UNSUPPORTED_SECONDS
-            if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > _KEPT_SECONDS + period_seconds:
+            if refused.code in codes.MISSING or now_seconds - self.read_seconds(kind) > KEPT_SECONDS + period_seconds:
                 self._read.pop(kind, None)
             return
         self._read[kind] = (now_seconds, value)  # from the question on: how old an answer was, no driver says

@@ -10,7 +10,7 @@ from typing import Any
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
-from probes.nvml_figures import UNSUPPORTED_SECONDS
+from probes.nvml_figures import KEPT_SECONDS, UNSUPPORTED_SECONDS
 from probes.snapshot import Pool
 
 _MEMORY_V2 = 0x02000028
@@ -75,12 +75,14 @@ class MemoryReader:
         except RefusedError as refused:
             if refused.code in codes.LOST:
                 raise
-            self.memory = None
             if refused.code == codes.NOT_SUPPORTED:
                 # nvml.h of nvmlDeviceGetMemoryInfo: "On SOC-based integrated GPUs" it is not supported (GB10).
-                self._unified_seconds = now_seconds
+                self.memory, self._unified_seconds = None, now_seconds
             elif self._unified_seconds is None:
                 self.code = refused.code
+                # A call that fails once is no news: the figures stay for a while, with their age.
+                if self.memory is not None and now_seconds - self.memory.read_seconds > KEPT_SECONDS:
+                    self.memory = None
             return
         is_unified = memory.total_bytes == 0 or self._is_of_host(memory.total_bytes)
         self._unified_seconds = now_seconds if is_unified else None

@@ -67,10 +67,12 @@ OF_BOARD = frozenset({"temperature", "bus", "addressing", "speed", "bandwidth", 
 KINDS = (
     "name",
     "split",
-    *_LISTS,
+    "compute",
+    "graphics",
     "utilization",
     "temperature",
     "power",
+    "mps",
     "bus",
     "limit",
     "capability",
@@ -118,6 +120,11 @@ class Part:
     def memory_code(self) -> int | None:
         """Why memory could not be read just now."""
         return self._memory.code
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether its memory is known, be it from some seconds ago."""
+        return self._memory.memory is not None
 
     @property
     def is_unified(self) -> bool:

@@ -69,15 +69,17 @@ class Session:
     def sample(self) -> Reading:
         """Raises ProbeLost where the driver was stopped."""
         is_first = not self._cards
-        deadline = self._clock() + _BUDGET_SECONDS
-        if self._clock() >= self._count_seconds:
+        begun_seconds = self._clock()
+        if begun_seconds >= self._count_seconds:
             self._follow_count()
         for card in self._cards:
             card.read_memory()
         self._check_stopped()
-        # Where memory alone took long, it is shown before anything else is asked for the first time.
-        if not is_first or self._clock() < deadline:
-            self._read_others()
+        # Where memory alone took long, it is shown before anything else is asked for the first time, and then all else
+        # has as much time as memory takes.
+        spent_seconds = self._clock() - begun_seconds
+        if not is_first or spent_seconds < _BUDGET_SECONDS:
+            self._read_others(max(_BUDGET_SECONDS, spent_seconds))
         self._restart_if_all_lost()
         return self._reading()
 
@@ -115,22 +117,22 @@ class Session:
         windows = WINDOWS_KINDS if self._access.system == "win32" else ()
         return (*KINDS, *windows, *(SEVERAL_KINDS if len(self._cards) > 1 else ()))
 
-    def _read_others(self) -> None:
-        self._next_step = self._read_some(self._steps, self._next_step)
+    def _read_others(self, budget_seconds: float) -> None:
+        self._next_step = self._read_some(self._steps, self._next_step, budget_seconds)
         if self._access.attention.is_on_details:
-            self._next_detail = self._read_some(self._detail_steps, self._next_detail)
+            self._next_detail = self._read_some(self._detail_steps, self._next_detail, budget_seconds)
             self._has_details = True
         elif self._has_details:
             self._has_details = False
             for card in self._cards:
                 card.forget_details()
 
-    def _read_some(self, steps: list[Callable[[], None]], number: int) -> int:
+    def _read_some(self, steps: list[Callable[[], None]], number: int, budget_seconds: float) -> int:
         """As many steps as the budget allows, at least one that asks the driver, and each at most once.
 
         Returns the number of the step to go on with.
         """
-        deadline = self._clock() + _BUDGET_SECONDS
+        deadline = self._clock() + budget_seconds
         n_calls = self._nvml.n_calls
         for _ in range(len(steps)):
             step = steps[number]

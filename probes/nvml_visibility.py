@@ -86,7 +86,7 @@ def visibility(
         for device in devices
         if device.key not in order_of
     }
-    is_unlike = order != "PCI_BUS_ID" and len({device.model for device in devices}) > 1
+    is_unlike = order != "PCI_BUS_ID" and len({device.model for device in devices if device.model}) > 1
     is_guessed = is_unlike and (
         gpus != _gpus(devices, by_bus=True) or _is_number((variable or "").split(",")[0].strip())
     )
@@ -118,7 +118,7 @@ def _gpus(devices: Sequence[CudaDevice], *, by_bus: bool) -> list[_Gpu]:
         grouped.setdefault(device.parent_key or device.key, []).append(device)
     gpus = [_Gpu(uuid, tuple(parts)) for uuid, parts in grouped.items()]
     gpus.sort(key=lambda gpu: _bus_number(gpu.devices[0].bus_address))
-    if not by_bus:
+    if not by_bus and all(gpu.devices[0].speed for gpu in gpus):  # else some have not been read yet
         gpus.sort(key=lambda gpu: -gpu.devices[0].speed)  # equally fast ones stay in the order of the bus
     return gpus
 

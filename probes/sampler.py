@@ -189,15 +189,18 @@ class Sampler:
     def stop(self, timeout_seconds: float = 0.3) -> bool:
         """Stop, and close the probes on their own threads; whether that was done within the time.
 
-        A driver that hangs is left alone: its probe is closed when the call returns, or never.
+        A driver that hangs is left alone: its probe is closed when the call returns, or never. It is not waited for.
         """
         with self._changed:
             self._is_stopping = True
             for worker in self._workers:
                 worker.stop()
             self._changed.notify_all()
-            threads = [worker.thread for worker in self._workers]
-        return _join([*threads, self._thread], timeout_seconds)
+            now_seconds = self._clock()
+            hung = [worker.thread for worker in self._workers if worker.asked_for_seconds(now_seconds) > _GRACE_SECONDS]
+            threads = [worker.thread for worker in self._workers if worker.thread not in hung]
+        is_done = _join([*threads, self._thread], timeout_seconds)
+        return is_done and not any(thread is not None and thread.is_alive() for thread in hung)
 
     @property
     def interval_seconds(self) -> float:
@@ -290,6 +293,10 @@ class _Worker:
     def is_due(self, now_seconds: float) -> bool:
         """Under the lock. False where the last question is still open, or it is too early to try again."""
         return self.answer.asked_seconds is None and now_seconds >= self._retry_seconds
+
+    def asked_for_seconds(self, now_seconds: float) -> float:
+        """Under the lock: for how long a question has been open; 0 where none is."""
+        return 0.0 if self.answer.asked_seconds is None else now_seconds - self.answer.asked_seconds
 
     def is_here(self) -> bool:
         """Whether there is something to ask, as far as can be told without it; else the answer says why not.

@@ -75,16 +75,36 @@ def test_total_of_zero_is_unified_memory_too(nvml: FakeNvml) -> None:
     assert (reading.pools, reading.devices[0].pool_key) == ((), HOST_POOL)
 
 
-def test_memory_that_fails_once_is_a_fault_and_never_the_host_s(nvml: FakeNvml) -> None:
+def test_memory_that_fails_once_is_shown_with_its_age(nvml: FakeNvml) -> None:
     probe = probe_of(nvml)
     probe.sample()
     nvml.gpus[0].refusals |= {"v1": UNKNOWN, "v2": UNKNOWN}
+    nvml.seconds += 4
+    reading = probe.sample()
+    assert [(pool.free_bytes, pool.late_seconds) for pool in reading.pools] == [(20 * GIB, 4.0)]
+    assert reading.faults == ()
+
+
+def test_memory_that_goes_on_failing_is_a_fault_and_never_the_host_s(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].refusals |= {"v1": UNKNOWN, "v2": UNKNOWN}
+    nvml.seconds += 6
     reading = probe.sample()
     assert (reading.pools, reading.devices[0].pool_key) == ((), "GPU-0")
     assert reading.faults[0].device_key == "GPU-0"
     assert "999" in reading.faults[0].message
     nvml.gpus[0].refusals = {}
     assert probe.sample().pools[0].free_bytes == 20 * GIB
+
+
+def test_a_driver_of_half_a_second_a_call_tells_what_two_gpus_do_within_half_a_minute() -> None:
+    nvml = FakeNvml(2)
+    nvml.call_seconds = 0.5
+    probe = probe_of(nvml)
+    while nvml.seconds < 25.0:
+        devices = probe.sample().devices
+    assert all(None not in (device.utilization_ratio, device.temperature_celsius) for device in devices)
 
 
 def test_unified_memory_stays_so_through_a_failure(nvml: FakeNvml) -> None:

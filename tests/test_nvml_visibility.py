@@ -137,6 +137,11 @@ def test_the_fastest_comes_first_and_that_is_a_guess() -> None:
     assert visibility(UNLIKE, "0", "pci_bus_id").order == (B,)
 
 
+def test_before_all_have_been_read_they_stand_by_the_bus_and_nothing_is_said_to_differ() -> None:
+    found = visibility((gpu(A, "0000:01:00.0", "", 0.0), UNLIKE[1]), None, None)
+    assert (found.order, found.is_guessed) == ((A, B), False)
+
+
 def test_by_the_bus_nothing_is_guessed() -> None:
     found = visibility(UNLIKE[::-1], "0", "PCI_BUS_ID")
     assert (found.order, found.is_guessed) == ((A,), False)

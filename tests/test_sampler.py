@@ -317,7 +317,9 @@ def test_lost_probe_is_closed_and_opened_again(release: Event) -> None:
     wait_for(snapshots, lambda snapshot: snapshot.faults == unloaded)
     release.set()
     wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
-    assert sampler.stop(PATIENCE_SECONDS)
+    probe.was_closed.clear()
+    sampler.stop()
+    assert probe.was_closed.wait(PATIENCE_SECONDS)
     assert (probe.n_opened, probe.n_closed) == (2, 2)
 
 
@@ -339,6 +341,18 @@ def test_stop_returns_promptly_while_a_probe_hangs(release: Event) -> None:
     before = monotonic()
     assert not sampler.stop(timeout_seconds=0.02)
     assert monotonic() - before < 0.25
+
+
+def test_stop_waits_for_no_driver_that_has_hung_for_a_while(release: Event) -> None:
+    now = [0.0]
+    hung = FakeProbe(release)
+    sampler = Sampler([hung.source()], lambda _: None, 0.001, clock=lambda: now[0])
+    sampler.start()
+    assert hung.was_asked.wait(PATIENCE_SECONDS)
+    now[0] = 1.0
+    before = monotonic()
+    assert not sampler.stop(timeout_seconds=PATIENCE_SECONDS)
+    assert monotonic() - before < PATIENCE_SECONDS / 2
 
 
 def test_hung_probe_is_closed_only_when_its_call_has_returned(release: Event) -> None:
@@ -452,7 +466,7 @@ def test_titles_that_change_are_read_anew_after_a_while_and_few_at_a_time() -> N
     first = wait_for(snapshots, lambda snapshot: any(process.name == "new" for process in snapshot.processes))
     assert [process.name for process in first.processes].count("new") == 4
     wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["new"] * 10)
-    assert sampler.stop(PATIENCE_SECONDS)
+    sampler.stop()
 
 
 def test_naming_loses_nothing_that_the_probe_says() -> None:
