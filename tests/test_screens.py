@@ -347,3 +347,17 @@ async def test_the_command_that_starts_the_load_is_copied() -> None:
 
         assert app.clipboard.startswith("llama-server ")
         assert "-c 8192" in app.clipboard
+
+
+async def test_the_history_is_saved_where_the_app_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("h", "plus", "minus", "s")
+        for _ in range(100):
+            await pilot.pause(0.02)
+            if app._notifications:
+                break
+    (saved,) = tmp_path.glob("plimsoll-*.jsonl")
+    assert len(saved.read_text().splitlines()) == 1
+    assert any(str(saved) in said.message for said in app._notifications)

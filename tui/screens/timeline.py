@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tui.aside import Aside
 from tui.humanize import plain
+from tui.messages import AsideDone
 from tui.screens.frame import Frame
 from tui.widgets.chart import chart, column_seconds_of
 from tui.widgets.headline import Headline
@@ -17,9 +21,11 @@ from tui.widgets.rows import rows_of
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
+    from estimator.errors import EstimatorError
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
+_MOST_ZOOM = 6
 _CHART_LINES = 7
 """The least for one pool: a title, five levels and the time."""
 
@@ -29,6 +35,8 @@ class Timeline(Panel):
 
     TITLE = "History"
     first = 0
+    zoom = 0
+    """Steps finer than what shows all there is."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         rows = [row for row in rows_of(view) if row.pool is not None]
@@ -43,7 +51,7 @@ class Timeline(Panel):
         for number, row in enumerate(shown):
             n_lines = height * (number + 1) // n_charts - height * number // n_charts
             lines.append(((f"{row.label} {plain(row.name)}", "strong"),))
-            drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width))
+            drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width, self.zoom))
             lines += drawn + [()] * (n_lines - 1 - len(drawn))
         return lines
 
@@ -52,16 +60,52 @@ class TimelineScreen(Frame):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,left,pageup", "move(-1)", show=False),
         Binding("down,right,pagedown", "move(1)", show=False),
+        Binding("plus,equals_sign", "zoom(1)", show=False),
+        Binding("minus", "zoom(-1)", show=False),
+        Binding("s", "save", "write the history to a file"),
     ]
 
     def compose(self) -> ComposeResult:
-        hints = Hints(("↑ ↓", "other pools"), ("┄", "load line"), ("╌", "with the load"), ("esc", "back"))
+        hints = Hints(
+            ("↑ ↓", "other pools"),
+            ("- +", "time"),
+            ("s", "save"),
+            ("┄", "line"),
+            ("╌", "with the load"),
+            ("esc", "back"),
+        )
         yield from self.hand_down((Headline(id="headline"), Timeline(id="timeline"), hints))
 
     def action_move(self, n_rows: int) -> None:
         timeline = self.query_one(Timeline)
         timeline.first = max(0, timeline.first + n_rows)
         timeline.redraw()
+
+    def action_zoom(self, step: int) -> None:
+        timeline = self.query_one(Timeline)
+        timeline.zoom = max(-_MOST_ZOOM, min(timeline.zoom + step, _MOST_ZOOM))
+        timeline.redraw()
+
+    def action_save(self) -> None:
+        """Write it as a recording into the folder from which the app was started."""
+        snapshot = self.view.snapshot
+        if snapshot is None:
+            return
+        from tui.history_file import write_recording  # noqa: PLC0415
+
+        path = Path(time.strftime("plimsoll-%Y%m%d-%H%M%S.jsonl")).absolute()
+        history = self.view.history
+        work = Aside(lambda: write_recording(history, snapshot, path))  # of 64 devices it takes seconds
+        work.then(lambda found: self.post_message(AsideDone(lambda: self._tell_saved(found, path))))
+
+    def on_aside_done(self, message: AsideDone) -> None:
+        message.take()
+
+    def _tell_saved(self, found: int | EstimatorError, path: Path) -> None:
+        if isinstance(found, Exception):
+            self.notify(f"not saved: {path}: {found}", markup=False, severity="warning")
+        else:
+            self.notify(f"{found} readings saved to {path}; plimsoll --replay plays them", markup=False)
 
 
 def open_screen() -> TimelineScreen:

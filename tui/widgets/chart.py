@@ -20,7 +20,7 @@ _BAD = 2
 """``Level.SPILLS``"""
 _STYLES = ("fits", "tight", "bad", "bad")
 """By level."""
-_COLUMN_SECONDS = (2.0, 5.0, 10.0, 30.0, 60.0)
+_COLUMN_SECONDS = (2.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 
 class HistoryPanel(Panel):
@@ -51,9 +51,19 @@ class HistoryPanel(Panel):
         return chart(view, chosen, width, height, column_seconds_of(view, width))
 
 
-def column_seconds_of(view: View, width: int) -> float:
-    """The finest that shows all there is; columns that are too fine move on, and are written anew, too often."""
+def column_seconds_of(view: View, width: int, zoom: int = 0) -> float:
+    """The finest that shows all there is; columns that are too fine move on, and are written anew, too often.
+
+    Args:
+        view: what is shown.
+        width: of the chart with its axis.
+        zoom: so many steps finer, or coarser where it is negative.
+    """
     steps = [seconds for seconds in _COLUMN_SECONDS if seconds >= 2 * view.interval_seconds]
+    if steps and zoom:
+        now = column_seconds_of(view, width)
+        place = steps.index(now) if now in steps else len(steps) - 1
+        return steps[max(0, min(len(steps) - 1, place - zoom))]
     span = view.history.span_seconds()
     enough = (seconds for seconds in steps if seconds * (width - _AXIS_WIDTH) >= span)
     return next(enough, steps[-1] if steps else 2 * view.interval_seconds)
