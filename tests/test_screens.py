@@ -202,7 +202,7 @@ async def test_models_in_the_picker_are_judged_for_this_machine() -> None:
                 break
 
         assert "fails" in text_of(app) or "spills" in text_of(app)
-        assert "fits" not in text_of(app)
+        assert "● fits" not in text_of(app)
 
 
 @pytest.mark.parametrize("name", ENGINES)

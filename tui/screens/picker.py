@@ -1,19 +1,26 @@
-"""Choose a model: by a name of the catalogue, with the verdict for this machine beside it, or by the path of a file."""
+"""Choose a model: all that are known by name and all that lie here, with the verdict for this machine beside each."""
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
+
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
+from estimator.local_models import local_models
 from estimator.reader import read_model
-from estimator.readers.catalogue import Entry, entries, read, search
+from estimator.readers.catalogue import entries, read, search
 from estimator.survey import Surveyed, survey
 from tui.aside import Aside
-from tui.humanize import UNKNOWN, parameters, plain, short_count, size
+from tui.browse import Choice, Facts, Item, chosen, items, stepped
+from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
 from tui.messages import AsideDone, PlanChanged
+from tui.pace import pacing_of
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan
 from tui.screens.browser import Browser
 from tui.stored import near_size_for
@@ -21,127 +28,179 @@ from tui.widgets.line import fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from estimator.ledger import Place
     from estimator.model import Model
-    from estimator.verdict import Level
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
 _NOTICEABLE_BYTES = 256 << 20
+_BATCH_SECONDS = 0.1
+"""Of judging on the thread aside, before what was found is shown."""
+_REST_RATIO = 1.0
+"""Of rest after each: the screen answers keys in between."""
 
 
 class Picker(Browser):
     TITLE_TEXT = "Models"
-    HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "pick"), ("esc", "back"))
+    HINTS: ClassVar = (
+        ("esc", "back"),
+        ("enter", "pick"),
+        ("F2", "sort"),
+        ("F3", "fits"),
+        ("F4", "kind"),
+        ("F5", "licence"),
+        ("F6", "on disk"),
+        ("F7", "context"),
+    )
     PROMPT = "type a name, or the path of a model"
     IS_TYPED_AT_ONCE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f2", "step('sort')", "sort by the next column", priority=True),
+        Binding("f3", "step('is_fitting_only')", "only what fits now", priority=True),
+        Binding("f4", "step('kind')", "the next kind", priority=True),
+        Binding("f5", "step('licence')", "the next licence", priority=True),
+        Binding("f6", "step('is_here_only')", "only what is on disk", priority=True),
+        Binding("f7", "step('least_context_tokens')", "only with a longer context", priority=True),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
-        self._shown: list[Entry | str] = []
-        self._judged: dict[str, tuple[int, Level] | None] = {}
-        """By checkpoint: bytes of the weights, and the verdict; None where it can't be judged."""
+        self._items: tuple[Item, ...] = items(entries(), ())
+        self._choice = Choice()
+        self._shown: list[Item | str] = []
+        self._facts: dict[str, Facts] = {}
         self._places: Sequence[Place] = ()
+        self._n_changes = 0
+        """How often the memory has moved: what was judged before counts no more."""
         self._is_judging = False
         self._error = ""
         self._path_being_read: str | None = None
 
+    def on_mount(self) -> None:
+        super().on_mount()
+        work = Aside(lambda: local_models(os.environ))
+        work.then(lambda found: self.post_message(AsideDone(lambda: self._take_local(found))))
+
     def watch_view(self, view: View) -> None:
         if _have_moved(self._places, view.places):
             self._places = view.places
-            self._judged.clear()
+            self._n_changes += 1
+            self._facts = {
+                key: replace(known, level=None, tokens_per_second=None) for key, known in self._facts.items()
+            }
         super().watch_view(view)
 
     def fill(self) -> None:
         text = self.text
         self._places = self._places or self.view.places
-        known = search(text) if text else entries()
-        newest = sorted(known, key=lambda entry: entry.released, reverse=True)
-        found: list[Entry | str] = [*sorted(newest, key=lambda entry: _distance(entry.name, text))]
+        found: list[Item | str] = []
         if _is_path(text):
             found = [text]
-        elif text and (not found or not {":", "/"}.isdisjoint(text)):
-            found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
-        self._shown = found
-        if self._error:
-            self.listing.entitle(subtitle=self._error)
         else:
-            self.listing.entitle(subtitle=f"reading {self._path_being_read} …" if self._path_being_read else "")
-        name_width = max(16, min(40, self.size.width - 54))
-        head = f"{'model':<{name_width}} {'params':>7} {'quant':<8} {'size':>9}  {'context':>7}  verdict here now"
-        empty = (("no model of that name is known here; a file or a directory can be given by its path", "dim"),)
-        self.listing.show([self._row(item, name_width) for item in found], head=((head, "dim"),), empty=empty)
+            found += chosen(self._items, self._facts, self._choice, text, _matches)
+            if text and (not found or not {":", "/"}.isdisjoint(text)):
+                found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
+        self._shown = found
+        reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
+        self.listing.entitle(subtitle=self._error or reading or f"{len(found)} of {len(self._items)}")
+        self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
+        has_rates = self.size.width >= 88
+        name_width = max(16, min(40, self.size.width - 61 - 8 * has_rates))
+        head = f"  {'model':<{name_width - 2}} {'params':>7} {'quant':<8} {'size':>9}  {'context':>7} "
+        head += f"{'tok/s':>7}  verdict here now" if has_rates else " verdict here now"
+        self.listing.show(
+            [self._row(item, name_width, has_rates=has_rates) for item in found],
+            head=((head, "dim"),),
+            empty=((self._nothing(), "dim"),),
+        )
         self._start_judging()
 
-    def _start_judging(self) -> None:
-        if self._is_judging or not self.view.places:
-            return
-        self._is_judging = True
-        if not self._judged and _is_usual(self.view.plan):
-            tokens, kv_type, places = DEFAULT_CONTEXT_TOKENS, "f16", tuple(self.view.places)
-            if self.view.plan is not None:
-                tokens, kv_type = self.view.plan.workload.context_tokens, self.view.plan.workload.kv_type
-            work = Aside(lambda: survey(places, tokens, kv_type=kv_type))
-            work.then(lambda found: self.post_message(AsideDone(lambda: self._take_survey(found))))
-        else:
-            self.call_after_refresh(self._judge_one)
+    def _nothing(self) -> str:
+        if self._choice.is_fitting_only and self._is_judging:
+            return "looking for what fits …"
+        if self._choice.said():
+            return f"none: {self._choice.said()}; the same keys lead back"
+        return "no model of that name is known here; a file or a directory can be given by its path"
 
-    def _take_survey(self, found: tuple[Surveyed, ...] | EstimatorError) -> None:
-        """All at once; what could not be sketched is judged one by one."""
-        if not isinstance(found, EstimatorError):
-            self._judged |= {one.checkpoint: (one.file_bytes, one.level) for one in found}
+    def action_step(self, name: str) -> None:
+        """Sort or filter otherwise."""
+        self._choice = stepped(self._choice, name)
+        self.listing.cursor = 0
         self.fill()
-        self.call_after_refresh(self._judge_one)
 
-    def _row(self, item: Entry | str, name_width: int) -> Line:
+    def _row(self, item: Item | str, name_width: int, *, has_rates: bool) -> Line:
         if isinstance(item, str):
             what = "read the file " if _is_path(item) else "look on this machine for "
             return ((what, "text"), (plain(item, 300), "strong"))
-        judged = self._judged.get(item.checkpoint)
+        known, entry = self._facts.get(item.key, Facts()), item.entry
         verdict: Line = (("…", "dim"),)
-        n_bytes: int | None = None
-        if judged is not None:
-            n_bytes, level = judged
-            verdict = ((f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),)
-        elif item.checkpoint in self._judged:
-            verdict = (("not judged", "dim"),)
+        if known.level is not None:
+            verdict = ((f"{GLYPHS[known.level]} {LEVEL_WORDS[known.level]}", CELL_STYLES[known.level]),)
+        elif known.reason:
+            verdict = ((plain(known.reason, 60), "dim"),)
+        n_parameters = entry.n_parameters if entry is not None else known.n_parameters
+        tokens = entry.native_context_tokens if entry is not None else known.context_tokens
+        speed = UNKNOWN if known.tokens_per_second is None else rate(known.tokens_per_second)
         return (
-            (fit_text(plain(item.name), name_width) + " ", "strong"),
-            (right_text(parameters(item.n_parameters), 7) + " ", "text"),
-            (fit_text(item.default_quant, 8) + " ", "dim"),
-            (right_text(size(n_bytes) if n_bytes is not None else "", 9), "text"),
-            (f"  {right_text(_context(item), 7)}  ", "dim"),
+            ("▪ " if item.is_here else "  ", "fits"),
+            (fit_text(plain(item.name), name_width - 2) + " ", "strong"),
+            (right_text(parameters(n_parameters) if n_parameters else "", 7) + " ", "text"),
+            (fit_text(known.quant or (entry.default_quant if entry is not None else ""), 8) + " ", "dim"),
+            (right_text(size(known.file_bytes) if known.file_bytes is not None else "", 9), "text"),
+            (f"  {right_text(short_count(tokens) if tokens else UNKNOWN, 7)} ", "dim"),
+            *(((f"{right_text(speed, 7)} ", "text"),) if has_rates else ()),
+            (" ", "text"),
             *verdict,
         )
 
-    def _judge_one(self) -> None:
-        """One model at a time, of those in sight, so that keys are answered in between."""
-        if not self.is_attached:
+    # Judging, on a thread aside: at first all at once by sketches, then one by one in full
+
+    def _start_judging(self) -> None:
+        if self._is_judging or not self.view.places or not self.is_attached:
             return
-        wanted = next((item for item in self._in_sight() if item.checkpoint not in self._judged), None)
-        if wanted is None or not self.view.places:
-            self._is_judging = False
+        wanted = self._unjudged()
+        if not wanted:
             return
-        self._judged[wanted.checkpoint] = self._verdict_on(wanted)
+        self._is_judging = True
+        places, n_changes = tuple(self.view.places), self._n_changes
+        if not any(known.level is not None for known in self._facts.values()) and _is_usual(self.view.plan):
+            workload = self.view.plan.workload if self.view.plan is not None else None
+            tokens = workload.context_tokens if workload is not None else DEFAULT_CONTEXT_TOKENS
+            kv_type = workload.kv_type if workload is not None else "f16"
+            self._judge_aside(lambda: _surveyed_facts(survey(places, tokens, kv_type=kv_type)), n_changes)
+        else:
+            plan_for, facts = self._plan_for, dict(self._facts)
+            self._judge_aside(lambda: _judged(wanted, places, plan_for, facts), n_changes)
+
+    def _unjudged(self) -> list[Item]:
+        """What is in sight first; then all others, for sorting and filtering by what is found."""
+        in_sight = [self._shown[number] for number in self.listing.in_sight if number < len(self._shown)]
+        ordered = {item.key: item for item in (*in_sight, *self._shown) if isinstance(item, Item)}
+        if self._choice.sort == "speed" or self._choice.is_fitting_only:
+            ordered |= {item.key: item for item in self._items if item.key not in ordered}
+        return [item for item in ordered.values() if not _is_known(self._facts.get(item.key))]
+
+    def _judge_aside(self, work: Callable[[], dict[str, Facts]], n_changes: int) -> None:
+        judging = Aside(work)
+        judging.then(lambda found: self.post_message(AsideDone(lambda: self._take_facts(found, n_changes))))
+
+    def _take_facts(self, found: dict[str, Facts] | EstimatorError, n_changes: int) -> None:
+        self._is_judging = False
+        if isinstance(found, EstimatorError) or not found:
+            return
+        if n_changes == self._n_changes:
+            self._facts |= found
         self.fill()
-        self.call_later(self._judge_one)
+
+    def _take_local(self, found: list[str] | EstimatorError) -> None:
+        if not isinstance(found, EstimatorError):
+            self._items = items(entries(), found)
+            self.fill()
 
     def describe(self, index: int) -> None:  # noqa: ARG002  # whichever it is, others may have come into sight
         self._start_judging()
-
-    def _in_sight(self) -> list[Entry]:
-        shown = [self._shown[n] for n in self.listing.in_sight if n < len(self._shown)]
-        return [item for item in shown if isinstance(item, Entry)]
-
-    def _verdict_on(self, entry: Entry) -> tuple[int, Level] | None:
-        try:
-            plan = self._plan_for(read(entry.checkpoint))
-            made = assess(replace(plan, devices=None), self.view.places, is_quick=True)
-        except EstimatorError:
-            return None
-        return made.estimate.n_bytes(kind=Kind.WEIGHTS), made.verdict.level
 
     def _plan_for(self, model: Model) -> Plan:
         """As the last plan was, as far as this model can."""
@@ -159,7 +218,7 @@ class Picker(Browser):
     def choose(self, index: int) -> None:
         item = self._shown[index]
         self._error = ""
-        source = item if isinstance(item, str) else item.checkpoint
+        source = item if isinstance(item, str) else item.key
         self._path_being_read = plain(source, 80)
         reading = Aside(
             lambda: read_model(str(Path(item).expanduser()) if isinstance(item, str) and _is_path(item) else source)
@@ -180,14 +239,49 @@ class Picker(Browser):
         self.dismiss()
 
 
-def _distance(name: str, text: str) -> int:
-    """What was typed, a name that begins with it, one that holds it, any other that is found; spaces don't count."""
-    name, text = ("".join(c for c in one.casefold() if c.isalnum() or c == ".") for one in (name, text))
-    return 0 if name == text else 1 if name.startswith(text) else 2 if text in name else 3
+def _matches(text: str) -> set[str]:
+    return {entry.checkpoint for entry in search(text)}
 
 
-def _context(entry: Entry) -> str:
-    return short_count(entry.native_context_tokens) if entry.native_context_tokens else UNKNOWN
+def _is_known(known: Facts | None) -> bool:
+    """In full: with its speed, or the reason why there is none."""
+    return known is not None and (bool(known.reason) or (known.level is not None and bool(known.quant)))
+
+
+def _surveyed_facts(found: Sequence[Surveyed]) -> dict[str, Facts]:
+    """All at once; the rest of what is shown of them comes one by one."""
+    return {one.checkpoint: Facts(file_bytes=one.file_bytes, level=one.level) for one in found}
+
+
+def _judged(
+    wanted: Sequence[Item], places: Sequence[Place], plan_for: Callable[[Model], Plan], facts: dict[str, Facts]
+) -> dict[str, Facts]:
+    """As many as the time allows, at least one."""
+    found: dict[str, Facts] = {}
+    began = time.perf_counter()
+    for item in wanted:
+        found[item.key] = _facts_of(item, places, plan_for, facts.get(item.key, Facts()))
+        if time.perf_counter() - began > _BATCH_SECONDS:
+            break
+    time.sleep(_REST_RATIO * (time.perf_counter() - began))
+    return found
+
+
+def _facts_of(item: Item, places: Sequence[Place], plan_for: Callable[[Model], Plan], before: Facts) -> Facts:
+    try:
+        model = read(item.key) if item.entry is not None else read_model(item.key)
+        made = assess(replace(plan_for(model), devices=None), places, is_quick=True, may_ask_again=False)
+    except (EstimatorError, OSError) as error:
+        return replace(before, reason=str(error) or "not judged")
+    pacing = pacing_of(made)
+    return Facts(
+        file_bytes=made.estimate.n_bytes(kind=Kind.WEIGHTS) if before.file_bytes is None else before.file_bytes,
+        level=made.verdict.level if before.level is None else before.level,
+        quant=made.plan.model.quant,
+        n_parameters=model.n_parameters,
+        context_tokens=model.native_context_tokens,
+        tokens_per_second=None if pacing is None else pacing.speed.tokens_per_second,
+    )
 
 
 def _is_usual(plan: Plan | None) -> bool:

@@ -1,0 +1,153 @@
+"""The list of models, filtered and sorted; and what of it lies on this machine."""
+
+from pathlib import Path
+
+import pytest
+from scenes import desktop
+from test_app import app_on, text_of
+from textual.pilot import Pilot
+
+from estimator.local_models import local_models
+from estimator.readers.catalogue import entries
+from tui.app import PlimsollApp
+from tui.browse import Choice, Facts, Item, chosen, items, stepped
+
+ALL = items(entries(), ("llama3.1:8b", "someone/odd-model", "/models/mine-Q4_K_M.gguf"))
+GIB = 1 << 30
+
+
+def names(choice: Choice, facts: dict[str, Facts] | None = None, text: str = "") -> list[str]:
+    return [item.name for item in chosen(ALL, facts or {}, choice, text, lambda _: set())]
+
+
+def key_of(name: str) -> str:
+    return next(item.key for item in ALL if item.name == name)
+
+
+def test_what_lies_here_is_listed_and_marked_where_the_catalogue_knows_it() -> None:
+    here = [item.name for item in ALL if item.is_here]
+
+    assert "Llama 3.1 8B" in here
+    assert here[-3:] == ["llama3.1:8b", "someone/odd-model", "mine-Q4_K_M.gguf"]
+    assert names(Choice(is_here_only=True)) == sorted(here, key=here.index) or set(
+        names(Choice(is_here_only=True))
+    ) == set(here)
+
+
+def test_kinds_and_licences_are_told_apart() -> None:
+    for choice, holds in (
+        (Choice(kind="code"), lambda item: item.entry.kind == "code"),
+        (Choice(licence="mit"), lambda item: item.entry.licence == "mit"),
+        (Choice(licence="open"), lambda item: item.entry.licence in ("mit", "apache-2.0")),
+        (Choice(licence="other"), lambda item: item.entry.licence not in ("mit", "apache-2.0")),
+        (Choice(least_context_tokens=131072), lambda item: item.entry.native_context_tokens >= 131072),
+    ):
+        wanted = {item.name for item in ALL if item.entry is not None and holds(item)}
+        assert set(names(choice)) == wanted
+        assert wanted
+
+
+def test_only_what_fits_now_is_left() -> None:
+    facts = {key_of("Llama 3.1 8B"): Facts(level=0), key_of("Qwen3 14B"): Facts(level=1)}
+    facts[key_of("Llama 3.3 70B")] = Facts(level=2)
+
+    assert sorted(names(Choice(is_fitting_only=True), facts)) == ["Llama 3.1 8B", "Qwen3 14B"]
+
+
+def test_the_largest_that_fits_comes_first_by_fit_and_what_does_not_fit_last() -> None:
+    facts = {
+        key_of("Llama 3.1 8B"): Facts(level=0, file_bytes=5 * GIB),
+        key_of("Qwen3 14B"): Facts(level=0, file_bytes=9 * GIB),
+        key_of("Llama 3.3 70B"): Facts(level=2, file_bytes=40 * GIB),
+    }
+
+    assert names(Choice(sort="fit"), facts)[:3] == ["Qwen3 14B", "Llama 3.1 8B", "Llama 3.3 70B"]
+
+
+def test_the_fastest_comes_first_by_speed_and_what_is_not_known_last() -> None:
+    facts = {
+        key_of("Llama 3.1 8B"): Facts(tokens_per_second=120.0),
+        key_of("Qwen3 30B-A3B"): Facts(tokens_per_second=180.0),
+    }
+
+    assert names(Choice(sort="speed"), facts)[:2] == ["Qwen3 30B-A3B", "Llama 3.1 8B"]
+
+
+def test_the_newest_comes_first_by_release() -> None:
+    released = {item.name: item.entry.released for item in ALL if item.entry is not None}
+    listed = [released[name] for name in names(Choice(sort="release")) if name in released]
+
+    assert listed == sorted(listed, reverse=True)
+
+
+def test_a_file_that_only_lies_here_is_found_by_part_of_its_name() -> None:
+    assert names(Choice(), text="mine-q4") == ["mine-Q4_K_M.gguf"]
+
+
+def test_each_filter_goes_round() -> None:
+    choice = Choice()
+    for name in ("sort", "is_fitting_only", "kind", "licence", "is_here_only", "least_context_tokens"):
+        seen = {choice}
+        following = stepped(choice, name)
+        while following not in seen:
+            seen.add(following)
+            following = stepped(following, name)
+        assert following == choice
+
+
+def test_what_is_set_is_said() -> None:
+    choice = Choice(sort="fit", is_fitting_only=True, kind="code", least_context_tokens=131072)
+
+    assert choice.said() == "by fit · fits now · code · context from 128k"
+
+
+def test_the_stores_of_this_machine_are_looked_through(tmp_path: Path) -> None:
+    hub = tmp_path / "hf" / "hub" / "models--owner--thing" / "snapshots" / "abc"
+    hub.mkdir(parents=True)
+    cache = tmp_path / "llama"
+    cache.mkdir()
+    for name in ("a-Q4_K_M.gguf", "b-00001-of-00002.gguf", "b-00002-of-00002.gguf", "a.json"):
+        (cache / name).touch()
+
+    found = local_models({"HF_HOME": str(tmp_path / "hf"), "LLAMA_CACHE": str(cache), "OLLAMA_MODELS": "/nonexistent"})
+
+    assert found[0] == "owner/thing"
+    assert [Path(name).name for name in found[1:] if name.startswith(str(cache))] == [
+        "a-Q4_K_M.gguf",
+        "b-00001-of-00002.gguf",
+    ]
+
+
+async def until(app: PlimsollApp, pilot: Pilot[None], text: str) -> str:
+    shown = ""
+    for _ in range(400):
+        shown = text_of(app)
+        if text in shown:
+            return shown
+        await pilot.pause(0.02)
+    raise AssertionError(f"{text!r} is not on the screen:\n{shown}")
+
+
+async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m", "f3", "f2", "f2", "f2", "f2", "f2")
+        shown = await until(app, pilot, "by name · fits now")
+        shown = await until(app, pilot, "● fits")
+        assert "◆ spills" not in shown
+
+        await pilot.press("f3")
+        await until(app, pilot, "◆ spills")
+
+
+@pytest.mark.parametrize("item", [Item(key="a", name="\x1b[31m[bold]evil\x07"), Item(key="b", name="\u202eevil")])
+async def test_names_from_disk_are_plain_text(item: Item) -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m")
+        app.screen._items = (item,)  # type: ignore[attr-defined]
+        app.screen.fill()  # type: ignore[attr-defined]
+        await pilot.pause()
+        shown = text_of(app)
+        assert "evil" in shown
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown)

@@ -1,0 +1,186 @@
+"""Models to choose from: those known by name and those found here, as filtered and sorted as a person wants them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from estimator.readers.catalogue import Entry
+
+SORTS = ("match", "fit", "size", "speed", "release", "name")
+KINDS = (None, "text", "code", "reasoning", "vision", "embedding", "audio", "image", "video")
+LICENCES = (None, "apache-2.0", "mit", "open", "other")
+"""``open``: either of the first two."""
+CONTEXTS = (0, 32768, 131072, 262144, 1048576)
+"""The least that a model must have."""
+_OPEN = ("apache-2.0", "mit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One model."""
+
+    key: str
+    """What ``read_model`` takes."""
+    name: str
+    entry: Entry | None = None
+    """What the catalogue knows of it; None of a file that was only found here."""
+    is_here: bool = False
+    """On this machine's disk."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What became of one model on this machine now; None where it is not known yet, or never."""
+
+    file_bytes: int | None = None
+    level: int | None = None
+    quant: str = ""
+    n_parameters: int | None = None
+    context_tokens: int | None = None
+    tokens_per_second: float | None = None
+    reason: str = ""
+    """Why it can't be judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """How the list is filtered and sorted."""
+
+    sort: str = SORTS[0]
+    is_fitting_only: bool = False
+    is_here_only: bool = False
+    kind: str | None = None
+    licence: str | None = None
+    least_context_tokens: int = 0
+
+    def said(self) -> str:
+        """In words; nothing where nothing is set."""
+        parts = [
+            "" if self.sort == SORTS[0] else f"by {self.sort}",
+            "fits now" if self.is_fitting_only else "",
+            "on disk" if self.is_here_only else "",
+            self.kind or "",
+            f"licence {self.licence}" if self.licence else "",
+            f"context from {self.least_context_tokens >> 10}k" if self.least_context_tokens else "",
+        ]
+        return " · ".join(part for part in parts if part)
+
+
+def stepped(choice: Choice, name: str) -> Choice:
+    """The choice with one of its fields a step on."""
+    steps: dict[str, tuple[object, ...]] = {
+        "sort": SORTS,
+        "is_fitting_only": (False, True),
+        "is_here_only": (False, True),
+        "kind": KINDS,
+        "licence": LICENCES,
+        "least_context_tokens": CONTEXTS,
+    }
+    values = steps[name]
+    following = values[(values.index(getattr(choice, name)) + 1) % len(values)]
+    return replace(choice, **{name: following})  # type: ignore[arg-type]  # a value of the field's own steps
+
+
+def items(known: Iterable[Entry], local: Iterable[str]) -> tuple[Item, ...]:
+    """Of the catalogue and of this machine, each once: a file that the catalogue knows by name is marked there, too."""
+    here = tuple(local)
+    folded = {_folded(name) for name in here} | {_folded(name.partition(":")[0]) for name in here if "/" in name}
+    found = [
+        Item(
+            key=entry.checkpoint,
+            name=entry.name,
+            entry=entry,
+            is_here=bool(folded & {_folded(name) for name in (entry.checkpoint, entry.ollama_name or "") if name}),
+        )
+        for entry in known
+    ]
+    return (*found, *(Item(key=name, name=_short(name), is_here=True) for name in here))
+
+
+def chosen(
+    all_items: Iterable[Item],
+    facts: Mapping[str, Facts],
+    choice: Choice,
+    text: str,
+    matches: Callable[[str], set[str]],
+) -> list[Item]:
+    """Those that are wanted, in order.
+
+    Args:
+        all_items: of ``items``.
+        facts: by the key of the item.
+        choice: filters and order.
+        text: what was typed.
+        matches: keys of the catalogue's models that a text means.
+    """
+    keys = matches(text) if text else None
+    found = [item for item in all_items if _is_meant(item, text, keys) and _is_wanted(item, facts, choice)]
+    return sorted(found, key=lambda item: _order(item, facts.get(item.key, _NOTHING), choice.sort, text))
+
+
+_NOTHING = Facts()
+
+
+def _is_meant(item: Item, text: str, keys: set[str] | None) -> bool:
+    if keys is None:
+        return True
+    return item.key in keys or (item.entry is None and _folded(text) in _folded(item.key))
+
+
+def _is_wanted(item: Item, facts: Mapping[str, Facts], choice: Choice) -> bool:
+    known, entry = facts.get(item.key, _NOTHING), item.entry
+    if choice.is_here_only and not item.is_here:
+        return False
+    if choice.is_fitting_only and (known.level is None or known.level > 1):
+        return False
+    if choice.kind and (entry is None or entry.kind != choice.kind):
+        return False
+    if choice.licence and (entry is None or not _has_licence(entry.licence, choice.licence)):
+        return False
+    tokens = entry.native_context_tokens if entry is not None else known.context_tokens or 0
+    return tokens >= choice.least_context_tokens
+
+
+def _has_licence(licence: str, wanted: str) -> bool:
+    if wanted == "open":
+        return licence in _OPEN
+    return licence not in _OPEN if wanted == "other" else licence == wanted
+
+
+def _order(item: Item, known: Facts, sort: str, text: str) -> tuple[object, ...]:
+    released = _newest_first(item.entry.released if item.entry is not None else "")
+    if sort == "fit":  # the largest that fits before the smaller ones, and what does not fit after all of them
+        level = 9 if known.level is None else known.level
+        return level, -(known.file_bytes or 0), released
+    if sort == "size":
+        return known.file_bytes is None, known.file_bytes or 0, released
+    if sort == "speed":
+        return known.tokens_per_second is None, -(known.tokens_per_second or 0), released
+    if sort == "release":
+        return released, item.name
+    if sort == "name":
+        return (item.name.casefold(),)
+    return _distance(item.name, text), released
+
+
+def _newest_first(released: str) -> tuple[int, ...]:
+    return tuple(-ord(char) for char in released) or (0,)
+
+
+def _distance(name: str, text: str) -> int:
+    """What was typed, a name that begins with it, one that holds it, any other that is found; spaces don't count."""
+    name, text = (_folded(one) for one in (name, text))
+    return 0 if name == text else 1 if name.startswith(text) else 2 if text in name else 3
+
+
+def _folded(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum() or char == ".")
+
+
+def _short(name: str) -> str:
+    return Path(name).name if name.endswith(".gguf") else name
