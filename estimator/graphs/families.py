@@ -263,6 +263,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         ),
         "openelm": Family(build=Transformer(adds_input_first=True).build),
         "deepseek4": Family(build=_deferred("compressed", "build"), has_layer_leaves=True),
+        "minimax-01": Family(build=_deferred("lightning", "build")),
         "minimax-m3": Family(build=_deferred("block_sparse", "build"), has_layer_inputs=True),
         "smallthinker": Family(build=_deferred("early_router", "build"), variant=_three_of_four_first),
         "grok": Family(build=_deferred("grok", "build")),
