@@ -124,3 +124,19 @@ def test_advice_of_another_level_is_not_shown_and_is_made_anew() -> None:
 
     assert desk.view().advice is None
     assert desk.study_due(100.0) is not None
+
+
+def test_a_hidden_device_is_judged_only_once_it_is_chosen() -> None:
+    taken = desktop()
+    hidden = replace(taken, devices=tuple(replace(one, hidden_by="CUDA_VISIBLE_DEVICES") for one in taken.devices))
+    desk = Desk(default_plan(model()), to_local=time.gmtime)
+    desk.take(hidden)
+    assessment = desk.view().assessment
+    assert assessment is not None
+    assert assessment.device_names == ()
+
+    desk.choose(replace(default_plan(model()), devices=("GPU 0",)))
+
+    assessment = desk.view().assessment
+    assert assessment is not None
+    assert assessment.device_names == ("GPU 0",)

@@ -206,7 +206,8 @@ def _detail_hints(label: str, details: Details) -> Iterator[str]:
             "loaded: results may be wrong; reset it, and have it replaced if they come back"
         )
     if details.n_retired_pages:
-        yield f"{label} has taken {details.n_retired_pages} pages or rows of its memory out of use for errors"
+        pages = "1 page or row" if details.n_retired_pages == 1 else f"{details.n_retired_pages} pages or rows"
+        yield f"{label} has taken {pages} of its memory out of use for errors"
     lanes, most_lanes = details.n_pcie_lanes, details.most_n_pcie_lanes
     if lanes is not None and most_lanes is not None and 0 < lanes < most_lanes:
         yield f"{label} has {lanes} of its {most_lanes} PCIe lanes: loading, and layers in RAM, are slower"

@@ -78,9 +78,14 @@ class Desk:
     def take(self, snapshot: Snapshot) -> None:
         """Another snapshot has come."""
         self._snapshot = snapshot
-        self._places = places_of(snapshot)
+        self._places = places_of(snapshot, named=self._named)
         self.silent_seconds = None
         self.history.append(snapshot)
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        """Devices that were chosen, which may be hidden ones."""
+        return (self.plan.devices or ()) if self.plan is not None else ()
 
     def choose(self, plan: Plan | None, *, is_model_new: bool = False) -> None:
         """Another plan; quants of one model are always derived from what was read."""
@@ -89,6 +94,8 @@ class Desk:
         elif plan is not None and self.model is not None and plan.model.quant == self.model.quant:
             plan = replace(plan, model=self.model)
         self.plan, self.trouble = plan, ""
+        if self._named and self._snapshot is not None:
+            self._places = places_of(self._snapshot, named=self._named)
         if is_model_new or plan is None:
             self._study = None
 

@@ -43,7 +43,7 @@ class Explain(Browser):
                 self._about.append(_margin_text(margin))
             if made.verdict.reason:
                 rows.append((("  ", "text"), (plain(made.verdict.reason, 300), "text")))
-                self._about.append((made.verdict.reason, "what would happen, by engine and system"))
+                self._about.append((made.verdict.reason, made.verdict.source or "what the engine would do"))
             for answer in made.estimate.answers:
                 rows.append(((f"  {answer.label}: ", "dim"), (answer_text(answer), "strong")))
                 self._about.append((f"{answer.label}: {answer_text(answer)}", answer.source))
