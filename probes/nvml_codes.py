@@ -26,8 +26,10 @@ LOST = frozenset({UNINITIALIZED, GPU_IS_LOST, RESET_REQUIRED, GPU_NOT_FOUND})
 MISSING = frozenset({NOT_SUPPORTED, FUNCTION_NOT_FOUND, ARGUMENT_VERSION_MISMATCH, DEPRECATED})
 
 START = {
+    UNINITIALIZED: "the NVIDIA driver was stopped while it was being read; it is read again as soon as it is back",
     NO_PERMISSION: "this user may not speak to the NVIDIA driver: allow it to read and write /dev/nvidia* "
     "(often by joining group video or render)",
+    TIMEOUT: "the NVIDIA driver waited for its devices in vain; if it stays so, look for Xid in `dmesg`",
     DRIVER_NOT_LOADED: "the NVIDIA driver is installed but not loaded: try `sudo modprobe nvidia`, or restart the "
     "machine; a container must be started with its GPUs (`--gpus all`)",
     LIBRARY_NOT_FOUND: "the NVIDIA driver's library cannot be loaded: install the driver again",

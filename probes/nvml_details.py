@@ -76,6 +76,7 @@ class DetailsReader:
         self._figures = Figures(clock)
         self._counted: dict[int, _Counted] = {}
         """Field -> its counter when it was read last."""
+        self._measures_traffic = False
 
     def read(self, handle: Any, kind: str, *, is_unified: bool) -> None:
         """One kind. Raises RefusedError where the GPU is lost."""
@@ -86,7 +87,7 @@ class DetailsReader:
             "throttle": (self._ask_reasons, _LIVE_SECONDS),
             "memory use": (self._ask_memory_use, _LIVE_SECONDS),
             "pcie": (self._ask_link, _SLOW_SECONDS),
-            "traffic": (self._ask_traffic, _LIVE_SECONDS),
+            "traffic": (self._ask_traffic, _SLOW_SECONDS if self._measures_traffic else _LIVE_SECONDS),
             "heat": (self._ask_heat, _LIVE_SECONDS),
             "counters": (self._ask_counters, _RARE_SECONDS),
             "links": (self._ask_links, _RARE_SECONDS),
@@ -150,12 +151,18 @@ class DetailsReader:
 
     def _ask_traffic(self, handle: Any) -> dict[str, Any]:
         """By the driver's counters; where it has none, by measuring, which takes 40 ms."""
-        fields = self._fields(handle, (_PCIE_SENT, _PCIE_RECEIVED))
+        try:
+            fields = self._fields(handle, (_PCIE_SENT, _PCIE_RECEIVED))
+        except RefusedError as refused:
+            if refused.code not in codes.MISSING:
+                raise
+            fields = {}
         if _PCIE_SENT in fields and _PCIE_RECEIVED in fields:
             return {
                 "pcie_sent_bytes_per_second": self._rate(_PCIE_SENT, fields, 1),
                 "pcie_received_bytes_per_second": self._rate(_PCIE_RECEIVED, fields, 1),
             }
+        self._measures_traffic = True
         sent = self._nvml.call("nvmlDeviceGetPcieThroughput", handle, _SENT)
         received = self._nvml.call("nvmlDeviceGetPcieThroughput", handle, _RECEIVED)
         return {"pcie_sent_bytes_per_second": sent * 1024.0, "pcie_received_bytes_per_second": received * 1024.0}

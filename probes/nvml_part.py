@@ -59,6 +59,8 @@ _CHANGED_SECONDS = 0.9
 _CHANGED_BYTES = 32 << 20
 """Less than a CUDA context takes (ASSUMED: some 100 MiB)."""
 _HEAT_SECONDS = 0.9
+_LIMIT_SECONDS = 30.0
+"""An administrator changes the power limit by hand (`nvidia-smi -pl`)."""
 _LIVE = (*_LISTS, "utilization", "temperature", "power")
 """Kinds that change all the time: the oldest of them says how late a device's figures are."""
 
@@ -175,7 +177,11 @@ class Part:
             if self._figures.value("compute") or self._figures.value("graphics"):
                 self._figures.refresh(kind, lambda: self._shares.ask(self.handle), period_seconds=_LISTS_SECONDS)
         elif kind == "limit":
-            self._figures.once(kind, lambda: self._nvml.call("nvmlDeviceGetEnforcedPowerLimit", self.handle))
+            self._figures.refresh(
+                kind,
+                lambda: self._nvml.call("nvmlDeviceGetEnforcedPowerLimit", self.handle),
+                period_seconds=_LIMIT_SECONDS,
+            )
 
     def read_of_board(self, kind: str) -> None:
         """What a GPU tells also while it is split."""
@@ -300,6 +306,7 @@ class Part:
             bus_address=self._board.value("bus"),
             driver=(self._chip or self)._figures.value("model"),
             parent_key=None if self._chip is None else self._chip.key,
+            is_integrated=self.is_unified,
             details=(self._chip or self)._details.details(),
             late_seconds=max((now_seconds - seconds for seconds in live), default=0),
         )

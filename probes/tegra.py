@@ -64,6 +64,7 @@ class TegraProbe:
             utilization_ratio=self._tegra.utilization_ratio(),
             temperature_celsius=self._tegra.temperature_celsius(),
             compute_capability=self._capability,
+            is_integrated=True,
         )
         return Reading(devices=(device,))
 

@@ -1,6 +1,7 @@
 """The NVIDIA probe, over a stand-in for the driver's binding: no GPU and no library is needed."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fake_nvml import (
@@ -479,3 +480,50 @@ def test_the_bandwidth_is_clock_times_width(nvml: FakeNvml) -> None:
 def test_a_driver_that_does_not_tell_the_clock_gives_no_bandwidth(nvml: FakeNvml) -> None:
     nvml.gpus[0].refusals["nvmlDeviceGetMaxClockInfo"] = 3
     assert probe_of(nvml).sample().devices[0].bandwidth_gigabytes_per_second is None
+
+
+def test_power_limit_that_is_changed_is_followed(nvml: FakeNvml) -> None:
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].answers["nvmlDeviceGetEnforcedPowerLimit"] = 250000
+    nvml.seconds += 31
+    assert probe.sample().devices[0].power_limit_watts == 250.0
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "figure"),
+    [
+        ("nvmlDeviceGetTemperatureV", 255, "temperature_celsius"),
+        ("nvmlDeviceGetTemperatureV", -1, "temperature_celsius"),
+        ("nvmlDeviceGetPowerUsage", 0xFFFFFFFF, "power_watts"),
+        ("nvmlDeviceGetUtilizationRates", SimpleNamespace(gpu=0xFFFFFFFF), "utilization_ratio"),
+        ("nvmlDeviceGetEnforcedPowerLimit", 0xFFFFFFFF, "power_limit_watts"),
+    ],
+)
+def test_what_cannot_be_a_figure_is_none(nvml: FakeNvml, function: str, answer: object, figure: str) -> None:
+    nvml.gpus[0].answers[function] = answer
+    assert getattr(read(nvml).devices[0], figure) is None
+
+
+def test_memory_that_is_reported_as_the_host_s_own_is_the_host_s(nvml: FakeNvml, tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 127600748 kB\nMemAvailable: 118566368 kB\n")
+    nvml.gpus[0].memory = {"total": 127600748 << 10, "free": GIB, "used": 9 * GIB, "reserved": 0}
+    nvml.gpus[0].answers["nvmlDeviceGetComputeRunningProcesses_v3"] = [used_by(1, 4 * GIB)]
+    reading = probe_of(nvml, Access(root=str(tmp_path), environment={})).sample()
+    assert (reading.pools, reading.devices[0].pool_key) == ((), HOST_POOL)
+    assert reading.devices[0].used_bytes == 4 * GIB
+
+
+def test_card_of_the_host_s_nominal_size_keeps_its_own_memory(nvml: FakeNvml, tmp_path: Path) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 24561000 kB\nMemAvailable: 20000000 kB\n")
+    reading = probe_of(nvml, Access(root=str(tmp_path), environment={})).sample()
+    assert reading.pools[0].total_bytes == 24 * GIB
+
+
+def test_windows_says_how_its_driver_manages_memory(nvml: FakeNvml) -> None:
+    nvml.gpus[0].answers["nvmlDeviceGetDriverModel"] = [0, 0]
+    access = Access(root="/nonexistent", system="win32", environment={})
+    assert probe_of(nvml, access).sample().devices[0].driver == "WDDM"
+    assert read(FakeNvml()).devices[0].driver is None

@@ -168,10 +168,17 @@ def test_counter_that_was_reset_gives_no_rate(looked: Looked) -> None:
 def test_driver_without_counters_measures_and_that_seldom(looked: Looked) -> None:
     looked.gpu.answers["nvmlDeviceGetPcieThroughput"] = 100
     assert shown(looked).pcie_sent_bytes_per_second == 100 * 1024
-    for _ in range(10):
-        looked.nvml.seconds += 0.05
+    for _ in range(11):
         shown(looked)
-    assert looked.nvml.n_calls("nvmlDeviceGetPcieThroughput") == 2
+        looked.nvml.seconds += 1
+    assert looked.nvml.n_calls("nvmlDeviceGetPcieThroughput") == 2 * 3, "once in five seconds, each way"
+
+
+def test_driver_that_knows_no_fields_is_measured_too(looked: Looked) -> None:
+    del looked.nvml.nvmlDeviceGetFieldValues
+    looked.gpu.refusals["nvmlDeviceGetFieldValues"] = FUNCTION_NOT_FOUND
+    looked.gpu.answers["nvmlDeviceGetPcieThroughput"] = 7
+    assert shown(looked).pcie_received_bytes_per_second == 7 * 1024
 
 
 def test_links_that_are_up_are_counted_and_their_traffic_is_in_kibibytes(looked: Looked) -> None:
