@@ -50,26 +50,29 @@ class AmdCard:
         """Read its memory; whether it is awake."""
         self.is_asleep = self.card.is_asleep()
         self._memory = read_memory(self.card)
-        if not self.is_asleep and self._is_integrated is None:
-            self._is_integrated = is_integrated(self.card)
-            self._hwmon = self.card.hwmon_path()
         memory = self._memory
+        if not self.is_asleep and self._is_integrated is None:
+            has_no_own = memory is not None and memory.vram_total_bytes == 0
+            self._is_integrated = has_no_own or is_integrated(self.card)
+            self._hwmon = self.card.hwmon_path()
         self.draws_on_ram = bool(
-            self._is_integrated and memory is not None and memory.vram_total < (self._ram_limit_bytes(memory) or 0)
+            self._is_integrated
+            and memory is not None
+            and memory.vram_total_bytes < (self._ram_limit_bytes(memory) or 0)
         )
         return not self.is_asleep
 
     def pool(self) -> Pool | None:
         """Its own memory; None where it draws on the RAM, or what it holds is not known."""
         memory = self._memory
-        if memory is None or memory.vram_used is None or self.draws_on_ram or self.is_asleep:
+        if memory is None or memory.vram_used_bytes is None or self.draws_on_ram or self.is_asleep:
             return None
-        used_bytes = min(memory.vram_used, memory.vram_total)
+        used_bytes = min(memory.vram_used_bytes, memory.vram_total_bytes)
         return Pool(
             key=self._pool_key(),
-            total_bytes=memory.vram_total,
+            total_bytes=memory.vram_total_bytes,
             used_bytes=used_bytes,
-            free_bytes=memory.vram_total - used_bytes,
+            free_bytes=memory.vram_total_bytes - used_bytes,
         )
 
     def device(self, index: int, busy_ratio: float | None) -> Device:
@@ -87,7 +90,7 @@ class AmdCard:
             is_integrated=bool(self._is_integrated),
             architecture=(node.architecture or None) if node else None,
             n_multiprocessors=node.n_compute_units if node else None,
-            capacity_bytes=None if self._memory is None or self.draws_on_ram else self._memory.vram_total,
+            capacity_bytes=None if self._memory is None or self.draws_on_ram else self._memory.vram_total_bytes,
             bandwidth_gigabytes_per_second=integrated_bandwidth(self.card.device_id),
         )
         return device if self.is_asleep else self._awake(device, busy_ratio)
@@ -104,12 +107,12 @@ class AmdCard:
         if memory is None:
             return device
         if self.draws_on_ram:
-            return replace(device, used_bytes=memory.gtt_used, limit_bytes=self._ram_limit_bytes(memory))
+            return replace(device, used_bytes=memory.gtt_used_bytes, limit_bytes=self._ram_limit_bytes(memory))
         return replace(
             device,
-            used_bytes=memory.vram_used,
-            shared_used_bytes=memory.gtt_used,
-            shared_limit_bytes=_least(memory.gtt_total, self._most_ram_bytes),
+            used_bytes=memory.vram_used_bytes,
+            shared_used_bytes=memory.gtt_used_bytes,
+            shared_limit_bytes=_least(memory.gtt_total_bytes, self._most_ram_bytes),
         )
 
     def details(self) -> Details:
@@ -136,13 +139,22 @@ class AmdCard:
         return HOST_POOL if self.draws_on_ram else f"amd-{self.key}"
 
     def _ram_limit_bytes(self, memory: Memory) -> int | None:
-        return _least(memory.gtt_total, self._most_ram_bytes)
+        """The most that programs can have of the RAM: what all of GTT and ROCm's own figure allow."""
+        rocm_bytes = self._rocm_bytes()
+        is_rocm_on_ram = rocm_bytes is not None and rocm_bytes > memory.vram_total_bytes
+        return _least(memory.gtt_total_bytes, self._most_ram_bytes, rocm_bytes if is_rocm_on_ram else None)
+
+    def _rocm_bytes(self) -> int | None:
+        """What ROCm says that its memory is."""
+        return self.nodes[0].local_bytes if self.nodes else None
 
     def _where_memory_comes_from(self, memory: Memory) -> str:
         """What a program gets of an APU, by the way it asks."""
-        aside, limit = _gib(memory.vram_total), _gib(self._ram_limit_bytes(memory) or 0)
-        local_bytes = self.nodes[0].local_bytes if self.nodes else None
-        is_rocm_on_ram = local_bytes is None or local_bytes > memory.vram_total
+        aside, limit = _gib(memory.vram_total_bytes), _gib(self._ram_limit_bytes(memory) or 0)
+        rocm_bytes = self._rocm_bytes()
+        is_rocm_on_ram = rocm_bytes is None or rocm_bytes > memory.vram_total_bytes
+        if memory.vram_total_bytes == 0:
+            return f"takes up to {limit} of the RAM, and has no other memory"
         if self.draws_on_ram and is_rocm_on_ram:
             return f"takes up to {limit} of the RAM; Vulkan programs also get the {aside} that are set aside for it"
         if self.draws_on_ram:
@@ -150,7 +162,7 @@ class AmdCard:
                 f"takes up to {limit} of the RAM, but only for Vulkan: this kernel gives ROCm only the {aside} "
                 "that are set aside; from Linux 6.10 on it gets RAM as well"
             )
-        if local_bytes is not None and is_rocm_on_ram:
+        if rocm_bytes is not None and is_rocm_on_ram:
             return (
                 f"{aside} of the RAM are set aside for it, but GTT is set larger than that, so ROCm programs get RAM "
                 "instead; boot without amdgpu.gttsize and ttm.pages_limit"
@@ -158,8 +170,8 @@ class AmdCard:
         return f"{aside} of the RAM are set aside for it; Vulkan programs also get up to {limit} of the rest"
 
     def _has_unexplained(self, processes: list[Process], memory: Memory) -> bool:
-        used = memory.gtt_used if self.draws_on_ram else memory.vram_used
-        total = memory.gtt_total if self.draws_on_ram else memory.vram_total
+        used = memory.gtt_used_bytes if self.draws_on_ram else memory.vram_used_bytes
+        total = memory.gtt_total_bytes if self.draws_on_ram else memory.vram_total_bytes
         if used is None or total is None:
             return False
         return used - sum(process.used_bytes or 0 for process in processes) > total // _UNEXPLAINED_SHARE

@@ -28,10 +28,10 @@ _SENSORS = 8
 class Memory:
     """Its own memory, and the RAM that it can reach through its translation table (GTT), in bytes."""
 
-    vram_total: int
-    vram_used: int | None
-    gtt_total: int | None
-    gtt_used: int | None
+    vram_total_bytes: int
+    vram_used_bytes: int | None
+    gtt_total_bytes: int | None
+    gtt_used_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +45,18 @@ class Sensors:
 
 
 def read_memory(card: Card) -> Memory | None:
-    """None where the driver reports no memory for it. Wakes nothing."""
-    total = card.number("mem_info_vram_total")
-    if not total:
+    """None where the driver reports no memory for it. Wakes nothing.
+
+    An MI300A has no memory of its own at all: "Set mc_vram_size = 0 for APP APU" (gmc_v9_0.c, gmc_v9_0_mc_init).
+    """
+    total, gtt_total = card.number("mem_info_vram_total"), card.number("mem_info_gtt_total")
+    if total is None or (total == 0 and not gtt_total):
         return None
     return Memory(
-        vram_total=total,
-        vram_used=card.number("mem_info_vram_used"),
-        gtt_total=card.number("mem_info_gtt_total") or None,
-        gtt_used=card.number("mem_info_gtt_used"),
+        vram_total_bytes=total,
+        vram_used_bytes=card.number("mem_info_vram_used"),
+        gtt_total_bytes=gtt_total or None,
+        gtt_used_bytes=card.number("mem_info_gtt_used"),
     )
 
 

@@ -358,3 +358,30 @@ def test_drivers_that_are_not_read_are_named(tmp_path: Path) -> None:
     reason = MISSING["amd"](Access(root=str(tmp_path), system="linux"))
     assert reason is not None
     assert "/sys/class/drm lists asahi, nouveau" in reason
+
+
+def test_an_accelerator_that_is_a_processor_has_no_memory_but_the_ram(machine: Machine) -> None:
+    machine.says("mem_info_vram_total", "0\n")
+    machine.says("mem_info_vram_used", "0\n")
+    machine.says("mem_info_gtt_total", f"{20 * GIB}\n")
+    machine.says("mem_info_gtt_used", f"{3 * GIB}\n")
+    reading = machine.reading()
+    (device,) = reading.devices
+    assert reading.pools == ()
+    assert (device.pool_key, device.is_integrated) == ("host", True)
+    assert (device.used_bytes, device.limit_bytes) == (3 * GIB, 20 * GIB)
+    assert reading.faults[0].message == "takes up to 20.0 GiB of the RAM, and has no other memory"
+
+
+def test_gtt_that_is_set_larger_than_much_set_aside_is_said_to_take_rocm_there(machine: Machine) -> None:
+    # github.com/GpuZelenograd/memtest_vulkan/issues/66: 96 GiB set aside of 128, and 108000 MiB of GTT
+    machine.says("hwmon/hwmon1/in1_label", "vddnb\n")
+    machine.says("mem_info_vram_total", f"{96 * GIB}\n")
+    machine.says("mem_info_gtt_total", f"{108000 << 20}\n")
+    node = "sys/class/kfd/kfd/topology/nodes/1"
+    machine.writes(f"{node}/gpu_id", "7\n")
+    machine.writes(f"{node}/properties", "simd_count 80\nsimd_per_cu 2\ngfx_target_version 110501\nlocation_id 768\n")
+    machine.writes(f"{node}/mem_banks/0/properties", f"heap_type 1\nsize_in_bytes {108000 << 20}\n")
+    reading = machine.reading()
+    assert [pool.total_bytes for pool in reading.pools] == [96 * GIB]
+    assert "so ROCm programs get RAM instead" in reading.faults[0].message
