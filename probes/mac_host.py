@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from probes.accelerators import known_accelerators, named_accelerator
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.mac_kernel import LIBRARY, MacKernel, PageCounts, SwapUsage
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
@@ -40,6 +41,7 @@ _INSTRUCTION_SETS = (
     ("avx2", "hw.optional.avx2_0"),
     ("avx512", "hw.optional.avx512f"),
 )
+_GIB = 1024**3
 _TICKS = 2**32
 """The kernel's tick counters are of 32 bits."""
 
@@ -62,7 +64,7 @@ class MacHostProbe:
         self._total_bytes = kernel.number("hw.memsize")
         if not self._total_bytes or kernel.pages() is None:
             raise ProbeUnavailable("the memory of this Mac can't be read: its kernel does not tell hw.memsize or pages")
-        self._machine = _machine(kernel)
+        self._machine = _machine(kernel, self._total_bytes)
         self._ticks: tuple[int, int] | None = None
 
     def sample(self) -> Reading:
@@ -103,6 +105,7 @@ def ram_pool(total_bytes: int, pages: PageCounts) -> Pool:
         used_bytes=total_bytes - free_bytes,
         free_bytes=free_bytes,
         cached_bytes=min(cached_bytes, free_bytes),
+        compressed_bytes=min(pages.compressor_bytes, total_bytes),
     )
 
 
@@ -117,12 +120,16 @@ def swap_pool(swap: SwapUsage) -> Pool:
     )
 
 
-def _machine(kernel: MacKernel) -> Machine:
+def _machine(kernel: MacKernel, total_bytes: int) -> Machine:
     version = kernel.text("kern.osproductversion")
+    chip = kernel.text("machdep.cpu.brand_string")
+    bandwidth = _bandwidth_gigabytes_per_second(chip, total_bytes)
     return Machine(
         host_name=kernel.text("kern.hostname") or "localhost",
         system="darwin",
-        cpu_name=kernel.text("machdep.cpu.brand_string"),
+        cpu_name=chip,
+        memory_bandwidth_gigabytes_per_second=bandwidth,
+        memory_bandwidth_basis=None if bandwidth is None else f"Apple's figure for the {chip}",
         n_cores=kernel.number("hw.physicalcpu"),
         n_logical_cores=kernel.number("hw.logicalcpu"),
         n_performance_cores=_n_performance_cores(kernel),
@@ -130,6 +137,12 @@ def _machine(kernel: MacKernel) -> Machine:
         system_name=f"macOS {version}" if version else None,
         kernel=kernel.text("kern.osrelease"),
     )
+
+
+def _bandwidth_gigabytes_per_second(chip: str | None, total_bytes: int) -> float | None:
+    """By the chip; None where two of its kinds differ and the size of the RAM does not tell which this is."""
+    known = named_accelerator(chip or "", known_accelerators(), size_gib=round(total_bytes / _GIB))
+    return known.bandwidth_gb_s if known is not None and known.vendor == "apple" else None
 
 
 def _n_performance_cores(kernel: MacKernel) -> int | None:

@@ -27,7 +27,8 @@ class Pool:
     medium: str | None = None
     """Of swap space: ``zram`` (compressed RAM), ``zswap``, ``file``, ``partition``; of several, the one used first."""
     compressed_bytes: int | None = None
-    """Of zram and zswap: what pages that are swapped out take of the host's RAM, where they count as used."""
+    """Of zram and zswap: what pages that are swapped out take of the host's RAM, where they count as used. Of the RAM
+    of a Mac: what its compressor holds."""
     late_seconds: float = 0.0
     """How old these figures were when the snapshot was taken."""
 

@@ -115,3 +115,22 @@ def test_page_counts_that_vanish_are_a_loss() -> None:
 
 def test_the_library_is_given_by_its_whole_path() -> None:
     assert LIBRARY.startswith("/usr/lib/")
+
+
+@pytest.mark.parametrize(
+    ("chip", "ram_gib", "bandwidth"),
+    [("Apple M1", 16, 68.3), ("Apple M3 Max", 36, 307.2), ("Apple M3 Max", 128, 409.6), ("Apple M4 Max", 128, 546)],
+)
+def test_the_bandwidth_is_that_of_the_chip(chip: str, ram_gib: int, bandwidth: float) -> None:
+    mac = a_mac(sysctl={"hw.memsize": ram_gib * GIB, "machdep.cpu.brand_string": chip})
+    assert machine(mac).memory_bandwidth_gigabytes_per_second == bandwidth
+    assert chip in (machine(mac).memory_bandwidth_basis or "")
+
+
+def test_a_chip_that_is_not_known_has_no_bandwidth() -> None:
+    mac = a_mac(sysctl={"hw.memsize": 64 * GIB, "machdep.cpu.brand_string": "Apple M9 Max"})
+    assert machine(mac).memory_bandwidth_gigabytes_per_second is None
+
+
+def test_the_compressors_part_is_told() -> None:
+    assert sampled(a_mac(pages={"free": 5, "compressor": 7})).pools[0].compressed_bytes == 7 * PAGE

@@ -185,8 +185,14 @@ def _pool_row(pool: Pool) -> tuple[str, ...]:
     used = f"{gib(pool.used_bytes)} of {gib(pool.total_bytes)} GiB"
     label = "RAM" if pool.key == HOST_POOL else "swap"
     cached = "" if pool.cached_bytes is None else f"{size(pool.cached_bytes)} of caches counted as free"
+    compressed = "" if pool.compressed_bytes is None else f"{size(pool.compressed_bytes)} hold compressed memory"
     limited = "" if pool.limited_by is None else f"limited by {plain(pool.limited_by, 80)}"
-    return label, "", used, sentence(["used", plain(pool.medium or "", 30), cached, limited, _age(pool.late_seconds)])
+    return (
+        label,
+        "",
+        used,
+        sentence(["used", plain(pool.medium or "", 30), cached, compressed, limited, _age(pool.late_seconds)]),
+    )
 
 
 def _age(late_seconds: float) -> str:
