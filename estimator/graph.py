@@ -206,6 +206,7 @@ class Draft:
         self.output_rows = self.input("inp_out_ids", "I32", self.n_outputs)
         self.attention_scales = self.input("attn_scale", "F32", 1, 1, self.n_tokens)
         self.norm_operation = "RMS_NORM"
+        self.is_situ = False  # networks are gated by a tanh and a sigmoid of the gate, and a tanh of the rest (Kimi K3)
         self.caches = {window: CacheInputs(model, step, window) for window in window_kinds(model)}
         self._pins_norms = self.build.pins_norms and layout.n_gpu_layers > model.n_layers
         self._weights: dict[tuple[str, int | None], Node] = {}

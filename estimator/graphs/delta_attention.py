@@ -114,12 +114,14 @@ def _decay(draft: Draft, block: str, x: Node, heads: tuple[int, ...]) -> Node:
 
 
 def _gated(draft: Draft, block: str, x: Node, found: Node) -> Node:
-    """Normed by head, and times a gate that comes through a low rank."""
+    """Normed by head, and times a gate that comes through a low rank, or through one matrix (Kimi K3)."""
     width, n_heads = found.shape[:2]
     flat = (width, n_heads, draft.n_tokens)
     normed = draft.norm(draft.view("attn_output", "RESHAPE", flat, found), f"{block}ssm_norm.weight")
-    narrow = draft.matrix("g_a", f"{block}ssm_g_a.weight", x)
-    gate = draft.matrix("g_b", f"{block}ssm_g_b.weight", narrow)
+    if draft.has(f"{block}ssm_g.weight"):
+        gate = draft.matrix("g", f"{block}ssm_g.weight", x)
+    else:
+        gate = draft.matrix("g_b", f"{block}ssm_g_b.weight", draft.matrix("g_a", f"{block}ssm_g_a.weight", x))
     gate = draft.view("g2", "RESHAPE", flat, gate)
     gate = draft.operation("g2_sigmoid", "UNARY", flat, gate)
     found = draft.operation("gated", "MUL", flat, normed, gate)

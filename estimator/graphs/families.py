@@ -80,6 +80,12 @@ def _is_windowed(model: Model, layer: int) -> bool:
     return is_windowed(model, layer)
 
 
+def _block_of(model: Model, layer: int) -> Hashable:
+    from estimator.graphs.attended_residuals import block_of  # noqa: PLC0415  # as ``_deferred``
+
+    return block_of(model, layer)
+
+
 def _deferred(module: str, name: str, **traits: object) -> Callable[[Draft], None]:
     """A builder whose module is imported when a graph is built: all of them would take a start 6 ms.
 
@@ -263,6 +269,7 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
         ),
         "openelm": Family(build=Transformer(adds_input_first=True).build),
         "deepseek4": Family(build=_deferred("compressed", "build"), has_layer_leaves=True),
+        "kimi-k3": Family(build=_deferred("attended_residuals", "build"), variant=_block_of),
         "minimax-01": Family(build=_deferred("lightning", "build")),
         "minimax-m3": Family(build=_deferred("block_sparse", "build"), has_layer_inputs=True),
         "smallthinker": Family(build=_deferred("early_router", "build"), variant=_three_of_four_first),

@@ -82,10 +82,26 @@ def feed_forward(
 
 def gated_unit(draft: Draft, name: str, gate: Node, up: Node) -> Node:
     """The gate's activation times the other half; older builds did it in two steps, each over what it read."""
+    if draft.is_situ:
+        return _situ(draft, name, gate, up)
     if draft.build.has_gated_unit:
         return draft.operation(f"{name}_glu", "GLU", up.shape, gate, up)
     activated = draft.operation(f"{name}_act", "UNARY", gate.shape, gate)
     return draft.operation(f"{name}_par", "MUL", up.shape, activated, up)
+
+
+def _situ(draft: Draft, name: str, gate: Node, up: Node) -> Node:
+    """Kimi K3's: llama.cpp writes it as single operations (`LLM_FFN_SITU`)."""
+
+    def bounded(x: Node) -> Node:
+        for op in ("SCALE", "UNARY", "SCALE"):
+            x = draft.operation(f"{name}_bounded", op, x.shape, x)
+        return x
+
+    activated = bounded(gate)
+    sigmoid = draft.operation(f"{name}_sigmoid", "UNARY", gate.shape, gate)
+    activated = draft.operation(f"{name}_act", "MUL", gate.shape, activated, sigmoid)
+    return draft.operation(f"{name}_situ", "MUL", up.shape, activated, bounded(up))
 
 
 def _activated(draft: Draft, name: str, x: Node, *, is_squared: bool) -> Node:
