@@ -21,22 +21,27 @@ class Outcome(Enum):
     OFFLOADS = "leaves layers to the CPU"
     """The engine plans for it."""
     SWAPS = "swaps"
+    SQUEEZES = "swaps to compressed RAM"
     KILLED = "may be killed"
     REREADS = "reads the file again"
 
 
-SETTINGS = frozenset({"no swap", "zram", "limited", "mapped", "budget", "managed", "gtt", "tcc"})
+SETTINGS = frozenset({"no swap", "zram", "limited", "mapped", "budget", "managed", "vulkan", "gtt", "tcc"})
 """What a row can ask for beside system, vendor and engine. Of the host: there is no swap space, or all of it lies in
 compressed RAM; a control group limits the RAM; what is missing are pages of the mapped file. Of a device: its part of
-the pool is what is short, not the pool; GGML_CUDA_ENABLE_UNIFIED_MEMORY is set; its driver may place memory in GTT
-(RADV_PERFTEST=nogttspill forbids it); its driver is not that of a display (TCC)."""
+the pool is what is short, not the pool; GGML_CUDA_ENABLE_UNIFIED_MEMORY is set (managed) or
+GGML_VK_ALLOW_SYSMEM_FALLBACK (vulkan); its driver may place memory in GTT (RADV_PERFTEST=nogttspill forbids it); its
+driver is not that of a display (TCC)."""
 
 LLAMA = frozenset({"llama.cpp", "Ollama"})
 """Run by ggml; LM Studio, koboldcpp and llamafile are estimated as llama.cpp."""
 
 _VENDORS = {"cuda": "nvidia", "rocm": "amd", "metal": "apple"}
 """By the kind of a place."""
-_OVERFLOWS = {Outcome.CRAWLS: Overflow.MIGRATED, Outcome.SWAPS: Overflow.SWAPPED, Outcome.KILLED: Overflow.SWAPPED}
+_OVERFLOWS = {
+    Outcome.CRAWLS: Overflow.MIGRATED,
+    **dict.fromkeys((Outcome.SWAPS, Outcome.SQUEEZES, Outcome.KILLED), Overflow.SWAPPED),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -147,7 +152,7 @@ TABLE: tuple[Spill, ...] = (
     ),
     Spill(
         key="host, zram",
-        outcome=Outcome.SWAPS,
+        outcome=Outcome.SQUEEZES,
         memory="host",
         settings=frozenset({"zram"}),
         has_room=True,
@@ -256,6 +261,17 @@ TABLE: tuple[Spill, ...] = (
         sentence="GGML_CUDA_ENABLE_UNIFIED_MEMORY is set: it would be paged in from RAM, many times slower",
         source="ggml_cuda_device_malloc, ggml/src/ggml-cuda/ggml-cuda.cu: cudaMallocManaged; llama.cpp docs/build.md; "
         "issues 10091 and 16197 ran out of memory all the same",
+    ),
+    Spill(
+        key="Vulkan's fallback",
+        outcome=Outcome.CRAWLS,
+        memory="own",
+        engines=LLAMA,
+        settings=frozenset({"vulkan"}),
+        has_room=True,
+        sentence="GGML_VK_ALLOW_SYSMEM_FALLBACK is set: a Vulkan build would put it into RAM, many times slower",
+        source="github.com/ggml-org/llama.cpp/pull/15649: without the variable, ggml's Vulkan backend fails where the "
+        "device's memory is full",
     ),
     Spill(
         key="NVIDIA on Windows, TCC",

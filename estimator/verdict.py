@@ -64,6 +64,13 @@ class Verdict:
     """From where it is known that this would happen."""
 
     @property
+    def spills_into(self) -> str:
+        """Where ``spill_bytes`` go to, in words, where the level is SPILLS."""
+        if self.outcome is Outcome.SQUEEZES:
+            return "into compressed RAM"
+        return "to disk" if self.outcome in (Outcome.SWAPS, Outcome.REREADS) else "into RAM"
+
+    @property
     def short_places(self) -> tuple[str, ...]:
         """Where ``spill_bytes`` are missing: the deciding place, or every device without room."""
         return tuple(margin.place.name for margin in _short(self.margins, self.place))

@@ -183,6 +183,7 @@ def test_amd_has_gtt_to_move_to_unless_the_environment_forbids_it() -> None:
 
 def test_managed_memory_is_asked_for_by_any_value() -> None:
     assert spill_settings({"GGML_CUDA_ENABLE_UNIFIED_MEMORY": ""}) == {"managed"}
+    assert spill_settings({"GGML_VK_ALLOW_SYSMEM_FALLBACK": "0"}) == {"vulkan"}
     assert spill_settings({}) == frozenset()
 
 

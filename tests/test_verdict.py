@@ -1,7 +1,8 @@
 from dataclasses import replace
 
-from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Term
-from estimator.verdict import Level, judge
+from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Surroundings, Term
+from estimator.spill import Outcome
+from estimator.verdict import Level, Verdict, judge
 
 
 def term(place: str, n_bytes: int, spread: int = 0) -> Term:
@@ -123,3 +124,61 @@ def test_a_fit_that_the_engine_would_not_leave_alone_says_so() -> None:
     verdict = judge(made(term("GPU 0", 65)), [GPU, RAM], other)
     assert verdict.level is Level.FITS
     assert "left to itself" in verdict.reason
+
+
+def spilled(place: Place, n_bytes: int, *others: Place) -> Verdict:
+    verdict = judge(made(term(place.name, n_bytes)), [place, *others])
+    assert verdict.level is Level.SPILLS
+    return verdict
+
+
+def test_a_verdict_says_by_kind_what_would_happen_and_from_where_that_is_known() -> None:
+    verdict = judge(made(term("GPU 0", 81)), [GPU, RAM])
+
+    assert verdict.outcome is Outcome.FAILS
+    assert "open-gpu-kernel-modules/issues/758" in verdict.source
+
+
+def test_what_fits_has_no_outcome() -> None:
+    verdict = judge(made(term("GPU 0", 1)), [GPU, RAM])
+
+    assert (verdict.outcome, verdict.source) == (None, "")
+
+
+def test_a_way_out_has_the_engines_source() -> None:
+    other = made(term("GPU 0", 70), term("RAM", 20), summary="2 of 10 layers to the CPU")
+    verdict = judge(made(term("GPU 0", 90)), [GPU, RAM], other)
+
+    assert verdict.outcome is Outcome.OFFLOADS
+    assert "common/fit.cpp" in verdict.source
+
+
+def test_a_refusal_has_the_source_of_the_engines_rule() -> None:
+    refused = replace(made(term("GPU 0", 1)), engine="vLLM", refusal="no memory is left for the cache")
+    verdict = judge(refused, [GPU, RAM])
+
+    assert verdict.outcome is Outcome.FAILS
+    assert "kv_cache_planning" in verdict.source
+
+
+def test_where_a_spill_goes_to_follows_from_what_would_happen() -> None:
+    swap = replace(RAM, overflow_free_bytes=20)
+    zram = replace(swap, surroundings=Surroundings(memory="host", settings=frozenset({"zram"})))
+    windows = replace(GPU, overflow=Overflow.MIGRATED, overflow_free_bytes=20)
+    shared = replace(GPU, overflow=Overflow.SWAPPED, overflow_free_bytes=20, draws_on="RAM")
+
+    assert spilled(swap, 70).spills_into == "to disk"
+    assert spilled(zram, 70).spills_into == "into compressed RAM"
+    assert spilled(windows, 90, RAM).spills_into == "into RAM"
+    assert spilled(shared, 90, replace(RAM, free_bytes=95)).spills_into == "to disk"
+
+
+def test_managed_memory_moves_for_the_engine_that_asked_for_it_alone() -> None:
+    place = replace(
+        GPU,
+        overflow_free_bytes=20,
+        surroundings=Surroundings(vendor="nvidia", settings=frozenset({"managed"})),
+    )
+
+    assert judge(made(term("GPU 0", 90)), [place, RAM]).outcome is Outcome.CRAWLS
+    assert judge(replace(made(term("GPU 0", 90)), engine="vLLM"), [place, RAM]).outcome is Outcome.FAILS

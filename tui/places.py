@@ -107,8 +107,11 @@ def places_of(
 def spill_settings(environment: Mapping[str, str]) -> frozenset[str]:
     """What the environment says of a load that has no room: a part of ``spill.SETTINGS``, and ``no gtt``."""
     found = set()
-    if "GGML_CUDA_ENABLE_UNIFIED_MEMORY" in environment:  # llama.cpp asks only whether it is there
+    # Of these two, llama.cpp asks only whether they are there.
+    if "GGML_CUDA_ENABLE_UNIFIED_MEMORY" in environment:
         found.add("managed")
+    if "GGML_VK_ALLOW_SYSMEM_FALLBACK" in environment:
+        found.add("vulkan")
     if "nogttspill" in environment.get("RADV_PERFTEST", "").split(","):
         found.add("no gtt")
     return frozenset(found)
@@ -247,7 +250,7 @@ def _reserve_bytes(total_bytes: int, snapshot: Snapshot, *, is_shared: bool) -> 
 
 
 def _device_settings(device: Device, settings: frozenset[str], *, is_budget_short: bool) -> frozenset[str]:
-    found = set(settings & {"managed"})
+    found = set(settings & {"managed", "vulkan"})
     if is_budget_short:
         found.add("budget")
     if device.driver == "TCC":

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from estimator.ledger import Estimate, Kind
+from estimator.spill import Outcome
 from estimator.verdict import Level, Margin
 from tui.advice import Advice
 from tui.device_choice import start_line
@@ -280,7 +281,9 @@ def headline(made: Assessment) -> str:
     if verdict.level is Level.TIGHT:
         return f"TIGHT {_where(names)}, up to {size(-verdict.headroom_bytes)} over the line{there}"
     if verdict.level is Level.SPILLS:
-        target = "to disk" if verdict.place == HOST_NAME else "into RAM"
+        target = (
+            "to disk" if verdict.place == HOST_NAME and verdict.outcome is Outcome.OFFLOADS else verdict.spills_into
+        )
         return f"SPILLS {size(verdict.spill_bytes)} of {counted(verdict.short_places)} {target}"
     return f"FAILS: {size(verdict.spill_bytes)} missing {_where(verdict.short_places)}"
 

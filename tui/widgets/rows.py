@@ -200,6 +200,8 @@ def _landed_bytes(view: View) -> int:
     made = view.assessment
     if made is None or made.verdict.level.name != "SPILLS" or made.verdict.place == HOST_NAME:
         return 0
+    if made.verdict.spills_into != "into RAM":
+        return 0
     if made.fallback is not None:
         return max(0, made.fallback.n_bytes((HOST_NAME,)) - made.estimate.n_bytes((HOST_NAME,)))
     return made.verdict.spill_bytes
