@@ -129,8 +129,13 @@ def _host_reading(request: _Request, unified: _Item | None) -> Reading:
             host_name="simulated",
             system="darwin" if is_apple else "linux",
             cpu_name=unified.accelerator.name if unified and is_apple else None,
+            instruction_sets=ARM if unified and unified.accelerator.vendor in ("apple", "nvidia") else (),
         ),
     )
+
+
+ARM = ("neon", "dotprod")
+"""What the processors beside Apple's GPUs and those of NVIDIA with unified memory (GB10, Orin, Thor) compute with."""
 
 
 def _unified_ram_bytes(request: _Request, unified: _Item) -> int:

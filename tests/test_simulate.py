@@ -130,6 +130,13 @@ def test_the_ram_may_be_said_in_several_ways(text: str) -> None:
     assert pools(f"CPU, {text}")[HOST_POOL].total_bytes == 32 * GIB
 
 
+@pytest.mark.parametrize(("text", "has_arm"), [("M4 Max 64GB", True), ("GB10", True), ("RTX 4090", False)])
+def test_the_processor_beside_a_chip_with_unified_memory_is_arm(text: str, has_arm: bool) -> None:
+    machine = readings(text)["host"].machine
+    assert machine is not None
+    assert ("dotprod" in machine.instruction_sets) is has_arm
+
+
 def test_without_devices_there_is_the_host_alone() -> None:
     assert list(readings("CPU, RAM 32GiB")) == ["host"]
 
