@@ -36,6 +36,7 @@ class AmdCard:
     def __init__(self, card: Card, *, name: str, nodes: tuple[ComputeNode, ...], most_ram_bytes: int | None) -> None:
         self.card = card
         self.key = card.bus_address
+        self._numa_node = card.number("numa_node")
         self.nodes = nodes
         self.is_asleep = False
         self.draws_on_ram = False
@@ -85,6 +86,7 @@ class AmdCard:
             index=index,
             pool_key=self._pool_key(),
             bus_address=self.card.bus_address,
+            numa_node=self._numa_node,
             driver=self.card.driver or None,
             is_asleep=self.is_asleep,
             is_integrated=bool(self._is_integrated),

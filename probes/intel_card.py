@@ -40,6 +40,7 @@ class IntelCard:
         self.card = card
         self.missing = missing
         self.key = card.bus_address
+        self._numa_node = card.number("numa_node")
         self.is_asleep = False
         self.is_integrated = card.bus_address == _INTEGRATED_ADDRESS
         """By its address, until the driver says it."""
@@ -147,6 +148,7 @@ class IntelCard:
             index=index,
             pool_key=self._pool_key(),
             bus_address=self.card.bus_address,
+            numa_node=self._numa_node,
             driver=self.card.driver or None,
             is_asleep=self.is_asleep,
             is_integrated=self.is_integrated,

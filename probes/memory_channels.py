@@ -1,9 +1,12 @@
 """How many channels of memory a kind of processor has, and the fastest memory that it takes.
 
 Kinds are told by vendor, family and model as /proc/cpuinfo prints them, since names vary (a cloud's guest sees "AMD
-EPYC"). Which numbers are which: arch/x86/include/asm/intel-family.h and arch/x86/kernel/cpu/amd.c of Linux 6.17;
-channels and speeds: the makers' product specifications (amd.com, ark.intel.com, docs.aws.amazon.com, nvidia.com), put
-down from memory on 2026-11-26 and not read again, so they count as ASSUMED. What is really plugged in is often slower.
+EPYC"). Which numbers are which: arch/x86/include/asm/intel-family.h and arch/x86/kernel/cpu/amd.c of Linux 6.17.
+Channels and speeds were read on 2026-11-26 for EPYC of the first to the fourth generation (tomshardware.com and .fr,
+"12 DDR5 memory channels on Genoa", which also give its families), Xeon Scalable of the second to the fourth and the
+sixth (wwt.com, "Memory Population Guidelines"; technosports.co.in) and Graviton (wikichip.org, nextplatform.com).
+All others were put down from memory of the makers' specifications and count as ASSUMED. What is plugged in is
+often slower than what a processor takes.
 """
 
 from dataclasses import dataclass

@@ -385,3 +385,11 @@ def test_gtt_that_is_set_larger_than_much_set_aside_is_said_to_take_rocm_there(m
     reading = machine.reading()
     assert [pool.total_bytes for pool in reading.pools] == [96 * GIB]
     assert "so ROCm programs get RAM instead" in reading.faults[0].message
+
+
+def test_a_card_says_which_node_of_the_ram_is_nearest(machine: Machine) -> None:
+    assert machine.reading().devices[0].numa_node is None
+    machine.says("numa_node", "-1\n")
+    assert machine.reading().devices[0].numa_node is None
+    machine.says("numa_node", "1\n")
+    assert machine.reading().devices[0].numa_node == 1
