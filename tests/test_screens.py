@@ -1,3 +1,6 @@
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from textual.widgets import Input
 
 from estimator.engine import ENGINES
 from probes.access import Attention
-from probes.snapshot import Snapshot
+from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
 from tui.messages import PlanChanged, SnapshotTaken
 from tui.plan import Plan, default_plan
@@ -361,3 +364,33 @@ async def test_the_history_is_saved_where_the_app_was_started(tmp_path: Path, mo
     (saved,) = tmp_path.glob("plimsoll-*.jsonl")
     assert len(saved.read_text().splitlines()) == 1
     assert any(str(saved) in said.message for said in app._notifications)
+
+
+async def test_ending_a_process_asks_first_and_ends_the_one_that_was_shown() -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeper:
+        comm = Path(f"/proc/{sleeper.pid}/comm")
+        while sys.platform == "linux" and comm.read_text().strip() != "sleep":
+            pass
+        held = Process(pid=sleeper.pid, device_key="gpu-0", used_bytes=1 << 30, name="sleep", command="sleep 60")
+        app = app_on(replace(desktop(), processes=(held,)))
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.press("p", "delete")
+            await pilot.pause()
+            assert f"End {sleeper.pid} sleep on GPU 0, which holds 1.0 GiB?" in text_of(app)
+            await pilot.press("escape")
+            await pilot.pause()
+            assert sleeper.poll() is None
+
+            await pilot.press("delete", "enter")
+            await pilot.pause()
+        assert sleeper.wait(10) == -signal.SIGTERM
+
+
+async def test_where_it_is_read_only_no_process_is_ended() -> None:
+    app = app_on(workstation(), is_read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("p", "delete")
+        await pilot.pause()
+
+        assert "SIGTERM" not in text_of(app)
+        assert any("--read-only" in said.message for said in app._notifications)

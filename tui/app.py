@@ -91,6 +91,7 @@ class PlimsollApp(App[None]):
         settings: ReadSettings | None = None,
         memory: PlanMemory | None = None,
         keep_settings: Callable[[Settings], None] | None = None,
+        is_read_only: bool = False,
         interval_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
@@ -111,6 +112,8 @@ class PlimsollApp(App[None]):
         """Where the load that is planned is kept; None where it is not."""
         self._keep_settings = keep_settings
         """Writes them, and may raise OSError or ValueError; None where they last as long as the app."""
+        self._is_read_only = is_read_only
+        """Said on the command line, whatever the settings say."""
         found = settings or ReadSettings()
         self.settings = found.settings
         self._complaints = found.complaints
@@ -243,6 +246,7 @@ class PlimsollApp(App[None]):
             complaints = (*complaints, f"there is no theme {settings.theme[:40]!a}; {self.theme} is shown")
         self._desk.complaints = complaints
         self._desk.is_ascii = settings.ascii_only
+        self._desk.is_read_only = settings.read_only or self._is_read_only
         self._be_thrifty(is_thrifty=settings.low_bandwidth == "on")
 
     def _be_thrifty(self, *, is_thrifty: bool) -> None:

@@ -217,7 +217,13 @@ def _open_app(rest: list[str], shared: argparse.Namespace) -> int:
     is_real = shared.simulate is None and shared.replay is None
     from tui.launch import run_app  # noqa: PLC0415
 
-    return run_app(sources, request, interval_seconds=shared.interval, attention=access.attention if is_real else None)
+    return run_app(
+        sources,
+        request,
+        interval_seconds=shared.interval,
+        attention=access.attention if is_real else None,
+        is_read_only=shared.is_read_only,
+    )
 
 
 def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:

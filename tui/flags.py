@@ -83,6 +83,7 @@ def _add_shared(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="between two readings (default: 1, or as the settings say)",
     )
+    group.add_argument("--read-only", dest="is_read_only", action="store_true", help="no key of the app ends a process")
 
 
 def app_parser(engine: Engine | None) -> _Parser:

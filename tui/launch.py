@@ -31,6 +31,7 @@ def run_app(
     *,
     interval_seconds: float | None = None,
     attention: Attention | None = None,
+    is_read_only: bool = False,
 ) -> int:
     """Show the full-screen app until it is left, and return the exit status.
 
@@ -39,6 +40,7 @@ def run_app(
         request: the load to begin with; None for the one of last time.
         interval_seconds: between two readings; None as the settings say.
         attention: told what is looked at; None where the hardware is not this machine's.
+        is_read_only: no key ends a process; nor does one where the hardware, and so the processes, are not here.
     """
     gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
     feed = SnapshotFeed()
@@ -62,6 +64,7 @@ def run_app(
         request=request,
         reading=reading,
         attention=attention,
+        is_read_only=is_read_only or attention is None,
         settings=found,
         memory=PlanMemory() if attention is not None and found.settings.remember_plan else None,
         keep_settings=lambda settings: write_settings(settings, path),

@@ -31,7 +31,7 @@ _GROUPS = (
         (
             ("x", "explain: every byte of the estimate, with its source"),
             ("g", "GPUs: clocks, links, errors; w in there wakes one that sleeps"),
-            ("p", "processes on the GPUs"),
+            ("p", "processes on the GPUs; del in there ends one, after a question"),
             ("h", "history of each pool"),
             ("f", "what could not be read, and what to do about it"),
             ("PgUp PgDn", "move in a long list of devices"),

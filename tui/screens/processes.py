@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from probes.ending import NotEndedError, end_process
 from tui.humanize import UNKNOWN, gib, percent, plain, sentence
 from tui.places import device_label
 from tui.screens.browser import Browser
+from tui.screens.confirm import Confirm
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.processes import NOT_VISIBLE
 
@@ -23,9 +25,13 @@ _COLUMNS = ("pid", "device", "held", "user", "name", "command")
 
 class Processes(Browser):
     TITLE_TEXT = "Processes on the GPUs"
-    HINTS: ClassVar = (("s", "sort by the next column"), ("r", "reverse"), ("/", "filter"), ("esc", "back"))
+    HINTS: ClassVar = (("s", "sort"), ("r", "reverse"), ("/", "filter"), ("del", "end it"), ("esc", "back"))
     HAS_ABOUT = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("s", "sort"), Binding("r", "reverse")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort"),
+        Binding("r", "reverse"),
+        Binding("delete,f9", "end", "end the process"),
+    ]
 
     column = "held"
     is_reversed = True
@@ -90,6 +96,37 @@ class Processes(Browser):
         self.column = _COLUMNS[(_COLUMNS.index(self.column) + 1) % len(_COLUMNS)]
         self.is_reversed = self.column == "held"
         self.fill()
+
+    def action_end(self) -> None:
+        """Ask first; what cannot be named is not ended."""
+        if self.view.is_read_only:
+            self.notify("--read-only: no process is ended from here", markup=False)
+            return
+        if self.listing.cursor >= len(self._shown):
+            return
+        process = self._shown[self.listing.cursor]
+        if process.name is None or process.is_outside:
+            self.notify("which process that is cannot be told from here; it is not ended", markup=False)
+            return
+        pid, name = process.pid, process.name
+        held = "" if process.used_bytes is None else f", which holds {gib(process.used_bytes)} GiB"
+        where = self._labels.get(process.device_key, UNKNOWN)
+        self.app.push_screen(
+            Confirm(
+                f"End {pid} {plain(name, 60)} on {where}{held}?",
+                plain(process.command or "", 1000),
+                (("enter", "ask it to end (SIGTERM)"), ("k", "end it at once (SIGKILL)"), ("esc", "leave it")),
+                lambda is_forced: self._end(pid, name, is_forced=is_forced),
+            )
+        )
+
+    def _end(self, pid: int, name: str, *, is_forced: bool) -> None:
+        try:
+            end_process(pid, name, is_forced=is_forced)
+        except NotEndedError as error:
+            self.notify(str(error), severity="warning", markup=False)
+        else:
+            self.notify(f"{pid} {'was ended' if is_forced else 'was asked to end'}", markup=False)
 
     def action_reverse(self) -> None:
         self.is_reversed = not self.is_reversed

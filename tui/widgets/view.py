@@ -48,6 +48,8 @@ class View:
     """What is the matter with the settings, a sentence each."""
     is_ascii: bool = False
     """Nothing but ASCII is drawn."""
+    is_read_only: bool = False
+    """No key ends a process."""
     is_thrifty: bool = False
     """The line is slow: no charts."""
     silent_seconds: float | None = None

@@ -1,0 +1,55 @@
+"""Ending a process: the one that is meant, or none."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from probes.ending import NotEndedError, end_process
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are checked on Linux only")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(["sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        comm = Path(f"/proc/{process.pid}/comm")
+        while comm.read_text().strip() != "sleep":  # until the shell has become it
+            pass
+        yield process
+        process.kill()
+
+
+def test_it_is_asked_to_end(sleeper: subprocess.Popen[bytes]) -> None:
+    end_process(sleeper.pid, "sleep")
+    assert sleeper.wait(10) == -signal.SIGTERM
+
+
+def test_it_is_ended_at_once_where_that_is_said(sleeper: subprocess.Popen[bytes]) -> None:
+    end_process(sleeper.pid, "sleep", is_forced=True)
+    assert sleeper.wait(10) == -signal.SIGKILL
+
+
+def test_another_process_of_that_number_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+    with pytest.raises(NotEndedError, match="is 'sleep' by now, and was left alone"):
+        end_process(sleeper.pid, "llama-server")
+    assert sleeper.poll() is None
+
+
+def test_one_that_is_gone_is_said(sleeper: subprocess.Popen[bytes]) -> None:
+    sleeper.kill()
+    sleeper.wait(10)
+    with pytest.raises(NotEndedError, match="is gone already"):
+        end_process(sleeper.pid, "sleep")
+
+
+def test_what_is_no_process_of_a_model_is_never_ended() -> None:
+    for pid in (-1, 0, 1, os.getpid()):
+        with pytest.raises(NotEndedError, match="not ended from here"):
+            end_process(pid, "python")
