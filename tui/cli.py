@@ -7,6 +7,7 @@ is imported and the model is read.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 from tui.console import drop_output, is_coloured, writable
@@ -42,7 +43,9 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "snapshot", "doctor")
+COMMANDS = ("check", "plan", "snapshot", "doctor", "serve")
+_WEB_DRIVER = "web_driver"
+"""Of textual, in TEXTUAL_DRIVER: a browser at the other end of two pipes stands for the terminal."""
 DEFAULT_ENGINE = "llamacpp"
 """Whose options are declared where no engine is named; a model that it does not run gets its usual one."""
 DRIVER_SECONDS = 10.0
@@ -71,6 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if arguments[:1] == ["serve"]:
+        from tui.serve import run_serve  # noqa: PLC0415
+
+        return run_serve(arguments[1:])
     shared, rest = shared_parser().parse_known_args(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "app"
     if command == "snapshot":
@@ -188,7 +195,8 @@ def _run_app(rest: list[str], shared: argparse.Namespace) -> int:
         )
     if not {"-h", "--help", "--version"}.isdisjoint(rest):
         app_parser(None).parse_args(rest, shared)  # prints, and ends
-    if not (sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()):
+    has_terminal = sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
+    if not has_terminal and _WEB_DRIVER not in os.environ.get("TEXTUAL_DRIVER", ""):
         return _report_once(rest, shared)
     return _open_app(rest, shared)
 

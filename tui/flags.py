@@ -62,6 +62,11 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see {self.prog} --help")
 
 
+def parser_of(name: str, **settings: Any) -> argparse.ArgumentParser:
+    """A parser like all others here, for a command of its own."""
+    return _Parser(name, **settings)
+
+
 def shared_parser() -> _Parser:
     """What has to be known before the hardware is read and the engine's own flags can be declared."""
     parser = _Parser("plimsoll", add_help=False)

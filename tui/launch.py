@@ -66,8 +66,8 @@ def run_app(
         attention=attention,
         is_read_only=is_read_only or attention is None,
         settings=found,
-        memory=PlanMemory() if attention is not None and found.settings.remember_plan else None,
-        keep_settings=lambda settings: write_settings(settings, path),
+        memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
+        keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
     try:
         app.run()

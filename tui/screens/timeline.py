@@ -89,7 +89,9 @@ class TimelineScreen(Frame):
     def action_save(self) -> None:
         """Write it as a recording into the folder from which the app was started."""
         snapshot = self.view.snapshot
-        if snapshot is None:
+        if self.view.is_read_only:
+            self.notify("--read-only: no file is written from here", markup=False)
+        if snapshot is None or self.view.is_read_only:
             return
         from tui.history_file import write_recording  # noqa: PLC0415
 

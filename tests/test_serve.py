@@ -1,0 +1,102 @@
+"""The app in a browser: who may reach it, and that it is the app that is reached."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tui.serve import app_command, is_local, is_own
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "[::1]", "127.8.9.1"])
+def test_this_machine_alone_is_served_there(host: str) -> None:
+    assert is_local(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", ""])
+def test_others_can_reach_what_listens_there(host: str) -> None:
+    assert not is_local(host)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_answered"),
+    [
+        (None, "localhost:8747", True),
+        ("http://localhost:8747", "localhost:8747", True),
+        ("http://127.0.0.1:8747", "127.0.0.1:8747", True),
+        ("https://evil.example", "localhost:8747", False),
+        ("http://localhost:9999", "localhost:8747", False),
+        ("null", "localhost:8747", False),
+        ("http://evil.example:8747", "evil.example:8747", False),
+    ],
+)
+def test_another_sites_page_is_not_answered(origin: str | None, host: str, is_answered: bool) -> None:
+    assert is_own(origin, host, is_loopback=True) == is_answered
+
+
+def test_what_is_served_ends_no_process() -> None:
+    assert app_command(["--simulate", "RTX 4090"]).endswith("-m tui --simulate 'RTX 4090' --read-only")
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tui", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(
+        [*command, "--simulate", "RTX 4090"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as server:
+        assert server.stdout is not None
+        server.stdout.readline()
+        yield f"127.0.0.1:{port}"
+        server.terminate()
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def page_of(client: aiohttp.ClientSession, address: str) -> str:
+    """Once the server listens."""
+    for _ in range(500):
+        try:
+            async with client.get(f"http://{address}/") as answer:
+                return await answer.text()
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(0.02)
+    raise AssertionError("nobody listens")
+
+
+async def test_the_app_is_shown_in_a_page_that_fetches_nothing_from_elsewhere(
+    served: str, client: aiohttp.ClientSession
+) -> None:
+    page = await page_of(client, served)
+    assert f"ws://{served}/ws" in page
+    assert "https://" not in page
+
+    async with client.ws_connect(f"ws://{served}/ws?width=100&height=30") as app:
+        shown = b""
+        while b"RTX 4090" not in shown:
+            message = await app.receive(timeout=30)
+            assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
+            shown += message.data if isinstance(message.data, bytes) else message.data.encode()
+        await app.send_str(json.dumps(["stdin", "q"]))
+
+
+async def test_a_page_of_another_site_cannot_speak_to_it(served: str, client: aiohttp.ClientSession) -> None:
+    await page_of(client, served)
+
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await client.ws_connect(f"ws://{served}/ws", origin="https://evil.example")
+    assert refused.value.status == 403
