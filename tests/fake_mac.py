@@ -102,6 +102,8 @@ class FakeMac:
     energy_unit: str = "nJ"
     residencies: list[dict[str, int]] = field(default_factory=list)
     """State -> how long since the start, sample by sample."""
+    sensors: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """Keys of the system management controller, in any order: kind and content."""
     missing: set[str] = field(default_factory=set)
     """Files of libraries, and functions, that this Mac lacks."""
 
@@ -113,6 +115,8 @@ class FakeMac:
         """Registry objects that the program has to give back."""
         self.n_samples: dict[str, int] = {}
         self._released_metal = 0
+        self.n_connections = 0
+        """To the system management controller, that the program has to give back."""
 
     @property
     def n_metal_devices(self) -> int:
@@ -158,6 +162,7 @@ def _lib_system(mac: FakeMac) -> SimpleNamespace:
         return 0 if host == 0x2B03 else 5
 
     return native(
+        mach_task_self=(U32, [], lambda: 0x203),
         sysctlbyname=(ctypes.c_int, [C_STRING, ADDRESS, ADDRESS, ADDRESS, SIZE], sysctlbyname),
         mach_host_self=(U32, [], lambda: 0x2B03),
         host_statistics64=(ctypes.c_int, [U32, ctypes.c_int, ADDRESS, ADDRESS], host_statistics64),
@@ -259,7 +264,7 @@ def _core_foundation(mac: FakeMac) -> SimpleNamespace:  # noqa: C901 - one funct
 # --- IOKit
 
 
-def _io_kit(mac: FakeMac) -> SimpleNamespace:
+def _io_kit(mac: FakeMac) -> SimpleNamespace:  # noqa: C901 - one function per function of the library
     def new_entry(entry: Any) -> int:
         number = 0xF000_0000 + len(mac.entries)
         mac.entries[number] = entry
@@ -271,6 +276,7 @@ def _io_kit(mac: FakeMac) -> SimpleNamespace:
         mac.objects.release(matching)
         services = {
             "IOAccelerator": mac.accelerators,
+            "AppleSMC": [{"name": "AppleSMC"}, {"name": "AppleSMCKeysEndpoint"}] if mac.sensors else [],
             "AppleARMIODevice": [{"name": "sgx"}, {"name": "pmgr", "voltage-states9": mac.voltage_states}],
         }
         U32.from_address(iterator).value = new_entry(iter(services.get(wanted, [])))
@@ -297,7 +303,25 @@ def _io_kit(mac: FakeMac) -> SimpleNamespace:
         value = mac.entries[entry].get(mac.objects.value(key))
         return None if value is None else mac.objects.new(value)
 
+    def opened(entry: int, task: int, _kind: int, connection: int) -> int:
+        if task != 0x203 or mac.entries[entry].get("name") != "AppleSMCKeysEndpoint":
+            return 5
+        mac.n_connections += 1
+        U32.from_address(connection).value = 0xE000_0001
+        return 0
+
+    def closed(connection: int) -> int:
+        mac.n_connections -= connection == 0xE000_0001
+        return 0
+
     return native(
+        IOServiceOpen=(ctypes.c_int, [U32, U32, U32, ADDRESS], opened),
+        IOServiceClose=(ctypes.c_int, [U32], closed),
+        IOConnectCallStructMethod=(
+            ctypes.c_int,
+            [U32, U32, ADDRESS, SIZE, ADDRESS, ADDRESS],
+            lambda *arguments: _smc_answer(mac, *arguments),
+        ),
         IOServiceMatching=(ADDRESS, [C_STRING], lambda name: mac.objects.new({"IOProviderClass": name.decode()})),
         IOServiceGetMatchingServices=(ctypes.c_int, [U32, ADDRESS, ADDRESS], matching_services),
         IOIteratorNext=(U32, [U32], next_entry),
@@ -306,6 +330,35 @@ def _io_kit(mac: FakeMac) -> SimpleNamespace:
         IORegistryEntryGetChildIterator=(ctypes.c_int, [U32, C_STRING, ADDRESS], child_iterator),
         IORegistryEntryCreateCFProperty=(ADDRESS, [U32, ADDRESS, ADDRESS, U32], property_of),
     )
+
+
+def _smc_answer(
+    mac: FakeMac, connection: int, selector: int, asked: int, n_asked: int, answer: int, n_answer: int
+) -> int:
+    if (connection, selector, n_asked, SIZE.from_address(n_answer).value) != (0xE000_0001, 2, 80, 80):
+        return 5
+    question = ctypes.string_at(asked, 80)
+    code, n_bytes, command, number = (
+        question[0:4],
+        int.from_bytes(question[28:32], "little"),
+        question[42],
+        int.from_bytes(question[44:48], "little"),
+    )
+    names = sorted(mac.sensors)
+    known = {"#KEY": ("ui32", len(names).to_bytes(4, "big"))} | mac.sensors
+    name = code[::-1].decode("latin-1")
+    told = bytearray(80)
+    if command == 8 and number < len(names):
+        told[0:4] = names[number].encode()[::-1]
+    elif command == 9 and name in known:
+        told[28:32] = len(known[name][1]).to_bytes(4, "little")
+        told[32:36] = known[name][0].encode()[::-1]
+    elif command == 5 and name in known:
+        told[48 : 48 + n_bytes] = known[name][1][:n_bytes].ljust(n_bytes, b"\0")
+    else:
+        told[40] = 132  # no such key
+    ctypes.memmove(answer, bytes(told), 80)
+    return 0
 
 
 # --- IOReport

@@ -105,9 +105,10 @@ def test_a_healthy_mac_has_no_fault() -> None:
 
 
 def test_closing_gives_everything_back() -> None:
-    mac = a_mac(energy=[1, 2], residencies=[{"OFF": 0, "P1": 0}])
-    sampled(mac)
+    mac = a_mac(energy=[1, 2], residencies=[{"OFF": 0, "P1": 0}], sensors={"Tg05": ("flt ", b"\0\0HB")})
+    assert sampled(mac).devices[0].temperature_celsius == 50
     assert (mac.n_held, mac.objects.left(), mac.objects.crashes, mac.n_metal_devices) == (0, [], [], 0)
+    assert mac.n_connections == 0
 
 
 @pytest.mark.parametrize("gone", ["libIOReport.dylib", "IOReportCreateSamples"])

@@ -1,5 +1,7 @@
 """The readers of macOS's libraries, on C functions that behave like them: values, prototypes, what is given back."""
 
+import struct
+
 import pytest
 from fake_mac import FakeMac
 from hypothesis import given
@@ -14,6 +16,7 @@ from probes.io_report import GpuReport, state_clocks_megahertz
 from probes.mac_kernel import LIBRARY as LIB_SYSTEM
 from probes.mac_kernel import MacKernel
 from probes.metal import MetalDevice
+from probes.smc import Smc
 
 GIB = 1024**3
 
@@ -260,6 +263,59 @@ def test_clocks_are_those_of_the_states_after_off() -> None:
 @pytest.mark.parametrize("states", [None, "text", b"", b"\0" * 7, pairs(0, 5), pairs(0, 4_000_000_000) * 65])
 def test_garbage_has_no_clocks(states: object) -> None:
     assert state_clocks_megahertz(states) == ()
+
+
+# --- the system management controller
+
+
+def warm(celsius: float) -> tuple[str, bytes]:
+    return "flt ", struct.pack("<f", celsius)
+
+
+SENSORS = {
+    "ACLW": ("ui8 ", b"\1"),
+    "TB1T": warm(30),
+    "Te05": warm(90),
+    "Tg05": warm(50),
+    "Tg0D": warm(60),
+    "Tgxx": ("ui16", b"\0\7"),
+    "Tp01": warm(95),
+    "zETM": ("ui8 ", b"\0"),
+}
+
+
+def smc(mac: FakeMac) -> Smc:
+    return Smc(mac.load(IO_KIT), mac.load(LIB_SYSTEM), registry(mac))
+
+
+def test_the_temperature_is_the_mean_of_the_gpus_sensors() -> None:
+    assert smc(FakeMac(sensors=SENSORS)).gpu_celsius() == 55
+
+
+@pytest.mark.parametrize("celsius", [0.0, -3.0, 151.0, float("nan"), float("inf")])
+def test_a_sensor_that_is_not_there_does_not_count(celsius: float) -> None:
+    assert smc(FakeMac(sensors=SENSORS | {"Tg0D": warm(celsius)})).gpu_celsius() == 50
+
+
+@pytest.mark.parametrize("names", [(), ("Ta00",), ("Tg",), ("Tz00",), ("Ta00", "Tz00")])
+def test_without_sensors_of_the_gpu_there_is_no_temperature(names: tuple[str, ...]) -> None:
+    assert smc(FakeMac(sensors={name.ljust(4): ("ui8 ", b"\1") for name in names})).gpu_celsius() is None
+
+
+def test_the_controller_is_given_back_once() -> None:
+    mac = FakeMac(sensors=SENSORS)
+    reader = smc(mac)
+    reader.close()
+    reader.close()
+    assert (mac.n_connections, mac.n_held, reader.gpu_celsius()) == (0, 0, None)
+
+
+@given(st.dictionaries(st.text("TgABxyz019", min_size=4, max_size=4), st.binary(min_size=4, max_size=4), max_size=40))
+def test_all_sensors_of_the_gpu_are_found_among_any(contents: dict[str, bytes]) -> None:
+    found = smc(FakeMac(sensors={name: ("flt ", content) for name, content in contents.items()})).gpu_celsius()
+    values = [struct.unpack("<f", content)[0] for name, content in contents.items() if name.startswith("Tg")]
+    sensible = [value for value in values if 0 < value <= 150]
+    assert found == (pytest.approx(sum(sensible) / len(sensible)) if sensible else None)
 
 
 # --- Metal

@@ -3,8 +3,8 @@
 The GPU draws on the host's pool, which the host probe reports; here come the device, its part, its limit, what it draws
 and the programs it works for. All of it is read through the system's libraries, whose handles are handed in; where one
 is missing or does not answer, its figures are None. Nothing was run on a Mac: what is recorded elsewhere and what comes
-from headers stands at the head of ``probes/mac_gpu.py``, ``metal.py``, ``io_registry.py``, ``io_report.py`` and
-``mac_kernel.py``. Whoever has a Mac can help with the output of ``plimsoll doctor --json``.
+from headers stands at the head of ``probes/mac_gpu.py``, ``metal.py``, ``io_registry.py``, ``io_report.py``,
+``smc.py`` and ``mac_kernel.py``. Whoever has a Mac can help with the output of ``plimsoll doctor --json``.
 
 ``sysctl iogpu.wired_limit_mb``: 0 is the default heuristic, else the limit in MiB. On macOS 13 it is
 ``debug.iogpu.wired_limit`` in bytes (ASSUMED: told by users only).
@@ -27,6 +27,7 @@ from probes.mac_kernel import LIBRARY as LIB_SYSTEM
 from probes.mac_kernel import MacKernel
 from probes.metal import MetalDevice
 from probes.probe import Probe
+from probes.smc import Smc
 from probes.snapshot import HOST_POOL, Details, Device, Fault, Process, Reading, Version
 from probes.working_set import estimated_metal_bytes
 
@@ -69,23 +70,32 @@ def _kernel(access: Access) -> MacKernel | None:
 def _open_on_apple_silicon(access: Access, kernel: MacKernel | None) -> Probe:
     metal = MetalDevice(access.load)
     registry: GpuRegistry = CommandRegistry(access.run)
-    report = None
+    report, smc = None, None
     try:
         foundation = CoreFoundation(access.load(CORE_FOUNDATION))
         entries = IoRegistry(access.load(IO_KIT), foundation)
         registry = KernelRegistry(entries)
+        smc = _smc(access, entries)
         clocks = _state_clocks_megahertz(entries)
         report = GpuReport(access.load(IO_REPORT), foundation, clocks_megahertz=clocks)
     except (OSError, AttributeError):
-        pass  # each has a way without it: ioreg for the registry, None for power and clock
+        pass  # each has a way without it: ioreg for the registry, None for temperature, power and clock
     return AppleProbe(
         kernel=kernel,
         registry=registry,
         working_set=metal.working_set_bytes,
         report=report,
+        smc=smc,
         attention=access.attention,
         release=metal.close,
     )
+
+
+def _smc(access: Access, entries: IoRegistry) -> Smc | None:
+    try:
+        return Smc(access.load(IO_KIT), access.load(LIB_SYSTEM), entries)
+    except (OSError, AttributeError):
+        return None
 
 
 def _state_clocks_megahertz(registry: IoRegistry) -> tuple[float, ...]:
@@ -107,6 +117,7 @@ class AppleProbe:
         registry: GpuRegistry,
         working_set: Callable[[], int | None],
         report: GpuReport | None = None,
+        smc: Smc | None = None,
         attention: Attention | None = None,
         release: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
@@ -116,6 +127,7 @@ class AppleProbe:
         self._registry = registry
         self._working_set = working_set
         self._report = report
+        self._smc = smc
         self._attention = attention or Attention()
         self._release = release
         self._times = _GpuTimes(registry, clock)
@@ -138,8 +150,9 @@ class AppleProbe:
         )
 
     def close(self) -> None:
-        if self._report is not None:
-            self._report.close()
+        for source in (self._report, self._smc):
+            if source is not None:
+                source.close()
         self._registry.close()
         self._release()
 
@@ -170,6 +183,7 @@ class AppleProbe:
             used_bytes=count(figures.get("In use system memory")),
             limit_bytes=limit_bytes,
             utilization_ratio=None if percent is None else min(percent, 100) / 100,
+            temperature_celsius=None if self._smc is None else self._smc.gpu_celsius(),
             power_watts=None if report is None else report.power_watts(),
             n_multiprocessors=count(properties.get("gpu-core-count")) or None,
             details=details,
