@@ -1,5 +1,6 @@
 """One thread per probe, and one snapshot of what they say."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
@@ -57,6 +58,17 @@ class FakeProbe:
 
     def source(self, name: str = "gpu", **fields: object) -> ProbeSource:
         return replace(ProbeSource(name=name, open=self.open), **fields)  # type: ignore[arg-type]  # fields by name
+
+
+class Ticking:
+    """A clock that goes on a little each time it is read, and further when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.0001
+        return self.now
 
 
 @pytest.fixture
@@ -243,18 +255,19 @@ def test_absent_hardware_is_no_fault_and_is_not_asked_again_soon(sampled: Callab
 
 
 def test_missing_hardware_has_no_thread_and_is_opened_when_it_comes() -> None:
-    now, missing, snapshots = [0.0], ["no such hardware"], Queue[Snapshot]()
+    clock, missing, snapshots = Ticking(), ["no such hardware"], Queue[Snapshot]()
     gpu = FakeProbe(GPU)
-    source = gpu.source(missing=lambda: missing[0] if missing else None)
-    sampler = Sampler([FakeProbe(RAM).source("host"), source], snapshots.put, 0.001, clock=lambda: now[0])
+    source = gpu.source("late", missing=lambda: missing[0] if missing else None)
+    sampler = Sampler([FakeProbe(RAM).source("host"), source], snapshots.put, 0.001, clock=clock)
     sampler.start()
     first = wait_for(snapshots, lambda snapshot: not snapshot.pending)
     assert [absence.reason for absence in first.absences] == ["no such hardware"]
-    assert not any(thread.name == "probe gpu" for thread in all_threads())
+    assert not any(thread.name == "probe late" for thread in all_threads())
     missing.clear()
-    now[0] = 31.0
+    clock.now += 31.0
     wait_for(snapshots, lambda snapshot: snapshot.pool("gpu") is not None)
-    assert sampler.stop(PATIENCE_SECONDS)
+    sampler.stop()
+    assert gpu.was_closed.wait(PATIENCE_SECONDS)
     assert gpu.n_opened == gpu.n_closed == 1
 
 
@@ -447,26 +460,22 @@ def test_process_that_stays_is_described_once(sampled: Callable[..., Queue[Snaps
 
 
 def test_titles_that_change_are_read_anew_after_a_while_and_few_at_a_time() -> None:
-    now, has_changed, snapshots = [0.0], [False], Queue[Snapshot]()
-
-    def clock() -> float:
-        now[0] += 0.001
-        return now[0]
+    clock, has_changed, snapshots = Ticking(), [False], Queue[Snapshot]()
+    probe = FakeProbe(replace(GPU, processes=tuple(Process(pid=pid, device_key="gpu") for pid in range(1, 11))))
+    n_renamed: Counter[int] = Counter()
 
     def describe(_: int) -> Title:
+        n_renamed[probe.n_samples] += has_changed[0]
         return Title(name="new" if has_changed[0] else "old", command="")
 
-    crowd = replace(GPU, processes=tuple(Process(pid=pid, device_key="gpu") for pid in range(1, 11)))
-    source = FakeProbe(crowd).source(describe_process=describe)
-    sampler = Sampler([source], snapshots.put, 0.001, clock=clock)
+    sampler = Sampler([probe.source(describe_process=describe)], snapshots.put, 0.001, clock=clock)
     sampler.start()
     wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["old"] * 10)
     has_changed[0] = True
-    now[0] += 11.0
-    first = wait_for(snapshots, lambda snapshot: any(process.name == "new" for process in snapshot.processes))
-    assert [process.name for process in first.processes].count("new") == 4
+    clock.now += 11.0
     wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["new"] * 10)
     sampler.stop()
+    assert max(n_renamed.values()) == 4
 
 
 def test_naming_loses_nothing_that_the_probe_says() -> None:
