@@ -43,6 +43,11 @@ class Card:
         self._split_seconds = float("-inf")
 
     @property
+    def is_unread(self) -> bool:
+        """Nothing was asked of it yet."""
+        return self._whole.handle is None and self.lost_code is None
+
+    @property
     def failed_code(self) -> int | None:
         """Why nothing of it could be read just now."""
         if self.lost_code is not None:
@@ -90,6 +95,9 @@ class Card:
         if self.lost_code is not None:
             yield self._fault(self._whole, codes.GPU.get(self.lost_code, codes.GPU_OTHERWISE), self.lost_code)
             return
+        if self.is_unread:
+            message = f"GPU {self._index} has not been read yet: the driver is slow to answer"
+            yield Fault(probe="nvidia", device_key=self._whole.key, message=message, is_note=True)
         if self._is_split and not self._split:
             yield self._fault(self._whole, _SPLIT_INTO_NOTHING, 0)
         for part in self.parts():

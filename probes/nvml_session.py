@@ -1,7 +1,7 @@
 """NVML started: all GPUs of one driver, from nvmlInit to nvmlShutdown.
 
-A sample reads the memory of each GPU first, and then all else for as long as a time budget lasts, going on where it
-stopped at the sample before: so a driver that needs half a second a call still shows memory within seconds.
+A sample reads the memory of each GPU first, and then all else, each for as long as a time budget lasts, going on where
+it stopped at the sample before: so a driver that needs half a second a call still shows memory within seconds.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +27,8 @@ from probes.tegra import Tegra, is_tegra
 _BUDGET_SECONDS = 0.4
 """For all but memory, in one sample. A driver that is well needs 1 to 40 ms for eight GPUs (ASSUMED from the median
 call times in github.com/flightlessmango/MangoHud/pull/2104)."""
+_MEMORY_SECONDS = 1.0
+"""For memory, in one sample: of 16 GPUs at a second a call the first is shown after five seconds, not after fifty."""
 _RESTART_SECONDS = 30.0
 """When all GPUs are lost, NVML is started anew so often: it holds on to a driver that was since unloaded."""
 _STOPPED = frozenset({codes.UNINITIALIZED, codes.DRIVER_NOT_LOADED, codes.VERSION_MISMATCH})
@@ -53,6 +55,7 @@ class Session:
         self._namespace = Namespace(access, clock)
         self._tegra = Tegra(access) if is_tegra(access) else None
         self._cards: list[Card] = []
+        self._next_card = 0
         self._steps: list[Callable[[], None]] = []
         self._next_step = 0
         self._detail_steps: list[Callable[[], None]] = []
@@ -68,17 +71,13 @@ class Session:
 
     def sample(self) -> Reading:
         """Raises ProbeLost where the driver was stopped."""
-        is_first = not self._cards
-        begun_seconds = self._clock()
-        if begun_seconds >= self._count_seconds:
+        if self._clock() >= self._count_seconds:
             self._follow_count()
-        for card in self._cards:
-            card.read_memory()
+        was_partial = any(card.is_unread for card in self._cards)
+        spent_seconds = self._read_memory()
         self._check_stopped()
-        # Where memory alone took long, it is shown before anything else is asked for the first time, and then all else
-        # has as much time as memory takes.
-        spent_seconds = self._clock() - begun_seconds
-        if not is_first or spent_seconds < _BUDGET_SECONDS:
+        # Where it takes long, the memory of all is shown before anything else is asked, which then has as much time.
+        if spent_seconds < _BUDGET_SECONDS or not was_partial:
             self._read_others(max(_BUDGET_SECONDS, spent_seconds))
         self._restart_if_all_lost()
         return self._reading()
@@ -111,7 +110,17 @@ class Session:
             ]
             self._steps = [self._read_versions, *_steps(self._cards, self._kinds())]
             self._detail_steps = list(_steps(self._cards, DETAIL_KINDS))
-            self._next_step = self._next_detail = 0
+            self._next_card = self._next_step = self._next_detail = 0
+
+    def _read_memory(self) -> float:
+        """Of all GPUs, or of as many as the time allows, going on at the next sample; the seconds that it took."""
+        begun_seconds = self._clock()
+        for _ in range(len(self._cards)):
+            self._cards[self._next_card].read_memory()
+            self._next_card = (self._next_card + 1) % len(self._cards)
+            if self._clock() >= begun_seconds + _MEMORY_SECONDS:
+                break
+        return self._clock() - begun_seconds
 
     def _kinds(self) -> tuple[str, ...]:
         windows = WINDOWS_KINDS if self._access.system == "win32" else ()
@@ -196,6 +205,7 @@ class Session:
             faults=tuple(faults),
             versions=tuple(Version(name=name, value=value) for name, value in self._versions.items()),
             taken_seconds=now_seconds,
+            is_partial=any(card.is_unread for card in self._cards),
         )
 
     def _visibility(self) -> Visibility:

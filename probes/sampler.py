@@ -142,9 +142,11 @@ def take_one(
     with changed:
         for worker in here:
             worker.ask(clock())
-            worker.is_stopping = True  # once this question is answered
-        changed.wait_for(lambda: all(worker.answer.has_answered for worker in workers), timeout_seconds)
+            worker.is_stopping = worker.wants_all = True  # once this question is answered in full
+        changed.wait_for(lambda: not any(worker.owes_more for worker in workers), timeout_seconds)
         answers = [worker.answer for worker in workers]
+        for worker in workers:
+            worker.wants_all = False
     _join((worker.thread for worker in workers if worker.answer.has_answered), _CLOSING_SECONDS)
     late = f"the driver has not answered within {timeout_seconds:g} s; it was not waited for any longer"
     taken_seconds = wall_clock()
@@ -279,8 +281,10 @@ class _Worker:
     def __init__(self, source: ProbeSource, changed: Condition, clock: Callable[[], float]) -> None:
         self.source = source
         self.answer = Answer(probe=source.name)
-        """Guarded by the lock, as are the next two."""
+        """Guarded by the lock, as are the next three."""
         self.is_stopping = False
+        self.wants_all = False
+        """To go on asking until nothing is missing in the answer."""
         self.thread: Thread | None = None
         self._changed = changed
         self._clock = clock
@@ -289,6 +293,12 @@ class _Worker:
         self._is_asked = False
         self._retry_seconds = float("-inf")
         self._lost_retry_seconds = _LOST_RETRY_SECONDS
+
+    @property
+    def owes_more(self) -> bool:
+        """Under the lock: whether it has not answered, or not in full."""
+        reading = self.answer.reading
+        return not self.answer.has_answered or (reading is not None and reading.is_partial)
 
     def is_due(self, now_seconds: float) -> bool:
         """Under the lock. False where the last question is still open, or it is too early to try again."""
@@ -333,6 +343,7 @@ class _Worker:
             answer, retry_seconds = self._answer()
             with self._changed:
                 self.answer, self._retry_seconds = answer, retry_seconds
+                self._is_asked = self._is_asked or (self.wants_all and self.owes_more)
                 self._changed.notify_all()
         self._close()
 

@@ -226,6 +226,8 @@ class Reading:
     machine: Machine | None = None
     taken_seconds: float | None = None
     """By the monotonic clock, the moment to which its ``late_seconds`` refer; None: when it was asked for."""
+    is_partial: bool = False
+    """Not all could be read yet, and the next reading has more: a driver that takes long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -409,12 +409,36 @@ def test_gpu_that_is_split_into_nothing_says_that_no_program_can_use_it() -> Non
 # --- slow drivers
 
 
-def test_slow_driver_shows_all_memory_in_the_first_sample() -> None:
+def test_slow_driver_shows_the_first_memory_first_and_asks_nothing_else_before_all_of_it_is_there() -> None:
     nvml = FakeNvml(2)
     nvml.call_seconds = 0.5
-    reading = probe_of(nvml).sample()
-    assert len(reading.pools) == 2
-    assert nvml.seconds == 4.0  # start, count, and three calls for each GPU
+    probe = probe_of(nvml)
+    first = probe.sample()
+    assert ([pool.key for pool in first.pools], first.is_partial) == (["GPU-0"], True)
+    assert nvml.seconds == 2.5  # start, count, and three calls for the first GPU
+    assert [fault.message.split(":")[0] for fault in first.faults] == ["GPU 1 has not been read yet"]
+    second = probe.sample()
+    assert ([pool.key for pool in second.pools], second.is_partial) == (["GPU-0", "GPU-1"], False)
+    assert nvml.seconds == 4.0
+    assert second.faults == ()
+
+
+def test_of_many_gpus_of_a_slow_driver_each_is_read_in_turn() -> None:
+    nvml = FakeNvml(16)
+    nvml.call_seconds = 1.0
+    probe = probe_of(nvml)
+    for _ in range(40):
+        before = nvml.seconds
+        reading = probe.sample()
+        assert nvml.seconds - before <= 6.0
+    assert len(reading.pools) == 16
+    assert max(pool.late_seconds for pool in reading.pools) <= 16 * 3.0
+    assert not reading.is_partial
+
+
+def test_a_quick_driver_is_read_in_full_at_once() -> None:
+    reading = probe_of(FakeNvml(64)).sample()
+    assert (len(reading.pools), reading.is_partial) == (64, False)
 
 
 def test_slow_driver_gets_round_to_everything() -> None:
@@ -434,9 +458,10 @@ def test_slow_driver_gets_round_to_everything() -> None:
 def test_memory_says_how_late_it_is_on_a_slow_driver() -> None:
     nvml = FakeNvml(2)
     nvml.call_seconds = 0.5
-    pools = probe_of(nvml).sample().pools
+    probe = probe_of(nvml)
+    probe.sample()
     # from the question on: how old an answer was when it came, no driver says
-    assert [pool.late_seconds for pool in pools] == [2.0, 0.5]
+    assert [pool.late_seconds for pool in probe.sample().pools] == [2.0, 0.5]
 
 
 # --- is there a GPU at all

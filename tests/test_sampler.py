@@ -534,6 +534,19 @@ def test_take_one_says_who_has_not_answered_in_time(release: Event) -> None:
     assert "within 0.02 s" in snapshot.faults[0].message
 
 
+def test_take_one_waits_for_all_that_a_slow_driver_tells_bit_by_bit() -> None:
+    part = replace(GPU, is_partial=True)
+    slow = FakeProbe(part, part, GPU)
+    snapshot = take_one([FakeProbe(RAM).source("host"), slow.source()], PATIENCE_SECONDS)
+    assert snapshot.pool("gpu") is not None
+    assert (slow.n_samples, slow.n_closed) == (3, 1)
+
+
+def test_take_one_shows_what_it_has_when_the_time_is_over() -> None:
+    snapshot = take_one([FakeProbe(replace(GPU, is_partial=True)).source()], 0.02)
+    assert snapshot.pool("gpu") is not None
+
+
 def test_take_one_of_no_probes_is_empty() -> None:
     assert take_one([], 1.0).pools == ()
 
