@@ -18,7 +18,7 @@ A card keeps its own memory apart, and what it holds in GTT is what was pushed o
 from collections.abc import Iterable
 from dataclasses import replace
 
-from probes.amdgpu import Memory, is_integrated, read_details, read_memory, read_sensors
+from probes.amdgpu import Memory, Sensors, is_integrated, read_details, read_memory, read_sensors
 from probes.drm import Card
 from probes.kfd import ComputeNode
 from probes.radeon_names import integrated_bandwidth
@@ -46,10 +46,13 @@ class AmdCard:
         self._memory: Memory | None = None
         self._is_integrated: bool | None = None
         """None until it was first seen awake: to find out may wake it."""
+        self.is_left_alone = False
+        """Its sensors are not asked, so that it can fall asleep."""
 
-    def look(self) -> bool:
-        """Read its memory; whether it is awake."""
+    def look(self, *, is_busy: bool) -> bool:
+        """Read its memory; whether it is awake. ``is_busy``: programs work with it, as far as they can be seen."""
         self.is_asleep = self.card.is_asleep()
+        self.is_left_alone = not self.is_asleep and self.card.is_left_alone(is_busy=is_busy)
         self._memory = read_memory(self.card)
         memory = self._memory
         if not self.is_asleep and self._is_integrated is None:
@@ -98,7 +101,8 @@ class AmdCard:
         return device if self.is_asleep else self._awake(device, busy_ratio)
 
     def _awake(self, device: Device, busy_ratio: float | None) -> Device:
-        sensors, memory = read_sensors(self.card, self._hwmon), self._memory
+        sensors = Sensors() if self.is_left_alone else read_sensors(self.card, self._hwmon)
+        memory = self._memory
         device = replace(
             device,
             utilization_ratio=busy_ratio if sensors.utilization_ratio is None else sensors.utilization_ratio,
@@ -117,8 +121,8 @@ class AmdCard:
             shared_limit_bytes=_least(memory.gtt_total_bytes, self._most_ram_bytes),
         )
 
-    def details(self) -> Details:
-        return read_details(self.card, self._hwmon)
+    def details(self) -> Details | None:
+        return None if self.is_asleep or self.is_left_alone else read_details(self.card, self._hwmon)
 
     def faults(self, processes: list[Process], n_hidden: int) -> Iterable[Fault]:
         if self.is_asleep:

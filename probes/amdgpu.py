@@ -38,10 +38,10 @@ class Memory:
 class Sensors:
     """How it fares, as far as it says."""
 
-    utilization_ratio: float | None
-    temperature_celsius: float | None
-    power_watts: float | None
-    power_limit_watts: float | None
+    utilization_ratio: float | None = None
+    temperature_celsius: float | None = None
+    power_watts: float | None = None
+    power_limit_watts: float | None = None
 
 
 def read_memory(card: Card) -> Memory | None:

@@ -63,6 +63,25 @@ class Card:
         """Whether the system has suspended it. A status that is missing or unsupported means that it never does."""
         return read_text(f"{self.device_path}/power/runtime_status", 64) in _ASLEEP
 
+    def is_left_alone(self, *, is_busy: bool) -> bool:
+        """Whether it is awake for nobody, and falls asleep soon unless somebody asks its sensors again and again.
+
+        amdgpu_top found that a card stays awake as long as hwmon and gpu_metrics are read (its issue 90, 2024-07-15).
+        The system may suspend it (``power/control`` is ``auto``), and nobody holds it (``power/runtime_usage`` is 0);
+        where a kernel does not count holders, a screen in use or work tells one.
+        """
+        if read_text(f"{self.device_path}/power/control", 64) != "auto":
+            return False
+        n_holders = self.number("power/runtime_usage")
+        if n_holders is not None:
+            return n_holders == 0
+        return not is_busy and not self._has_screen()
+
+    def _has_screen(self) -> bool:
+        """Whether a connector of it is in use; the kernel's own state, no probing (drm_sysfs.c, enabled_show)."""
+        outputs = [name for name in _names(self.path) if name.startswith(f"{self.name}-")]
+        return any(read_text(f"{self.path}/{name}/enabled", 64) == "enabled" for name in outputs)
+
     def number(self, name: str) -> int | None:
         """The number in a file of the device, where it is none below zero."""
         return natural(f"{self.device_path}/{name}")

@@ -57,6 +57,8 @@ class IntelCard:
         self._before: Counters | None = None
         self._counters: Counters | None = None
         self._holdings: tuple[Holding, ...] = ()
+        self.is_left_alone = False
+        """It is not asked, so that it can fall asleep."""
 
     def look(self, now_seconds: float) -> bool:
         """Ask for its memory; whether it is awake. A sleeping one is let go of, and not asked."""
@@ -66,10 +68,18 @@ class IntelCard:
             self._regions, self._before, self._counters = (), None, None
             self._total_bytes = self._total_bytes or self._size_in_sysfs() or self._usual_bytes()
             return False
+        self.is_left_alone = bool(self._regions) and self.card.is_left_alone(is_busy=self._is_busy())
+        if self.is_left_alone:
+            self.close()  # and what it said last of its memory stands, for nobody changes it
+            self._before, self._counters = None, None
+            return True
         self._hwmon = self._hwmon or self.card.hwmon_path()
         self._before, self._counters = self._counters, read_counters(self.card, self._hwmon, now_seconds)
         self._ask()
         return True
+
+    def _is_busy(self) -> bool:
+        return any(holding.utilization_ratio for holding in self._holdings)
 
     def close(self) -> None:
         """Let the render node go."""
@@ -155,15 +165,16 @@ class IntelCard:
             n_multiprocessors=self._product.n_cores,
             capacity_bytes=None if self.is_integrated else self._total_bytes,
         )
-        if self.is_asleep or self._counters is None:
+        if self.is_asleep:
             return device
-        device = replace(
-            device,
-            utilization_ratio=awake_ratio(self._before, self._counters) if busy_ratio is None else busy_ratio,
-            temperature_celsius=temperature_celsius(self._hwmon),
-            power_watts=power_watts(self._before, self._counters),
-            power_limit_watts=power_limit_watts(self._hwmon),
-        )
+        if self._counters is not None:
+            device = replace(
+                device,
+                utilization_ratio=awake_ratio(self._before, self._counters) if busy_ratio is None else busy_ratio,
+                temperature_celsius=temperature_celsius(self._hwmon),
+                power_watts=power_watts(self._before, self._counters),
+                power_limit_watts=power_limit_watts(self._hwmon),
+            )
         if self.is_integrated:
             return replace(device, used_bytes=self._used_bytes(is_own=False), limit_bytes=self._ram_limit_bytes())
         return replace(
@@ -173,8 +184,8 @@ class IntelCard:
             shared_limit_bytes=self._ram_limit_bytes(),
         )
 
-    def details(self) -> Details:
-        return read_details(self.card, self._hwmon)
+    def details(self) -> Details | None:
+        return None if self.is_asleep or self.is_left_alone else read_details(self.card, self._hwmon)
 
     def processes(self) -> Iterable[Process]:
         """Those that hold memory of it."""

@@ -393,3 +393,38 @@ def test_a_card_says_which_node_of_the_ram_is_nearest(machine: Machine) -> None:
     assert machine.reading().devices[0].numa_node is None
     machine.says("numa_node", "1\n")
     assert machine.reading().devices[0].numa_node == 1
+
+
+def test_a_card_that_nobody_uses_is_left_alone_so_that_it_can_fall_asleep(machine: Machine) -> None:
+    machine.says("power/control", "auto\n")
+    machine.says("power/runtime_usage", "0\n")
+    machine.says("hwmon/hwmon1/temp1_input", "44000\n")
+    machine.access.attention.is_on_details = True
+    device = machine.device()
+    assert (device.temperature_celsius, device.details) == (None, None)
+    assert device.used_bytes == 4 * GIB  # this figure is the kernel's own
+    machine.says("power/runtime_usage", "2\n")
+    assert machine.device().temperature_celsius == 44
+
+
+def test_a_card_that_may_not_be_suspended_is_read_at_any_time(machine: Machine) -> None:
+    machine.says("power/control", "on\n")
+    machine.says("power/runtime_usage", "0\n")
+    machine.says("hwmon/hwmon1/temp1_input", "44000\n")
+    assert machine.device().temperature_celsius == 44
+
+
+def test_where_holders_are_not_counted_a_screen_or_a_program_for_rocm_keeps_a_card_awake(machine: Machine) -> None:
+    machine.says("power/control", "auto\n")
+    machine.says("hwmon/hwmon1/temp1_input", "44000\n")
+    assert machine.device().temperature_celsius is None
+    machine.writes("sys/class/drm/card0/card0-DP-1/enabled", "enabled\n")
+    assert machine.device().temperature_celsius == 44
+    machine.writes("sys/class/drm/card0/card0-DP-1/enabled", "disabled\n")
+    node = "sys/class/kfd/kfd/topology/nodes/1"
+    machine.writes(f"{node}/gpu_id", "7\n")
+    machine.writes(f"{node}/properties", "simd_count 192\nsimd_per_cu 2\nlocation_id 768\n")
+    machine.writes("sys/class/kfd/kfd/proc/4242/vram_7", f"{GIB}\n")
+    probe = open_probe(machine.access)
+    probe.sample()
+    assert probe.sample().devices[0].temperature_celsius == 44

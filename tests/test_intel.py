@@ -276,3 +276,15 @@ def test_in_a_container_a_gpu_that_was_not_handed_over_is_hidden_and_not_asked(t
     assert reading.devices[0].program_index is None
     assert [fault.is_note for fault in reading.faults] == [True]
     assert machine.node.n_asked == 0
+
+
+def test_a_card_that_nobody_uses_is_left_alone_so_that_it_can_fall_asleep(machine: Machine) -> None:
+    machine.says("power/control", "auto\n")
+    machine.says("power/runtime_usage", "0\n")
+    machine.reading()
+    n_asked = machine.node.n_asked
+    reading = machine.reading()
+    assert machine.node.n_asked == n_asked
+    assert machine.node.n_open == 0
+    assert reading.pools[0].used_bytes == 3 * GIB  # as it was said last
+    assert reading.faults == ()

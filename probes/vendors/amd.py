@@ -72,7 +72,7 @@ class AmdProbe:
 
     def sample(self) -> Reading:
         self._follow_cards()
-        awake = [card for card in self._cards if card.look()]
+        awake = [card for card in self._cards if card.look(is_busy=self._is_busy(card))]
         scan = self._scanner.scan() if awake else _NOTHING
         if self._read_held() or scan is not self._told[0]:
             self._told = scan, {card.key: self._processes(card, scan) for card in self._cards}
@@ -98,6 +98,12 @@ class AmdProbe:
 
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _is_busy(self, card: AmdCard) -> bool:
+        """Whether programs were seen to work with it lately, or ROCm has it open, which keeps it awake."""
+        gpu_ids = {node.gpu_id for node in card.nodes}
+        is_open = any(gpu_id in gpu_ids and n_bytes > 0 for (_, gpu_id), n_bytes in self._held.items())
+        return is_open or self._told[0].busy_ratios.get(card.key, 0.0) > 0
 
     def _rocm_faults(self, devices: Iterable[Device]) -> Iterable[Fault]:
         """Whether programs for ROCm can reach the GPUs: all go through one file."""
@@ -148,7 +154,7 @@ class AmdProbe:
 
     def _devices(self, card: AmdCard, scan: Scan, first_index: int) -> Iterable[Device]:
         whole = card.device(first_index, scan.busy_ratios.get(card.card.bus_address))
-        if self._access.attention.is_on_details and not card.is_asleep:
+        if self._access.attention.is_on_details:
             whole = replace(whole, details=card.details())
         if len(card.nodes) < 2:
             number, hidden_by = self._visibility.get(card.nodes[0].gpu_id, (None, None)) if card.nodes else (None, None)

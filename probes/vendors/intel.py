@@ -100,7 +100,7 @@ class IntelProbe:
     def _device(self, card: IntelCard, index: int, scan: Scan, seen: Visibility, place: int | None) -> Device:
         """``place`` is that among the GPUs which a program can open at all."""
         device = card.device(index, scan.busy_ratios.get(card.key))
-        if self._access.attention.is_on_details and not card.is_asleep:
+        if self._access.attention.is_on_details:
             device = replace(device, details=card.details())
         if place is None:
             return replace(device, hidden_by=card.missing)
