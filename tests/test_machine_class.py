@@ -1,13 +1,15 @@
 """What class of machine it is, by what it would run."""
 
+from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
 from estimator.verdict import Level
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from probes.snapshot import Snapshot
+from probes.snapshot import HOST_POOL, Device, Pool, Snapshot
 from tui.machine_class import GRADED, LADDER, Grade, MachineClass, Trial, ladder_models, machine_class
 
 
@@ -91,3 +93,46 @@ def test_where_the_ram_is_not_known_there_is_no_class() -> None:
 def test_the_ladder_is_of_known_models_and_has_the_sizes_of_the_rule() -> None:
     assert tuple(model.name for model in ladder_models()) == LADDER
     assert GRADED.keys() <= set(LADDER)
+
+
+GIB = 1 << 30
+RAM = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=0, free_bytes=64 * GIB)
+
+
+def one_device(**changes: Any) -> Snapshot:
+    """An unknown product with 24 GiB of its own, beside 64 GiB of RAM."""
+    device = Device(key="a", name="Card", vendor="nvidia", index=0, pool_key="a")
+    own = Pool(key="a", total_bytes=24 * GIB, used_bytes=0, free_bytes=24 * GIB)
+    return Snapshot(taken_seconds=0.0, pools=(RAM, own), devices=(replace(device, **changes),))
+
+
+def test_where_the_speed_is_not_known_the_class_is_by_memory_alone() -> None:
+    found = machine_class(one_device())
+
+    assert found is not None
+    assert (found.grade, found.bandwidth_bytes_per_second) == (Grade.MID_SIZE, None)
+
+
+def test_a_device_that_no_engine_here_runs_on_is_not_counted_and_named() -> None:
+    found = machine_class(one_device(vendor="gaudi"))
+
+    assert found is not None
+    assert found.left_out == ("GPU 0",)
+    assert found.fast_bytes == 64 * GIB
+
+
+def test_an_integrated_gpu_beside_a_card_is_not_counted() -> None:
+    there = one_device()
+    chip = Device(key="b", name="UHD", vendor="intel", index=1, pool_key=HOST_POOL, limit_bytes=32 * GIB)
+    found = machine_class(replace(there, devices=(*there.devices, chip)))
+
+    assert found is not None
+    assert found.fast_bytes == 24 * GIB
+    assert found.steps[0].change == "another Card beside it"
+
+
+def test_one_does_not_buy_another_part_of_a_gpu() -> None:
+    found = machine_class(one_device(parent_key="whole", program_index=0))
+
+    assert found is not None
+    assert all("beside it" not in step.change for step in found.steps)

@@ -224,3 +224,11 @@ def test_a_machine_without_swap_or_with_a_limit_says_so_to_the_table() -> None:
 def test_the_virtual_machine_of_wsl_swaps_as_any_machine_does() -> None:
     host = places_of(snapshot(replace(RAM, limited_by="WSL (memory= in .wslconfig)"), system="wsl"))[0]
     assert host.surroundings.settings == {"no swap"}
+
+
+def test_a_chip_on_the_ram_reads_as_fast_as_the_ram() -> None:
+    machine = Machine(host_name="h", system="linux", memory_bandwidth_gigabytes_per_second=89.6)
+    chip = Device(key="m", name="An iGPU", vendor="intel", index=0, pool_key=HOST_POOL)
+    device, host = places_of(replace(snapshot(RAM, devices=(chip,)), machine=machine))
+    assert device.bandwidth_bytes_per_second == host.bandwidth_bytes_per_second == 89.6e9
+    assert device.is_bandwidth_assumed

@@ -12,7 +12,7 @@ from estimator.verdict import Level
 from probes.access import Access
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Snapshot
 from tui.examination import Examination, examine, held_by_processes
-from tui.humanize import UNKNOWN, count, gib, percent, plain, rate, sentence, size
+from tui.humanize import UNKNOWN, count, counted, gib, percent, plain, rate, sentence, size
 from tui.installed import ENGINE_PACKAGES, OWN_PACKAGES
 from tui.machine_class import AS_TRAINED, CONTEXT_TOKENS, RULE, WORDS, MachineClass, Trial
 from tui.places import device_label
@@ -94,6 +94,7 @@ def _class_json(found: MachineClass) -> dict[str, Any]:
         "grade": found.grade.name.lower(),
         "fast_bytes": found.fast_bytes,
         "bandwidth_bytes_per_second": found.bandwidth_bytes_per_second,
+        "left_out": list(found.left_out),
         "context_tokens": CONTEXT_TOKENS,
         "models": [_trial_json(trial) for trial in found.trials],
         "steps": [
@@ -308,6 +309,11 @@ def _class_lines(found: MachineClass) -> Iterator[str]:
     at = "" if bandwidth is None else f" at {bandwidth / 1e9:,.0f} GB/s".replace(",", "\N{NO-BREAK SPACE}")
     yield ""
     yield f"{WORDS[found.grade]} for inference: {gib(found.fast_bytes)} GiB{at}"
+    if bandwidth is None:
+        yield "  by its memory alone: how fast that can be read is not known"
+    if found.left_out:
+        are = "is" if len(found.left_out) == 1 else "are"
+        yield f"  {counted(found.left_out)} {are} not counted: llama.cpp is not known to run there"
     yield from wrapped(RULE, "  ")
     if all(trial.is_run for trial in found.trials):
         yield "  it runs all of these; more memory is for longer contexts and more users at once"

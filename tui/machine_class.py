@@ -18,9 +18,10 @@ from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.accelerators import known_accelerators
 from probes.snapshot import Snapshot
+from tui.default_devices import default_devices, runs_on
 from tui.hardware import SINCE, hardware_options
 from tui.pace import Pacing, pacing_of
-from tui.places import places_of
+from tui.places import device_label, places_of
 from tui.plan import Assessment, Plan, assess, fitting_assessment
 
 READING_TOKENS_PER_SECOND = 5.3
@@ -86,10 +87,10 @@ class Trial:
 
     @property
     def is_run(self) -> bool:
-        """All of it in fast memory, and faster than people read."""
+        """All of it in fast memory, and faster than people read, as far as that is known."""
         if self.assessment is None or self.assessment.verdict.level > Level.TIGHT:
             return False
-        return (self.tokens_per_second or 0.0) >= READING_TOKENS_PER_SECOND
+        return self.tokens_per_second is None or self.tokens_per_second >= READING_TOKENS_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,9 @@ class MachineClass:
     fast_bytes: int
     """Memory of all devices together; RAM where there is none."""
     bandwidth_bytes_per_second: float | None
-    """Of the widest of them."""
+    """Of the widest of them. None: not known, and then the class is by memory alone."""
+    left_out: tuple[str, ...]
+    """Labels of devices that llama.cpp is not known to run on."""
     trials: tuple[Trial, ...]
     steps: tuple[Step, ...]
 
@@ -122,17 +125,21 @@ def machine_class(snapshot: Snapshot) -> MachineClass | None:
         return None
     models = ladder_models()
     trials = tuple(_trial(model, places) for model in models)
-    devices = [place for place in places if place.kind != "host"]
-    fast = devices or list(places)
+    vendors = load_engine(ENGINE).VENDORS
+    devices = default_devices(places, vendors)
+    fast = devices or places[-1:]
     run = [GRADED[trial.name] for trial in trials if trial.is_run and trial.name in GRADED]
     grade = max(run, default=Grade.BELOW)
     is_left = any(not trial.is_run for trial in trials)
-    steps = (_step(models, trials, places), _other_hardware(models, grade, devices)) if is_left else ()
+    parts = {device_label(one, snapshot.devices) for one in snapshot.devices if one.parent_key is not None}
+    whole = [place for place in devices if place.name not in parts]
+    steps = (_step(models, trials, places, whole), _other_hardware(models, grade, devices)) if is_left else ()
     return MachineClass(
         grade=grade,
         fast_bytes=sum(place.total_bytes for place in fast),
         bandwidth_bytes_per_second=max((place.bandwidth_bytes_per_second or 0.0 for place in fast), default=0.0)
         or None,
+        left_out=tuple(place.name for place in places if place.kind != "host" and not runs_on(place, vendors)),
         trials=trials,
         steps=tuple(step for step in steps if step is not None),
     )
@@ -169,9 +176,10 @@ def _trial(model: Model, places: Sequence[Place]) -> Trial:
     return Trial(name=model.name, quant=model.quant, assessment=made, pacing=pacing_of(made))
 
 
-def _step(models: Sequence[Model], trials: Sequence[Trial], places: Sequence[Place]) -> Step | None:
-    """A second device of the largest kind, or the same chip with twice the memory; None where nothing would change."""
-    devices = [place for place in places if place.kind != "host" and not place.is_part]
+def _step(
+    models: Sequence[Model], trials: Sequence[Trial], places: Sequence[Place], devices: Sequence[Place]
+) -> Step | None:
+    """One more of the largest of these devices, or the same chip with twice the memory; None where there is none."""
     if not devices:
         return None
     largest = max(devices, key=lambda place: place.total_bytes)

@@ -140,7 +140,7 @@ def _ram_bandwidth(snapshot: Snapshot, devices: Sequence[Place]) -> float:
     shared = [place.bandwidth_bytes_per_second for place in devices if place.draws_on is not None]
     if shared and shared[0] is not None:
         return shared[0]
-    told = snapshot.machine.memory_bandwidth_gigabytes_per_second if snapshot.machine else None
+    told = _told_bandwidth(snapshot)
     if told is not None:
         return told * 1e9
     cpu = (snapshot.machine.cpu_name or "").casefold() if snapshot.machine else ""
@@ -235,7 +235,7 @@ def _device_place(
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
-        **_rates(device, total, known),
+        **_rates(device, total, known, _told_bandwidth(snapshot) if is_shared else None),
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
         is_part=is_lone_part(device),
@@ -291,8 +291,15 @@ def _driver_version(device: Device, snapshot: Snapshot) -> tuple[int, ...]:
     return tuple(int(part) for part in parts) if is_one else ()
 
 
-def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> dict[str, Any]:
-    """What the driver says of itself first, then what is known of the product of exactly this name."""
+def _told_bandwidth(snapshot: Snapshot) -> float | None:
+    """Of the RAM in 10^9 bytes per second, as the probe estimates it."""
+    return snapshot.machine.memory_bandwidth_gigabytes_per_second if snapshot.machine else None
+
+
+def _rates(
+    device: Device, total_bytes: int, known: tuple[Accelerator, ...], shared_bandwidth: float | None
+) -> dict[str, Any]:
+    """What the driver says of itself first, then what is known of the product of exactly this name, or of the RAM."""
     from probes.accelerators import named_accelerator  # noqa: PLC0415
 
     product = named_accelerator(
@@ -303,7 +310,11 @@ def _rates(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> 
         bandwidth = product.bandwidth_gb_s if bandwidth is None else bandwidth
         half_flops = product.half_tflops * 1e12 if product.half_tflops is not None else None
         capability = capability or product.cuda_cc
+    is_assumed = bandwidth is None and shared_bandwidth is not None
+    if is_assumed:
+        bandwidth = shared_bandwidth
     return {
+        "is_bandwidth_assumed": is_assumed,
         "bandwidth_bytes_per_second": None if bandwidth is None else bandwidth * 1e9,
         "half_flops": half_flops,
         "compute_capability": _capability(capability),
