@@ -23,7 +23,7 @@ _FLAGS = {
     "avx512f": "avx512",
     "avx512_vnni": "avx512_vnni",
     "avx512_bf16": "avx512_bf16",
-    "amx_int8": "amx_int8",
+    "amx_int8": "amx",
     "amx_bf16": "amx_bf16",
     # Arm: docs.kernel.org/arch/arm64/elf_hwcaps.html
     "asimd": "neon",
@@ -91,7 +91,7 @@ def read_processor(root: str) -> Processor:
     flags = (fields.get("flags") or fields.get("Features") or fields.get("features") or "").split()
     online = numbers_of(read_text(f"{root}/sys/devices/system/cpu/online") or "")
     n_sockets = _n_sockets(root, online)
-    name = fields.get("model name") or fields.get("cpu model") or _arm_name(text) or fields.get("cpu")
+    name = fields.get("model name") or fields.get("cpu model") or _arm_name(text) or fields.get("cpu") or _board(root)
     return Processor(
         name=name[:_NAME_LENGTH] if name else None,
         vendor_family_model=_kind(fields),
@@ -133,6 +133,11 @@ def _arm_name(text: str) -> str | None:
             continue
     names = [_ARM_CORES[kind] for kind in kinds if kind in _ARM_CORES]
     return " and ".join(reversed(names[:4])) or None
+
+
+def _board(root: str) -> str | None:
+    """``Apple MacBook Air (M1, 2020)``, ``Raspberry Pi 5 Model B``: a device tree's name of the whole machine."""
+    return (read_text(f"{root}/sys/firmware/devicetree/base/model", 128) or "").strip("\0 \n") or None
 
 
 def _n_sockets(root: str, online: tuple[int, ...]) -> int | None:

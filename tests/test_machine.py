@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from estimator.repacking import INSTRUCTION_SETS
 from probes.access import Access
 from probes.container import container_kind, container_of
 from probes.machine import hypervisor, is_on_battery, linux_machine
@@ -52,7 +53,7 @@ def test_instruction_sets_of_x86_are_those_that_kernels_are_written_for(tree: Tr
         "avx512",
         "avx512_vnni",
         "avx512_bf16",
-        "amx_int8",
+        "amx",
     )
 
 
@@ -62,6 +63,19 @@ def test_instruction_sets_and_cores_of_arm(tree: Tree) -> None:
     processor = read_processor(str(tree.root))
     assert processor.name == "Cortex-X925 and Cortex-A725"
     assert processor.instruction_sets == ("neon", "dotprod", "sve", "i8mm", "bf16")
+
+
+def test_cores_that_have_no_name_are_called_by_their_machine(tree: Tree) -> None:
+    tree.write("proc/cpuinfo", "processor\t: 0\nCPU implementer\t: 0x61\nCPU part\t: 0x023")
+    tree.write("sys/firmware/devicetree/base/model", "Apple MacBook Air (M1, 2020)\0")
+    assert read_processor(str(tree.root)).name == "Apple MacBook Air (M1, 2020)"
+
+
+def test_instruction_sets_are_called_as_the_estimator_calls_them(tree: Tree) -> None:
+    tree.write("proc/cpuinfo", "flags\t: avx2 avx512f amx_tile amx_int8")
+    x86 = read_processor(str(tree.root)).instruction_sets
+    tree.write("proc/cpuinfo", "Features\t: asimd asimddp")
+    assert {*x86, *read_processor(str(tree.root)).instruction_sets} >= set(INSTRUCTION_SETS)
 
 
 def test_quota_of_a_container_bounds_its_cores(tree: Tree) -> None:
