@@ -5,25 +5,20 @@ from __future__ import annotations
 import gc
 import os
 import time
-from contextlib import suppress
 from dataclasses import replace
-from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.acting import ActingApp
 from tui.alarms import Alarm
-from tui.backlog import Line, is_remote, n_waiting
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
-from tui.messages import AsideDone, HardwarePinned, PinsChanged, PlanChanged, SettingsChanged, SnapshotTaken
+from tui.messages import AsideDone, PlanChanged, SnapshotTaken
 from tui.notification import notification_escape
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
-from tui.settings_file import ReadSettings
-from tui.themes import THEMES
 from tui.warner import Warner
 
 if TYPE_CHECKING:
@@ -39,19 +34,17 @@ if TYPE_CHECKING:
     from probes.sampler import Sampler
     from probes.snapshot import Snapshot
     from tui.aside import Aside
-    from tui.comparison import Pin
     from tui.plan import Plan
-    from tui.plan_memory import PlanMemory, Recalled
+    from tui.plan_memory import PlanMemory
     from tui.request import Request
     from tui.screens.study import Study
     from tui.settings import Settings
+    from tui.settings_file import ReadSettings
 
 __all__ = ["PlimsollApp", "run_app"]
 
 _SILENT_INTERVALS = 3
 _STUDY_DELAY_SECONDS = 0.15
-_THRIFTY_SECONDS = 5.0
-"""Between two readings on a slow line."""
 _KEEP_SECONDS = 2.0
 """A plan that stands for so long is kept, should the app be ended without a chance to say so."""
 
@@ -62,7 +55,7 @@ def _collect_again() -> None:
     gc.enable()
 
 
-class PlimsollApp(App[None]):
+class PlimsollApp(ActingApp):
     """The full-screen app.
 
     Snapshots come from ``sources`` through a sampler of its own, from a sampler that runs already and the feed it fills
@@ -96,43 +89,34 @@ class PlimsollApp(App[None]):
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
     ) -> None:
-        super().__init__()
         if plan is None and model is not None:
             from tui.plan import default_plan  # noqa: PLC0415
 
             plan = default_plan(model)
-        self._desk = Desk(plan, to_local=to_local, clock=clock)
-        self._interval_seconds = self._desk.interval_seconds = interval_seconds
-        self._request, self._reading, self._model = request, reading, model
+        desk = Desk(plan, to_local=to_local, clock=clock)
+        desk.interval_seconds = interval_seconds
         self._feed = feed or SnapshotFeed()
-        self._sampler = sampler
-        self._attention = attention
-        """Through which real probes are told what is looked at; None where they are not real."""
-        self._memory = memory
-        """Where the load that is planned is kept; None where it is not."""
-        self._keep_settings = keep_settings
-        """Writes them, and may raise OSError or ValueError; None where they last as long as the app."""
-        self._is_read_only = is_read_only
-        """Said on the command line, whatever the settings say."""
-        found = settings or ReadSettings()
-        self.settings = found.settings
-        self._complaints = found.complaints
-        self._line = Line()
         self._is_own_sampler = sampler is None and bool(sources)
         if self._is_own_sampler:
             from probes.sampler import Sampler  # noqa: PLC0415
 
-            self._sampler = Sampler(sources, self._feed, interval_seconds)
+            sampler = Sampler(sources, self._feed, interval_seconds)
+        super().__init__(
+            desk,
+            sampler=sampler,
+            settings=settings,
+            memory=memory,
+            keep_settings=keep_settings,
+            is_read_only=is_read_only,
+        )
+        self._attention = attention
+        self._request, self._reading = request, reading
         self._clock = clock
         self._taken_seconds = clock()
         self._first = snapshot
         self._is_studying = False
-        self._pins: tuple[Pin, ...] = ()
-        """Plans that are kept in sight."""
         self._warner = Warner()
         self._looked_at: Snapshot | None = None
-        self._is_plan_kept = True
-        """The plan has not changed since it was kept."""
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
 
@@ -184,17 +168,6 @@ class PlimsollApp(App[None]):
     def on_aside_done(self, message: AsideDone) -> None:
         message.take()
 
-    def on_settings_changed(self, message: SettingsChanged) -> None:
-        self._obey(message.settings)
-        self._show()
-        if self._keep_settings is None:
-            self.tell("kept until you leave: there is no file for settings here")
-            return
-        try:
-            self._keep_settings(message.settings)
-        except (OSError, ValueError) as error:
-            self.tell(f"kept until you leave only: {error}")
-
     def on_plan_changed(self, message: PlanChanged) -> None:
         self._choose(message.plan, is_model_new=message.is_model_new)
 
@@ -230,68 +203,6 @@ class PlimsollApp(App[None]):
             self._warner.forget_plan()
         if not trouble:
             self._asked_model = None
-
-    # What lasts
-
-    def _obey(self, settings: Settings) -> None:
-        """Look and pace are as these say from now on."""
-        self.settings = settings
-        for theme in THEMES:
-            if theme.name not in self.available_themes:
-                self.register_theme(theme)
-        complaints = self._complaints
-        if settings.theme in self.available_themes:
-            self.theme = settings.theme
-        else:
-            complaints = (*complaints, f"there is no theme {settings.theme[:40]!a}; {self.theme} is shown")
-        self._desk.complaints = complaints
-        self._desk.is_ascii = settings.ascii_only
-        self._desk.is_read_only = settings.read_only or self._is_read_only
-        self._be_thrifty(is_thrifty=settings.low_bandwidth == "on")
-
-    def _be_thrifty(self, *, is_thrifty: bool) -> None:
-        self._desk.is_thrifty = is_thrifty
-        seconds = max(self._interval_seconds, _THRIFTY_SECONDS) if is_thrifty else self._interval_seconds
-        if seconds != self._desk.interval_seconds:
-            self._desk.interval_seconds = seconds
-            if self._sampler is not None:
-                self._sampler.interval_seconds = seconds
-
-    def _mind_the_line(self) -> None:
-        """Where the terminal falls behind at the end of a slow line, say less."""
-        if self.settings.low_bandwidth != "auto" or self._desk.is_thrifty or not is_remote():
-            return
-        if self._line.is_slow(n_waiting(self._driver)):
-            self._be_thrifty(is_thrifty=True)
-            self.tell("the line is slow: fewer readings and no charts from now on")
-
-    def _recall(self, memory: PlanMemory) -> None:
-        """What was planned last, read on a thread aside after the first picture."""
-        from tui.aside import Aside  # noqa: PLC0415
-
-        def take(found: Recalled | EstimatorError | None) -> None:
-            self.post_message(AsideDone(lambda: self._take_recalled(found)))
-
-        Aside(memory.recall).then(take)
-
-    def _take_recalled(self, found: Recalled | EstimatorError | None) -> None:
-        if found is None or self._desk.plan is not None:
-            return
-        if isinstance(found, Exception):
-            self.tell(f"the last load is not shown again: {found}")
-            return
-        self._request = found.request
-        self._take_model(found.model)
-        self._is_plan_kept = True
-
-    def _keep_plan(self) -> None:
-        """For the next start, if it is another than the one that is kept."""
-        plan, model = self._desk.plan, self._desk.model
-        if self._memory is None or self._is_plan_kept or plan is None or model is None:
-            return
-        self._is_plan_kept = True
-        with suppress(OSError):  # a home that cannot be written to is none of the plan's business
-            self._memory.keep(plan, None if plan.model.quant == model.quant else plan.model.quant)
 
     # What goes down
 
@@ -368,145 +279,12 @@ class PlimsollApp(App[None]):
         self._warner.read()
         self._show()
 
-    # Keys
-
-    def action_show(self, name: str) -> None:
-        """Another screen, imported only when it is asked for."""
-        module = import_module(f"tui.screens.{name}")
-        screen: Frame = module.open_screen()
-        screen.set_reactive(Frame.view, self._desk.view())
-        self.push_screen(screen)
-        self._attend(screen)
-
-    def action_show_settings(self) -> None:
-        from tui.screens.preferences import Preferences  # noqa: PLC0415
-
-        own = tuple(theme.name for theme in THEMES)
-        others = sorted(name for name in self.available_themes if name not in own)
-        screen = Preferences(self.settings, (*own, *others))
-        screen.set_reactive(Frame.view, self._desk.view())
-        self.push_screen(screen)
-
-    def _attend(self, seen: Frame | None = None) -> None:
-        """Let probes read what the screen shows that is seen, and no more."""
-        if self._attention is not None:
-            screen = self.screen if seen is None else seen
-            self._attention.is_on_details = isinstance(screen, Frame) and screen.WANTS_DETAILS
-
-    def action_wake_devices(self) -> None:
-        """Let the probes wake what sleeps; and let it sleep again."""
-        if self._attention is None:
-            self.tell("nothing can be woken here: these figures are not of this machine")
-            return
-        self._attention.wants_awake = not self._attention.wants_awake
-        self.tell(
-            "devices that sleep are woken, and kept awake until w is pressed again"
-            if self._attention.wants_awake
-            else "devices may go to sleep again"
-        )
-
     def action_toggle_pause(self) -> None:
         self._desk.is_paused = not self._desk.is_paused
         self._taken_seconds = self._clock()
         if self._sampler is not None:
             self._sampler.is_paused = self._desk.is_paused
         self._show()
-
-    def action_copy_command(self) -> None:
-        """The command that starts the load as planned goes to the clipboard, by OSC 52: over SSH as well."""
-        view = self._desk.view()
-        if view.assessment is None or view.snapshot is None:
-            self.tell("there is no load to copy the command of: press m")
-            return
-        from tui.device_choice import said_by_hand, start_line  # noqa: PLC0415
-
-        devices = view.snapshot.devices
-        line = start_line(devices, view.assessment)
-        self.copy_to_clipboard(line)
-        by_hand = said_by_hand(devices, view.assessment)
-        self.tell(f"copied: {line}" + (f" ({'; '.join(by_hand)})" if by_hand else ""))
-
-    def action_compare(self) -> None:
-        """Keep the plan in sight, and show it beside those kept before."""
-        plan = self._desk.plan
-        if plan is None:
-            self.tell("first choose a model: press m")
-            return
-        from tui.comparison import Pin, with_pin  # noqa: PLC0415
-
-        self._pins = with_pin(self._pins, Pin(plan=plan))
-        self._show_pins()
-        if len(self._pins) == 1:
-            self.tell("this plan is kept: change something, and press c again to see both")
-
-    def _show_pins(self) -> None:
-        from tui.screens.compare import Compare  # noqa: PLC0415
-
-        screen = Compare(self._pins)
-        screen.set_reactive(Frame.view, self._desk.view())
-        self.push_screen(screen)
-
-    def on_pins_changed(self, message: PinsChanged) -> None:
-        self._pins = message.pins
-
-    def on_hardware_pinned(self, message: HardwarePinned) -> None:
-        plan = self._desk.plan
-        if plan is None:
-            return
-        from tui.comparison import Pin, with_pin  # noqa: PLC0415
-
-        if not self._pins:
-            self._pins = with_pin(self._pins, Pin(plan=plan))
-        self._pins = with_pin(self._pins, Pin(plan=plan, hardware=message.hardware))
-        self._show_pins()
-
-    def action_step_context(self, step: int) -> None:
-        from tui.screens.steps import with_context_step  # noqa: PLC0415
-
-        self._step(lambda plan: with_context_step(plan, step))
-
-    def action_step_quant(self, step: int) -> None:
-        from tui.screens.steps import with_quant_step  # noqa: PLC0415
-
-        self._step(lambda plan: with_quant_step(plan, self._desk.model or plan.model, step))
-
-    def action_step_kv_type(self) -> None:
-        from tui.screens.steps import with_kv_step  # noqa: PLC0415
-
-        self._step(with_kv_step)
-
-    def action_step_devices(self) -> None:
-        from tui.screens.steps import devices_text, with_devices_step  # noqa: PLC0415
-
-        names = [place.name for place in self._desk.view().places if place.kind != "host"]
-        self._step(lambda plan: with_devices_step(plan, names))
-        if self._desk.plan is not None:
-            self.tell(f"devices: {devices_text(self._desk.plan)}")
-
-    def action_choose_engine(self) -> None:
-        if self._desk.plan is None:
-            self.tell("first choose a model: press m")
-            return
-        self.action_show("engines")
-
-    def action_apply_change(self, number: int) -> None:
-        advice = self._desk.view().advice
-        changes = advice.changes if advice else ()
-        if number <= len(changes) and changes[number - 1].is_applicable:
-            self._choose(changes[number - 1].plan)
-
-    def _step(self, change: Callable[[Plan], Plan]) -> None:
-        if self._desk.plan is None:
-            self.tell("first choose a model: press m")
-            return
-        plan = change(self._desk.plan)
-        if plan is not self._desk.plan:
-            self._choose(plan)
-
-    def tell(self, text: str) -> None:
-        """A passing remark."""
-        self.clear_notifications()
-        self.notify(text, markup=False, timeout=3)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The same actions as the keys, by name."""

@@ -1,0 +1,157 @@
+"""What keys and clicks do, as far as it is more than one screen's business."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from tui.lasting import LastingApp
+from tui.screens.frame import Frame
+from tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probes.access import Attention
+    from tui.comparison import Pin
+    from tui.messages import HardwarePinned, PinsChanged
+    from tui.plan import Plan
+
+
+class ActingApp(LastingApp):
+    """Each action is also in the palette, by the name of its key's binding."""
+
+    _attention: Attention | None = None
+    """Through which real probes are told what is looked at; None where they are not real."""
+    _pins: tuple[Pin, ...] = ()
+    """Plans that are kept in sight."""
+
+    def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
+        """Judge another plan from now on."""
+        raise NotImplementedError
+
+    def action_show(self, name: str) -> None:
+        """Another screen, imported only when it is asked for."""
+        module = import_module(f"tui.screens.{name}")
+        screen: Frame = module.open_screen()
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
+        self._attend(screen)
+
+    def action_show_settings(self) -> None:
+        from tui.screens.preferences import Preferences  # noqa: PLC0415
+
+        own = tuple(theme.name for theme in THEMES)
+        others = sorted(name for name in self.available_themes if name not in own)
+        screen = Preferences(self.settings, (*own, *others))
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
+
+    def _attend(self, seen: Frame | None = None) -> None:
+        """Let probes read what the screen shows that is seen, and no more."""
+        if self._attention is not None:
+            screen = self.screen if seen is None else seen
+            self._attention.is_on_details = isinstance(screen, Frame) and screen.WANTS_DETAILS
+
+    def action_wake_devices(self) -> None:
+        """Let the probes wake what sleeps; and let it sleep again."""
+        if self._attention is None:
+            self.tell("nothing can be woken here: these figures are not of this machine")
+            return
+        self._attention.wants_awake = not self._attention.wants_awake
+        self.tell(
+            "devices that sleep are woken, and kept awake until w is pressed again"
+            if self._attention.wants_awake
+            else "devices may go to sleep again"
+        )
+
+    def action_copy_command(self) -> None:
+        """The command that starts the load as planned goes to the clipboard, by OSC 52: over SSH as well."""
+        view = self._desk.view()
+        if view.assessment is None or view.snapshot is None:
+            self.tell("there is no load to copy the command of: press m")
+            return
+        from tui.device_choice import said_by_hand, start_line  # noqa: PLC0415
+
+        devices = view.snapshot.devices
+        line = start_line(devices, view.assessment)
+        self.copy_to_clipboard(line)
+        by_hand = said_by_hand(devices, view.assessment)
+        self.tell(f"copied: {line}" + (f" ({'; '.join(by_hand)})" if by_hand else ""))
+
+    def action_compare(self) -> None:
+        """Keep the plan in sight, and show it beside those kept before."""
+        plan = self._desk.plan
+        if plan is None:
+            self.tell("first choose a model: press m")
+            return
+        from tui.comparison import Pin, with_pin  # noqa: PLC0415
+
+        self._pins = with_pin(self._pins, Pin(plan=plan))
+        self._show_pins()
+        if len(self._pins) == 1:
+            self.tell("this plan is kept: change something, and press c again to see both")
+
+    def _show_pins(self) -> None:
+        from tui.screens.compare import Compare  # noqa: PLC0415
+
+        screen = Compare(self._pins)
+        screen.set_reactive(Frame.view, self._desk.view())
+        self.push_screen(screen)
+
+    def on_pins_changed(self, message: PinsChanged) -> None:
+        self._pins = message.pins
+
+    def on_hardware_pinned(self, message: HardwarePinned) -> None:
+        plan = self._desk.plan
+        if plan is None:
+            return
+        from tui.comparison import Pin, with_pin  # noqa: PLC0415
+
+        if not self._pins:
+            self._pins = with_pin(self._pins, Pin(plan=plan))
+        self._pins = with_pin(self._pins, Pin(plan=plan, hardware=message.hardware))
+        self._show_pins()
+
+    def action_step_context(self, step: int) -> None:
+        from tui.screens.steps import with_context_step  # noqa: PLC0415
+
+        self._step(lambda plan: with_context_step(plan, step))
+
+    def action_step_quant(self, step: int) -> None:
+        from tui.screens.steps import with_quant_step  # noqa: PLC0415
+
+        self._step(lambda plan: with_quant_step(plan, self._desk.model or plan.model, step))
+
+    def action_step_kv_type(self) -> None:
+        from tui.screens.steps import with_kv_step  # noqa: PLC0415
+
+        self._step(with_kv_step)
+
+    def action_step_devices(self) -> None:
+        from tui.screens.steps import devices_text, with_devices_step  # noqa: PLC0415
+
+        names = [place.name for place in self._desk.view().places if place.kind != "host"]
+        self._step(lambda plan: with_devices_step(plan, names))
+        if self._desk.plan is not None:
+            self.tell(f"devices: {devices_text(self._desk.plan)}")
+
+    def action_choose_engine(self) -> None:
+        if self._desk.plan is None:
+            self.tell("first choose a model: press m")
+            return
+        self.action_show("engines")
+
+    def action_apply_change(self, number: int) -> None:
+        advice = self._desk.view().advice
+        changes = advice.changes if advice else ()
+        if number <= len(changes) and changes[number - 1].is_applicable:
+            self._choose(changes[number - 1].plan)
+
+    def _step(self, change: Callable[[Plan], Plan]) -> None:
+        if self._desk.plan is None:
+            self.tell("first choose a model: press m")
+            return
+        plan = change(self._desk.plan)
+        if plan is not self._desk.plan:
+            self._choose(plan)

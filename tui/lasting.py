@@ -1,0 +1,145 @@
+"""What outlives a moment of the app: its settings, and the load that is planned."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from tui.backlog import Line, is_remote, n_waiting
+from tui.messages import AsideDone, SettingsChanged
+from tui.settings_file import ReadSettings
+from tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from estimator.errors import EstimatorError
+    from estimator.model import Model
+    from probes.sampler import Sampler
+    from tui.plan_memory import PlanMemory, Recalled
+    from tui.request import Request
+    from tui.screens.desk import Desk
+    from tui.settings import Settings
+
+_THRIFTY_SECONDS = 5.0
+"""Between two readings on a slow line."""
+
+
+class LastingApp(App[None]):
+    """An app with a desk, whose look and pace follow settings, and which knows its last load again."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        sampler: Sampler | None,
+        settings: ReadSettings | None,
+        memory: PlanMemory | None,
+        keep_settings: Callable[[Settings], None] | None,
+        is_read_only: bool,
+    ) -> None:
+        super().__init__()
+        self._desk = desk
+        self._sampler = sampler
+        self._interval_seconds = desk.interval_seconds
+        self._memory = memory
+        """Where the load that is planned is kept; None where it is not."""
+        self._keep_settings = keep_settings
+        """Writes them, and may raise OSError or ValueError; None where they last as long as the app."""
+        self._is_read_only = is_read_only
+        """Said on the command line, whatever the settings say."""
+        found = settings or ReadSettings()
+        self.settings = found.settings
+        self._complaints = found.complaints
+        self._line = Line()
+        self._request: Request | None = None
+        self._is_plan_kept = True
+        """The plan has not changed since it was kept."""
+
+    def _show(self) -> None:
+        """Draw what the desk says now."""
+        raise NotImplementedError
+
+    def _take_model(self, found: Model | EstimatorError) -> None:
+        """A model that was asked for has been read."""
+        raise NotImplementedError
+
+    def on_settings_changed(self, message: SettingsChanged) -> None:
+        if message.settings.interval_seconds != self.settings.interval_seconds:
+            self._interval_seconds = message.settings.interval_seconds
+        self._obey(message.settings)
+        self._show()
+        if self._keep_settings is None:
+            self.tell("kept until you leave: there is no file for settings here")
+            return
+        try:
+            self._keep_settings(message.settings)
+        except (OSError, ValueError) as error:
+            self.tell(f"kept until you leave only: {error}")
+
+    def _obey(self, settings: Settings) -> None:
+        """Look and pace are as these say from now on."""
+        self.settings = settings
+        for theme in THEMES:
+            if theme.name not in self.available_themes:
+                self.register_theme(theme)
+        complaints = self._complaints
+        if settings.theme in self.available_themes:
+            self.theme = settings.theme
+        else:
+            complaints = (*complaints, f"there is no theme {settings.theme[:40]!a}; {self.theme} is shown")
+        self._desk.complaints = complaints
+        self._desk.is_ascii = settings.ascii_only
+        self._desk.is_read_only = settings.read_only or self._is_read_only
+        self._be_thrifty(is_thrifty=settings.low_bandwidth == "on")
+
+    def _be_thrifty(self, *, is_thrifty: bool) -> None:
+        self._desk.is_thrifty = is_thrifty
+        seconds = max(self._interval_seconds, _THRIFTY_SECONDS) if is_thrifty else self._interval_seconds
+        if seconds != self._desk.interval_seconds:
+            self._desk.interval_seconds = seconds
+            if self._sampler is not None:
+                self._sampler.interval_seconds = seconds
+
+    def _mind_the_line(self) -> None:
+        """Where the terminal falls behind at the end of a slow line, say less."""
+        if self.settings.low_bandwidth != "auto" or self._desk.is_thrifty or not is_remote():
+            return
+        if self._line.is_slow(n_waiting(self._driver)):
+            self._be_thrifty(is_thrifty=True)
+            self.tell("the line is slow: fewer readings and no charts from now on")
+
+    def _recall(self, memory: PlanMemory) -> None:
+        """What was planned last, read on a thread aside after the first picture."""
+        from tui.aside import Aside  # noqa: PLC0415
+
+        def take(found: Recalled | EstimatorError | None) -> None:
+            self.post_message(AsideDone(lambda: self._take_recalled(found)))
+
+        Aside(memory.recall).then(take)
+
+    def _take_recalled(self, found: Recalled | EstimatorError | None) -> None:
+        if found is None or self._desk.plan is not None:
+            return
+        if isinstance(found, Exception):
+            self.tell(f"the last load is not shown again: {found}")
+            return
+        self._request = found.request
+        self._take_model(found.model)
+        self._is_plan_kept = True
+
+    def _keep_plan(self) -> None:
+        """For the next start, if it is another than the one that is kept."""
+        plan, model = self._desk.plan, self._desk.model
+        if self._memory is None or self._is_plan_kept or plan is None or model is None:
+            return
+        self._is_plan_kept = True
+        with suppress(OSError):  # a home that cannot be written to is none of the plan's business
+            self._memory.keep(plan, None if plan.model.quant == model.quant else plan.model.quant)
+
+    def tell(self, text: str) -> None:
+        """A passing remark."""
+        self.clear_notifications()
+        self.notify(text, markup=False, timeout=3)
