@@ -40,6 +40,11 @@ HEADLESS = frozenset(
 """Encoders that have no head, so that nothing of the embedding is copied for it (no LLM_TENSOR_OUTPUT in their files
 of src/models; measured with header-only files on a device with CUDA's rules, build 0c1e57098)."""
 
+NORMED_LAST_BY_TOKEN_NORM = frozenset({"lfm2", "lfm2moe"})
+"""What they call the embedding's norm is the last one, and lies with the head (LLM_TENSOR_OUTPUT_NORM_LFM2 in
+src/llama-arch.cpp); others' lies with the first layer."""
+
+
 UNCOPIED_HEADS = frozenset({"bitnet"})
 """Their head is the embedding itself, where it lies: on the host (`build_lora_mm(model.tok_embd, cur)` in
 src/models/bitnet.cpp, which creates no LLM_TENSOR_OUTPUT)."""
@@ -259,7 +264,9 @@ def weight_table(model: Model, kind: str) -> WeightTable:
                 tied_bytes = n_bytes
         elif name.startswith("rope_"):
             sums["rope"] += n_bytes
-        elif name in FIRST_LAYER_TENSORS:
+        elif name in FIRST_LAYER_TENSORS or (
+            name == "token_embd_norm.weight" and model.architecture not in NORMED_LAST_BY_TOKEN_NORM
+        ):
             sums["first"] += n_bytes
         else:
             sums["output"] += n_bytes

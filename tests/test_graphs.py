@@ -299,3 +299,13 @@ def test_experts_of_a_hybrid_in_ram_are_fetched_in_the_closed_form_too() -> None
     spread = Spread(layer_devices=load.default_layout(10, 0).layer_devices, n_devices=1)
 
     assert buffers(load.model, load.step, spread)[0].n_bytes == pytest.approx(8343.5 * (1 << 20), rel=0.01)
+
+
+def test_an_embeddings_norm_lies_with_the_first_layer() -> None:
+    # BLOOM 7.1B with 30 of its layers on a device with CUDA's rules: llama.cpp 0c1e57098, header-only file.
+    model = read("BLOOM 7.1B")
+    layout = Layout(layer_devices=place_layers(model.n_layers, 30, (1.0,)), n_cpu_moe_layers=0, n_gpu_layers=30)
+
+    held = held_weights(model, layout, {0: "cuda", HOST: "host"})
+
+    assert (held[0].n_bytes, held[HOST].n_bytes) == (4526915584, 986726400)
