@@ -98,8 +98,10 @@ def _local_bytes(banks: str) -> int | None:
     return total if 0 < total < 1 << 63 else None
 
 
-def held_bytes(root: str) -> dict[tuple[int, int], int]:
-    """(pid, gpu id) -> bytes, of every process that has ROCm open."""
+def held_bytes(root: str) -> dict[tuple[int, int], int] | None:
+    """(pid, gpu id) -> bytes, of every process that has ROCm open; None where the driver does not tell."""
+    if not os.path.isdir(f"{root}{_PROCESSES}"):
+        return None
     held: dict[tuple[int, int], int] = {}
     for pid in _numeric_names(f"{root}{_PROCESSES}"):
         folder = f"{root}{_PROCESSES}/{pid}"

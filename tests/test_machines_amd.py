@@ -181,3 +181,9 @@ def test_a_processors_own_gpu_beside_a_card_draws_on_ram_and_is_hidden_by_the_ca
     assert (card["is_integrated"], own["is_integrated"]) == (False, True)
     assert (own["name"], own["pool_key"], own["hidden_by"]) == ("AMD Radeon 610M", "host", "HIP_VISIBLE_DEVICES")
     assert pools(shown)[card["pool_key"]]["free_bytes"] == 21458059264 - 27181056
+
+
+def test_a_part_is_printed_with_what_it_may_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_snapshot(recorded_machine("mi308x-parts", tmp_path).snapshot, is_json=False) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if "MI308X" in line]
+    assert [line[5:9] for line in lines[:4]] == [["0.0", "of", "48.0", "GiB"]] * 4

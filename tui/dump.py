@@ -148,6 +148,9 @@ def _device_row(device: Device, snapshot: Snapshot) -> tuple[str, ...]:
         limit = pool.total_bytes if device.limit_bytes is None else device.limit_bytes
         used = f"{gib(device.used_bytes)} of {gib(limit)} GiB"
         return label, name, used, sentence(["used of the RAM", *_device_details(device)])
+    if device.parent_key is not None and device.limit_bytes is not None:  # a part that shares the memory of the whole
+        used = f"{gib(device.used_bytes)} of {gib(device.limit_bytes)} GiB"
+        return label, name, used, sentence(["used", *_device_details(device), _age(pool.late_seconds)])
     used = f"{gib(pool.used_bytes)} of {gib(pool.total_bytes)} GiB"
     return label, name, used, sentence(["used", *_device_details(device), _age(pool.late_seconds)])
 

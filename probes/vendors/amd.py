@@ -66,6 +66,7 @@ class AmdProbe:
         """gpu id of the compute driver -> its number in a program, and what hides it."""
         self._versions: tuple[Version, ...] = ()
         self._held: dict[tuple[int, int], int] = {}
+        self._is_held_told = False
         self._held_seconds = float("-inf")
         self._told: tuple[Scan, dict[str, list[Process]]] = (Scan(), {})
         """The processes by card, and the scan that they are of: they change only with it."""
@@ -148,7 +149,8 @@ class AmdProbe:
         """What compute processes hold; whether it was read anew."""
         if self._clock() - self._held_seconds < SCAN_SECONDS:
             return False
-        self._held = held_bytes(self._root)
+        held = held_bytes(self._root)
+        self._held, self._is_held_told = held or {}, held is not None
         self._held_seconds = self._clock()
         return True
 
@@ -168,7 +170,7 @@ class AmdProbe:
                 key=f"{whole.key}/{node.part}",
                 index=first_index + place,
                 parent_key=whole.key,
-                used_bytes=sum(held for (_, gpu_id), held in self._held.items() if gpu_id == node.gpu_id),
+                used_bytes=self._part_bytes(node),
                 limit_bytes=node.local_bytes,
                 n_multiprocessors=node.n_compute_units,
                 program_index=self._visibility[node.gpu_id][0],
@@ -176,6 +178,11 @@ class AmdProbe:
             )
             for place, node in enumerate(card.nodes)
         ]
+
+    def _part_bytes(self, node: ComputeNode) -> int | None:
+        """What programs hold of a part of a split GPU; None where the compute driver does not tell."""
+        held = (n_bytes for (_, gpu_id), n_bytes in self._held.items() if gpu_id == node.gpu_id)
+        return sum(held) if self._is_held_told else None
 
     def _processes(self, card: AmdCard, scan: Scan) -> list[Process]:
         """Of the open files, and of the compute driver.
