@@ -9,7 +9,7 @@ import os
 from dataclasses import replace
 
 from probes.cgroup import Group, Limit, groups
-from probes.numa import nodes_with_memory, numbers_of, read_node
+from probes.numa import gpu_nodes, nodes_with_memory, numbers_of, read_node
 from probes.pressure import MACHINE, Pressure, read_pressure
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
 from probes.sysfs import read_fields, read_number, read_text, whole_number
@@ -17,12 +17,10 @@ from probes.sysfs import read_fields, read_number, read_text, whole_number
 GIB = 1 << 30
 _ARC = "/proc/spl/kstat/zfs/arcstats"
 _HUGE_PAGES = "/sys/kernel/mm/hugepages"
-_NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 _WSL_LIMIT = "WSL (memory= in .wslconfig, by default half of Windows' RAM)"
 """learn.microsoft.com/windows/wsl/wsl-config, 2026-11: Linux sees the RAM of its virtual machine, and only that."""
 _NOTED_SHARE = 50
 """Huge pages that take less than one part in so many of the RAM are not worth a sentence (ASSUMED)."""
-_MOST_GPUS = 64
 _MOST_PAGE_SIZES = 16
 
 
@@ -35,8 +33,8 @@ class HostMemory:
         self._groups = groups(root)
         self._has_arc = os.path.exists(f"{root}{_ARC}")
         self._page_folders = _page_folders(root)
-        self._gpu_nodes = _gpu_nodes(root)
-        self._bound_nodes = _bound_nodes(root, self._gpu_nodes)
+        self._gpu_nodes = gpu_nodes(root)
+        self._bound_nodes = _bound_nodes(root)
         self._is_strict = read_number(f"{root}/proc/sys/vm/overcommit_memory") == 2
         self._limiting: Group | None = None
 
@@ -240,39 +238,15 @@ def _unused_huge_bytes(folders: tuple[tuple[str, int], ...], meminfo: dict[str, 
     return meminfo.get("HugePages_Free", 0) // 1024 * meminfo.get("Hugepagesize", 0)
 
 
-# --- memory of GPUs that the kernel counts as RAM
-
-
-def _gpu_nodes(root: str) -> tuple[int, ...]:
-    """NUMA nodes that are a GPU's own memory.
-
-    On Grace Hopper and Grace Blackwell the driver gives the GPU's memory to the kernel as a node without processors,
-    so MemTotal counts it; NVML reports the same bytes once more (nvml.h, note on nvmlMemory_t for NUMA systems). From
-    documents: kernel-open/nvidia/nv-procfs.c of NVIDIA/open-gpu-kernel-modules, nv_procfs_read_numa_status.
-    """
-    nodes = []
-    try:
-        gpus = sorted(os.listdir(f"{root}{_NVIDIA_GPUS}"))[:_MOST_GPUS]
-    except OSError:
-        return ()
-    for gpu in gpus:
-        text = (read_text(f"{root}{_NVIDIA_GPUS}/{gpu}/numa_status", 4096) or "").lower()
-        fields = dict("".join(line.split()).split(":", 1) for line in text.splitlines() if ":" in line)
-        node = whole_number(fields.get("node", ""), 5)
-        if node is not None and fields.get("status") == "online":
-            nodes.append(node)
-    return tuple(dict.fromkeys(nodes))
-
-
 # --- nodes of memory
 
 
-def _bound_nodes(root: str, gpu_nodes: tuple[int, ...]) -> tuple[int, ...]:
+def _bound_nodes(root: str) -> tuple[int, ...]:
     """The nodes that a job scheduler left this process; nothing where it has them all.
 
     What counts is Mems_allowed_list of /proc/self/status (cpuset(7)); a policy of numactl alone is not shown there.
     """
-    with_memory = [node.number for node in nodes_with_memory(root) if node.number not in gpu_nodes]
+    with_memory = [node.number for node in nodes_with_memory(root)]
     allowed: tuple[int, ...] = ()
     for line in (read_text(f"{root}/proc/self/status", 4096) or "").splitlines():
         if line.startswith("Mems_allowed_list:"):

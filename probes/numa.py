@@ -1,11 +1,14 @@
 """The nodes of a Linux machine's memory (NUMA), from /sys/devices/system/node: docs.kernel.org, ABI/stable."""
 
+import os
 from dataclasses import dataclass
 
 from probes.sysfs import read_text, whole_number
 
 _MOST_NODES = 256
 _MOST_CPUS = 1 << 16
+_NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
+_MOST_GPUS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +39,32 @@ def read_node(root: str, number: int) -> Node:
 
 
 def nodes_with_memory(root: str) -> tuple[Node, ...]:
-    """All of them; a node may have processors or devices alone."""
+    """Those of the host's RAM; a node may have processors or devices alone, and one may be a GPU's memory."""
     online = numbers_of(read_text(f"{root}/sys/devices/system/node/online", 256) or "")[:_MOST_NODES]
-    return tuple(node for number in online if (node := read_node(root, number)).total_bytes > 0)
+    of_gpus = gpu_nodes(root)
+    nodes = (read_node(root, number) for number in online if number not in of_gpus)
+    return tuple(node for node in nodes if node.total_bytes > 0)
+
+
+def gpu_nodes(root: str) -> tuple[int, ...]:
+    """NUMA nodes that are a GPU's own memory.
+
+    On Grace Hopper and Grace Blackwell the driver gives the GPU's memory to the kernel as a node without processors,
+    so MemTotal counts it; NVML reports the same bytes once more (nvml.h, note on nvmlMemory_t for NUMA systems). From
+    documents: kernel-open/nvidia/nv-procfs.c of NVIDIA/open-gpu-kernel-modules, nv_procfs_read_numa_status.
+    """
+    nodes = []
+    try:
+        gpus = sorted(os.listdir(f"{root}{_NVIDIA_GPUS}"))[:_MOST_GPUS]
+    except OSError:
+        return ()
+    for gpu in gpus:
+        text = (read_text(f"{root}{_NVIDIA_GPUS}/{gpu}/numa_status", 4096) or "").lower()
+        fields = dict("".join(line.split()).split(":", 1) for line in text.splitlines() if ":" in line)
+        node = whole_number(fields.get("node", ""), 5)
+        if node is not None and fields.get("status") == "online":
+            nodes.append(node)
+    return tuple(dict.fromkeys(nodes))
 
 
 def numbers_of(text: str) -> tuple[int, ...]:

@@ -333,8 +333,13 @@ def test_no_huge_pages_are_nothing_to_say(tree: Tree) -> None:
 def test_memory_of_a_gpu_that_the_kernel_counts_is_not_the_hosts(tree: Tree) -> None:
     tree.write("proc/driver/nvidia/gpus/0009:01:00.0/numa_status", "Node:\t\t1\nStatus:\t\tonline")
     tree.write("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 8388608 kB\nNode 1 MemFree: 6291456 kB\n")
-    ram = tree.ram()
+    tree.write("sys/devices/system/node/node0/meminfo", f"Node 0 MemTotal: {24 << 20} kB\n")
+    tree.write("sys/devices/system/node/online", "0-1")
+    reading = tree.sample()
+    ram, machine = reading.pools[0], reading.machine
     assert (ram.total_bytes, ram.free_bytes) == (24 * GIB, 18 * GIB)
+    assert machine is not None
+    assert machine.numa_node_bytes == (24 * GIB,)
 
 
 def test_job_bound_to_a_node_has_the_memory_of_that_node(tree: Tree) -> None:

@@ -78,6 +78,7 @@ def test_a_snapshot_imports_neither_what_draws_nor_the_engines(arguments: tuple[
 
     assert "probes.sampler" in modules
     assert modules & HEAVY == set()
+    assert not modules & {f"probes.vendors.{name}" for name in ("gaudi", "ascend", "qualcomm")}, "none is here"
     assert not any(name.startswith("estimator.engines.") for name in modules)
 
 
