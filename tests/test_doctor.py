@@ -174,7 +174,9 @@ def test_a_hint_follows_from_what_the_machine_is(healthy: Examination, changes: 
 def test_a_hidden_device_is_hinted_at(healthy: Examination) -> None:
     hidden = replace(healthy.snapshot.devices[0], hidden_by="CUDA_VISIBLE_DEVICES")
 
-    assert "GPU 0 is hidden by CUDA_VISIBLE_DEVICES" in hints(with_snapshot(healthy, devices=(hidden,)))
+    assert "GPU 0 is hidden by CUDA_VISIBLE_DEVICES: unset it" in hints(with_snapshot(healthy, devices=(hidden,)))
+    by_rule = replace(hidden, hidden_by="MIG (before driver 570, a program sees one part only)")
+    assert "unset" not in hints(with_snapshot(healthy, devices=(by_rule,)))
 
 
 @pytest.mark.parametrize(

@@ -179,7 +179,10 @@ def _device_hints(found: Examination) -> Iterator[str]:
     for variable in dict.fromkeys(device.hidden_by for device in hidden):
         labels = [device_label(device, snapshot.devices) for device in hidden if device.hidden_by == variable]
         are = "is" if len(labels) == 1 else "are"
-        yield f"{' and '.join(labels)} {are} hidden by {variable}: unset it, or use --all-devices"
+        # What hides a part of a split GPU is a rule of CUDA, and no variable that could be unset.
+        is_variable = variable is not None and variable.replace("_", "").isalnum()
+        way = "unset it, or use --all-devices" if is_variable else "name one with --device to use that"
+        yield f"{' and '.join(labels)} {are} hidden by {variable}: {way}"
     vendors = {device.vendor for device in snapshot.devices}
     if "nvidia" in vendors and system == "windows":
         yield (
