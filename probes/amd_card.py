@@ -27,6 +27,9 @@ from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process
 _UNEXPLAINED_SHARE = 64
 """Memory that no listed process accounts for is spoken of where it is more than one part in so many (ASSUMED); the
 kernel's own, such as the screen's buffers, is less."""
+_SCREEN_UNITS = 3
+"""Compute units of a GPU that is there to drive screens: that of Ryzen 7000 and 9000 for desktops has 2, and the least
+that is sold for more, Radeon 740M, has 4 (AMD's pages of these processors)."""
 _GIB = 1 << 30
 
 
@@ -65,6 +68,12 @@ class AmdCard:
             and memory.vram_total_bytes < (self._ram_limit_bytes(memory) or 0)
         )
         return not self.is_asleep
+
+    @property
+    def is_for_screens(self) -> bool:
+        """Whether it is one of those that processors have just to drive a screen, so that less is said of it."""
+        n_units = self.nodes[0].n_compute_units if self.nodes else None
+        return bool(self._is_integrated) and n_units is not None and n_units <= _SCREEN_UNITS
 
     def pool(self) -> Pool | None:
         """Its own memory; None where it draws on the RAM, or what it holds is not known."""
@@ -132,7 +141,7 @@ class AmdCard:
         elif self._memory is None:
             yield self._fault(_no_memory(self.card.driver))
         else:
-            if self._is_integrated:
+            if self._is_integrated and not self.is_for_screens:
                 yield self._fault(self._where_memory_comes_from(self._memory), is_note=True)
             if n_hidden and self._has_unexplained(processes, self._memory):
                 yield self._fault(

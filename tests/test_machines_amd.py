@@ -181,6 +181,7 @@ def test_a_processors_own_gpu_beside_a_card_draws_on_ram_and_is_hidden_by_the_ca
     assert (card["is_integrated"], own["is_integrated"]) == (False, True)
     assert (own["name"], own["pool_key"], own["hidden_by"]) == ("AMD Radeon 610M", "host", "HIP_VISIBLE_DEVICES")
     assert pools(shown)[card["pool_key"]]["free_bytes"] == 21458059264 - 27181056
+    assert faults(shown) == []  # it has two units, to drive a screen
 
 
 def test_a_part_is_printed_with_what_it_may_take(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,7 @@ class AmdProbe:
             devices += self._devices(card, scan, len(devices))
             processes += own
             faults += card.faults(own, scan.n_hidden)
-        faults += self._rocm_faults(devices)
+        faults += self._rocm_faults()
         return Reading(
             pools=tuple(pools),
             devices=tuple(devices),
@@ -106,10 +106,15 @@ class AmdProbe:
         is_open = any(gpu_id in gpu_ids and n_bytes > 0 for (_, gpu_id), n_bytes in self._held.items())
         return is_open or self._told[0].busy_ratios.get(card.key, 0.0) > 0
 
-    def _rocm_faults(self, devices: Iterable[Device]) -> Iterable[Fault]:
+    def _rocm_faults(self) -> Iterable[Fault]:
         """Whether programs for ROCm can reach the GPUs: all go through one file."""
         path = f"{self._root}{_COMPUTE_FILE}"
-        if not any(device.driver == "amdgpu" for device in devices) or not os.path.isdir(f"{self._root}/dev"):
+        usable = [
+            card
+            for card in self._cards
+            if card.card.driver == "amdgpu" and not card.is_for_screens and card.card.missing_node(self._root) is None
+        ]
+        if not usable or not os.path.isdir(f"{self._root}/dev"):
             return
         if not os.path.exists(path):
             message = f"there is no {_COMPUTE_FILE} here, so no program for ROCm can use a GPU; those for Vulkan can"
