@@ -69,7 +69,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(contents=st.fixed_dictionaries(FILES))
 def test_any_files_give_figures_that_make_sense_and_can_be_recorded(root: Path, contents: dict[str, bytes]) -> None:
     for path, content in contents.items():
