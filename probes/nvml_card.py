@@ -6,7 +6,7 @@ from typing import Any
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
 from probes.nvml_figures import UNSUPPORTED_SECONDS
-from probes.nvml_identity import ask_bus_address
+from probes.nvml_identity import Keys, ask_bus_address
 from probes.nvml_part import OF_BOARD, Part
 from probes.snapshot import Fault
 
@@ -28,13 +28,14 @@ class Card:
     """Opens a GPU, and opens it again after it was lost."""
 
     def __init__(
-        self, nvml: Nvml, clock: Callable[[], float], index: int, *, host_total_bytes: int | None = None
+        self, nvml: Nvml, clock: Callable[[], float], index: int, keys: Keys, *, host_total_bytes: int | None = None
     ) -> None:
         self.lost_code: int | None = None
         """Why there is no handle; it is asked for anew at the next sample."""
         self._nvml = nvml
         self._clock = clock
         self._index = index
+        self._keys = keys
         self._host_total_bytes = host_total_bytes
         self._whole = self._new_whole(f"nvidia:{index}", None)
         self._split: list[Part] = []
@@ -116,7 +117,8 @@ class Card:
 
     def _open(self) -> None:
         handle = self._nvml.call("nvmlDeviceGetHandleByIndex", self._index)
-        key = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=codes.LOST) or self._bus_address(handle)
+        uuid = self._nvml.try_text("nvmlDeviceGetUUID", handle, lost=codes.LOST) or self._bus_address(handle)
+        key = self._keys.claimed(uuid, f"nvidia:{self._index}")
         if key != self._whole.key:
             self._whole = self._new_whole(key, handle)
         self._whole.handle = handle
@@ -127,11 +129,11 @@ class Card:
             self._nvml, self._clock, self._index, key=key, handle=handle, host_total_bytes=self._host_total_bytes
         )
 
-    def _bus_address(self, handle: Any) -> str:
+    def _bus_address(self, handle: Any) -> str | None:
         try:
-            return ask_bus_address(self._nvml, handle) or f"nvidia:{self._index}"
+            return ask_bus_address(self._nvml, handle)
         except RefusedError:
-            return f"nvidia:{self._index}"
+            return None
 
     def close(self) -> None:
         """Drop the handles: they were of an NVML that was shut down since."""
@@ -160,13 +162,15 @@ class Card:
             self._nvml.try_call("nvmlDeviceGetMaxMigDeviceCount", handle, lost=codes.LOST) if self._is_split else None
         )
         known = {part.key: part for part in self._split}
+        self._keys.give_up(f"nvidia:{self._index}/")
         self._split = []
         for number in range(n_parts or 0):
             # NOT_FOUND for each number that no part has
             part_handle = self._nvml.try_call("nvmlDeviceGetMigDeviceHandleByIndex", handle, number, lost=codes.LOST)
             if part_handle is None:
                 continue
-            key = self._nvml.try_text("nvmlDeviceGetUUID", part_handle) or f"{self._whole.key}/{number}"
+            uuid = self._nvml.try_text("nvmlDeviceGetUUID", part_handle)
+            key = self._keys.claimed(uuid, f"nvidia:{self._index}/{number}")
             part = known.get(key)
             if part is None:
                 part = Part(self._nvml, self._clock, self._index, key=key, handle=part_handle, chip=self._whole)

@@ -8,12 +8,14 @@ fan takes 0.14 ms (flightlessmango/MangoHud pull 2104); a field of counters cost
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
 from probes.nvml_figures import Figures
 from probes.snapshot import Details
+
+_Number = TypeVar("_Number", int, float)
 
 _LIVE_SECONDS = 1.0
 _SLOW_SECONDS = 5.0
@@ -44,6 +46,13 @@ _REASONS = {
     0x200: "board limit",
     0x400: "low utilization or voltage reliability",
 }
+
+_MOST_MEGAHERTZ = 100_000
+_MOST_LANES = 64
+_MOST_GENERATION = 20
+_MOST_CELSIUS = 200
+_MOST_BYTES_PER_SECOND = 1e12
+"""Above these, each far from any GPU's, an answer is garbage (ASSUMED)."""
 
 KINDS = (
     "clocks",
@@ -118,10 +127,10 @@ class DetailsReader:
         for name, clock in (("most graphics", _CLOCK_GRAPHICS), ("most memory", _CLOCK_MEMORY)):
             self._figures.once(name, partial(self._nvml.call, "nvmlDeviceGetMaxClockInfo", handle, clock))
         return {
-            "graphics_clock_megahertz": graphics,
-            "memory_clock_megahertz": memory,
-            "most_graphics_clock_megahertz": self._figures.value("most graphics"),
-            "most_memory_clock_megahertz": self._figures.value("most memory"),
+            "graphics_clock_megahertz": within(graphics, _MOST_MEGAHERTZ),
+            "memory_clock_megahertz": within(memory, _MOST_MEGAHERTZ),
+            "most_graphics_clock_megahertz": within(self._figures.value("most graphics"), _MOST_MEGAHERTZ),
+            "most_memory_clock_megahertz": within(self._figures.value("most memory"), _MOST_MEGAHERTZ),
         }
 
     def _ask_reasons(self, handle: Any) -> dict[str, Any]:
@@ -143,10 +152,12 @@ class DetailsReader:
         if bus is not None and bus != _PCIE_BUS:
             return {}
         return {
-            "pcie_generation": self._nvml.call("nvmlDeviceGetCurrPcieLinkGeneration", handle),
-            "most_pcie_generation": self._number("nvmlDeviceGetMaxPcieLinkGeneration", handle),
-            "n_pcie_lanes": self._number("nvmlDeviceGetCurrPcieLinkWidth", handle),
-            "most_n_pcie_lanes": self._number("nvmlDeviceGetMaxPcieLinkWidth", handle),
+            "pcie_generation": within(self._nvml.call("nvmlDeviceGetCurrPcieLinkGeneration", handle), _MOST_GENERATION),
+            "most_pcie_generation": within(
+                self._number("nvmlDeviceGetMaxPcieLinkGeneration", handle), _MOST_GENERATION
+            ),
+            "n_pcie_lanes": within(self._number("nvmlDeviceGetCurrPcieLinkWidth", handle), _MOST_LANES),
+            "most_n_pcie_lanes": within(self._number("nvmlDeviceGetMaxPcieLinkWidth", handle), _MOST_LANES),
         }
 
     def _ask_traffic(self, handle: Any) -> dict[str, Any]:
@@ -165,7 +176,10 @@ class DetailsReader:
         self._measures_traffic = True
         sent = self._nvml.call("nvmlDeviceGetPcieThroughput", handle, _SENT)
         received = self._nvml.call("nvmlDeviceGetPcieThroughput", handle, _RECEIVED)
-        return {"pcie_sent_bytes_per_second": sent * 1024.0, "pcie_received_bytes_per_second": received * 1024.0}
+        return {
+            "pcie_sent_bytes_per_second": within(sent * 1024.0, _MOST_BYTES_PER_SECOND),
+            "pcie_received_bytes_per_second": within(received * 1024.0, _MOST_BYTES_PER_SECOND),
+        }
 
     def _ask_counters(self, handle: Any) -> dict[str, Any]:
         fields = self._fields(
@@ -189,10 +203,9 @@ class DetailsReader:
         }
 
     def _ask_heat(self, handle: Any) -> dict[str, Any]:
+        celsius = self._fields(handle, (_MEMORY_TEMPERATURE,)).get(_MEMORY_TEMPERATURE)
         # 0 where there is no such sensor, as on GeForce cards (ASSUMED: no memory is at 0 °C in use)
-        return {
-            "memory_temperature_celsius": self._fields(handle, (_MEMORY_TEMPERATURE,)).get(_MEMORY_TEMPERATURE) or None
-        }
+        return {"memory_temperature_celsius": within(celsius, _MOST_CELSIUS) or None}
 
     def _ask_links(self, handle: Any) -> dict[str, Any]:
         n_links = 0
@@ -250,7 +263,13 @@ class DetailsReader:
         self._counted[field] = _Counted(now_seconds, value)
         if before is None or value < before.value or now_seconds <= before.seconds:
             return None
-        return (value - before.value) * unit_bytes / (now_seconds - before.seconds)
+        rate = (value - before.value) * unit_bytes / (now_seconds - before.seconds)
+        return within(rate, _MOST_BYTES_PER_SECOND)
+
+
+def within(number: _Number | None, most: float) -> _Number | None:
+    """The number, or None where it is no figure."""
+    return number if number is not None and 0 <= number <= most else None
 
 
 def reasons_of(mask: int) -> tuple[str, ...]:

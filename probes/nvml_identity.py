@@ -1,11 +1,31 @@
 """By what a GPU is known: its address on the bus, its name, the numbers of its parts, its driver's model."""
 
+import re
 from typing import Any
 
 from probes.nvml_binding import Nvml, decoded
 
 _DRIVER_MODELS = {0: "WDDM", 1: "TCC", 2: "MCDM"}
 """nvmlDriverModel_t: Windows has three."""
+
+
+class Keys:
+    """Who has which key, for no two may have one: a driver that fails may answer the same for all."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def claimed(self, key: str | None, owner: str) -> str:
+        """``key``, or where another has it, the name of the owner itself. What it had before is given up."""
+        self._owners = {known: other for known, other in self._owners.items() if other != owner}
+        if not key or key in self._owners:
+            key = owner
+        self._owners[key] = owner
+        return key
+
+    def give_up(self, prefix: str) -> None:
+        """All that those own whose name begins so."""
+        self._owners = {key: owner for key, owner in self._owners.items() if not owner.startswith(prefix)}
 
 
 def ask_bus_address(nvml: Nvml, handle: Any) -> str | None:
@@ -19,7 +39,8 @@ def bus_address(text: str) -> str | None:
         number = int(domain, 16)
     except ValueError:
         return None
-    return f"{number:04x}:{rest}" if 0 <= number <= 0xFFFFFFFF and rest else None
+    is_address = 0 <= number <= 0xFFFFFFFF and re.fullmatch(r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]", rest) is not None
+    return f"{number:04x}:{rest}" if is_address else None
 
 
 def ask_instances(nvml: Nvml, handle: Any) -> tuple[int, int]:

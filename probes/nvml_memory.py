@@ -17,6 +17,10 @@ _MEMORY_V2 = 0x02000028
 """nvmlMemory_v2: the size of the struct (40) and its version."""
 
 
+_MOST_BYTES = 1 << 50
+"""No GPU has 1 PiB: more is no figure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     read_seconds: float
@@ -84,6 +88,9 @@ class MemoryReader:
                 if self.memory is not None and now_seconds - self.memory.read_seconds > KEPT_SECONDS:
                     self.memory = None
             return
+        if memory.total_bytes > _MOST_BYTES:
+            self.memory, self.code = None, codes.UNKNOWN
+            return
         is_unified = memory.total_bytes == 0 or self._is_of_host(memory.total_bytes)
         self._unified_seconds = now_seconds if is_unified else None
         self.memory = None if is_unified else memory
@@ -102,7 +109,9 @@ class MemoryReader:
                 if refused.code not in codes.MISSING and refused.code != codes.INVALID_ARGUMENT:
                     raise
             else:
-                return Memory(asked_seconds, info.total, info.free, info.reserved, info.used)
+                reserved_bytes = info.reserved if info.reserved <= info.total else None
+                used_bytes = info.used if info.used <= info.total else None
+                return Memory(asked_seconds, info.total, info.free, reserved_bytes, used_bytes)
         info = self._nvml.call("nvmlDeviceGetMemoryInfo", handle)
         self._speaks_v1 = True
         # The first version counts as used what the driver keeps for itself, and does not tell the two apart.

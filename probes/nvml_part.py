@@ -20,6 +20,9 @@ _MOST_WATTS = 20_000
 """Of one GPU: a GB200 takes 1 200 (ASSUMED). More is garbage."""
 _MOST_CELSIUS = 200
 """GPUs shut down at some 105 °C; 255 is what a sensor gives that does not answer (ASSUMED)."""
+_MOST_BANDWIDTH = 100_000
+"""10^9 bytes a second: a B200 has 8 000 (ASSUMED)."""
+_MOST_MULTIPROCESSORS = 10_000
 _TEMPERATURE_GPU = 0
 _CLOCK_GRAPHICS, _CLOCK_MEMORY = 0, 2
 """NVML_CLOCK_GRAPHICS and NVML_CLOCK_MEM of nvmlClockType_t."""
@@ -230,7 +233,8 @@ class Part:
         """10^9 bytes per second, at the highest clock."""
         clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_MEMORY)
         width_bits: int = self._nvml.call("nvmlDeviceGetMemoryBusWidth", self.handle)
-        return clock_mhz * _TRANSFERS_PER_CLOCK * width_bits / 8 / 1000 or None
+        bandwidth = clock_mhz * _TRANSFERS_PER_CLOCK * width_bits / 8 / 1000
+        return bandwidth if 0 < bandwidth <= _MOST_BANDWIDTH else None
 
     def _ask_speed(self) -> float:
         """Cores times clock, to compare it with others."""
@@ -247,12 +251,13 @@ class Part:
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
             count: int = self._nvml.call("nvmlDeviceGetAttributes", self.handle).multiprocessorCount
-            return count
+            return count if 0 < count <= _MOST_MULTIPROCESSORS else None
         capability: str | None = self._figures.value("capability")
         cores_each = _CORES_PER_MULTIPROCESSOR.get(int(capability.replace(".", ""))) if capability else None
         if cores_each is None:
             return None
-        return self._n_gpu_cores() // cores_each or None
+        count = self._n_gpu_cores() // cores_each
+        return count if 0 < count <= _MOST_MULTIPROCESSORS else None
 
     # --- telling
 

@@ -15,6 +15,7 @@ from probes.errors import ProbeLost, ProbeUnavailable
 from probes.nvml_binding import Nvml, RefusedError, version_numbers
 from probes.nvml_card import Card
 from probes.nvml_details import KINDS as DETAIL_KINDS
+from probes.nvml_identity import Keys
 from probes.nvml_library import start_sentence
 from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part
 from probes.nvml_processes import Namespace
@@ -104,8 +105,9 @@ class Session:
         self._count_seconds = answered_seconds + 10 * (answered_seconds - asked_seconds)
         if n_cards != len(self._cards):
             # The numbers may have moved to other GPUs, so all are opened anew.
+            keys = Keys()
             self._cards = [
-                Card(self._nvml, self._clock, index, host_total_bytes=self._host_total_bytes)
+                Card(self._nvml, self._clock, index, keys, host_total_bytes=self._host_total_bytes)
                 for index in range(n_cards)
             ]
             self._steps = [self._read_versions, *_steps(self._cards, self._kinds())]

@@ -21,6 +21,8 @@ _MOST_COUNT = 2**63 - 1
 """More than any count or size of memory; a larger one would not pass through a float."""
 _MOST_FIGURE = 253_402_300_799.0
 """The last second of the year 9999, so that every time is a date; other figures are far smaller."""
+_MOST_RATE = 1e15
+"""Bytes a second: all links of a B200 carry 9e11 each way."""
 _MAY_BE_NEGATIVE = frozenset({"temperature_celsius"})
 
 _T = TypeVar("_T")
@@ -130,8 +132,10 @@ def _count(value: object, where: str) -> int:
 def _figure(value: object, where: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise RecordingError(f"{where} is a number, not {_kind(value)}")
-    least = -_MOST_FIGURE if where.rpartition(".")[2] in _MAY_BE_NEGATIVE else 0
-    if not least <= value <= _MOST_FIGURE:  # false for NaN too
+    name = where.rpartition(".")[2]
+    least = -_MOST_FIGURE if name in _MAY_BE_NEGATIVE else 0
+    most = _MOST_RATE if name.endswith("_bytes_per_second") else _MOST_FIGURE
+    if not least <= value <= most:  # false for NaN too
         raise RecordingError(f"{where} is out of range")
     return float(value)
 

@@ -552,3 +552,24 @@ def test_windows_says_how_its_driver_manages_memory(nvml: FakeNvml) -> None:
     access = Access(root="/nonexistent", system="win32", environment={})
     assert probe_of(nvml, access).sample().devices[0].driver == "WDDM"
     assert read(FakeNvml()).devices[0].driver is None
+
+
+def test_two_gpus_that_claim_one_uuid_are_told_apart() -> None:
+    nvml = FakeNvml(2)
+    nvml.gpus[1].answers["nvmlDeviceGetUUID"] = "GPU-0"
+    assert [device.key for device in read(nvml).devices] == ["GPU-0", "nvidia:1"]
+
+
+def test_part_keeps_its_key_when_one_before_it_is_taken_away() -> None:
+    nvml = split_gpu()
+    probe = probe_of(nvml)
+    probe.sample()
+    nvml.gpus[0].parts = nvml.gpus[0].parts[2:]
+    nvml.seconds += 11
+    assert [device.key for device in probe.sample().devices] == ["GPU-11", "GPU-1"]
+
+
+def test_total_that_no_gpu_has_is_a_fault_and_no_memory(nvml: FakeNvml) -> None:
+    nvml.gpus[0].memory = {"total": (1 << 64) - 1, "free": 0, "used": 0, "reserved": 0}
+    reading = read(nvml)
+    assert (reading.pools, len(reading.faults)) == ((), 1)
