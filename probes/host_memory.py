@@ -234,7 +234,7 @@ def _unused_huge_bytes(folders: tuple[tuple[str, int], ...], meminfo: dict[str, 
     if n_pages == 0 and meminfo.get("Hugetlb", 0) == 0:
         return 0
     if folders:
-        return sum(size * (read_number(f"{folder}/free_hugepages") or 0) for folder, size in folders)
+        return sum(size * max(0, read_number(f"{folder}/free_hugepages") or 0) for folder, size in folders)
     return meminfo.get("HugePages_Free", 0) // 1024 * meminfo.get("Hugepagesize", 0)
 
 
