@@ -26,6 +26,7 @@ from probes.storage import Storage
 from tui.cli import main
 from tui.doctor import doctor_json, doctor_text, run_doctor
 from tui.examination import Examination, Folder, examine
+from tui.spills_here import spills_here
 from tui.tty import described_terminal
 
 GIB = 1 << 30
@@ -270,3 +271,14 @@ def test_a_fault_that_names_its_device_names_it_once(healthy: Examination) -> No
     fault = replace(LOST, message="GPU 0 cannot be read now")
 
     assert with_snapshot(healthy, faults=(fault,)).broken == ("nvidia: GPU 0 cannot be read now",)
+
+
+def test_what_spilling_means_here_is_said_by_place_and_engine(healthy: Examination) -> None:
+    amd = replace(healthy.snapshot.devices[0], vendor="amd", shared_limit_bytes=32 * GIB)
+    found = replace(healthy, spills=spills_here(replace(healthy.snapshot, devices=(amd,))))
+    text = " ".join(doctor_text(found).split())
+
+    assert "GPU 0 (llama.cpp): with Vulkan the driver would move it to RAM (GTT)" in text
+    assert "GPU 0 (vLLM): the allocation would fail: out of memory" in text
+    assert "RAM: the system would swap it to disk" in text
+    assert [row["outcome"] for row in doctor_json(found)["spills"]] == ["moves to shared memory", "fails", "swaps"]

@@ -15,9 +15,10 @@ from tui.examination import Examination, examine, held_by_processes
 from tui.humanize import UNKNOWN, count, counted, gib, percent, plain, rate, sentence, size
 from tui.installed import ENGINE_PACKAGES, OWN_PACKAGES
 from tui.machine_class import AS_TRAINED, CONTEXT_TOKENS, RULE, WORDS, MachineClass, Trial
-from tui.places import device_label
+from tui.places import HOST_NAME, device_label
 from tui.report import GLYPHS, wrapped
 from tui.scrub import Scrub, own_names
+from tui.spills_here import ENGINES, SpillHere
 from tui.tty import Terminal
 
 SCHEMA = 1
@@ -65,6 +66,16 @@ def doctor_json(found: Examination) -> dict[str, Any]:
         "folders": [asdict(folder) for folder in found.folders],
         "terminal": asdict(found.terminal),
         "class": None if found.machine_class is None else _class_json(found.machine_class),
+        "spills": [
+            {
+                "places": list(spill.names),
+                "engines": list(spill.engines),
+                "outcome": spill.row.outcome.value,
+                "sentence": spill.row.sentence,
+                "source": spill.row.source,
+            }
+            for spill in found.spills
+        ],
         "broken": list(found.broken),
         "notes": list(found.notes),
         "hints": list(found.hints),
@@ -139,6 +150,7 @@ def _lines(found: Examination) -> Iterator[str]:
     yield from _section("environment", (f"{name}={plain(value, 200)}" for name, value in variables.items()))
     if found.machine_class is not None:
         yield from _class_lines(found.machine_class)
+    yield from _section("what happens here to a load without room", _spill_lines(found.spills))
     yield from _section("worth a thought", found.hints)
     yield from _section("noted", found.notes)
     yield from _section("broken", found.broken)
@@ -297,6 +309,14 @@ def _terminal_line(terminal: Terminal) -> str:
             terminal.multiplexer,
         ]
     )
+
+
+def _spill_lines(spills: Sequence[SpillHere]) -> Iterator[str]:
+    for spill in spills:
+        engines = "" if spill.engines == ENGINES else f" ({', '.join(spill.engines)})"
+        yield f"{counted(spill.names)}{engines}: {spill.row.sentence}"
+    if any(spill.names != (HOST_NAME,) for spill in spills):
+        yield "llama.cpp and Ollama leave layers to the CPU before that, unless they are told how many"
 
 
 def _class_lines(found: MachineClass) -> Iterator[str]:

@@ -15,7 +15,8 @@ from tui import __version__
 from tui.humanize import duration, percent, size
 from tui.installed import SAME_MODULE, Program, packages, programs
 from tui.machine_class import MachineClass, machine_class
-from tui.places import device_label
+from tui.places import device_label, spill_settings
+from tui.spills_here import SpillHere, spills_here
 from tui.tty import LEAST_COLUMNS, LEAST_ROWS, Terminal, this_terminal
 
 STALLED_RATIO = 0.1
@@ -55,6 +56,7 @@ class Examination:
     terminal: Terminal
     folders: tuple[Folder, ...]
     machine_class: MachineClass | None
+    spills: tuple[SpillHere, ...]
     is_described: bool = False
     """The hardware is simulated or replayed; all else is of this machine."""
 
@@ -93,6 +95,7 @@ def examine(
         terminal=this_terminal(environment),
         folders=tuple(_folders(access)),
         machine_class=machine_class(snapshot),
+        spills=spills_here(snapshot, frozenset() if is_described else spill_settings(environment)),
         is_described=is_described,
     )
 
