@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from scenes import desktop, device, pool, snapshot, workstation
+from scenes import desktop, device, gib, pool, snapshot, workstation
 
 from probes.snapshot import Fault, Snapshot
 from tui.alarms import Alarms
@@ -97,3 +97,16 @@ def test_no_code_of_a_name_gets_into_the_escape() -> None:
     made = notification_escape("t", "a\x1b]0;evil\x07b\x9c", {"TERM": "foot"})
 
     assert made == "\x1b]777;notify;t;a ]0,evil b\x1b\\"
+
+
+def test_a_silent_spill_is_said_where_the_device_is_full() -> None:
+    def taken(used: float, shared: float) -> Snapshot:
+        full = replace(device(0, "RTX 4090"), shared_used_bytes=gib(shared))
+        return snapshot([(full, pool("gpu-0", 23.5, used))])
+
+    assert said(Alarms(), taken(23.0, 3.2), Alerts()) == [
+        "GPU 0 RTX 4090 is full, and holds 3.2 GiB in RAM instead: many times slower"
+    ]
+    assert said(Alarms(), taken(4.0, 3.2), Alerts()) == []
+    assert said(Alarms(), taken(23.0, 0.1), Alerts()) == []
+    assert said(Alarms(), taken(23.0, 3.2), Alerts(spilled=False)) == []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from probes.snapshot import HOST_POOL
 from tui.humanize import celsius, percent, plain, size
 from tui.places import device_label
+from tui.spilled import is_spilled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ class Alarm:
     """One thing that is the matter now."""
 
     kind: str
-    """``used``, ``temperature``, ``lost`` or ``verdict``: what a command is told."""
+    """``used``, ``temperature``, ``spilled``, ``lost`` or ``verdict``: what a command is told."""
     key: str
     """What it is about; with ``kind``, what makes it one and the same at the next reading."""
     message: str
@@ -54,6 +55,8 @@ class Alarms:
             yield from _full(snapshot, alerts.used_percent / 100, before)
         if alerts.temperature_celsius:
             yield from _hot(snapshot, alerts.temperature_celsius, before)
+        if alerts.spilled:
+            yield from _spilled(snapshot)
         lost = self._lost(snapshot)
         if alerts.lost_device:
             yield from lost
@@ -94,6 +97,14 @@ def _hot(snapshot: Snapshot, limit_celsius: float, before: set[tuple[str, str]])
         if degrees is not None and degrees >= least:
             message = f"{_called(device, snapshot)} is at {celsius(degrees)}"
             yield Alarm(kind="temperature", key=device.key, message=message)
+
+
+def _spilled(snapshot: Snapshot) -> Iterator[Alarm]:
+    """What a driver does without an error: Windows moves what has no room to shared memory, amdgpu to GTT."""
+    for device in snapshot.devices:
+        if is_spilled(device, snapshot):
+            message = f"{_called(device, snapshot)} is full, and holds {size(device.shared_used_bytes)} in RAM instead"
+            yield Alarm(kind="spilled", key=device.key, message=f"{message}: many times slower")
 
 
 def _called(device: Device, snapshot: Snapshot) -> str:

@@ -25,6 +25,7 @@ class Alerts:
         default=0, help="warn when so much of a device or of the RAM is used; 0 never", least=0, most=100
     )
     temperature_celsius: int = _setting(default=0, help="warn when a device gets this hot; 0 never", least=0, most=150)
+    spilled: bool = _setting(default=True, help="warn when a full device holds what it was given in RAM instead")
     lost_device: bool = _setting(default=True, help="warn when a device is lost")
     bell: bool = _setting(default=True, help="ring the terminal's bell with a warning")
     notification: bool = _setting(

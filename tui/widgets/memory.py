@@ -4,6 +4,7 @@ from textual import events
 
 from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
+from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.line import Line, cut_text, fit_text, right_text, width_of, wrap
 from tui.widgets.panel import Panel
@@ -20,10 +21,6 @@ _CELLS_FOR_HOLDERS = 24
 _CELLS_OF_A_HOLDER = 2
 """Narrower than these, a part says nothing."""
 _KIND_GLYPHS = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
-_WORTH_SAYING_BYTES = 256 << 20
-"""Of RAM that a device holds beside its own memory: the desktop alone has tens of MiB there (ASSUMED)."""
-_FULL_SHARE = 0.15
-"""With less of its own memory free, what it holds in RAM is taken for spilled (ASSUMED: drivers move at the brim)."""
 _VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
 """Those that most people have; all others are in the list that the key f opens."""
 _STYLES = ("fits", "tight", "bad", "bad")
@@ -157,8 +154,8 @@ def _aside(device: Device, row: Row) -> Line:
     if device.hidden_by is not None:
         parts = ((f"hidden by {plain(device.hidden_by, 40)} · ", "tight"),)
     shared = device.shared_used_bytes or 0
-    if shared >= _WORTH_SAYING_BYTES and row.pool is not None:
-        is_spilled = row.pool.free_bytes < row.pool.total_bytes * _FULL_SHARE
+    if shared >= WORTH_SAYING_BYTES and row.pool is not None:
+        is_spilled = row.pool.free_bytes < row.pool.total_bytes * FULL_SHARE
         parts = (
             *parts,
             (
