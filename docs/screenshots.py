@@ -11,7 +11,7 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "tests")]  # the machines are those of the tests
 
-from scenes import desktop, laptop, model, server, workstation  # noqa: E402
+from scenes import desktop, laptop, mixed, model, server, workstation  # noqa: E402
 from textual.pilot import Pilot  # noqa: E402
 
 from estimator.model import Model  # noqa: E402
@@ -21,6 +21,8 @@ from tui.messages import PlanChanged, SnapshotTaken  # noqa: E402
 from tui.plan import default_plan  # noqa: E402
 
 _PATIENCE_SECONDS = 20.0
+_ASIDE_SECONDS = 4.0
+"""For what screens compute aside, and no flag tells of."""
 
 
 async def draw(
@@ -62,7 +64,7 @@ async def settle(app: PlimsollApp, pilot: Pilot[None]) -> None:
     await pilot.pause(0.1)
     while app.is_busy and time.monotonic() < deadline:
         await pilot.pause(0.02)
-    await pilot.pause(0.3)
+    await pilot.pause(_ASIDE_SECONDS)
 
 
 async def main() -> None:
@@ -76,9 +78,14 @@ async def main() -> None:
     await draw("small", [desktop(4.6)], (80, 24), model("Qwen3 14B"))
     await draw("server", [server(8, at=second) for second in range(60)], (200, 50), model("Llama 3.3 70B"))
     await draw("no-gpu", [laptop()], (100, 30), model("Llama 3.1 8B"))
-    await draw("picker", [workstation()], (100, 30), keys=("m", *"qwen3"))
+    await draw("picker", [workstation()], (100, 30), keys=("m", "f3", "f2"))
     await draw("explain", [workstation()], (120, 36), thirty, keys=("x",))
     await draw("engines", [workstation()], (100, 30), thirty, keys=("e", "down", "down"))
+    await draw("compare", [desktop(4.6)], (120, 30), large, keys=("c", "escape", "[", "c", "escape", "k", "c"))
+    await draw("hardware", [desktop(4.6)], (100, 30), model("Llama 3.3 70B"), keys=("w",))
+    await draw("devices", [mixed(at=second) for second in range(3)], (100, 30), keys=("g",))
+    await draw("history", rising, (100, 30), thirty, keys=("h",))
+    await draw("settings", [desktop()], (100, 30), keys=("comma", "down"))
 
 
 if __name__ == "__main__":

@@ -101,12 +101,17 @@ def _row(one: Option, width: int) -> Line:
     made = one.assessment
     level = made.verdict.level
     return (
-        (f"{fit_text(one.name, width)} ", "strong"),
+        (f"{_with_its_end(one.name, width)} ", "strong"),
         (f"{one.form:<15} ", "dim"),
         (right_text(size(made.estimate.n_bytes(made.device_names)), 9), "text"),
         (f" {right_text(UNKNOWN if one.pacing is None else rate(one.pacing.speed.tokens_per_second), 7)}  ", "text"),
         (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
     )
+
+
+def _with_its_end(name: str, width: int) -> str:
+    """Cut in the middle where it is too long: at its end stands the size."""
+    return fit_text(name, width) if len(name) <= width else f"{name[: width - 8]}… {name[-6:]}"
 
 
 def open_screen() -> Hardware:
