@@ -1,13 +1,5 @@
 """What each process holds of a GPU, as the kernel says it of every open file of a graphics driver.
 
-``/proc/PID/fdinfo/N`` of a file of /dev/dri has lines such as ``drm-resident-vram: 155068 KiB``
-(docs.kernel.org/gpu/drm-usage-stats.html). Which regions and engines there are is up to the driver:
-
-- amdgpu: vram, gtt, cpu; engines in nanoseconds. Kernels to 6.12 have ``drm-memory-`` only, later ones
-  ``drm-resident-`` too, with the same meaning since "make drm-memory-* report resident memory".
-- i915: local0, system0 (6.8 and later); engines in nanoseconds.
-- xe: vram0, vram1, gtt, system; engines as busy cycles of total cycles.
-
 One client may be open in several files and processes; it is counted once, by address and client id. Looking through all
 open files is dear (8 ms for 1 621 files, github.com/SikamikanikoBG/homelab-monitor/pull/247), so it is done every few
 seconds. Files of other users can be read by root only.
@@ -17,38 +9,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from probes.drm_client import Client, parse_client
 from probes.sysfs import read_bytes, read_text
 
 SCAN_SECONDS = 5.0
 """As often as amdgpu_top looks through them (its README, 0.11)."""
 _FDINFO_BYTES = 16 * 1024
-"""amdgpu of Linux 6.14 writes some 1.5 KiB."""
-_MOST_COUNT = 1 << 63
-_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-"""The document names the first three; GiB is for the day that a kernel writes it."""
-_MEASURES = ("resident", "memory", "total")
-"""The first that a region has counts: what lies in it now, before what could."""
-_CYCLES, _CAPACITY = "cycles-", "capacity-"
-"""``drm-total-cycles-rcs`` is no memory, ``drm-engine-capacity-vcs`` no time."""
+"""The example of amdgpu with drm/amdgpu: Stop reporting special chip memory pools (2024-11) has 1.2 KiB."""
 _DEVICE_FILES = "/dev/dri/"
 _PASSES_FILES_ON = frozenset({"systemd", "systemd-logind", "seatd"})
 """These open a card and hand it to the desktop, which is the one that uses it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Client:
-    """What one client of a driver has, as one file says it."""
-
-    driver: str
-    bus_address: str
-    client_id: int | None
-    region_bytes: Mapping[str, int] = field(default_factory=dict)
-    engine_nanoseconds: Mapping[str, int] = field(default_factory=dict)
-    """Busy so far, by engine."""
-    engine_cycles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    """Busy and total so far, by engine."""
-    engine_capacity: Mapping[str, int] = field(default_factory=dict)
-    """How many engines bear that name, where that is more than one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,66 +41,6 @@ class Scan:
     """By address: how busy the busiest engine was, as far as the readable clients tell."""
     n_hidden: int = 0
     """Processes of other users, of which nothing can be read."""
-
-
-def parse_client(text: bytes) -> Client | None:
-    """The client that an fdinfo file tells of; None where it is of no driver, or says not of which device."""
-    groups: dict[str, dict[str, str]] = {}
-    for line in text.decode(errors="replace").splitlines():
-        key, colon, value = line.partition(":")
-        if colon and key.startswith("drm-"):
-            what, _, name = key[4:].partition("-")
-            groups.setdefault(what, {})[name] = value.strip()
-    driver, address = groups.get("driver", {}).get("", ""), groups.get("pdev", {}).get("", "").casefold()
-    if not driver or not address:
-        return None
-    engines, total = _counts(groups.get("engine", {})), _counts(groups.get("total", {}))
-    busy = _counts(groups.get("cycles", {}))
-    return Client(
-        driver=driver[:32],
-        bus_address=address[:32],
-        client_id=_count(groups.get("client", {}).get("id", "")),
-        region_bytes=_regions(groups),
-        engine_nanoseconds={name: n for name, n in engines.items() if not name.startswith(_CAPACITY)},
-        engine_cycles={name: (n, total[_CYCLES + name]) for name, n in busy.items() if _CYCLES + name in total},
-        engine_capacity={
-            name.removeprefix(_CAPACITY): n
-            for name, n in engines.items()
-            if name.startswith(_CAPACITY) and 1 < n < 1024
-        },
-    )
-
-
-def _regions(groups: Mapping[str, Mapping[str, str]]) -> dict[str, int]:
-    regions = {}
-    for measure in reversed(_MEASURES):
-        for name, value in groups.get(measure, {}).items():
-            size = None if name.startswith(_CYCLES) else _size(value)
-            if size is not None:
-                regions[name] = size
-    return regions
-
-
-def _counts(group: Mapping[str, str]) -> dict[str, int]:
-    return {name: count for name, value in group.items() if (count := _count(value)) is not None}
-
-
-def _size(text: str) -> int | None:
-    """Bytes of ``155068 KiB``."""
-    number, _, unit = text.partition(" ")
-    count, factor = _count(number), _UNITS.get(unit.strip())
-    if count is None or factor is None or count * factor >= _MOST_COUNT:
-        return None
-    return count * factor
-
-
-def _count(text: str) -> int | None:
-    """The whole number that the text begins with."""
-    number = text.partition(" ")[0]
-    if not (number.isascii() and number.isdigit() and len(number) <= 20):
-        return None
-    count = int(number)
-    return count if count < _MOST_COUNT else None
 
 
 class Scanner:
@@ -255,7 +165,7 @@ def _holdings(clients: Iterable[tuple[int, Client]], busy: Mapping[tuple[str, in
         for client in own:
             for region, n_bytes in client.region_bytes.items():
                 regions[region] = regions.get(region, 0) + n_bytes
-            for engine, ratio in busy.get((address, client.client_id or -1), {}).items():
+            for engine, ratio in busy.get((address, -1 if client.client_id is None else client.client_id), {}).items():
                 ratios[engine] = ratios.get(engine, 0.0) + ratio
         yield Holding(
             pid=pid,

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from probes.fdinfo import SCAN_SECONDS, Scanner, parse_client
+from probes.drm_client import parse_client
+from probes.fdinfo import SCAN_SECONDS, Scanner
 
 KIB = 1 << 10
 CLIENT = b"drm-driver:\tamdgpu\ndrm-client-id:\t%d\ndrm-pdev:\t0000:03:00.0\n%s"
@@ -159,3 +160,12 @@ def test_processes_that_may_not_be_read_are_counted(processes: Processes) -> Non
     (folder / "cmdline").write_text("server")
     (folder / "fd").chmod(0)
     assert processes.scanner.scan().n_hidden == 1
+
+
+def test_a_client_of_number_0_has_its_work_counted_too(processes: Processes) -> None:
+    processes.opens(70, 3, CLIENT % (0, b"drm-engine-gfx:\t0 ns\n"))
+    processes.scanner.scan()
+    processes.opens(70, 3, CLIENT % (0, b"drm-engine-gfx:\t5000000000 ns\n"))
+    processes.later()
+    (held,) = processes.scanner.scan().holdings
+    assert held.utilization_ratio == 1.0
