@@ -3,8 +3,15 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from probes import nvml_codes as codes
-from probes.nvml_binding import Nvml, RefusedError
+from probes.nvml_binding import Nvml
+from probes.nvml_chip import (
+    ask_bandwidth,
+    ask_capability,
+    ask_part_multiprocessors,
+    ask_speed,
+    ask_temperature,
+    n_multiprocessors,
+)
 from probes.nvml_details import KINDS as DETAIL_KINDS
 from probes.nvml_details import DetailsReader
 from probes.nvml_figures import Figures
@@ -20,23 +27,8 @@ _MOST_WATTS = 20_000
 """Of one GPU: a GB200 takes 1 200 (ASSUMED). More is garbage."""
 _MOST_CELSIUS = 200
 """GPUs shut down at some 105 °C; 255 is what a sensor gives that does not answer (ASSUMED)."""
-_MOST_BANDWIDTH = 100_000
-"""10^9 bytes a second: a B200 has 8 000 (ASSUMED)."""
-_MOST_MULTIPROCESSORS = 10_000
-_TEMPERATURE_GPU = 0
-_CLOCK_GRAPHICS, _CLOCK_MEMORY = 0, 2
-"""NVML_CLOCK_GRAPHICS and NVML_CLOCK_MEM of nvmlClockType_t."""
-_TRANSFERS_PER_CLOCK = 2
-"""NVML's clock of the memory is half of its transfers: 10 501 MHz x 2 x 384 bits are the RTX 4090's 1 008 GB/s, 2 619
-MHz x 2 x 5 120 bits the H100's 3 352, and 14 001 MHz x 2 x 512 bits the RTX 5090's 1 792."""
 _ATS = 2
 """NVML_DEVICE_ADDRESSING_MODE_ATS: processor and GPU share their page tables (Grace, GB10)."""
-
-_CORES_PER_MULTIPROCESSOR = {60: 64, 70: 64, 72: 64, 75: 64, 80: 64} | dict.fromkeys(
-    (50, 52, 53, 61, 62, 86, 87, 89, 90, 100, 101, 103, 110, 120, 121), 128
-)
-"""By compute capability x 10: _ConvertSMVer2Cores in Common/helper_cuda.h of github.com/NVIDIA/cuda-samples; 110 is
-Thor, which CUDA 12 called 101. An H100 SXM has 16896 cores in 132 of them, a GB10 6144 in 48."""
 
 _STATIC = frozenset(
     {
@@ -159,9 +151,10 @@ class Part:
         elif kind == "name":
             self._figures.once("name", lambda: self._nvml.text("nvmlDeviceGetName", self.handle))
         elif kind == "cores":
-            self._figures.once("cores", self._ask_multiprocessors)
+            if self._chip is not None or "capability" in self._figures:
+                self._figures.once("cores", self._ask_multiprocessors)
         elif kind == "capability":
-            self._figures.once("capability", self._ask_capability)
+            self._figures.once("capability", lambda: ask_capability(self._nvml, (self._chip or self).handle))
         elif kind == "instances":
             if self._chip is not None:
                 self._figures.once("instances", lambda: ask_instances(self._nvml, self.handle))
@@ -189,15 +182,15 @@ class Part:
     def read_of_board(self, kind: str) -> None:
         """What a GPU tells also while it is split."""
         if kind == "temperature":
-            self._figures.refresh(kind, self._ask_temperature, period_seconds=_HEAT_SECONDS)
+            self._figures.refresh(kind, lambda: ask_temperature(self._nvml, self.handle), period_seconds=_HEAT_SECONDS)
         elif kind == "bus":
             self._figures.once(kind, lambda: ask_bus_address(self._nvml, self.handle))
         elif kind == "addressing":
             self._figures.once(kind, lambda: self._nvml.call("nvmlDeviceGetAddressingMode", self.handle))
         elif kind == "speed":
-            self._figures.once(kind, self._ask_speed)
+            self._figures.once(kind, lambda: ask_speed(self._nvml, self.handle, self._n_gpu_cores))
         elif kind == "bandwidth":
-            self._figures.once(kind, self._ask_bandwidth)
+            self._figures.once(kind, lambda: ask_bandwidth(self._nvml, self.handle))
         elif kind == "model":
             self._figures.once(kind, lambda: ask_model(self._nvml, self.handle))
         elif kind in DETAIL_KINDS:
@@ -215,49 +208,19 @@ class Part:
         if memory is not None and self._figures.read_seconds(kind) >= memory.read_seconds:
             self._listed_free_bytes = memory.free_bytes
 
-    def _ask_temperature(self) -> int:
-        try:
-            celsius: int = self._nvml.call("nvmlDeviceGetTemperatureV", self.handle, _TEMPERATURE_GPU)
-        except RefusedError as refused:
-            if refused.code not in codes.MISSING:
-                raise
-            celsius = self._nvml.call("nvmlDeviceGetTemperature", self.handle, _TEMPERATURE_GPU)
-        return celsius
-
-    def _ask_capability(self) -> str:
-        chip = self._chip or self
-        major, minor = self._nvml.call("nvmlDeviceGetCudaComputeCapability", chip.handle)
-        return f"{major}.{minor}"
-
-    def _ask_bandwidth(self) -> float | None:
-        """10^9 bytes per second, at the highest clock."""
-        clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_MEMORY)
-        width_bits: int = self._nvml.call("nvmlDeviceGetMemoryBusWidth", self.handle)
-        bandwidth = clock_mhz * _TRANSFERS_PER_CLOCK * width_bits / 8 / 1000
-        return bandwidth if 0 < bandwidth <= _MOST_BANDWIDTH else None
-
-    def _ask_speed(self) -> float:
-        """Cores times clock, to compare it with others."""
-        clock_mhz: int = self._nvml.call("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_GRAPHICS)
-        return float(self._n_gpu_cores() * clock_mhz)
-
     def _n_gpu_cores(self) -> int:
-        n_cores: int | None = self._figures.value("gpu cores")
-        if n_cores is None:
-            self._figures.once("gpu cores", lambda: self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle))
-            n_cores = self._figures.value("gpu cores")
-        return n_cores or 0
+        known: int | None = self._figures.value("gpu cores")
+        if known is None:
+            asked: int = self._nvml.call("nvmlDeviceGetNumGpuCores", self.handle)
+            self._figures.once("gpu cores", lambda: asked)
+            return asked
+        return known
 
     def _ask_multiprocessors(self) -> int | None:
         if self._chip is not None:
-            count: int = self._nvml.call("nvmlDeviceGetAttributes", self.handle).multiprocessorCount
-            return count if 0 < count <= _MOST_MULTIPROCESSORS else None
+            return ask_part_multiprocessors(self._nvml, self.handle)
         capability: str | None = self._figures.value("capability")
-        cores_each = _CORES_PER_MULTIPROCESSOR.get(int(capability.replace(".", ""))) if capability else None
-        if cores_each is None:
-            return None
-        count = self._n_gpu_cores() // cores_each
-        return count if 0 < count <= _MOST_MULTIPROCESSORS else None
+        return None if capability is None else n_multiprocessors(capability, self._n_gpu_cores)
 
     # --- telling
 

@@ -573,3 +573,12 @@ def test_total_that_no_gpu_has_is_a_fault_and_no_memory(nvml: FakeNvml) -> None:
     nvml.gpus[0].memory = {"total": (1 << 64) - 1, "free": 0, "used": 0, "reserved": 0}
     reading = read(nvml)
     assert (reading.pools, len(reading.faults)) == ((), 1)
+
+
+@pytest.mark.parametrize("function", ["nvmlDeviceGetCudaComputeCapability", "nvmlDeviceGetNumGpuCores"])
+def test_chip_that_could_not_be_asked_once_is_asked_again(nvml: FakeNvml, function: str) -> None:
+    nvml.gpus[0].refusals[function] = UNKNOWN
+    probe = probe_of(nvml)
+    assert probe.sample().devices[0].n_multiprocessors is None
+    nvml.gpus[0].refusals = {}
+    assert probe.sample().devices[0].n_multiprocessors == 128
