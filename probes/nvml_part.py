@@ -110,6 +110,9 @@ class Part:
         self._figures = Figures(clock)
         self._shares = Shares(nvml)
         self._details = DetailsReader(nvml, clock)
+        self._processes: tuple[Process, ...] = ()
+        self._processes_as_of: tuple[tuple[float, ...], int | None] | None = None
+        """When the lists were asked for that they are from, and the memory that bounds what they may hold."""
         self._listed_free_bytes = 0
         """What was free when the processes were listed."""
 
@@ -279,7 +282,16 @@ class Part:
             late_seconds=max((now_seconds - seconds for seconds in live), default=0),
         )
 
-    def processes(self) -> Iterator[Process]:
+    def processes(self) -> tuple[Process, ...]:
+        """Those listed last: the same objects until they are listed anew, so that nobody works on them in vain."""
+        figures, memory = self._figures, self._memory.memory
+        asked_seconds = tuple(figures.read_seconds(kind) for kind in (*_LISTS, "shares"))
+        as_of = (asked_seconds, None if memory is None else memory.total_bytes)
+        if as_of != self._processes_as_of:
+            self._processes_as_of, self._processes = as_of, tuple(self._listed_processes())
+        return self._processes
+
+    def _listed_processes(self) -> Iterator[Process]:
         shares = self._figures.value("shares") or {}
         has_shares = "shares" in self._figures
         for pid, used_bytes in self._used_by_pid().items():

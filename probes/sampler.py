@@ -35,7 +35,9 @@ _LOST_RETRY_SECONDS = 1.0
 _CLOSING_SECONDS = 0.3
 """How long one snapshot alone waits for drivers to be closed, before the process may end under them."""
 _TITLE_SECONDS = 10.0
-"""A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM)."""
+"""A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM) ..."""
+_SETTLED_SECONDS = 80.0
+"""... and after twice as long each time that nothing had changed, up to this (ASSUMED: titles change while loading)."""
 _RENAMED = 4
 """So many of those at most in one reading, for each takes some 60 µs; a tenth of them all where there are more."""
 
@@ -396,6 +398,15 @@ class _Worker:
             self._probe = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What was found out about a process, and when it is looked at again."""
+
+    title: Title | None
+    period_seconds: float
+    due_seconds: float
+
+
 class _Titles:
     """Names of processes, asked anew only where a pid is new or was named long ago.
 
@@ -405,33 +416,38 @@ class _Titles:
 
     def __init__(self, describe: DescribeProcess) -> None:
         self._describe = describe
-        self._known: dict[int, tuple[float, Title | None]] = {}
-        self._named: dict[Process, Process] = {}
-        """As the probe gave it last -> with its title. Most stay the same from one reading to the next."""
+        self._known: dict[int, _Described] = {}
+        self._due_seconds = float("-inf")
+        """When the first of them is looked at again."""
+        self._listed: tuple[Process, ...] = ()
+        self._shown: tuple[Process, ...] = ()
+        """The same, with their titles."""
 
-    def named(self, processes: Iterable[Process], now_seconds: float) -> tuple[Process, ...]:
-        processes = tuple(processes)
-        self._describe_all({process.pid for process in processes if _is_nameless(process)}, now_seconds)
-        shown = tuple(self._named.get(process) or self._with_title(process) for process in processes)
-        self._named = dict(zip(processes, shown, strict=True))
-        return shown
+    def named(self, processes: tuple[Process, ...], now_seconds: float) -> tuple[Process, ...]:
+        # Most stay the same from one reading to the next; those that are the same objects are compared at once.
+        if processes != self._listed or now_seconds >= self._due_seconds:
+            self._describe_all({process.pid for process in processes if _is_nameless(process)}, now_seconds)
+            self._listed = processes
+            self._shown = tuple(self._with_title(process) for process in processes)
+        return self._shown
 
     def _describe_all(self, pids: set[int], now_seconds: float) -> None:
-        """All that are new, and of the others those that were described longest ago."""
-        known = {pid: found for pid, found in self._known.items() if pid in pids}
-        old = [
-            pid for pid, (described_seconds, _) in known.items() if described_seconds + _TITLE_SECONDS <= now_seconds
-        ]
-        old.sort(key=lambda pid: known[pid][0])
-        for pid in [*(pids - known.keys()), *old[: max(_RENAMED, len(pids) // 10)]]:
+        """All that are new, and of the others those that have been due longest."""
+        known = {pid: described for pid, described in self._known.items() if pid in pids}
+        due = sorted(
+            (pid for pid in known if known[pid].due_seconds <= now_seconds), key=lambda p: known[p].due_seconds
+        )
+        for pid in [*(pids - known.keys()), *due[: max(_RENAMED, len(pids) // 10)]]:
             title = self._describe(pid)
-            if pid in known and known[pid][1] != title:
-                self._named = {}
-            known[pid] = (now_seconds, title)
+            before = known.get(pid)
+            is_settled = before is not None and before.title == title
+            period = min(2 * before.period_seconds, _SETTLED_SECONDS) if before and is_settled else _TITLE_SECONDS
+            known[pid] = _Described(title, period, now_seconds + period)
         self._known = known
+        self._due_seconds = min((described.due_seconds for described in known.values()), default=float("inf"))
 
     def _with_title(self, process: Process) -> Process:
-        title = self._known[process.pid][1] if _is_nameless(process) else None
+        title = self._known[process.pid].title if _is_nameless(process) else None
         return process if title is None else _titled(process, title)
 
 
