@@ -24,12 +24,16 @@ HELP = ["What shall be loaded"]
 ESCAPE = "\x1b[27u"
 """As terminals send it that tell keys apart; alone, its first byte may be taken for the begin of what follows."""
 SCREENS, CHANGES = "phfxeom", ["+", "-", "[", "]", "d", "k", "\x1b[6~", "\x1b[5~"]
-WARM_SECONDS, TOLD_EACH_SECONDS = 60.0, 300.0
+WARM_SECONDS, TOLD_EACH_SECONDS = 60.0, 60.0
 START_SECONDS, ANSWER_SECONDS, QUIT_SECONDS = 20.0, 5.0, 0.5
 
 
 class EndedError(Exception):
     """The app is gone, or does not answer any more."""
+
+
+class LateError(EndedError):
+    """What was awaited did not come in time."""
 
 
 class App:
@@ -39,6 +43,7 @@ class App:
         command = [sys.executable, "-m", "tui", "--interval", "0.1", *arguments]
         self.terminal = Terminal(command, dict(os.environ) | {"PYTHONPATH": str(ROOT)})
         self.answers: list[float] = []
+        self.n_pressed_again = 0
 
     def await_text(self, texts: list[str], seconds: float) -> float:
         """How long it took until these were painted."""
@@ -47,7 +52,7 @@ class App:
             if not self.terminal.read(0.1):
                 raise EndedError("the app has ended")
             if time.monotonic() > begun + seconds:
-                raise EndedError(f"{texts} was not painted within {seconds:g} s")
+                raise LateError(f"{texts} was not painted within {seconds:g} s")
         return time.monotonic() - begun
 
     def press(self, key: str, then_seconds: float = 0.1) -> None:
@@ -58,9 +63,16 @@ class App:
                 raise EndedError(f"the app has ended at the key {key!r}")
 
     def press_for_help(self) -> None:
+        """Pressed a second time where a screen that was still opening has taken the first one."""
         self.terminal.painted = b""
         self.terminal.write(b"?")
-        self.answers.append(self.await_text(HELP, ANSWER_SECONDS))
+        try:
+            self.answers.append(self.await_text(HELP, ANSWER_SECONDS / 2))
+        except LateError:
+            self.n_pressed_again += 1
+            self.press(ESCAPE, 0.5)
+            self.terminal.write(b"?")
+            self.answers.append(self.await_text(HELP, ANSWER_SECONDS))
         self.press(ESCAPE)
 
     def press_some(self, random: Random) -> None:
@@ -82,7 +94,8 @@ class App:
         ordered = sorted(1e3 * seconds for seconds in self.answers)
         return (
             f"a key is answered in: median {statistics.median(ordered):.0f} ms, "
-            f"95 % {ordered[int(0.95 * len(ordered))]:.0f} ms, most {ordered[-1]:.0f} ms ({len(ordered)} keys)"
+            f"95 % {ordered[int(0.95 * len(ordered))]:.0f} ms, most {ordered[-1]:.0f} ms "
+            f"({len(ordered)} keys, {self.n_pressed_again} pressed a second time)"
         )
 
 
