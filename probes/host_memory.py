@@ -9,19 +9,19 @@ import os
 from dataclasses import replace
 
 from probes.cgroup import Group, Limit, groups
+from probes.huge_pages import page_folders, unused_huge_bytes
 from probes.numa import gpu_nodes, nodes_with_memory, numbers_of, read_node
 from probes.pressure import MACHINE, Pressure, read_pressure
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
+from probes.swap_space import swap_medium
 from probes.sysfs import read_fields, read_number, read_text, whole_number
 
 GIB = 1 << 30
 _ARC = "/proc/spl/kstat/zfs/arcstats"
-_HUGE_PAGES = "/sys/kernel/mm/hugepages"
 _WSL_LIMIT = "WSL (memory= in .wslconfig, by default half of Windows' RAM)"
 """learn.microsoft.com/windows/wsl/wsl-config, 2026-11: Linux sees the RAM of its virtual machine, and only that."""
 _NOTED_SHARE = 50
 """Huge pages that take less than one part in so many of the RAM are not worth a sentence (ASSUMED)."""
-_MOST_PAGE_SIZES = 16
 
 
 class HostMemory:
@@ -32,7 +32,7 @@ class HostMemory:
         self._is_wsl = is_wsl(root)
         self._groups = groups(root)
         self._has_arc = os.path.exists(f"{root}{_ARC}")
-        self._page_folders = _page_folders(root)
+        self._page_folders = page_folders(root)
         self._gpu_nodes = gpu_nodes(root)
         self._bound_nodes = _bound_nodes(root)
         self._is_strict = read_number(f"{root}/proc/sys/vm/overcommit_memory") == 2
@@ -85,7 +85,7 @@ class HostMemory:
             unused_bytes -= of_gpu.unused_bytes
         if self._has_arc:
             free_bytes += _reclaimable_arc_bytes(self._root)
-        huge_bytes = _unused_huge_bytes(self._page_folders, meminfo)
+        huge_bytes = unused_huge_bytes(self._page_folders, meminfo)
         free_bytes = max(0, min(free_bytes, built_in_bytes))
         pool = Pool(
             key=HOST_POOL,
@@ -156,7 +156,7 @@ class HostMemory:
         free_bytes = max(0, min(free_bytes, total_bytes))
         if total_bytes <= 0:
             return None
-        medium, compressed_bytes = _medium(self._root)
+        medium, compressed_bytes = swap_medium(self._root)
         if medium == "zswap":  # the kernel says so since Linux 5.19
             compressed_bytes = meminfo.get("Zswap", compressed_bytes)
         return Pool(
@@ -211,33 +211,6 @@ def _reclaimable_arc_bytes(root: str) -> int:
     return max(0, size_bytes - minimum_bytes)
 
 
-# --- huge pages
-
-
-def _page_folders(root: str) -> tuple[tuple[str, int], ...]:
-    """Folder and page size of each size of huge pages: ``hugepages-2048kB``."""
-    found = []
-    try:
-        names = sorted(os.listdir(f"{root}{_HUGE_PAGES}"))[:_MOST_PAGE_SIZES]
-    except OSError:
-        return ()
-    for name in names:
-        kib = whole_number(name.removeprefix("hugepages-").removesuffix("kB"), 11)
-        if kib is not None:
-            found.append((f"{root}{_HUGE_PAGES}/{name}", 1024 * kib))
-    return tuple(found)
-
-
-def _unused_huge_bytes(folders: tuple[tuple[str, int], ...], meminfo: dict[str, int]) -> int:
-    """Of all sizes. HugePages_Total counts pages, not KiB, and those of the default size alone."""
-    n_pages = meminfo.get("HugePages_Total", 0) // 1024
-    if n_pages == 0 and meminfo.get("Hugetlb", 0) == 0:
-        return 0
-    if folders:
-        return sum(size * max(0, read_number(f"{folder}/free_hugepages") or 0) for folder, size in folders)
-    return meminfo.get("HugePages_Free", 0) // 1024 * meminfo.get("Hugepagesize", 0)
-
-
 # --- nodes of memory
 
 
@@ -253,38 +226,3 @@ def _bound_nodes(root: str) -> tuple[int, ...]:
             allowed = numbers_of(line.partition(":")[2].strip())
     bound = tuple(node for node in with_memory if node in allowed)
     return bound if 0 < len(bound) < len(with_memory) else ()
-
-
-# --- what swap space is made of
-
-
-def _medium(root: str) -> tuple[str | None, int | None]:
-    """What the space that is used first is made of, and what zram's pages take of the RAM: from /proc/swaps."""
-    spaces: list[tuple[int, int, str, str]] = []
-    for line in (read_text(f"{root}/proc/swaps") or "").splitlines()[1:]:
-        words = line.split()
-        if len(words) >= 5:
-            priority = whole_number(words[-1].lstrip("-"), 9) or 0
-            rank = priority if words[-1].startswith("-") else -priority
-            spaces.append((rank, len(spaces), os.path.basename(words[0]), words[-4]))
-    if not spaces:
-        return None, None
-    zrams = [name for _, _, name, _ in spaces if _is_zram(name)]
-    compressed = [_zram_bytes(root, name) for name in zrams]
-    compressed_bytes = sum(size for size in compressed if size is not None) if zrams else None
-    _, _, first, kind = min(spaces)
-    if _is_zram(first):
-        return "zram", compressed_bytes
-    if read_text(f"{root}/sys/module/zswap/parameters/enabled", 8) in ("Y", "1"):
-        return "zswap", compressed_bytes
-    return (kind if kind in ("file", "partition") else None), compressed_bytes
-
-
-def _is_zram(name: str) -> bool:
-    return name.startswith("zram") and whole_number(name[4:]) is not None
-
-
-def _zram_bytes(root: str, name: str) -> int | None:
-    """The third field of mm_stat, mem_used_total: docs.kernel.org/admin-guide/blockdev/zram.html."""
-    words = (read_text(f"{root}/sys/block/{name}/mm_stat", 256) or "").split()
-    return whole_number(words[2]) if len(words) > 2 else None
