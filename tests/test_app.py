@@ -7,6 +7,7 @@ import pytest
 from scenes import desktop, device, laptop, model, pool, server, snapshot, workstation
 from textual.geometry import Region
 
+from probes.access import Attention
 from probes.snapshot import HOST_POOL, Fault, Process, Snapshot
 from tui.app import PlimsollApp
 from tui.aside import Aside
@@ -373,3 +374,15 @@ async def test_it_says_when_no_snapshot_comes_any_more() -> None:
 
         assert "no reading for 30 s" in text_of(app)
     app._sampler = None
+
+
+async def test_what_the_environment_says_of_a_spill_holds_for_loads_of_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GGML_CUDA_ENABLE_UNIFIED_MEMORY", "1")
+    for attention, settings in ((Attention(), {"managed"}), (None, set())):
+        app = app_on(desktop(), attention=attention)
+        async with app.run_test(size=(100, 30)):
+            surroundings = app._desk.view().places[0].surroundings
+            assert surroundings is not None
+            assert surroundings.settings == settings

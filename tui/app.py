@@ -16,6 +16,7 @@ from tui.feed import SnapshotFeed
 from tui.launch import run_app
 from tui.messages import AsideDone, PlanChanged, SnapshotTaken
 from tui.notification import notification_escape
+from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
@@ -93,7 +94,8 @@ class PlimsollApp(ActingApp):
             from tui.plan import default_plan  # noqa: PLC0415
 
             plan = default_plan(model)
-        desk = Desk(plan, to_local=to_local, clock=clock)
+        settings_here = frozenset() if attention is None else spill_settings(os.environ)
+        desk = Desk(plan, to_local=to_local, settings=settings_here, clock=clock)
         desk.interval_seconds = interval_seconds
         self._feed = feed or SnapshotFeed()
         self._is_own_sampler = sampler is None and bool(sources)

@@ -42,6 +42,7 @@ class Desk:
         plan: Plan | None = None,
         *,
         to_local: Callable[[float], time.struct_time],
+        settings: frozenset[str] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.history = History()
@@ -57,6 +58,8 @@ class Desk:
         self.silent_seconds: float | None = None
         self.trouble = ""
         """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
+        self._settings = settings
+        """What the environment says of a load that has no room, as ``places.spill_settings`` reads it."""
         self._to_local = to_local
         self._clock = clock
         self._snapshot: Snapshot | None = None
@@ -78,7 +81,7 @@ class Desk:
     def take(self, snapshot: Snapshot) -> None:
         """Another snapshot has come."""
         self._snapshot = snapshot
-        self._places = places_of(snapshot, named=self._named)
+        self._places = places_of(snapshot, settings=self._settings, named=self._named)
         self.silent_seconds = None
         self.history.append(snapshot)
 
@@ -95,7 +98,7 @@ class Desk:
             plan = replace(plan, model=self.model)
         self.plan, self.trouble = plan, ""
         if self._named and self._snapshot is not None:
-            self._places = places_of(self._snapshot, named=self._named)
+            self._places = places_of(self._snapshot, settings=self._settings, named=self._named)
         if is_model_new or plan is None:
             self._study = None
 
