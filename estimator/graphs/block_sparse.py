@@ -14,8 +14,9 @@ from estimator.graphs.attention import (
     remember,
     rotated,
 )
-from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
-from estimator.graphs.transformer import embedded, logits, output_rows
+from estimator.graphs.feed_forward import RouterTraits
+from estimator.graphs.layer_end import layer_end
+from estimator.graphs.transformer import embedded, logits
 
 PLAIN = AttentionTraits()
 ROUTER = RouterTraits(is_sigmoid=True, is_scaled=True)
@@ -38,16 +39,7 @@ def build(draft: Draft) -> None:
         normed = draft.norm(x, f"{block}attn_norm.weight")
         is_sparse = draft.has(f"{block}indexer.k_proj.weight") and draft.step.is_flash_attention and has_streams
         found = blocks.attended(draft, layer, normed) if is_sparse else attention(draft, layer, normed, PLAIN)
-        found = draft.matrix("attn_out", f"{block}attn_output.weight", found)
-        if layer == draft.last_layer:
-            found, x = output_rows(draft, found, x)
-        residual = draft.operation("ffn_inp", "ADD", found.shape, found, x)
-        normed = draft.norm(residual, f"{block}ffn_norm.weight")
-        if draft.has(f"{block}ffn_gate_inp.weight"):
-            found = experts(draft, layer, normed, ROUTER)
-        else:
-            found = feed_forward(draft, layer, normed)
-        x = draft.operation("l_out", "ADD", found.shape, found, residual)
+        x = layer_end(draft, layer, found, x, ROUTER)
     logits(draft, x)
 
 

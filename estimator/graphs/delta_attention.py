@@ -5,10 +5,11 @@ backends of its own have. To be written with nodes that wait (``Draft.defer``).
 """
 
 from estimator.graph import Draft, Node
-from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
+from estimator.graphs.feed_forward import RouterTraits
 from estimator.graphs.latent import latent_attention
+from estimator.graphs.layer_end import layer_end
 from estimator.graphs.state import StateRows, convolution_cache, read_state, state_cache, write_state
-from estimator.graphs.transformer import embedded, logits, output_rows
+from estimator.graphs.transformer import embedded, logits
 
 ROUTER = RouterTraits(is_sigmoid=True, is_scaled=True)
 
@@ -27,16 +28,7 @@ def build(draft: Draft) -> None:
             found = delta_attention(draft, rows, layer, normed)
         else:
             found = latent_attention(draft, layer, normed, is_roped=False)
-        found = draft.matrix("attn_out", f"{block}attn_output.weight", found)
-        if layer == draft.last_layer:
-            found, x = output_rows(draft, found, x)
-        residual = draft.operation("ffn_inp", "ADD", found.shape, found, x)
-        normed = draft.norm(residual, f"{block}ffn_norm.weight")
-        if draft.has(f"{block}ffn_gate_inp.weight"):
-            found = experts(draft, layer, normed, ROUTER)
-        else:
-            found = feed_forward(draft, layer, normed)
-        x = draft.operation("l_out", "ADD", found.shape, found, residual)
+        x = layer_end(draft, layer, found, x, ROUTER)
     logits(draft, x)
 
 

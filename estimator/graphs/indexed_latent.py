@@ -8,9 +8,10 @@ what the last one chose.
 
 from estimator.graph import CacheInputs, Draft, Node
 from estimator.graphs.attention import cache_inputs
-from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
+from estimator.graphs.feed_forward import RouterTraits
 from estimator.graphs.latent import latent_attention, low_rank_query
-from estimator.graphs.transformer import embedded, logits, output_rows
+from estimator.graphs.layer_end import layer_end
+from estimator.graphs.transformer import embedded, logits
 
 ROUTER = RouterTraits(is_sigmoid=True, is_scaled=True)
 
@@ -28,16 +29,7 @@ def build(draft: Draft) -> None:
         chosen = indexer.chosen(draft, layer, normed, narrow)
         mask = masked(draft, cache_inputs(draft, layer), chosen)
         found = latent_attention(draft, layer, normed, narrow=narrow, mask=mask)
-        found = draft.matrix("attn_out", f"{block}attn_output.weight", found)
-        if layer == draft.last_layer:
-            found, x = output_rows(draft, found, x)
-        residual = draft.operation("ffn_inp", "ADD", found.shape, found, x)
-        normed = draft.norm(residual, f"{block}ffn_norm.weight")
-        if draft.has(f"{block}ffn_gate_inp.weight"):
-            found = experts(draft, layer, normed, ROUTER)
-        else:
-            found = feed_forward(draft, layer, normed)
-        x = draft.operation("l_out", "ADD", found.shape, found, residual)
+        x = layer_end(draft, layer, found, x, ROUTER)
     logits(draft, x)
 
 
