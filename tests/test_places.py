@@ -3,7 +3,7 @@ from dataclasses import replace
 from estimator.ledger import Overflow
 from estimator.spill import overflow_at
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot, Version
-from tui.places import hidden_places, missing_places, place_notes, places_of, spill_settings
+from tui.places import device_label, hidden_places, missing_places, place_notes, places_of, spill_settings
 
 GIB = 1 << 30
 RAM = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=24 * GIB, free_bytes=40 * GIB)
@@ -232,3 +232,11 @@ def test_a_chip_on_the_ram_reads_as_fast_as_the_ram() -> None:
     device, host = places_of(replace(snapshot(RAM, devices=(chip,)), machine=machine))
     assert device.bandwidth_bytes_per_second == host.bandwidth_bytes_per_second == 89.6e9
     assert device.is_bandwidth_assumed
+
+
+def test_a_card_keeps_its_number_beside_the_processors_own_gpu() -> None:
+    card = Device(key="a", name="RTX 4090", vendor="nvidia", index=0, pool_key="a")
+    own = Device(key="b", name="Radeon Graphics", vendor="amd", index=0, pool_key=HOST_POOL, is_integrated=True)
+
+    assert device_label(card, (card, own)) == "GPU 0"
+    assert device_label(own, (card, own)) == "GPU 0 amd"

@@ -50,8 +50,15 @@ class MissingPlace:
 
 
 def device_label(device: Device, devices: Sequence[Device]) -> str:
-    """``GPU 0``; ``GPU 0:1`` for a part of it (MIG); with the vendor where two vendors have the same number."""
-    alike = [other for other in devices if other.index == device.index]
+    """``GPU 0``; ``GPU 0:1`` for a part of it (MIG); with the vendor where two vendors have the same number.
+
+    A card keeps its number to itself beside a processor's own GPU, which few think of.
+    """
+    alike = [
+        other
+        for other in devices
+        if other.index == device.index and (device.is_integrated or not other.is_integrated or other is device)
+    ]
     parts = [other.key for other in alike if other.vendor == device.vendor]
     label = f"GPU {device.index}:{parts.index(device.key)}" if len(parts) > 1 else f"GPU {device.index}"
     return label if len(parts) == len(alike) else f"{label} {device.vendor}"
