@@ -120,6 +120,40 @@ def test_a_fault_breaks_it_and_says_where(healthy: Examination) -> None:
     assert "nothing is broken" not in doctor_text(found)
 
 
+def test_a_driver_that_does_not_start_leaves_class_and_devices_unknown(tmp_path: Path) -> None:
+    fault = Fault(probe="nvidia", message="the NVIDIA driver was updated: restart the machine")
+    there = replace(SNAPSHOT, devices=(), processes=(), pools=SNAPSHOT.pools[:2], faults=(fault,))
+    found = examine(there, Access(root=str(tmp_path), environment={}))
+
+    assert "no GPU was found" not in doctor_text(found)
+    assert "machine for inference" not in doctor_text(found)
+    assert doctor_json(found)["class"] is None
+    assert "as long as no GPU can be read" in doctor_json(found)["class_unknown"]
+
+
+def test_a_device_that_cannot_be_read_is_said_not_to_count(tmp_path: Path) -> None:
+    second = replace(SNAPSHOT.devices[0], key="b", index=1, pool_key="b")
+    there = replace(SNAPSHOT, devices=(*SNAPSHOT.devices, second))
+
+    text = doctor_text(examine(there, Access(root=str(tmp_path), environment={})))
+
+    assert "GPU 1 not counted: memory not known now" in text
+
+
+def test_a_step_without_a_known_speed_names_the_models_alone(tmp_path: Path) -> None:
+    nameless = replace(SNAPSHOT.devices[0], name="Card")  # its bandwidth is in no table
+    text = doctor_text(examine(replace(SNAPSHOT, devices=(nameless,)), Access(root=str(tmp_path), environment={})))
+
+    assert "would run Llama 3.3 70B" in " ".join(text.split())
+    assert "0.00 tokens/s" not in text
+
+
+def test_a_part_is_as_large_as_what_it_may_take(healthy: Examination) -> None:
+    part = replace(healthy.snapshot.devices[0], parent_key="whole", limit_bytes=6 * GIB, used_bytes=1 * GIB)
+
+    assert "6.0 GiB, 5.0 GiB free" in doctor_text(with_snapshot(healthy, devices=(part,)))
+
+
 def test_a_note_and_an_absence_break_nothing(healthy: Examination) -> None:
     found = with_snapshot(healthy, faults=(Fault(probe="host", message="64 GiB assumed", is_note=True),))
 

@@ -17,6 +17,7 @@ from tui.installed import ENGINE_PACKAGES, OWN_PACKAGES
 from tui.machine_class import AS_TRAINED, CONTEXT_TOKENS, RULE, WORDS, MachineClass, Trial
 from tui.places import HOST_NAME, device_label
 from tui.report import GLYPHS, wrapped
+from tui.request import driver_troubles
 from tui.scrub import Scrub, own_names
 from tui.spills_here import ENGINES, SpillHere
 from tui.tty import Terminal
@@ -66,6 +67,7 @@ def doctor_json(found: Examination) -> dict[str, Any]:
         "folders": [asdict(folder) for folder in found.folders],
         "terminal": asdict(found.terminal),
         "class": None if found.machine_class is None else _class_json(found.machine_class),
+        "class_unknown": found.unjudged or None,
         "spills": [
             {
                 "places": list(spill.names),
@@ -106,6 +108,7 @@ def _class_json(found: MachineClass) -> dict[str, Any]:
         "fast_bytes": found.fast_bytes,
         "bandwidth_bytes_per_second": found.bandwidth_bytes_per_second,
         "left_out": list(found.left_out),
+        "unread": list(found.unread),
         "context_tokens": CONTEXT_TOKENS,
         "models": [_trial_json(trial) for trial in found.trials],
         "steps": [
@@ -150,6 +153,7 @@ def _lines(found: Examination) -> Iterator[str]:
     yield from _section("environment", (f"{name}={plain(value, 200)}" for name, value in variables.items()))
     if found.machine_class is not None:
         yield from _class_lines(found.machine_class)
+    yield from _section("what it would run", [found.unjudged])
     yield from _section("what happens here to a load without room", _spill_lines(found.spills))
     yield from _section("worth a thought", found.hints)
     yield from _section("noted", found.notes)
@@ -171,7 +175,7 @@ def _section(title: str, lines: Iterator[str] | Sequence[str]) -> Iterator[str]:
 
 def _device_lines(snapshot: Snapshot) -> Iterator[str]:
     if not snapshot.devices:
-        yield "no GPU was found"
+        yield "no GPU could be read, see what is broken" if driver_troubles(snapshot) else "no GPU was found"
     held = {key: (n_processes, n_bytes) for key, n_processes, n_bytes in held_by_processes(snapshot)}
     for device in snapshot.devices:
         pool = snapshot.pool(device.pool_key)
@@ -180,6 +184,9 @@ def _device_lines(snapshot: Snapshot) -> Iterator[str]:
         elif pool.key == HOST_POOL:
             limit = "" if device.limit_bytes is None else f", at most {size(device.limit_bytes)}"
             memory = f"draws on the RAM{limit}"
+        elif device.limit_bytes is not None and device.limit_bytes < pool.total_bytes:
+            left = max(0, device.limit_bytes - (device.used_bytes or 0))
+            memory = f"{size(device.limit_bytes)}, {size(min(pool.free_bytes, left))} free"
         else:
             memory = f"{size(pool.total_bytes)}, {size(pool.free_bytes)} free"
         shared = device.shared_limit_bytes
@@ -334,13 +341,21 @@ def _class_lines(found: MachineClass) -> Iterator[str]:
     if found.left_out:
         are = "is" if len(found.left_out) == 1 else "are"
         yield f"  {counted(found.left_out)} {are} not counted: llama.cpp is not known to run there"
+    if found.unread:
+        yield f"  {counted(found.unread)} not counted: memory not known now"
     yield from wrapped(RULE, "  ")
     if all(trial.is_run for trial in found.trials):
         yield "  it runs all of these; more memory is for longer contexts and more users at once"
     for step in found.steps:
-        names = [f"{trial.name} at {rate(trial.tokens_per_second or 0.0)} tokens/s" for trial in step.gained]
-        gained = f"would run {', '.join(names)}" if names else "would not run any larger one of these"
+        names = ", ".join(_gained(trial) for trial in step.gained)
+        gained = f"would run {names}" if names else "would not run any larger one of these"
         yield from wrapped(f"next step: {plain(step.change, 120)} {gained}", "  ", "    ")
+
+
+def _gained(trial: Trial) -> str:
+    """A model with its speed, where that is known."""
+    speed = trial.tokens_per_second
+    return trial.name if speed is None else f"{trial.name} at {rate(speed)} tokens/s"
 
 
 def _trial_line(trial: Trial, width: int) -> str:

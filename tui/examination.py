@@ -5,6 +5,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from estimator.errors import Unjudgeable
 from estimator.hub_cache import cache_roots, studio_roots
 from estimator.ollama_store import store_roots
 from probes.access import Access
@@ -56,6 +57,8 @@ class Examination:
     terminal: Terminal
     folders: tuple[Folder, ...]
     machine_class: MachineClass | None
+    unjudged: str
+    """Why there is no class, where a GPU that can't be read now would decide it; else empty."""
     spills: tuple[SpillHere, ...]
     is_described: bool = False
     """The hardware is simulated or replayed; all else is of this machine."""
@@ -84,6 +87,7 @@ def examine(
 ) -> Examination:
     """Look at all the rest. ``has_versions``: programs may be started to ask for theirs, which takes a while."""
     environment = access.environment
+    found, unjudged = _class_of(snapshot)
     return Examination(
         snapshot=snapshot,
         plimsoll=__version__,
@@ -94,10 +98,18 @@ def examine(
         environment=environment,
         terminal=this_terminal(environment),
         folders=tuple(_folders(access)),
-        machine_class=machine_class(snapshot),
+        machine_class=found,
+        unjudged=unjudged,
         spills=spills_here(snapshot, frozenset() if is_described else spill_settings(environment)),
         is_described=is_described,
     )
+
+
+def _class_of(snapshot: Snapshot) -> tuple[MachineClass | None, str]:
+    try:
+        return machine_class(snapshot), ""
+    except Unjudgeable:
+        return None, "not known, nor what class of machine this is, as long as no GPU can be read; see what is broken"
 
 
 def _toolkits(access: Access) -> dict[str, str]:

@@ -21,8 +21,9 @@ from probes.snapshot import Snapshot
 from tui.default_devices import default_devices, runs_on
 from tui.hardware import SINCE, hardware_options
 from tui.pace import Pacing, pacing_of
-from tui.places import device_label, places_of
+from tui.places import device_label, missing_places, places_of
 from tui.plan import Assessment, Plan, assess, fitting_assessment
+from tui.request import expect_devices_known
 
 READING_TOKENS_PER_SECOND = 5.3
 """238 words a minute, the mean of adults who read English silently (Brysbaert 2019, doi 10.1016/j.jml.2019.104047), at
@@ -114,12 +115,19 @@ class MachineClass:
     """Of the widest of them. None: not known, and then the class is by memory alone."""
     left_out: tuple[str, ...]
     """Labels of devices that llama.cpp is not known to run on."""
+    unread: tuple[str, ...]
+    """Labels of devices whose memory is not known now."""
     trials: tuple[Trial, ...]
     steps: tuple[Step, ...]
 
 
 def machine_class(snapshot: Snapshot) -> MachineClass | None:
-    """Judge the machine as if nothing were in use; None where the RAM is not known, so that no engine can be judged."""
+    """Judge the machine as if nothing were in use; None where the RAM is not known, so that no engine can be judged.
+
+    Raises:
+        Unjudgeable: a GPU is there, or may be, and of none is the memory known: that is no machine without one.
+    """
+    expect_devices_known(snapshot, has_hidden=True)
     places = _emptied(places_of(snapshot, has_hidden=True))
     if not places or places[-1].kind != "host":
         return None
@@ -140,6 +148,7 @@ def machine_class(snapshot: Snapshot) -> MachineClass | None:
         bandwidth_bytes_per_second=max((place.bandwidth_bytes_per_second or 0.0 for place in fast), default=0.0)
         or None,
         left_out=tuple(place.name for place in places if place.kind != "host" and not runs_on(place, vendors)),
+        unread=tuple(place.name for place in missing_places(snapshot)),
         trials=trials,
         steps=tuple(step for step in steps if step is not None),
     )

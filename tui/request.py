@@ -124,14 +124,14 @@ def expect_devices_known(snapshot: Snapshot, *, has_hidden: bool = False) -> Non
     missing = [place for place in missing_places(snapshot) if place.name in seen]
     if len(missing) < len(seen) or (snapshot.devices and not seen):
         return
-    reasons = [f"{place.name}: {place.reason}" for place in missing] or _driver_troubles(snapshot)
+    reasons = [f"{place.name}: {place.reason}" for place in missing] or driver_troubles(snapshot)
     if reasons:
         raise Unjudgeable(
             f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu (in the app: d) judges it in RAM alone"
         )
 
 
-def _driver_troubles(snapshot: Snapshot) -> list[str]:
+def driver_troubles(snapshot: Snapshot) -> list[str]:
     """Why no device could be read, where one may be there. What is only noted of a simulation is none."""
     faults = {fault.probe for fault in snapshot.faults}
     return [
@@ -153,7 +153,7 @@ def _device_named(text: str, snapshot: Snapshot) -> str:
         meant = " or ".join(device_label(device, snapshot.devices) for device in found)
         raise UnknownDevice(f"--device {text.strip()} may be {meant}; name one")
     if not labels:
-        if troubles := _driver_troubles(snapshot):
+        if troubles := driver_troubles(snapshot):
             raise Unjudgeable(f"--device {text.strip()}: no GPU can be read now ({'; '.join(troubles)})")
         raise UnknownDevice(f"there is no GPU here, so no --device {text.strip()}; say --device cpu")
     raise UnknownDevice(f"no device is called {text.strip()}; there is {', '.join(labels)}")
