@@ -22,7 +22,7 @@ from probes.amdgpu import Memory, Sensors, is_integrated, read_details, read_mem
 from probes.drm import Card
 from probes.kfd import ComputeNode
 from probes.radeon_names import integrated_bandwidth
-from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process
+from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process, pool_of
 
 _UNEXPLAINED_SHARE = 64
 """Memory that no listed process accounts for is spoken of where it is more than one part in so many (ASSUMED); the
@@ -80,13 +80,7 @@ class AmdCard:
         memory = self._memory
         if memory is None or memory.vram_used_bytes is None or self.draws_on_ram or self.is_asleep:
             return None
-        used_bytes = min(memory.vram_used_bytes, memory.vram_total_bytes)
-        return Pool(
-            key=self._pool_key(),
-            total_bytes=memory.vram_total_bytes,
-            used_bytes=used_bytes,
-            free_bytes=memory.vram_total_bytes - used_bytes,
-        )
+        return pool_of(self._pool_key(), memory.vram_total_bytes, memory.vram_used_bytes)
 
     def device(self, index: int, busy_ratio: float | None) -> Device:
         """``busy_ratio`` is what its clients say together, for a driver that does not say itself."""

@@ -16,7 +16,7 @@ from probes.intel_gt import (
 )
 from probes.intel_products import IntelProduct
 from probes.intel_regions import NodeAccess, Region, memory_regions
-from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process
+from probes.snapshot import HOST_POOL, Details, Device, Fault, Pool, Process, pool_of
 
 _INTEGRATED_ADDRESS = "0000:00:02.0"
 """Where Intel's processors have their GPU (ASSUMED of all of them; no recording shows another place)."""
@@ -141,13 +141,7 @@ class IntelCard:
         """Its own memory; None where it draws on the RAM, or its size is not known."""
         if self.is_integrated or self.is_asleep or self._total_bytes is None:
             return None
-        used_bytes = min(self._used_bytes(is_own=True) or 0, self._total_bytes)
-        return Pool(
-            key=self._pool_key(),
-            total_bytes=self._total_bytes,
-            used_bytes=used_bytes,
-            free_bytes=self._total_bytes - used_bytes,
-        )
+        return pool_of(self._pool_key(), self._total_bytes, self._used_bytes(is_own=True) or 0)
 
     def device(self, index: int, busy_ratio: float | None) -> Device:
         """``busy_ratio`` is what its clients say together."""

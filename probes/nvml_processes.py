@@ -7,6 +7,7 @@ from typing import Any
 from probes import nvml_codes as codes
 from probes.access import Access
 from probes.nvml_binding import Nvml, RefusedError
+from probes.pid_namespace import has_open, sees_whole_machine
 
 _MOST_PID = 1 << 22
 """PID_MAX_LIMIT of include/linux/threads.h. Drivers 535.43 to 535.86 list numbers that are none (wookayin/gpustat
@@ -14,12 +15,8 @@ _MOST_PID = 1 << 22
 _GARBLED = ((535, 43), (535, 86))
 """The first and last driver whose third version of the list has another struct than its header (XuehaiPan/nvitop #75,
 wookayin/gpustat #161): there, the second version is asked."""
-_FIRST_PID_NAMESPACE = "pid:[4026531836]"
-"""The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
 _GPU_FILES = ("/dev/nvidia", "/dev/dxg", "/dev/nvmap", "/dev/nvhost")
 """One of these is open in a process that holds memory of an NVIDIA GPU."""
-_DESCRIPTORS = 4096
-"""How many open files of one process are looked through (ASSUMED)."""
 _LOCAL_SECONDS = 10.0
 """So long holds what was found out about the numbers."""
 
@@ -94,11 +91,11 @@ class Namespace:
     """
 
     def __init__(self, access: Access, clock: Callable[[], float]) -> None:
-        self._proc = access.path("/proc")
+        self._root = access.root.rstrip("/")
         self._clock = clock
         # Inside WSL the driver is that of Windows, whose numbers are others too.
         is_wsl = os.path.exists(access.path("/dev/dxg"))
-        self._is_whole = access.system != "linux" or (_sees_whole_machine(self._proc) and not is_wsl)
+        self._is_whole = access.system != "linux" or (sees_whole_machine(self._root) and not is_wsl)
         self._pids: frozenset[int] = frozenset()
         self._are_local = True
         self._until_seconds = float("-inf")
@@ -110,23 +107,5 @@ class Namespace:
         if pids != self._pids or now_seconds >= self._until_seconds:
             self._pids = pids
             self._until_seconds = now_seconds + _LOCAL_SECONDS
-            self._are_local = all(_uses_gpu(f"{self._proc}/{pid}/fd") for pid in pids)
+            self._are_local = all(has_open(pid, self._root, _GPU_FILES) for pid in pids)
         return self._are_local
-
-
-def _sees_whole_machine(proc: str) -> bool:
-    try:
-        return os.readlink(f"{proc}/self/ns/pid") == _FIRST_PID_NAMESPACE
-    except OSError:
-        return True
-
-
-def _uses_gpu(descriptors: str) -> bool:
-    try:
-        with os.scandir(descriptors) as entries:
-            for _, entry in zip(range(_DESCRIPTORS), entries, strict=False):
-                if os.readlink(entry.path).startswith(_GPU_FILES):
-                    return True
-    except OSError:
-        return False
-    return False

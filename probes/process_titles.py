@@ -7,6 +7,7 @@ import os
 from functools import lru_cache
 
 from probes.container import container_of
+from probes.pid_namespace import has_open, sees_whole_machine
 from probes.probe import Title
 from probes.sysfs import read_bytes, read_text, whole_number
 
@@ -14,12 +15,8 @@ COMMAND_BYTES = 4096
 """Of a command line. The kernel allows 2 MiB; nobody reads more than this (ASSUMED)."""
 _COMM_LENGTH = 15
 """The kernel cuts a process's name here: TASK_COMM_LEN (16) with its NUL, include/linux/sched.h."""
-_FIRST_PID_NAMESPACE = "pid:[4026531836]"
-"""The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
 _GPU_FILES = ("/dev/nvidia", "/dev/dri/", "/dev/kfd", "/dev/dxg", "/dev/accel", "/dev/vfio/", "/dev/davinci")
 """One of these is open in a process that holds an accelerator's memory."""
-_DESCRIPTORS = 4096
-"""How many open files of one process are looked through for those (ASSUMED)."""
 _USER_LENGTH = 64
 _PASSWD_BYTES = 256 * 1024
 
@@ -34,7 +31,7 @@ def process_title(pid: int, root: str) -> Title | None:
         return None
     proc = f"{root}/proc"
     comm = read_text(f"{proc}/{pid}/comm", 256)
-    if comm is None or not (sees_whole_machine(root) or _uses_gpu(f"{proc}/{pid}/fd")):
+    if comm is None or not (sees_whole_machine(root) or has_open(pid, root, _GPU_FILES)):
         return None
     arguments = (read_bytes(f"{proc}/{pid}/cmdline", COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
     command = b" ".join(arguments).decode(errors="replace")
@@ -46,25 +43,6 @@ def process_title(pid: int, root: str) -> Title | None:
         user=_user(pid, root),
         container=container_of(read_text(f"{proc}/{pid}/cgroup", 8192) or ""),
     )
-
-
-def sees_whole_machine(root: str) -> bool:
-    """Whether a process's number here is its number for the driver: this is no container with numbers of its own."""
-    try:
-        return os.readlink(f"{root}/proc/self/ns/pid") == _FIRST_PID_NAMESPACE
-    except OSError:
-        return True
-
-
-def _uses_gpu(descriptors: str) -> bool:
-    try:
-        with os.scandir(descriptors) as entries:
-            for _, entry in zip(range(_DESCRIPTORS), entries, strict=False):
-                if os.readlink(entry.path).startswith(_GPU_FILES):
-                    return True
-    except OSError:
-        return False
-    return False
 
 
 def _user(pid: int, root: str) -> str | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from probes.accelerators import SIZE_TEXT, Accelerator, SimulationError, find_accelerator, known_accelerators
 from probes.probe import Probe, ProbeSource
-from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Reading, Snapshot
+from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Reading, Snapshot, pool_of
 from probes.working_set import estimated_gtt_bytes, estimated_metal_bytes
 
 _MIB = 1024**2
@@ -123,7 +123,7 @@ def _host_reading(request: _Request, unified: _Item | None) -> Reading:
     used_bytes = _ram_used_bytes(request, total_bytes, held_bytes=request.used_bytes if unified else 0)
     is_apple = any(item.accelerator.vendor == "apple" for item in request.items)
     return Reading(
-        pools=(_pool(HOST_POOL, total_bytes, used_bytes),),
+        pools=(pool_of(HOST_POOL, total_bytes, used_bytes),),
         faults=tuple(faults),
         machine=Machine(
             host_name="simulated",
@@ -173,7 +173,7 @@ def _vendor_reading(vendor: str, request: _Request) -> Reading:
         key = f"simulated-{vendor}-{index}"
         limit_bytes = _limit_bytes(one, total_bytes)
         if not one.unified:
-            pools.append(_pool(key, total_bytes, request.used_bytes))
+            pools.append(pool_of(key, total_bytes, request.used_bytes))
         devices.append(
             Device(
                 key=key,
@@ -212,10 +212,6 @@ def _notes(item: _Item, total_bytes: int, limit_bytes: int | None) -> list[str]:
     if one.reported_mib is None and not one.options_gib:
         notes.append(f"{one.name} counted with its nominal {one.nominal_gib} GiB; the driver may report a little less")
     return notes
-
-
-def _pool(key: str, total_bytes: int, used_bytes: int) -> Pool:
-    return Pool(key=key, total_bytes=total_bytes, used_bytes=used_bytes, free_bytes=total_bytes - used_bytes)
 
 
 def _understood(text: str) -> _Request:

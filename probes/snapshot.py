@@ -33,6 +33,12 @@ class Pool:
     """How old these figures were when the snapshot was taken."""
 
 
+def pool_of(key: str, total_bytes: int, used_bytes: int) -> Pool:
+    """A pool of which no more is known than what is used; what is reported beyond its size does not count."""
+    used_bytes = min(used_bytes, total_bytes)
+    return Pool(key=key, total_bytes=total_bytes, used_bytes=used_bytes, free_bytes=total_bytes - used_bytes)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
     """What is read of a device only while somebody looks at it. Counts are since the driver was loaded."""

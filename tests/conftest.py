@@ -1,7 +1,11 @@
 """What all tests share."""
 
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import machines
 import pytest
 import textual._wait
 from hypothesis import settings
@@ -18,3 +22,15 @@ def _quick_pilot() -> None:
     """Textual's pilot looks every 20 ms whether the app has come to rest, several times a key; each 2 ms is as sure."""
     textual._wait.SLEEP_GRANULARITY = 1 / 500
     textual._wait.SLEEP_IDLE = 1 / 5000
+
+
+@pytest.fixture
+def shown(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What ``plimsoll snapshot --json`` prints on the machine that the test names."""
+    return machines.printed(request.param, tmp_path, capsys)
+
+
+@pytest.fixture
+def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], dict[str, Any]]:
+    """The same for a machine that is named in the test."""
+    return lambda name: machines.printed(name, tmp_path, capsys)

@@ -20,6 +20,7 @@ A TOML file per machine::
 """
 
 import base64
+import json
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from fake_drm import FakeNode, FakeNodes
 from fake_mac import FakeMac
 from fake_nvml import FakeGpu, FakeNvml, used_by
@@ -41,6 +43,7 @@ from probes.sampler import take_one
 from probes.snapshot import Snapshot
 from probes.vendors.intel import IntelProbe
 from probes.vendors.nvidia import open_probe
+from tui.dump import run_snapshot
 
 FOLDER = Path(__file__).parent / "machines"
 PATIENCE_SECONDS = 30.0
@@ -178,3 +181,16 @@ def _answer(name: str, answer: Any) -> Any:
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
+
+
+def printed(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What ``plimsoll snapshot --json`` prints on that machine."""
+    machine = recorded_machine(name, folder)
+    assert run_snapshot(machine.snapshot, is_json=True) == 0
+    shown: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return shown
+
+
+def pool(shown: dict[str, Any], key: str = "host") -> dict[str, Any]:
+    found: dict[str, Any] = next(pool for pool in shown["pools"] if pool["key"] == key)
+    return found

@@ -1,29 +1,13 @@
 """``plimsoll snapshot --json`` on machines that are not at hand, against figures worked out by hand."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import FOLDER, recorded_machine
-
-from tui.dump import run_snapshot
+from machines import FOLDER, pool, printed, recorded_machine
 
 GIB = 1 << 30
 ORIGINS = ("recorded: ", "simulated driver: ", "built from documents: ")
-
-
-def printed(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What ``plimsoll snapshot --json`` prints on that machine."""
-    machine = recorded_machine(name, folder)
-    assert run_snapshot(machine.snapshot, is_json=True) == 0
-    shown: dict[str, Any] = json.loads(capsys.readouterr().out)
-    return shown
-
-
-def pool(shown: dict[str, Any], key: str = "host") -> dict[str, Any]:
-    found: dict[str, Any] = next(pool for pool in shown["pools"] if pool["key"] == key)
-    return found
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.toml")), ids=lambda path: path.stem)

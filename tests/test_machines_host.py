@@ -1,21 +1,15 @@
 """Hosts that are not at hand, as ``plimsoll snapshot --json`` prints them, against figures worked out by hand."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from test_machines import pool, printed
+from machines import pool
 
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
 Shown = dict[str, Any]
-
-
-@pytest.fixture
-def shown(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shown:
-    return printed(request.param, tmp_path, capsys)
 
 
 @pytest.mark.parametrize("shown", ["nested-slurm"], indirect=True)

@@ -1,27 +1,10 @@
 """``plimsoll snapshot --json`` on machines with Intel GPUs, against figures worked out by hand."""
 
-import json
-from pathlib import Path
 from typing import Any
-
-import pytest
-from machines import recorded_machine
-
-from tui.dump import run_snapshot
 
 GIB = 1 << 30
 MIB = 1 << 20
 KIB = 1 << 10
-
-
-@pytest.fixture
-def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    def print_machine(name: str) -> dict[str, Any]:
-        assert run_snapshot(recorded_machine(name, tmp_path).snapshot, is_json=True) == 0
-        shown: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return shown
-
-    return print_machine
 
 
 def pools(shown: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from machines import recorded_machine
-from test_machines import pool, printed
+from machines import pool, recorded_machine
 
 from probes.accelerators import known_accelerators, named_accelerator
 from probes.access import Access
@@ -22,11 +21,6 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 Shown = dict[str, Any]
-
-
-@pytest.fixture
-def shown(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shown:
-    return printed(request.param, tmp_path, capsys)
 
 
 # --- machines

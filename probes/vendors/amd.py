@@ -15,6 +15,7 @@ from probes.drm import AMD, card_names, cards
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.fdinfo import SCAN_SECONDS, Scan, Scanner
 from probes.kfd import ComputeNode, compute_nodes, held_bytes, rocm_version, topology_generation
+from probes.pid_namespace import sees_whole_machine
 from probes.probe import Probe
 from probes.radeon_names import radeon_name
 from probes.rocm_visibility import Visibility, visibility
@@ -23,8 +24,6 @@ from probes.sysfs import read_fields, read_text
 
 _PAGE_BYTES = 4096
 """Of x86, the only processors with an AMD GPU in them."""
-_FIRST_PID_NAMESPACE = "pid:[4026531836]"
-"""The namespace of the whole machine: PROC_PID_INIT_INO, include/linux/proc_ns.h."""
 
 _COMPUTE_FILE = "/dev/kfd"
 _NOTHING = Scan()
@@ -58,7 +57,7 @@ class AmdProbe:
         self._root = access.root.rstrip("/")
         self._clock = clock
         self._scanner = Scanner(self._root, ("amdgpu",), clock)
-        self._is_whole_machine = _is_whole_machine(self._root)
+        self._is_whole_machine = sees_whole_machine(self._root)
         self._seen: tuple[frozenset[str], int | None] | None = None
         """The cards, and how often the compute driver has counted its GPUs anew."""
         self._cards: list[AmdCard] = []
@@ -247,14 +246,6 @@ def _versions(root: str) -> Iterable[Version]:
     rocm = rocm_version(root)
     if rocm:
         yield Version(name="ROCm", value=rocm)
-
-
-def _is_whole_machine(root: str) -> bool:
-    """Whether numbers of processes are those of the machine; taken for so where the system does not say."""
-    try:
-        return os.readlink(f"{root}/proc/self/ns/pid") == _FIRST_PID_NAMESPACE
-    except OSError:
-        return True
 
 
 def _sum(*counts: int | None) -> int | None:

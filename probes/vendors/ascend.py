@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from probes.access import REAL, Access
 from probes.errors import ProbeUnavailable
+from probes.pid_namespace import sees_whole_machine
 from probes.probe import Probe
-from probes.process_titles import sees_whole_machine
 from probes.snapshot import Device, Fault, Pool, Process, Reading, Version
 from probes.tool import ToolProbe, find_tool, near_nodes
 from probes.tool_text import bus_address, figure, ratio, visible_indices
