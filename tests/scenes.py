@@ -179,3 +179,74 @@ def unified(at: float = 0.0) -> Snapshot:
 @cache
 def model(name: str = "Qwen3 30B-A3B", quant: str | None = None) -> Model:
     return read(name, quant)
+
+
+def lost(at: float = 0.0) -> Snapshot:
+    """Two cards, of which one has fallen off the bus."""
+    fault = Fault(
+        probe="nvidia",
+        device_key="gpu-1",
+        message="GPU 1 fell off the bus; look for Xid in `dmesg` and at `nvidia-smi -q`, try "
+        "`sudo nvidia-smi --gpu-reset -i 1`, or restart the machine",
+    )
+    gone = Device(key="gpu-1", name="NVIDIA GeForce RTX 3060", vendor="nvidia", index=1, pool_key="gpu-1")
+    return snapshot(
+        [(device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, 4.6)), (gone, None)], faults=[fault], at=at
+    )
+
+
+def stale_driver(at: float = 0.0) -> Snapshot:
+    """The driver's library and its kernel module are of two releases: no GPU can be read."""
+    fault = Fault(
+        probe="nvidia",
+        message="the NVIDIA driver was updated while the old one is still loaded: restart the machine "
+        "(library 580.159.04, kernel module 580.126.09)",
+    )
+    return replace(laptop(at), faults=(fault,), absences=laptop().absences[1:])
+
+
+def late(at: float = 0.0) -> Snapshot:
+    """A card whose figures are from before, since its driver has not answered for half a minute."""
+    fault = Fault(probe="nvidia", message="no answer for 31 s; the figures are from before")
+    return snapshot(
+        [(device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, 4.6, late_seconds=31))], faults=[fault], at=at
+    )
+
+
+HOSTILE = "[bold red]evil[/]\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u200b\u00ad\x00\r\nnext\ud800\x85]8;;"
+"""Markup, escape sequences (ESC, CSI, OSC, C1), BEL, bidi controls, the invisible, line breaks, half a surrogate."""
+LONG = "Accelerator With A Very Long Marketing Name " * 12
+WIDE = (
+    "漢字かな交じり文 한국어 \U0001f469\u200d\U0001f4bb\U0001f1e9\U0001f1ea\u2764\ufe0f e\u0301\u0302\u0303 שלום مرحبا"
+)
+"""Wide characters, a joined emoji, a flag, stacked accents, right to left."""
+
+
+def named(name: str, at: float = 0.0) -> Snapshot:
+    """Two cards, their processes, a fault and versions with a name from outside in every place for one."""
+    taken = snapshot(
+        [
+            (replace(device(0, name), driver=name), pool("gpu-0", 23.5, 4.6)),
+            (replace(device(1, name, busy=0), hidden_by=name), pool("gpu-1", 11.7, 0.4)),
+        ],
+        processes=[
+            Process(
+                pid=41233,
+                device_key="gpu-0",
+                used_bytes=gib(4.2),
+                name=name,
+                command=f"/opt/{name} -m /models/{name}.gguf --alias {name}",
+                user=name,
+                container=name,
+            ),
+            Process(pid=7, device_key="gpu-1", used_bytes=gib(0.4), name="sh", command=f"sh -c {name}"),
+        ],
+        faults=[Fault(probe="nvidia", device_key="gpu-0", message=name), Fault(probe="amd", message=name)],
+        at=at,
+    )
+    return replace(
+        taken,
+        absences=(Absence(probe="intel", reason=name),),
+        versions=(Version(name="NVIDIA", value=name),),
+        machine=Machine(host_name=name, system="linux"),
+    )

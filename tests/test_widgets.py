@@ -171,11 +171,11 @@ def test_without_a_gpu_the_ram_is_planned_for() -> None:
     assert "no GPU found: looked for NVIDIA, Apple; the engine would run on the CPU" in drawn(MemoryPanel(), view)
 
 
-def test_a_driver_that_cannot_be_used_is_the_reason_why_no_gpu_is_found() -> None:
+def test_a_driver_that_cannot_be_used_is_the_reason_why_no_gpu_can_be_read() -> None:
     fault = Fault(probe="nvidia", message="driver and library differ; restart the machine")
     view = view_of(replace(laptop(), faults=(fault,)))
 
-    assert "no GPU found: driver and library differ; restart the machine" in drawn(MemoryPanel(), view)
+    assert "no GPU can be read: driver and library differ; restart the machine" in drawn(MemoryPanel(), view)
 
 
 def test_faults_beyond_the_room_are_counted() -> None:

@@ -125,15 +125,28 @@ def answer_text(answer: Answer) -> str:
     return f"{figure(answer.value)}{unit}{span}"
 
 
+_CHOOSERS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x1F3FB, 0x1F400), 0x034F)))
+"""Variation selectors, skin tones (UTS 51) and the joiner of marks."""
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and signs without a shape: fillers of Hangul, and a pattern of no dots."""
+_MOST_MARKS = 2
+
+
 def plain(text: str, limit: int = 200) -> str:
     """Text from outside, as plain text of one line: no control codes, no direction changes, nothing invisible.
 
-    Markup is not its business: whoever shows it must not parse it.
+    Markup is not its business: whoever shows it must not parse it. Of marks over one letter the first two stay, so that
+    they do not reach into other lines, and what chooses between two drawings of a sign goes: terminals do not agree on
+    how wide the one is that it chooses.
     """
-    kept = []
+    kept: list[str] = []
+    n_marks = 0
     for char in text[: limit * 4]:
         category = unicodedata.category(char)
-        if category in ("Cc", "Zl", "Zp"):
+        n_marks = n_marks + 1 if category in ("Mn", "Me") else 0
+        if char in _CHOOSERS or n_marks > _MOST_MARKS:
+            continue
+        if category in ("Cc", "Zl", "Zp") or char in _BLANKS:
             kept.append(" ")
         elif category in ("Cf", "Cs", "Co", "Cn"):  # format characters change direction or join; the rest has no shape
             continue

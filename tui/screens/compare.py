@@ -42,6 +42,7 @@ class Columns(Panel):
         self.shown: tuple[Compared, ...] = ()
         self.cursor = 0
         self._column_width = 0
+        self._top = 0
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
         if not self.shown:
@@ -49,10 +50,28 @@ class Columns(Panel):
         n = len(self.shown)
         self._column_width = min(_WIDEST, (width - _LABEL_WIDTH) // n)
         rows = list(_rows(self.shown))
-        lines: list[Line] = []
-        for label, cells in rows:
-            lines += self._row_lines(label, cells)
-        return lines
+        lines = [line for label, cells in rows for line in self._row_lines(label, cells)]
+        if len(lines) > height:
+            lines = [line for label, cells in rows if label or cells for line in self._row_lines(label, cells)]
+        self._top = max(0, min(self._top, len(lines) - height))
+        n_shown = min(height, len(lines))
+        self.entitle(
+            subtitle=f"{self._top + 1}-{self._top + n_shown} of {len(lines)} lines, ↑ ↓" if n_shown < len(lines) else ""
+        )
+        return lines[self._top :]
+
+    def scroll_lines(self, n_lines: int) -> None:
+        """Where there are more than the panel has room for."""
+        self._top = max(0, self._top + n_lines)
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_lines(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_lines(-1)
 
     def _row_lines(self, label: str, cells: list[tuple[str, str]]) -> Iterator[Line]:
         """A row, on as many lines as its longest cell takes."""
@@ -137,8 +156,10 @@ def _slower(one: Compared) -> tuple[str, str]:
 
 class Compare(Frame):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,up", "move(-1)", show=False),
-        Binding("right,down,tab", "move(1)", show=False),
+        Binding("left", "move(-1)", show=False),
+        Binding("right,tab", "move(1)", show=False),
+        Binding("up", "scroll_lines(-1)", show=False),
+        Binding("down", "scroll_lines(1)", show=False),
         Binding("enter", "take", "take this plan"),
         Binding("delete,backspace,d", "drop", "drop this plan"),
     ]
@@ -174,6 +195,9 @@ class Compare(Frame):
     def action_move(self, step: int) -> None:
         self._columns.cursor = max(0, min(self._columns.cursor + step, len(self._pins) - 1))
         self._columns.redraw()
+
+    def action_scroll_lines(self, n_lines: int) -> None:
+        self._columns.scroll_lines(n_lines)
 
     def action_take(self) -> None:
         """Go on with the plan of this column, on this machine."""

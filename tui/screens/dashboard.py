@@ -15,7 +15,7 @@ from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
-from tui.widgets.memory import MANY_DEVICES, MemoryPanel, notice_lines, notices_of
+from tui.widgets.memory import MemoryPanel, n_detail_lines, notice_lines, notices_of
 from tui.widgets.processes import ProcessPanel
 from tui.widgets.rows import rows_of
 from tui.widgets.verdict import VerdictPanel
@@ -124,7 +124,7 @@ def wants_of(view: View, width: int) -> Wants:
     plan = view.plan
     return Wants(
         n_rows=max(1, len(rows) + (n_devices > 16)),
-        n_details=n_devices if n_devices < MANY_DEVICES else 0,
+        n_details=n_detail_lines(rows, view, width - 4),
         n_notices=len(notice_lines(notices_of(view), width - 4, 3)),
         has_plan=plan is not None,
         has_processes=bool(view.snapshot and view.snapshot.processes),

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from tui.widgets.line import Line
 
 
+_WIDE = 100
+"""From here on there is room for most names."""
+_WHOLE_ROW = 14
+"""With fewer cells for a name, the row has no room for the limit of the power either."""
+_PATIENCE = 4
+"""Readings after which details that have not come are not waited for: simulated and replayed machines have none."""
+
+
 class Devices(Browser):
     TITLE_TEXT = "Devices"
     HINTS: ClassVar = (("↑ ↓", "details"), ("w", "wake what sleeps"), ("/", "filter"), ("esc", "back"))
@@ -25,18 +33,24 @@ class Devices(Browser):
     WANTS_DETAILS = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "app.wake_devices", "wake what sleeps")]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._described: Snapshot | None = None
+        self._n_readings = 0
+
     def fill(self) -> None:
         snapshot = self.view.snapshot
         wanted = self.text.casefold()
         self._shown: list[Device] = []
         rows: list[Line] = []
-        n_cells = 30 if self.size.width >= 100 else 14
+        width = self.size.width
+        n_cells = 30 if width >= _WIDE else _WHOLE_ROW if width >= 76 else max(0, width - 62)
         for device in snapshot.devices if snapshot else ():
             label = device_label(device, snapshot.devices) if snapshot else ""
             if snapshot is not None and wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
                 self._shown.append(device)
                 rows.append(_row(label, device, snapshot, n_cells))
-        head = f"{'':<9} {'':<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}         power"
+        head = f"{'':<9} {'':<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}  {'':<6} power"
         empty = "no device of that name" if wanted else _none(snapshot)
         self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
@@ -46,7 +60,12 @@ class Devices(Browser):
         if snapshot is None or index >= len(self._shown):
             self.about.show()
             return
-        facts = list(facts_of(self._shown[index], snapshot))
+        device = self._shown[index]
+        if snapshot is not self._described:
+            self._described, self._n_readings = snapshot, self._n_readings + 1
+        facts = list(facts_of(device, snapshot, is_awaited=self._n_readings <= _PATIENCE))
+        if self.size.width < _WIDE:
+            facts.insert(0, ("name", plain(device.name)))
         self.about.show(*((f"{title:<10} {text}", "dim" if title == "identity" else "text") for title, text in facts))
 
 
@@ -72,7 +91,7 @@ def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
         (right_text(percent(device.utilization_ratio), 5), "text"),
         (f"  {right_text(celsius(device.temperature_celsius), 6)}", "text"),
         (f"  {state:<6} ", "tight"),
-        (watts(device.power_watts, device.power_limit_watts), "text"),
+        (watts(device.power_watts, device.power_limit_watts if n_cells >= _WHOLE_ROW else None), "text"),
     )
 
 

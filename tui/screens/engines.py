@@ -69,8 +69,9 @@ class Engines(Browser):
             self.listing.cursor = ENGINES.index(plan.engine_name)
             self._judge(plan, tuple(self.view.places))
         self.listing.entitle(subtitle=plain(f"{plan.model.name} · {plan.workload.context_tokens} tokens", 80))
-        head = f"  {'engine':<14} {'quant':<10} {'on devices':>10} {'in RAM':>9}  verdict here now"
-        rows = [_row(one, is_chosen=one.name == plan.engine_name) for one in self._candidates]
+        self._quant_width = 14 if self.size.width >= 80 else 10
+        head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>9}  verdict"
+        rows = [_row(one, self._quant_width, is_chosen=one.name == plan.engine_name) for one in self._candidates]
         self.listing.show(rows, head=((head, "dim"),))
         self.describe(self.listing.cursor)
 
@@ -112,7 +113,7 @@ class Engines(Browser):
         self.dismiss()
 
 
-def _row(one: Candidate, *, is_chosen: bool) -> Line:
+def _row(one: Candidate, quant_width: int, *, is_chosen: bool) -> Line:
     mark = "▸ " if is_chosen else "  "
     made = one.assessment
     if made is None or one.plan is None:
@@ -123,7 +124,7 @@ def _row(one: Candidate, *, is_chosen: bool) -> Line:
     level = made.verdict.level
     return (
         (f"{mark}{fit_text(one.title, 14)} ", "strong"),
-        (fit_text(plain(one.plan.model.quant), 10) + " ", "dim"),
+        (fit_text(plain(one.plan.model.quant), quant_width) + " ", "dim"),
         (right_text(held, 10) + " ", "text"),
         (right_text(size(made.estimate.n_bytes(host)), 9) + "  ", "text"),
         (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from estimator.ledger import Term
     from estimator.verdict import Margin
     from tui.plan import Assessment
-    from tui.widgets.line import Line
+    from tui.widgets.line import Line, Run
+
+
+_SURE = ("exact", "derived")
 
 
 class Explain(Browser):
@@ -33,13 +36,14 @@ class Explain(Browser):
         self.listing.entitle(plain(f"{plan.model.name} {plan.model.quant}: where every byte goes", 100))
         wanted = self.text.casefold()
         terms = [term for term in made.estimate.terms if wanted in _searched(term)]
-        rows = [_term_row(term) for term in terms]
-        self._about = [(term.formula, term.source) for term in terms]
+        self._columns = _Columns(self.size.width - 4)
+        rows = [self._columns.term(term) for term in terms]
+        self._about = [(term.formula, f"{_sureness(term)}{term.source}") for term in terms]
         if not wanted:
             rows.append(())
             self._about.append(("", ""))
             for margin in made.verdict.margins:
-                rows.append(_margin_row(margin, made))
+                rows.append(self._columns.margin(margin, made))
                 self._about.append(_margin_text(margin))
             if made.verdict.reason:
                 rows.append((("  ", "text"), (plain(made.verdict.reason, 300), "text")))
@@ -53,8 +57,7 @@ class Explain(Browser):
             for doubt in made.estimate.doubts:
                 rows.append((("? ", "tight-bold"), (plain(doubt, 300), "tight")))
                 self._about.append((doubt, "assumed where nothing better is known"))
-        head = f"{'place':<9} {'what':<18} {'expected':>12}  {'band':<23}  {'basis':<11} formula"
-        self.listing.show(rows, head=((head, "dim"),), empty=(("nothing of that name", "dim"),))
+        self.listing.show(rows, head=((self._columns.head(), "dim"),), empty=(("nothing of that name", "dim"),))
         self.describe(self.listing.cursor)
 
     def describe(self, index: int) -> None:
@@ -67,32 +70,54 @@ def _searched(term: Term) -> str:
     return f"{term.place} {term.label} {term.kind.value} {term.basis.value} {term.source}".casefold()
 
 
-def _term_row(term: Term) -> Line:
-    is_sure = term.low_bytes == term.high_bytes
-    band = "" if is_sure else f"{fine_size(term.low_bytes)} – {fine_size(term.high_bytes)}"
-    return (
-        (fit_text(term.place, 9) + " ", "text"),
-        (fit_text(plain(term.label), 18) + " ", "strong"),
-        (right_text(fine_size(term.n_bytes), 12), "strong"),
-        (f"  {fit_text(band, 23)}  ", "dim"),
-        (fit_text(term.basis.value, 11) + " ", "text" if term.basis.value in ("exact", "derived") else "tight"),
-        (plain(term.formula, 200), "dim"),
-    )
+def _band(low_bytes: int, high_bytes: int) -> str:
+    return "" if low_bytes == high_bytes else f"{fine_size(low_bytes)} – {fine_size(high_bytes)}"
 
 
-def _margin_row(margin: Margin, made: Assessment) -> Line:
-    place = margin.place
-    names = drawing_on(place, made.places)
-    low = made.estimate.low_bytes(names)
-    band = "" if low == margin.high_bytes else f"{fine_size(low)} – {fine_size(margin.high_bytes)}"
-    return (
-        (fit_text(place.name, 9) + " ", "text"),
-        (fit_text("sum", 17), "strong"),
-        (f"{GLYPHS[margin.level]} ", CELL_STYLES[margin.level]),
-        (right_text(fine_size(margin.load_bytes), 12), "strong"),
-        (f"  {fit_text(band, 23)}  ", "dim"),
-        (f"of {fine_size(place.free_bytes)} free, line at {fine_size(place.line_bytes)}", "text"),
-    )
+def _sureness(term: Term) -> str:
+    """Beside the source, since a narrow list has no room for it."""
+    band = _band(term.low_bytes, term.high_bytes)
+    return f"{term.basis.value}{f', {band}' if band else ''}: "
+
+
+class _Columns:
+    """Of the list at one width: those that have room whole; the text below tells the others."""
+
+    def __init__(self, width: int) -> None:
+        self._has_band = width >= 76
+        self._has_formula = width >= 100
+
+    def head(self) -> str:
+        band = f"{'band':<23}  " if self._has_band else ""
+        formula = f"{'basis':<11} formula" if self._has_formula else "basis"
+        return f"{'place':<7} {'what':<18} {'expected':>12}  {band}{formula}"
+
+    def term(self, term: Term) -> Line:
+        basis = term.basis.value
+        return (
+            (fit_text(term.place, 7) + " ", "text"),
+            (fit_text(plain(term.label), 18) + " ", "strong"),
+            (right_text(fine_size(term.n_bytes), 12) + "  ", "strong"),
+            self._band(term.low_bytes, term.high_bytes),
+            (fit_text(basis, 11) + " " if self._has_formula else basis, "text" if basis in _SURE else "tight"),
+            (plain(term.formula, 200) if self._has_formula else "", "dim"),
+        )
+
+    def _band(self, low_bytes: int, high_bytes: int) -> Run:
+        return (f"{fit_text(_band(low_bytes, high_bytes), 23)}  " if self._has_band else "", "dim")
+
+    def margin(self, margin: Margin, made: Assessment) -> Line:
+        """What is on one place, and its line."""
+        place = margin.place
+        line = f"line at {fine_size(place.line_bytes)}"
+        return (
+            (fit_text(place.name, 7) + " ", "text"),
+            (fit_text("sum", 17), "strong"),
+            (f"{GLYPHS[margin.level]} ", CELL_STYLES[margin.level]),
+            (right_text(fine_size(margin.load_bytes), 12) + "  ", "strong"),
+            self._band(made.estimate.low_bytes(drawing_on(place, made.places)), margin.high_bytes),
+            (f"of {fine_size(place.free_bytes)} free, {line}" if self._has_formula else "", "text"),
+        )
 
 
 def _margin_text(margin: Margin) -> tuple[str, str]:
@@ -100,7 +125,8 @@ def _margin_text(margin: Margin) -> tuple[str, str]:
     kept = f"{size(place.reserve_bytes)} of {place.name} should stay free for everything else"
     over = "over" if margin.headroom_bytes < 0 else "under"
     said = f"{size(abs(margin.headroom_bytes))} {over} the line at the high end of the band"
-    return f"{place.name}: {said}", f"the line lies at what is free less the reserve: {kept}"
+    free = f"of {fine_size(place.free_bytes)} free, line at {fine_size(place.line_bytes)}"
+    return f"{place.name}: {said}, {free}", f"the line lies at what is free less the reserve: {kept}"
 
 
 def open_screen() -> Explain:

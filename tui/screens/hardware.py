@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from tui.hardware import Option
     from tui.widgets.line import Line
 
+_PROMPTS = (
+    "2x RTX 4090, RAM 128GiB   ·   + RTX 3090 adds a card to this machine   ·   or part of a name",
+    "2x RTX 4090, RAM 128GiB · + RTX 3090 adds a card · part of a name",
+    "2x RTX 4090, RAM 128GiB · + RTX 3090 adds one · a name",
+    "2x RTX 4090 · + RTX 3090 · a name",
+)
+"""The first that has room."""
+_WIDE = 72
 _OTHER_WIDTH = 50
 """Of all columns but the name."""
 
@@ -27,7 +35,7 @@ _OTHER_WIDTH = 50
 class Hardware(Browser):
     TITLE_TEXT = "The same load on other hardware"
     HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "compare with this machine"), ("esc", "back"))
-    PROMPT = "2x RTX 4090, RAM 128GiB   ·   + RTX 3090 adds a card to this machine   ·   or part of a name"
+    PROMPT = _PROMPTS[0]
     IS_TYPED_AT_ONCE = True
 
     def __init__(self) -> None:
@@ -57,16 +65,18 @@ class Hardware(Browser):
         text = self.text.casefold()
         options = self._options or ()
         self._shown = [one for one in options if text in one.name.casefold() or text in one.form.casefold()]
-        width = max(20, min(60, self.size.width - _OTHER_WIDTH))
-        rows = [_row(one, width) for one in self._shown if not isinstance(one, str)]
-        if self.text and (described := self._described(width)) is not None:
+        self.entry.placeholder = next((text for text in _PROMPTS if len(text) <= self.size.width - 6), _PROMPTS[-1])
+        has_class = self.size.width >= _WIDE
+        width = max(20, min(60, self.size.width - _OTHER_WIDTH + 16 * (not has_class)))
+        rows = [_row(one, width, has_class=has_class) for one in self._shown if not isinstance(one, str)]
+        if self.text and (described := self._described(width, has_class=has_class)) is not None:
             self._shown.insert(0, self.text)
             rows.insert(0, described)
-        head = f"{'hardware':<{width}} {'class':<15} {'takes':>9} {'tok/s':>7}  verdict"
+        head = f"{'hardware':<{width}} {'class           ' if has_class else ''}{'takes':>9} {'tok/s':>7}  verdict"
         empty = "computing …" if self._options is None else "no known hardware of that name holds it"
         self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
 
-    def _described(self, width: int) -> Line | None:
+    def _described(self, width: int, *, has_class: bool) -> Line | None:
         """What was typed as a machine, judged by its sketch; None where it is no machine."""
         plan = self.view.plan
         try:
@@ -83,7 +93,7 @@ class Hardware(Browser):
         level = made.verdict.level
         pacing = self._typed.pacing
         return (
-            (f"{fit_text(plain(self.text, 80), width)} {'as typed':<15} ", "strong"),
+            (f"{fit_text(plain(self.text, 80), width)} {'as typed        ' if has_class else ''}", "strong"),
             (right_text(size(made.estimate.n_bytes(made.device_names or None)), 9), "text"),
             (f" {right_text(UNKNOWN if pacing is None else rate(pacing.speed.tokens_per_second), 7)}  ", "text"),
             (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
@@ -97,12 +107,12 @@ class Hardware(Browser):
         self.post_message(HardwarePinned(description))
 
 
-def _row(one: Option, width: int) -> Line:
+def _row(one: Option, width: int, *, has_class: bool) -> Line:
     made = one.assessment
     level = made.verdict.level
     return (
         (f"{_with_its_end(one.name, width)} ", "strong"),
-        (f"{one.form:<15} ", "dim"),
+        (f"{one.form:<15} " if has_class else "", "dim"),
         (right_text(size(made.estimate.n_bytes(made.device_names)), 9), "text"),
         (f" {right_text(UNKNOWN if one.pacing is None else rate(one.pacing.speed.tokens_per_second), 7)}  ", "text"),
         (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from tui.screens.browser import Browser
+from tui.widgets.line import wrap
 
 if TYPE_CHECKING:
     from tui.widgets.line import Line
 
+_KEY_WIDTH = 13
 _GROUPS = (
     (
         "What shall be loaded",
@@ -43,6 +45,7 @@ _GROUPS = (
             ("space", "pause, and go on"),
             (",", "settings: look, pace and warnings"),
             ("/", "filter a list"),
+            ("F2 - F7", "in the list of models: sort; only what fits, one kind, one licence, on disk, a long context"),
             ("enter", "choose; on the dashboard: the warning has been read"),
             ("esc", "back"),
             ("ctrl+p", "all actions by name, and the theme"),
@@ -76,7 +79,11 @@ class Help(Browser):
         for title, keys in _GROUPS:
             found = [(key, text) for key, text in keys if wanted in f"{key} {text}".casefold()]
             if found:
-                rows += [((title, "strong"),), *(((f"  {key:<11}", "key"), (text, "text")) for key, text in found), ()]
+                rows.append(((title, "strong"),))
+                for key, text in found:
+                    for number, line in enumerate(wrap(text, max(16, self.size.width - 4 - _KEY_WIDTH))):
+                        rows.append(((f"  {key if number == 0 else '':<{_KEY_WIDTH - 2}}", "key"), (line, "text")))
+                rows.append(())
         self.listing.show(rows[:-1], empty=(("no key does that", "dim"),))
 
 

@@ -43,7 +43,7 @@ class Field:
 
 class OptionsScreen(Browser):
     TITLE_TEXT = "Options"
-    HINTS: ClassVar = (("enter", "change"), ("del", "as if not given"), ("y", "copy the command"), ("esc", "back"))
+    HINTS: ClassVar = (("enter", "change"), ("del", "not given"), ("y", "copy the command"), ("esc", "back"))
     PROMPT = "a number"
     HAS_ABOUT = True
     CAN_FILTER = False

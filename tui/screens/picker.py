@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 _NOTICEABLE_BYTES = 256 << 20
+_NARROW = 76
+"""Below, quant and context are left out: what the verdict is needs the room."""
+_LEFT_OUT = 19
+"""Cells of these two."""
 _BATCH_SECONDS = 0.1
 """Of judging on the thread aside, before what was found is shown."""
 _REST_RATIO = 1.0
@@ -45,7 +49,6 @@ _REST_RATIO = 1.0
 class Picker(Browser):
     TITLE_TEXT = "Models"
     HINTS: ClassVar = (
-        ("esc", "back"),
         ("enter", "pick"),
         ("F2", "sort"),
         ("F3", "fits"),
@@ -53,6 +56,7 @@ class Picker(Browser):
         ("F5", "licence"),
         ("F6", "on disk"),
         ("F7", "context"),
+        ("esc", "back"),
     )
     PROMPT = "type a name, or the path of a model"
     IS_TYPED_AT_ONCE = True
@@ -107,11 +111,13 @@ class Picker(Browser):
         self.listing.entitle(subtitle=self._error or reading or f"{len(found)} of {len(self._items)}")
         self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
-        name_width = max(16, min(40, self.size.width - 61 - 8 * has_rates))
-        head = f"  {'model':<{name_width - 2}} {'params':>7} {'quant':<8} {'size':>9}  {'context':>7} "
-        head += f"{'tok/s':>7}  verdict here now" if has_rates else " verdict here now"
+        is_narrow = self.size.width < _NARROW
+        name_width = max(16, min(40, self.size.width - 61 - 8 * has_rates + _LEFT_OUT * is_narrow))
+        head = f"  {'model':<{name_width - 2}} {'params':>7} "
+        head += f"{'size':>9}  " if is_narrow else f"{'quant':<8} {'size':>9}  {'context':>7} "
+        head += f"{'tok/s':>7}  verdict here now" if has_rates else "verdict" if is_narrow else " verdict here now"
         self.listing.show(
-            [self._row(item, name_width, has_rates=has_rates) for item in found],
+            [self._row(item, name_width, has_rates=has_rates, is_narrow=is_narrow) for item in found],
             head=((head, "dim"),),
             empty=((self._nothing(), "dim"),),
         )
@@ -130,7 +136,7 @@ class Picker(Browser):
         self.listing.cursor = 0
         self.fill()
 
-    def _row(self, item: Item | str, name_width: int, *, has_rates: bool) -> Line:
+    def _row(self, item: Item | str, name_width: int, *, has_rates: bool, is_narrow: bool) -> Line:
         if isinstance(item, str):
             what = "read the file " if _is_path(item) else "look on this machine for "
             return ((what, "text"), (plain(item, 300), "strong"))
@@ -142,16 +148,17 @@ class Picker(Browser):
             verdict = ((plain(known.reason, 60), "dim"),)
         n_parameters = entry.n_parameters if entry is not None else known.n_parameters
         tokens = entry.native_context_tokens if entry is not None else known.context_tokens
+        quant = known.quant or (entry.default_quant if entry is not None else "")
         speed = UNKNOWN if known.tokens_per_second is None else rate(known.tokens_per_second)
         return (
             ("▪ " if item.is_here else "  ", "fits"),
             (fit_text(plain(item.name), name_width - 2) + " ", "strong"),
             (right_text(parameters(n_parameters) if n_parameters else "", 7) + " ", "text"),
-            (fit_text(known.quant or (entry.default_quant if entry is not None else ""), 8) + " ", "dim"),
+            *(() if is_narrow else ((f"{fit_text(quant, 8)} ", "dim"),)),
             (right_text(size(known.file_bytes) if known.file_bytes is not None else "", 9), "text"),
-            (f"  {right_text(short_count(tokens) if tokens else UNKNOWN, 7)} ", "dim"),
+            *(() if is_narrow else ((f"  {right_text(short_count(tokens) if tokens else UNKNOWN, 7)} ", "dim"),)),
             *(((f"{right_text(speed, 7)} ", "text"),) if has_rates else ()),
-            (" ", "text"),
+            ("  " if is_narrow else " ", "text"),
             *verdict,
         )
 

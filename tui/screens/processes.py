@@ -11,6 +11,7 @@ from tui.humanize import UNKNOWN, gib, percent, plain, sentence
 from tui.places import device_label
 from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
+from tui.screens.frame import Frame
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.processes import NOT_VISIBLE
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from probes.snapshot import Process
     from tui.widgets.line import Line
 
+_WIDE = 90
+"""From here on there is room for who started it, which is said below in any case."""
 _COLUMNS = ("pid", "device", "held", "user", "name", "command")
 
 
@@ -47,7 +50,9 @@ class Processes(Browser):
         mark = "▼" if self.is_reversed else "▲"
         titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
         pid, device, held, user, name, command = titles
-        head = f"{pid:>9}  {device:<10} {held:>9}  {user:<10} {name:<24} {command}"
+        self._has_users = self.size.width >= _WIDE
+        middle = f"  {user:<10} " if self._has_users else "  "
+        head = f"{pid:>9}  {device:<10} {held:>9}{middle}{name:<24} {command}"
         empty = "nothing of that name" if wanted else "no process holds memory on a GPU"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
@@ -71,7 +76,7 @@ class Processes(Browser):
             (f"{process.pid:>9}  ", "dim"),
             (fit_text(self._labels.get(process.device_key, UNKNOWN), 10) + " ", "text"),
             (right_text(gib(process.used_bytes, 2), 9), "strong"),
-            (f"  {fit_text(plain(process.user or UNKNOWN), 10)} ", "dim"),
+            (f"  {fit_text(plain(process.user or UNKNOWN), 10)} " if self._has_users else "  ", "dim"),
             (f"{fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
             (plain(process.command or "", 400), "dim"),
         )
@@ -111,14 +116,14 @@ class Processes(Browser):
         pid, name = process.pid, process.name
         held = "" if process.used_bytes is None else f", which holds {gib(process.used_bytes)} GiB"
         where = self._labels.get(process.device_key, UNKNOWN)
-        self.app.push_screen(
-            Confirm(
-                f"End {pid} {plain(name, 60)} on {where}{held}?",
-                plain(process.command or "", 1000),
-                (("enter", "ask it to end (SIGTERM)"), ("k", "end it at once (SIGKILL)"), ("esc", "leave it")),
-                lambda is_forced: self._end(pid, name, is_forced=is_forced),
-            )
+        asked = Confirm(
+            f"End {pid} {plain(name, 60)} on {where}{held}?",
+            plain(process.command or "", 1000),
+            (("enter", "end it (SIGTERM)"), ("k", "at once (SIGKILL)"), ("esc", "leave it")),
+            lambda is_forced: self._end(pid, name, is_forced=is_forced),
         )
+        asked.set_reactive(Frame.view, self.view)
+        self.app.push_screen(asked)
 
     def _end(self, pid: int, name: str, *, is_forced: bool) -> None:
         try:

@@ -54,16 +54,19 @@ def arrange_panels(size: Size, wants: Wants) -> dict[str, Region]:
         n_verdict = _FRAME + 4
     if n_memory + n_verdict + n_load > n_left:
         n_load = 0
+    n_spare = max(0, _FRAME + 2 - n_memory)
     n_memory = max(_FRAME + 2, min(n_memory, n_left - n_verdict - n_load))
     n_verdict = min(n_verdict, n_left - n_memory - n_load)
     n_left -= n_memory + n_verdict + n_load
-    n_more = min(wants.n_details, n_left)
+    n_more = max(0, min(wants.n_details - n_spare, n_left))
+    if n_left >= _BELOW_LINES > n_left - n_more and (wants.has_plan or wants.has_processes):
+        n_more = 0  # another panel says more than temperatures
     n_memory, n_left = n_memory + n_more, n_left - n_more
     n_more = min(n_left if n_left < _BELOW_LINES else n_left - _BELOW_LINES, 1 if is_wide else 2)
     n_verdict, n_left = n_verdict + max(0, n_more), n_left - max(0, n_more)
-    if n_left < _BELOW_LINES:  # too little for another panel: the verdict gets it
-        n_verdict, n_left = n_verdict + min(n_left, 3), max(0, n_left - 3)
-        n_memory, n_left = n_memory + n_left, 0
+    if n_left < _BELOW_LINES:  # too little for another panel: the verdict gets it, or a list that is longer
+        n_more = min(n_left, 3) if n_rows < wants.n_rows else n_left
+        n_verdict, n_memory, n_left = n_verdict + n_more, n_memory + n_left - n_more, 0
     y = 1
     places["memory"] = Region(0, y, width, n_memory)
     y += n_memory

@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 NOT_REPORTED = "not reported by this driver"
 
 
-def facts_of(device: Device, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-    """Title and text of each line, in the order in which they are asked for."""
+def facts_of(device: Device, snapshot: Snapshot, *, is_awaited: bool = True) -> Iterator[tuple[str, str]]:
+    """Title and text of each line, in the order in which they are asked for.
+
+    Args:
+        device: of which.
+        snapshot: of when.
+        is_awaited: details that are not there may still come.
+    """
     yield "memory", _memory(device, snapshot)
     if device.shared_used_bytes is not None:
         limit = "" if device.shared_limit_bytes is None else f" of {size(device.shared_limit_bytes)}"
@@ -27,7 +33,7 @@ def facts_of(device: Device, snapshot: Snapshot) -> Iterator[tuple[str, str]]:
     if device.is_asleep:
         return
     if device.details is None:
-        yield "details", "reading …" if device.vendor != "apple" else NOT_REPORTED
+        yield "details", "reading …" if is_awaited and device.vendor != "apple" else NOT_REPORTED
         return
     yield from _details(device.details)
 

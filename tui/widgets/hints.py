@@ -1,6 +1,6 @@
 """The last line of a screen: its own keys."""
 
-from tui.widgets.line import Line
+from tui.widgets.line import Line, width_of
 from tui.widgets.panel import Panel
 from tui.widgets.view import View
 
@@ -11,7 +11,20 @@ class Hints(Panel):
         self._hints = hints
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
-        line: Line = ()
-        for key, label in self._hints:
-            line = (*line, (f" {key}", "key"), (f" {label} ", "dim"))
+        shown = list(self._hints)
+        for gap in (" ", ""):
+            line = _line(shown, gap)
+            if width_of(line) <= width:
+                return [line]
+        while len(shown) > 2:  # the way back stays
+            del shown[-2 if shown[-1][0] == "esc" else -1]
+            line = _line([*shown[:-1], ("…", ""), shown[-1]], "")
+            if width_of(line) <= width:
+                break
         return [line]
+
+
+def _line(hints: list[tuple[str, str]], gap: str) -> Line:
+    return tuple(
+        run for key, label in hints for run in ((f" {key}", "key"), (f" {label}{gap}" if label else "", "dim"))
+    )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from tui.humanize import UNKNOWN, count, counted, plain, sentence
+from tui.widgets.line import cut_text, width_of
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -12,6 +15,7 @@ if TYPE_CHECKING:
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
+_REST = " … o"
 TALL_LINES = 5
 """From this height on a line for each setting."""
 
@@ -19,7 +23,7 @@ TALL_LINES = 5
 class LoadPanel(Panel):
     TITLE = "Load"
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:
         plan = view.plan
         if plan is None:
             return [
@@ -33,14 +37,10 @@ class LoadPanel(Panel):
             context = f"{context} of {count(native)}"
         engine = f"{plan.engine.NAME} · {placement_of(view)}"
         if height < TALL_LINES:
+            rest: Line = ((f"   {plan.model.stored_as}", "strong"), (f"   context {context}", "text"))
             return [
-                (
-                    (name, "strong"),
-                    ("   ", "text"),
-                    (plan.model.stored_as, "strong"),
-                    (f"   context {context}", "text"),
-                ),
-                ((sentence((engine, cache_of(plan))), "dim"),),
+                ((cut_text(name, max(12, width - width_of(rest))), "strong"), *rest),
+                ((_short_enough(engine, plan, width), "dim"),),
             ][:height]
         labels = [("Model", name), ("Quant", plan.model.stored_as), ("Context", context)]
         if height > TALL_LINES:
@@ -51,6 +51,18 @@ class LoadPanel(Panel):
         tail = sentence(cache_of(plan).split(" · ")[1:]).replace("sequence", "seq")
         lines.append((("KV cache ", "dim"), (plan.workload.kv_type, "strong"), (f" · {tail}", "text")))
         return lines
+
+
+def _short_enough(engine: str, plan: Plan, width: int) -> str:
+    """All of it, or as much as has room; the rest is said where the key o leads."""
+    parts = [engine, *cache_of(plan).split(" · ")]
+    if cell_len(sentence(parts)) > width:
+        parts = [part.replace("sequence", "seq") for part in parts]
+    if cell_len(sentence(parts)) <= width:
+        return sentence(parts)
+    while len(parts) > 1 and cell_len(sentence(parts)) > width - len(_REST):
+        parts.pop()
+    return sentence(parts) + _REST
 
 
 def placement_of(view: View) -> str:

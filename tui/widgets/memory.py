@@ -1,12 +1,13 @@
 """The memory panel: a bar for each pool, a line of vitals under it, and what could not be read."""
 
+from rich.cells import cell_len
 from textual import events
 
 from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
-from tui.widgets.line import Line, cut_text, fit_text, right_text, width_of, wrap
+from tui.widgets.line import Line, Run, cut_line, fit_text, right_text, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
 from tui.widgets.view import View
@@ -20,6 +21,13 @@ _SPARK_SECONDS = 5.0
 _CELLS_FOR_HOLDERS = 24
 _CELLS_OF_A_HOLDER = 2
 """Narrower than these, a part says nothing."""
+_CELLS_OF_A_NAME = 5
+"""With less of it, a device's name is left out beside its number."""
+_WIDEST_BYTES = 9999 << 30
+"""More has no room in a column of figures."""
+_VITALS_CELLS = 37
+_REST = " … f"
+"""Where the rest of a sentence is."""
 _KIND_GLYPHS = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
 _VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
 """Those that most people have; all others are in the list that the key f opens."""
@@ -51,7 +59,7 @@ class MemoryPanel(Panel):
         n_left -= len(wrapped)
         lines: list[Line] = []
         for row, more in zip(rows, details, strict=True):
-            lines.append(table.row(row))
+            lines.append(table.row(row, is_whole=len(more) <= n_left))
             if len(more) <= n_left:
                 lines += more
                 n_left -= len(more)
@@ -97,7 +105,10 @@ def notices_of(view: View) -> list[Fault]:
         probes = [fault for fault in faults if fault.probe != "host"]
         reason = probes[0].message if probes else _looked_for(snapshot)
         others = [fault for fault in faults if fault not in probes[:1]]
-        said = f"no GPU found: {reason}; the engine would run on the CPU"
+        is_unread = bool(probes) and not probes[0].is_note  # there may well be one
+        said = (
+            f"no GPU can be read: {reason}" if is_unread else f"no GPU found: {reason}; the engine would run on the CPU"
+        )
         return [Fault(probe="", message=said), *others]
     faults += [Fault(probe="settings", message=complaint) for complaint in view.complaints]
     unknown = {device.key for device in snapshot.devices if snapshot.pool(device.pool_key) is None}
@@ -124,7 +135,8 @@ def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
         n_rest = len(notices) - n_said
         rest = " … all: f" if n_rest <= 1 else f" … {n_rest} more: f"
         mark, text = shown[-1]
-        lines[-1] = ((mark, "tight-bold"), (cut_text(text, max(1, width - 2 - len(rest))), "tight"), (rest, "dim"))
+        kept = cut_line(((text, "tight"),), max(1, width - 2 - len(rest)))
+        lines[-1] = ((mark, "tight-bold"), *kept, (rest, "dim"))
     return lines
 
 
@@ -148,18 +160,26 @@ def _parts(row: Row, style: str, n_cells: int) -> list[Part]:
     return parts
 
 
+def n_detail_lines(rows: tuple[Row, ...], view: View, width: int) -> int:
+    """How many lines there would be under the bars."""
+    if sum(len(row.devices) for row in rows) >= MANY_DEVICES:
+        return 0
+    table = _Table(rows, view, width)
+    return sum(len(table.details(row)) for row in rows)
+
+
 def _aside(device: Device, row: Row) -> Line:
     """What is out of the ordinary with a device that can be read."""
     parts: Line = ()
     if device.hidden_by is not None:
-        parts = ((f"hidden by {plain(device.hidden_by, 40)} · ", "tight"),)
+        parts = ((f"hidden by {plain(device.hidden_by, 40)}", "tight"),)
     shared = device.shared_used_bytes or 0
     if shared >= WORTH_SAYING_BYTES and row.pool is not None:
         is_spilled = row.pool.free_bytes < row.pool.total_bytes * FULL_SHARE
         parts = (
             *parts,
             (
-                f"{size(shared)} of it {'spilled into' if is_spilled else 'held in'} RAM · ",
+                f"{size(shared)} of it {'spilled into' if is_spilled else 'held in'} RAM",
                 "tight" if is_spilled else "text",
             ),
         )
@@ -173,7 +193,7 @@ class _Table:
         self.view, self.width = view, width
         longest = max((width_of(((f"{row.label} {plain(row.name)}", ""),)) for row in rows), default=3)
         most = 32 if width >= 140 else 24 if width >= 110 else 16 if width >= 90 else 15 if width >= 70 else 7
-        self.label_width = min(longest, most)
+        self.label_width = max(min(longest, most), max((cell_len(row.label) for row in rows), default=3))
         self.is_wordy = width >= 94
         self.figures_width = 44 if self.is_wordy else 30 if width >= 66 else 14
         is_long = sum(len(row.devices) for row in rows) >= MANY_DEVICES
@@ -181,12 +201,26 @@ class _Table:
         vitals_width = 52 if self.has_vitals else 0
         self.bar_width = max(4, width - self.label_width - self.figures_width - 4 - vitals_width)
 
-    def row(self, row: Row) -> Line:
-        label = f"{row.label} {plain(row.name)}" if row.name else row.label
+    def _label(self, row: Row) -> str:
+        """Without the name where hardly any of it would be seen."""
+        name = plain(row.name)
+        room = self.label_width - cell_len(row.label) - 1
+        return f"{row.label} {name}" if name and room >= min(_CELLS_OF_A_NAME, cell_len(name)) else row.label
+
+    def row(self, row: Row, *, is_whole: bool = False) -> Line:
+        """``is_whole``: what is said in place of a bar goes on in the line below."""
+        label = self._label(row)
         is_hidden = bool(row.devices) and all(device.hidden_by is not None for device in row.devices)
         head = (fit_text(label, self.label_width), "dim" if is_hidden else "strong"), ("  ", "text")
         if row.pool is None:
-            return (*head, (self._reason(row)[0], "tight"))
+            first, *further = self._reason(row)
+            if not further or is_whole:
+                return (*head, (first, "tight"))
+            return (
+                *head,
+                *cut_line(((first, "tight"),), self.width - self.label_width - 2 - len(_REST)),
+                (_REST, "dim"),
+            )
         style = "fits" if row.level is None else _STYLES[row.level]
         drawn = bar(
             self.bar_width,
@@ -209,8 +243,17 @@ class _Table:
         is_over = used + load > total
         sum_style = "bad-bold" if is_over else "strong"
         if is_late:
-            text = f"{gib(used)} of {gib(total)} GiB, {duration(row.pool.late_seconds)} old"
+            age = f"{duration(row.pool.late_seconds)} old"
+            texts = (f"{gib(used)} of {gib(total)} GiB, {age}", f"{gib(used)}, {age}", age)
+            text = next((text for text in texts if len(text) <= self.figures_width), age)
             return ((right_text(text, self.figures_width), "tight"),)
+        return self._figures(used, load, total, sum_style)
+
+    def _figures(self, used: int, load: int, total: int, sum_style: str) -> Line:
+        if max(used + load, total) >= _WIDEST_BYTES:
+            text = f"{gib(used)} + {gib(load)} of {gib(total)} GiB"
+            text = text if len(text) <= self.figures_width else f"{gib(used + load)} GiB"
+            return ((right_text(text, self.figures_width), sum_style),)
         if self.is_wordy:
             middle = f" + {right_text(gib(load), 5)} load = " if load else " " * 16
             return (
@@ -234,13 +277,12 @@ class _Table:
         known = [row for row in rows if row.pool is not None]
         total = sum(row.pool.total_bytes for row in known if row.pool)
         used, load = sum(row.used_bytes for row in known), sum(row.load_bytes for row in known)
-        head = (fit_text(f"all {len(rows)} GPUs", self.label_width), "strong"), ("  ", "text")
+        counted = f"all {len(rows)}" if len(known) == len(rows) else f"{len(known)} of {len(rows)}"
+        label = f"{counted} GPUs" if len(counted) + 5 <= self.label_width else counted
+        head = (fit_text(label, self.label_width), "strong"), ("  ", "text")
         parts = (Part(n_bytes=used), Part(n_bytes=load, glyph=WEIGHTS, style="fits"))
         drawn = bar(self.bar_width, total_bytes=total, parts=parts)
-        text = f"{gib(used)} used of {gib(total)} GiB" if self.is_wordy else f"{gib(used)} of {gib(total)} GiB"
-        if len(known) < len(rows):
-            text = f"{len(rows) - len(known)} not reported · {text}"
-        return (*head, *drawn, ("  ", "text"), (right_text(text, self.figures_width), "strong"))
+        return (*head, *drawn, ("  ", "text"), *self._figures(used, load, total, "strong"))
 
     def vitals(self, row: Row) -> Line:
         """Temperature, power, use and the last minute in one column, for a long list."""
@@ -251,29 +293,38 @@ class _Table:
     def details(self, row: Row) -> list[Line]:
         """The line under a bar: of each device that draws on the pool."""
         indent = (" " * (self.label_width + 2), "text")
+        room = self.width - self.label_width - 2
         if row.pool is None:
-            reason = self._reason(row)
-            more: Line = ((" … f", "dim"),) if len(reason) > 2 else ()
-            n_cells = self.width - self.label_width - 2 - width_of(more)
-            return [(indent, (cut_text(text, n_cells), "tight"), *more) for text in reason[1:2]]
-        lines: list[Line] = []
-        for device in row.devices:
-            part: Line = ()
-            if len(row.devices) > 1 or row.place == "RAM":
-                held = (
-                    f"holds {size(device.used_bytes)} of it"
-                    if device.used_bytes is not None
-                    else "its own part is not reported"
-                )
-                limit = f", may take {size(device.limit_bytes)}" if device.limit_bytes is not None else ""
-                part = ((f"{held}{limit} · ", "text"),)
-            aside = _aside(device, row)
-            spark = self._spark(row) if self.width >= 70 else ()
-            lines.append((indent, *part, *aside, *self._vitals(device), *(() if part and aside else spark)))
-        return lines
+            further = self._reason(row)[1:]
+            if len(further) < 2:
+                return [(indent, (text, "tight")) for text in further]
+            return [(indent, *cut_line(((further[0], "tight"),), room - len(_REST)), (_REST, "dim"))]
+        return [(indent, *self._detail(device, row, room)) for device in row.devices]
 
-    def _vitals(self, device: Device) -> Line:
-        """Of fixed width, so that what follows stays in its place; what is not reported is left out, not zero."""
+    def _detail(self, device: Device, row: Row, room: int) -> Line:
+        parts: list[Run] = []
+        if len(row.devices) > 1 or row.place == "RAM":
+            held = (
+                f"holds {size(device.used_bytes)} of it"
+                if device.used_bytes is not None
+                else "its own part is not reported"
+            )
+            limit = f", may take {size(device.limit_bytes)}" if device.limit_bytes is not None else ""
+            parts.append((f"{held}{limit}", "text"))
+        parts += _aside(device, row)
+        line: Line = tuple(run for part in parts for run in (part, (" · ", "dim")))
+        left = room - width_of(line)
+        texts = self._vitals_texts(device)
+        while texts and len(" · ".join(texts)) > left:
+            texts.pop(min(1, len(texts) - 1))  # the power goes first: the key g leads to it
+        if not texts:
+            return line[:-1]
+        vitals = (f"{' · '.join(texts):<{min(_VITALS_CELLS, left)}}", "dim")
+        spark = self._spark(row) if self.width >= 70 and len(parts) < 2 else ()
+        return (*line, vitals, *(spark if _VITALS_CELLS + width_of(spark) <= left else ()))
+
+    def _vitals_texts(self, device: Device) -> list[str]:
+        """Each of fixed width, so that what follows stays in its place; what is not reported is left out, not zero."""
         texts = []
         if device.temperature_celsius is not None:
             texts.append(f"{celsius(device.temperature_celsius):<6}")
@@ -282,8 +333,10 @@ class _Table:
             texts.append(right_text(watts(device.power_watts, device.power_limit_watts), n_cells))
         if device.utilization_ratio is not None:
             texts.append(f"{right_text(percent(device.utilization_ratio), 5)} busy")
-        said = " · ".join(texts) or "no temperature, power or use reported"
-        return ((f"{said:<37}", "dim"),)
+        return texts or ["no temperature, power or use reported"]
+
+    def _vitals(self, device: Device) -> Line:
+        return ((f"{' · '.join(self._vitals_texts(device)):<{_VITALS_CELLS}}", "dim"),)
 
     def _spark(self, row: Row) -> Line:
         if row.pool is None or self.view.snapshot is None or self.view.is_thrifty:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.content import Content
 from textual.geometry import Region, Size
 from textual.reactive import var
 from textual.strip import Strip
@@ -38,6 +39,8 @@ class Panel(Widget):
         self.targets: list[tuple[int, int, int, str]] = []
         """What can be clicked: line, first cell, the cell after the last, action."""
         self._styles_by_name: dict[str, Style] = {}
+        self._title, self._subtitle = self.TITLE, ""
+        """In the frame: plain text, which the library would take for markup."""
         if self.TITLE:
             self.border_title = self.TITLE
 
@@ -56,10 +59,12 @@ class Panel(Widget):
         """
         if self.view.is_ascii:
             title, subtitle = ascii_text(title), ascii_text(subtitle)
-        if title and self.border_title != title:
-            self.call_later(setattr, self, "border_title", title)
-        if self.border_subtitle != subtitle:
-            self.call_later(setattr, self, "border_subtitle", subtitle)
+        if title and self._title != title:
+            self._title = title
+            self.call_later(setattr, self, "border_title", Content(title))
+        if self._subtitle != subtitle:
+            self._subtitle = subtitle
+            self.call_later(setattr, self, "border_subtitle", Content(subtitle))
 
     def redraw(self) -> None:
         """Make the lines anew, and repaint the cells that differ."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
+
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, gib, plain, size
 from tui.widgets.line import Line, cut_line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
@@ -35,6 +37,8 @@ class VerdictPanel(Panel):
         if len(said) <= height or height < 2 or view.assessment is None:
             return said
         cut = cut_line(said[height - 1], width - len(_MORE))
+        if cut and cut[-1][0].endswith(" …"):
+            cut = (*cut[:-1], (cut[-1][0].removesuffix(" …"), cut[-1][1]))
         return [*said[: height - 1], (*cut, (_MORE, "dim"))]
 
     def _all_lines(self, view: View, width: int, height: int) -> list[Line]:
@@ -47,7 +51,7 @@ class VerdictPanel(Panel):
             return [((text, "tight"),) for text in wrap(plain(excuse, 400), width)]
         made = view.assessment
         head = _headline(made, width)
-        split = (("  ", "text"), *_split(made.estimate, _names(made), 3 if width >= 66 else 2))
+        split = (("  ", "text"), *_split(made.estimate, _names(made), width - 2))
         if made.verdict.level < 2:
             lines = [
                 head,
@@ -103,15 +107,17 @@ def _headline(made: Assessment, width: int) -> Line:
     names = _names(made)
     low, high = made.estimate.low_bytes(names), made.estimate.high_bytes(names)
     total = f"{size(made.estimate.n_bytes(names))} {band(low, high)}".strip()
-    left: Line = (
-        (f"{GLYPHS[verdict.level]} {verdict.level.name}", style),
-        (cut_text(said(verdict), width - 9), "strong" if verdict.level < 2 else style),
-    )
+    head = f"{GLYPHS[verdict.level]} {verdict.level.name}"
+    short = said(verdict, is_short=True)
+    tries = ((said(verdict), total), (short, total), (short, total.partition(" ±")[0]))
+    n_cells = width - cell_len(head) - 1
+    text, total = next((pair for pair in tries if cell_len("".join(pair)) <= n_cells), (said(verdict), total))
+    left: Line = ((head, style), (cut_text(text, n_cells + 1), "strong" if verdict.level < 2 else style))
     return spread(left, ((total, "strong"),), width)
 
 
-def said(verdict: Verdict) -> str:
-    """What follows the level's name: `` on GPU 0, 0.2 GiB under the line``."""
+def said(verdict: Verdict, *, is_short: bool = False) -> str:
+    """What follows the level's name: `` on GPU 0, 0.2 GiB under the line``; of several, where it is closest."""
     loaded = [margin.place.name for margin in verdict.margins if margin.load_bytes and margin.place.kind != "host"]
     names = loaded or [_HOST]
     where = counted(names)
@@ -121,7 +127,7 @@ def said(verdict: Verdict) -> str:
     if verdict.level == 0:
         used = [margin for margin in verdict.margins if margin.place.name in names]
         closest = min(used, key=lambda margin: margin.headroom_bytes)
-        there = "" if len(names) == 1 else f" on {closest.place.name}"
+        there = "" if len(names) == 1 or is_short else f" on {closest.place.name}"
         return f" {'in' if names == [_HOST] else 'on'} {where}, {size(closest.headroom_bytes)} under the line{there}"
     if verdict.level == 1 and verdict.headroom_bytes >= 0:  # not for bytes: the reason says for what
         return f" on {where}"
@@ -139,17 +145,21 @@ def _names(made: Assessment) -> tuple[str, ...]:
     return made.device_names or tuple(place.name for place in made.places)
 
 
-def _split(estimate: Estimate, names: tuple[str, ...], n_blanks: int) -> Line:
-    """``weights 17.28  KV cache 0.75  compute 0.30``, in GiB."""
+def _split(estimate: Estimate, names: tuple[str, ...], width: int) -> Line:
+    """``weights 17.28  KV cache 0.75  compute 0.30``, in GiB; where there is no room, the smallest in one sum."""
     sums: dict[str, int] = {}
     for term in estimate.select(names):
         sums[term.kind.value] = sums.get(term.kind.value, 0) + term.n_bytes
-    parts: list[tuple[str, str]] = []
-    for kind, n_bytes in sums.items():
-        if n_bytes < _SMALLEST_BYTES:
-            continue
-        parts += [(f"{kind} ", "dim"), (gib(n_bytes, 2) + " " * n_blanks, "text")]
-    return (*parts[:-1], (parts[-1][0].rstrip(), "text")) if parts else ()
+    kinds = [(kind, n_bytes) for kind, n_bytes in sums.items() if n_bytes >= _SMALLEST_BYTES]
+    while True:
+        for gap in ("   ", "  ", " "):
+            texts = [(f"{kind} ", gib(n_bytes, 2)) for kind, n_bytes in kinds]
+            if sum(len(kind) + len(text) + len(gap) for kind, text in texts) - len(gap) <= width or len(kinds) < 2:
+                line = tuple(run for kind, text in texts for run in ((kind, "dim"), (text, "text"), (gap, "text")))
+                return line[:-1]
+        smallest = sorted(kinds, key=lambda kind: kind[1])[:2]
+        others = ("others", sum(n_bytes for _, n_bytes in smallest))
+        kinds = [kind for kind in kinds if kind not in smallest] + [others]
 
 
 def _speed(pacing: Pacing | None, width: int) -> list[Line]:

@@ -1,0 +1,173 @@
+"""Pictures in text: what the terminal shows of a machine at a size, line by line."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+from scenes import (
+    HOSTILE,
+    LONG,
+    WIDE,
+    desktop,
+    laptop,
+    late,
+    lost,
+    mixed,
+    model,
+    named,
+    server,
+    stale_driver,
+    unified,
+    workstation,
+)
+
+from probes.snapshot import Snapshot
+from tui.app import PlimsollApp
+from tui.plan import Plan, default_plan
+from tui.screens.compare import Compare
+from tui.screens.engines import Engines
+from tui.screens.hardware import Hardware
+from tui.screens.picker import Picker
+from tui.settings_file import ReadSettings
+
+SIZES = ((80, 24), (100, 30), (120, 36), (200, 50), (61, 17))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A machine, and what is planned on it."""
+
+    snapshot: Callable[[], Snapshot]
+    model_name: str | None = "Llama 3.1 8B"
+    called: str | None = None
+    """The model's name as its file says it, where that is another."""
+
+    def plan(self) -> Plan | None:
+        if self.model_name is None:
+            return None
+        plan = default_plan(model(self.model_name))
+        return replace(plan, model=replace(plan.model, name=self.called)) if self.called else plan
+
+
+MACHINES = {
+    "no-gpu": Scene(snapshot=laptop),
+    "nothing-planned": Scene(snapshot=workstation, model_name=None),
+    "fits": Scene(snapshot=workstation, model_name="Qwen3 30B-A3B"),
+    "spills": Scene(snapshot=lambda: desktop(9.0), model_name="Qwen3 32B"),
+    "fails": Scene(snapshot=laptop, model_name="Llama 3.1 70B"),
+    "eight": Scene(snapshot=server, model_name="Llama 3.1 70B"),
+    "sixty-four": Scene(snapshot=lambda: server(64), model_name="Llama 3.1 70B"),
+    "unified": Scene(snapshot=unified, model_name="Qwen3 30B-A3B"),
+    "mixed": Scene(snapshot=mixed),
+    "lost": Scene(snapshot=lost),
+    "stale-driver": Scene(snapshot=stale_driver),
+    "late": Scene(snapshot=late),
+    "hostile": Scene(snapshot=lambda: named(HOSTILE), called=HOSTILE),
+    "long": Scene(snapshot=lambda: named(LONG), called=LONG),
+    "wide": Scene(snapshot=lambda: named(WIDE), called=WIDE),
+}
+
+
+SCREENS = {
+    "picker": ("m", *"qwen3 30b"),
+    "options": ("o",),
+    "engines": ("e",),
+    "processes": ("p",),
+    "ending": ("p", "delete"),
+    "history": ("h",),
+    "explain": ("x",),
+    "help": ("question_mark",),
+    "notices": ("f",),
+    "devices": ("g",),
+    "compare": ("plus", "c", "escape", "minus", "minus", "c"),
+    "hardware": ("w",),
+    "settings": ("comma",),
+}
+"""What is pressed for each, starting at the dashboard."""
+
+
+def app_of(name: str, settings: ReadSettings | None = None) -> PlimsollApp:
+    """The app on that machine, with the clock at noon and no history but one reading."""
+    scene = MACHINES[name]
+    return PlimsollApp(
+        snapshot=scene.snapshot(), plan=scene.plan(), to_local=time.gmtime, clock=lambda: 0.0, settings=settings
+    )
+
+
+def text_of(app: PlimsollApp) -> str:
+    """What the terminal shows, a line for each of its own."""
+    strips = app.screen._compositor.render_strips(app.screen.size)
+    return "\n".join(strip.text for strip in strips)
+
+
+def is_at_rest(app: PlimsollApp) -> bool:
+    """Nothing is looked for aside that the screen waits for."""
+    screen = app.screen
+    if isinstance(screen, Hardware):
+        return screen._options is not None
+    if isinstance(screen, Compare):
+        return all(one.assessment or one.reason != "computing …" for one in screen._columns.shown)
+    if isinstance(screen, Engines):
+        return all(one.reason != "…" for one in screen._candidates)
+    return not app.is_busy and not (isinstance(screen, Picker) and screen._is_judging)
+
+
+async def settle(app: PlimsollApp, pilot: Any) -> None:
+    """Until it is at rest, and drawn."""
+    for _ in range(1000):
+        await pilot.pause(0.002)
+        if is_at_rest(app):
+            break
+    await pilot.pause()
+
+
+async def still(app: PlimsollApp, pilot: Any) -> str:
+    """The picture, once it is the same twice."""
+    before, now = "", text_of(app)
+    while before != now:
+        await pilot.pause(0.005)
+        before, now = now, text_of(app)
+    return now
+
+
+async def at_every_size(app: PlimsollApp, pilot: Any) -> dict[str, str]:
+    """Pictures of the screen that is seen, by ``80x24``."""
+    pictures = {}
+    for width, height in SIZES:
+        await pilot.resize_terminal(width, height)
+        while app.screen.size != (width, height):
+            await pilot.pause(0.002)
+        await settle(app, pilot)
+        pictures[f"{width}x{height}"] = await still(app, pilot)
+    return pictures
+
+
+@cache
+def dashboards(machine: str, settings: ReadSettings | None = None) -> dict[str, str]:
+    """The first screen at every size."""
+
+    async def draw() -> dict[str, str]:
+        app = app_of(machine, settings)
+        async with app.run_test(size=SIZES[0]) as pilot:
+            await settle(app, pilot)
+            return await at_every_size(app, pilot)
+
+    return asyncio.run(draw())
+
+
+@cache
+def screens(machine: str, name: str) -> dict[str, str]:
+    """Another screen at every size."""
+
+    async def draw() -> dict[str, str]:
+        app = app_of(machine)
+        async with app.run_test(size=SIZES[0]) as pilot:
+            await settle(app, pilot)
+            await pilot.press(*SCREENS[name])
+            await settle(app, pilot)
+            return await at_every_size(app, pilot)
+
+    return asyncio.run(draw())
