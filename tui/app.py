@@ -50,12 +50,6 @@ _KEEP_SECONDS = 2.0
 """A plan that stands for so long is kept, should the app be ended without a chance to say so."""
 
 
-def _collect_again() -> None:
-    """After the first picture; what is there by now stays, and need not be looked through."""
-    gc.freeze()
-    gc.enable()
-
-
 class PlimsollApp(ActingApp):
     """The full-screen app.
 
@@ -126,7 +120,7 @@ class PlimsollApp(ActingApp):
         self._obey(self.settings)
         self._dashboard = Dashboard()
         if self._first is not None:
-            self._desk.take(self._first)
+            self._desk.take(self._first, is_first=True)
         self._dashboard.set_reactive(Frame.view, self._desk.view())
         return self._dashboard
 
@@ -143,10 +137,16 @@ class PlimsollApp(ActingApp):
             self._desk.trouble = "reading the model …"
             self._reading.then(lambda found: self.post_message(AsideDone(lambda: self._take_model(found))))
         self.set_interval(max(1.0, self._desk.interval_seconds), self._notice_silence)
-        self.call_after_refresh(_collect_again)
+        self.call_after_refresh(self._finish_start)
         if self._memory is not None and self._reading is None and self._desk.plan is None:
             self.call_after_refresh(self._recall, self._memory)
         self._show()
+
+    def _finish_start(self) -> None:
+        """After the first picture; what is there by now stays, and need not be looked through."""
+        self._desk.finish()
+        gc.freeze()
+        gc.enable()
 
     def on_unmount(self) -> None:
         self._keep_plan()

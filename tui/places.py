@@ -71,6 +71,7 @@ def places_of(
     settings: frozenset[str] = frozenset(),
     named: Collection[str] = (),
     has_hidden: bool = False,
+    has_rates: bool = True,
 ) -> tuple[Place, ...]:
     """Every device that can be planned for, then the RAM.
 
@@ -80,10 +81,11 @@ def places_of(
         settings: what the environment of a load says, as ``spill_settings`` reads it.
         named: labels of hidden devices that are meant all the same.
         has_hidden: all hidden devices are.
+        has_rates: False where nothing is planned yet, so that no table of products is read for bandwidths.
     """
     system = snapshot.machine.system if snapshot.machine else "linux"
     # On machines without a GPU for nothing.
-    known = _known_accelerators() if snapshot.devices else ()
+    known = _known_accelerators() if snapshot.devices and has_rates else ()
     places = [
         place
         for device in snapshot.devices

@@ -78,12 +78,20 @@ class Desk:
         """The newest."""
         return self._snapshot
 
-    def take(self, snapshot: Snapshot) -> None:
-        """Another snapshot has come."""
+    def take(self, snapshot: Snapshot, *, is_first: bool = False) -> None:
+        """Another snapshot has come; for the first picture, ``finish`` looks up later what bandwidth products have."""
         self._snapshot = snapshot
-        self._places = places_of(snapshot, settings=self._settings, named=self._named)
+        self._place(has_rates=not is_first or self.plan is not None)
         self.silent_seconds = None
         self.history.append(snapshot)
+
+    def finish(self) -> None:
+        """The first picture has been drawn."""
+        self._place()
+
+    def _place(self, *, has_rates: bool = True) -> None:
+        if self._snapshot is not None:
+            self._places = places_of(self._snapshot, settings=self._settings, named=self._named, has_rates=has_rates)
 
     @property
     def _named(self) -> tuple[str, ...]:

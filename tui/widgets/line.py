@@ -143,7 +143,8 @@ def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     """Where two lines differ, as [start, end) in cells; near changes are one."""
     if old == new:
         return []
-    before, after = _cells(old), _cells(new)
+    n_same, start = _same_before(old, new)
+    before, after = _cells(old[n_same:]), _cells(new[n_same:])
     n = max(len(before), len(after))
     before += [None] * (n - len(before))
     after += [None] * (n - len(after))
@@ -151,11 +152,22 @@ def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     for x in range(n):
         if before[x] == after[x]:
             continue
-        if spans and x - spans[-1][1] < _SMALLEST_GAP:
-            spans[-1] = (spans[-1][0], x + 1)
+        if spans and start + x - spans[-1][1] < _SMALLEST_GAP:
+            spans[-1] = (spans[-1][0], start + x + 1)
         else:
-            spans.append((x, x + 1))
+            spans.append((start + x, start + x + 1))
     return spans
+
+
+def _same_before(old: Line, new: Line) -> tuple[int, int]:
+    """How many runs are the same from the left, and how many cells they take: most of a bar's line."""
+    n_same = n_cells = 0
+    for before, after in zip(old, new, strict=False):
+        if before != after:
+            break
+        n_same += 1
+        n_cells += cell_len(before[0])
+    return n_same, n_cells
 
 
 def _cells(line: Line) -> list[tuple[str, str, int] | None]:

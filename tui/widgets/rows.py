@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
@@ -81,6 +82,7 @@ class _Found:
     """Of the load, by place and ``Kind``."""
 
 
+@lru_cache(maxsize=2)  # a view is one moment, which three panels and their arrangement ask for
 def rows_of(view: View) -> tuple[Row, ...]:
     """Each device with a pool of its own, then the RAM with the devices that share it."""
     snapshot = view.snapshot
