@@ -1,8 +1,14 @@
 """What a terminal program costs, seen from outside: a pty of 200x50 and /proc. Linux, standard library only.
 
-    python bench/screen.py [SECONDS]
+    python bench/screen.py [SECONDS] [--rounds N] [--real TEXT]
 
-A row for Plimsoll on simulated GPUs, for a bare Textual app, and for nvitop where it is installed.
+A row for Plimsoll on simulated GPUs, for Plimsoll on a slow line, for two Textual apps (one shows a word, one draws as
+many lines anew each second), and for nvitop, nvtop and btop where PATH has them. All take turns, so that what else the
+machine does hits them alike: medians, and in how many of a hundred the CPU was taken by others. Processor time is what
+a busy machine hardly changes.
+
+``--real`` leaves the hardware to whoever runs this, say a stand-in for the driver that nvitop and nvtop see as well;
+TEXT is of the first picture, ``H100``.
 """
 
 import argparse
@@ -13,8 +19,10 @@ import re
 import select
 import shutil
 import signal
+import statistics
 import struct
 import sys
+import tempfile
 import termios
 import time
 from pathlib import Path
@@ -29,8 +37,31 @@ class Bare(App):
     def compose(self): yield Static("bare-app-is-ready")
 Bare().run()
 """
-COLUMNS = ("first_paint_ms", "cpu_pct", "bytes_per_s", "rss_mib", "quit_ms")
-HEADS = ("first picture ms", "CPU % of a core", "bytes/s", "peak RSS MiB", "quit ms")
+DRAWING_APP = """
+from rich.segment import Segment
+from rich.style import Style
+from textual.app import App
+from textual.strip import Strip
+from textual.widget import Widget
+class Lines(Widget):
+    count = 0
+    styles_of = [Style.parse(text) for text in ("bold white", "cyan", "yellow", "white", "green")]
+    def on_mount(self): self.set_interval(1.0, self.more)
+    def more(self):
+        self.count += 1
+        self.refresh()
+    def render_line(self, y):
+        texts = (f"drawing-app-is-ready {y}", "#" * 70, "." * 30, f" {self.count + y:6} of 80 GiB ", "-" * 40)
+        runs = [Segment(text, style) for text, style in zip(texts, self.styles_of)]
+        return Strip(runs).adjust_cell_length(self.size.width)
+class Drawing(App):
+    BINDINGS = [("q", "quit", "quit")]
+    def compose(self): yield Lines()
+Drawing().run()
+"""
+"""Five runs of text a line, of which one has changed: about what a line of the dashboard is made of."""
+COLUMNS = ("first_paint_ms", "first_cpu_ms", "cpu_pct", "bytes_per_s", "rss_mib", "quit_ms")
+HEADS = ("first picture ms", "its CPU ms", "CPU % of a core", "bytes/s", "peak RSS MiB", "quit ms")
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\)|[()*+#]?[0-~])|[\x00-\x20]", re.DOTALL)
 ANSWERS = {  # as xterm gives them
     rb"\x1b\[0?c": b"\x1b[?64;1;2;6;9;15;16;17;18;21;22c",
@@ -125,6 +156,7 @@ def measured(
             if not terminal.read(0.1) or time.perf_counter() - terminal.started > START_SECONDS:
                 return {"outcome": f"{' '.join(ready)!r} was never painted"}
         found["first_paint_ms"] = (time.perf_counter() - terminal.started) * 1e3
+        found["first_cpu_ms"] = terminal.cpu_seconds() * 1e3
         for span in (QUIET_SECONDS, seconds):
             begun, cpu, n_bytes = time.perf_counter(), terminal.cpu_seconds(), terminal.n_bytes
             while (left := begun + span - time.perf_counter()) > 0:
@@ -150,18 +182,98 @@ def programs(plimsoll: list[str]) -> dict[str, tuple[list[str], str]]:
         "plimsoll": ([*plimsoll, "--simulate", HARDWARE], "H100"),
         "bare Textual app": ([sys.executable, "-c", BARE_APP], "bare-app-is-ready"),
     }
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    if nvitop := shutil.which("nvitop", path=path):
+    if nvitop := _installed("nvitop"):
         found["nvitop"] = ([nvitop, "-m", "full", "--interval", "1"], "NVITOP")
     return found
 
 
-if __name__ == "__main__":
+def more_programs(plimsoll: list[str], real_text: str | None) -> dict[str, tuple[list[str], str]]:
+    """The same on hardware that is there, where its text is given; and what is only compared here."""
+    found = programs(plimsoll)
+    if real_text is not None:
+        found["plimsoll"] = (plimsoll, real_text)
+    found[THRIFTY] = found["plimsoll"]
+    found["drawing Textual app"] = ([sys.executable, "-c", DRAWING_APP], "drawing-app-is-ready49")
+    if nvtop := _installed("nvtop"):
+        found["nvtop"] = ([nvtop, "-d", "10"], real_text or "GPU")
+    if btop := _installed("btop"):
+        found["btop"] = ([btop], "cpu")
+    return found
+
+
+def _installed(name: str) -> str | None:
+    return shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+
+
+THRIFTY = "plimsoll, slow line"
+RATIOS = (
+    ("plimsoll", "nvitop", "cpu_pct", 0.5),
+    ("plimsoll", "drawing Textual app", "cpu_pct", 1.5),
+    ("plimsoll", "bare Textual app", "first_paint_ms", 1.25),
+    ("plimsoll", "bare Textual app", "first_cpu_ms", 1.25),
+)
+"""Of which to which, and the most that is aimed at."""
+
+
+def _homes(scratch: Path, env: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Nobody's settings and plans; and the same with a slow line."""
+    homes = []
+    for name, text in (("usual", ""), ("slow", 'low_bandwidth = "on"\n')):
+        home = scratch / name
+        for part in ("config/plimsoll", "config/btop", "state", "cache"):
+            (home / part).mkdir(parents=True)
+        (home / "config/plimsoll/config.toml").write_text(text)
+        (home / "config/btop/btop.conf").write_text("update_ms = 1000\n")
+        xdg = {f"XDG_{part.upper()}_HOME": str(home / part) for part in ("config", "state", "cache")}
+        homes.append(
+            env | {"HOME": str(home), "PYTHONPATH": str(Path(__file__).parent.parent), "LANG": "C.UTF-8"} | xdg
+        )
+    return homes[0], homes[1]
+
+
+def _busy_ratio(before: list[int], after: list[int]) -> float:
+    """How much of all processors' time went to anybody, ours included."""
+    spent = [new - old for old, new in zip(before, after, strict=True)]
+    return 1 - (spent[3] + spent[4]) / max(1, sum(spent[:8]))  # idle and iowait, proc_stat(5)
+
+
+def _processor_ticks() -> list[int]:
+    return [int(ticks) for ticks in Path("/proc/stat").read_text().partition("\n")[0].split()[1:]]
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("seconds", nargs="?", type=float, default=20.0, help="how long each is watched (default: 20)")
-    seconds = parser.parse_args().seconds
-    print(f"{'':18}{''.join(f'{head:>18}' for head in HEADS)}")
-    for name, (command, ready) in programs([sys.executable, "-m", "tui"]).items():
-        taken = measured(command, [ready], seconds, dict(os.environ))
-        cells = [f"{taken[column]:>18.1f}" if column in taken else f"{'-':>18}" for column in COLUMNS]
-        print(f"{name:18}{''.join(cells)}{'' if taken['outcome'] == 'ok' else '  ' + taken['outcome']}")
+    parser.add_argument("--rounds", type=int, default=1, help="so often all take their turn (default: 1)")
+    parser.add_argument("--real", metavar="TEXT", help="the hardware that is there; TEXT is of the first picture")
+    given = parser.parse_args()
+    screens = more_programs([sys.executable, "-m", "tui"], given.real)
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in screens}
+    begun = _processor_ticks()
+    with tempfile.TemporaryDirectory(prefix="plimsoll-screen-") as scratch:
+        usual, slow = _homes(Path(scratch), dict(os.environ))
+        for name, (command, ready) in screens.items():  # what is started for the first time is not in the cache yet
+            measured(command, [ready], 0.1, slow if name == THRIFTY else usual)
+        for _ in range(given.rounds):
+            for name, (command, ready) in screens.items():
+                runs[name].append(measured(command, [ready], given.seconds, slow if name == THRIFTY else usual))
+    busy = _busy_ratio(begun, _processor_ticks())
+    print(f"median of {given.rounds} x {given.seconds:g} s; {busy:.0%} of {os.cpu_count()} processors were busy")
+    print(f"{'':20}{''.join(f'{head:>18}' for head in HEADS)}")
+    for name, taken in runs.items():
+        cells = [f"{_median(taken, column):>18.1f}" for column in COLUMNS]
+        wrong = {str(run["outcome"]) for run in taken} - {"ok"}
+        print(f"{name:20}{''.join(cells)}{'  ' + '; '.join(wrong) if wrong else ''}")
+    for ours, theirs, column, most in RATIOS:
+        if theirs in runs and (divisor := _median(runs[theirs], column)):
+            ratio = _median(runs[ours], column) / divisor
+            print(f"{column} of {ours} to {theirs}: {ratio:.2f} (at most {most:g} is aimed at)")
+
+
+def _median(taken: list[dict[str, Any]], column: str) -> float:
+    found = [run[column] for run in taken if column in run]
+    return statistics.median(found) if found else float("nan")
+
+
+if __name__ == "__main__":
+    main()
