@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.css.scalar import Scalar
 
 from tui.messages import ActionChosen
 from tui.screens.frame import Frame
 from tui.widgets.arrange import DashboardLayout, Wants, is_tiny
-from tui.widgets.banner import Banner
+from tui.widgets.banner import Banner, n_banner_lines
 from tui.widgets.chart import HistoryPanel
 from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
@@ -84,6 +85,10 @@ class Dashboard(Frame):
     def watch_view(self, view: View) -> None:
         self._want(view, self.size.width)
         super().watch_view(view)
+        self._warn(view)
+
+    def _warn(self, view: View) -> None:
+        """The banner is as large as what it says."""
         has_warning = view.is_verdict_warned or bool(view.alarms)
         for banner in self.query(Banner):
             title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
@@ -91,6 +96,10 @@ class Dashboard(Frame):
                 banner.border_title = title
             if banner.display != has_warning:
                 banner.display = has_warning
+            is_framed = not is_tiny(self.app.size)
+            n_lines = n_banner_lines(view, self.app.size.width - 10 * is_framed) + 2 * is_framed
+            if banner.styles.height != Scalar.from_number(n_lines):
+                banner.styles.height = n_lines
 
     def _want(self, view: View, width: int) -> None:
         wants = wants_of(view, width)
@@ -102,6 +111,7 @@ class Dashboard(Frame):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(is_tiny(event.size), "-tiny")
         self._want(self.view, event.size.width)
+        self._warn(self.view)
 
     def action_go_back(self) -> None:
         """There is nothing behind the dashboard but what lies over it."""

@@ -16,23 +16,37 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 
+MOST_LINES = 4
+"""More would hide what it speaks of."""
+
+
 class Banner(Panel):
     TITLE = "Warning"
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
-        alarms: list[Line] = [((cut_text(plain(alarm.message, 300), width), "bad-bold"),) for alarm in view.alarms]
+        alarms = _alarms(view, width)
         if view.is_verdict_warned:
             lines = [*alarms[: max(0, height - 3)], *_verdict(view, width, height - len(alarms[: max(0, height - 3)]))]
         else:
             lines = alarms[: height - 1]
         if len(alarms) > len(lines):
-            lines = [*lines[:-1], ((f"and {len(alarms) - len(lines) + 1} more", "bad"),)]
+            n_more = len(alarms) - len(lines) + 1
+            lines = [*lines[:-1], ((f"and {n_more} more line{'s' if n_more > 1 else ''}", "bad"),)]
         return [*lines, (("enter", "key"), (" or a click: read", "dim"))]
 
     def on_click(self, event: events.Click) -> None:
         """It has been read."""
         event.stop()
         self.choose("read_warnings")
+
+
+def n_banner_lines(view: View, width: int) -> int:
+    """How many lines are worth giving it, without a frame."""
+    return min(MOST_LINES, 1 + len(_alarms(view, width)) + 3 * view.is_verdict_warned)
+
+
+def _alarms(view: View, width: int) -> list[Line]:
+    return [((text, "bad-bold"),) for alarm in view.alarms for text in wrap(plain(alarm.message, 300), max(10, width))]
 
 
 def _verdict(view: View, width: int, height: int) -> list[Line]:

@@ -46,6 +46,8 @@ class MatrixPanel(Panel):
             for tokens in contexts
         ]
         rates = {cell.quant: cell.tokens_per_second for cell in view.cells if cell.context_tokens == current[1]}
+        if view.pacing is not None and current[0] in rates:  # as the verdict says it
+            rates[current[0]] = view.pacing.speed.tokens_per_second
         tail: Line = (("  tok/s", "dim"),) if rate_width else ()
         head: Line = ((" " * _LABEL_WIDTH, "text"), *labels, *tail)
         lines: list[Line] = [head]
