@@ -80,7 +80,7 @@ class Terminal:
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         self.started, self.painted, self.n_bytes = time.perf_counter(), b"", 0
-        self.pid, self._fd = pty.fork()
+        self.pid, self.descriptor = pty.fork()
         if not self.pid:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
             os.execvpe(command[0], command, env | {"TERM": "xterm-256color", "COLORTERM": "truecolor"})
@@ -88,10 +88,10 @@ class Terminal:
 
     def read(self, seconds: float) -> bool:
         """Take in what comes within so long; False once the program has closed its terminal."""
-        if not select.select([self._fd], [], [], max(0.0, seconds))[0]:
+        if not select.select([self.descriptor], [], [], max(0.0, seconds))[0]:
             return True
         try:
-            data = os.read(self._fd, 1 << 16)
+            data = os.read(self.descriptor, 1 << 16)
         except OSError:  # EIO: the other side is gone
             return False
         self.n_bytes += len(data)
@@ -105,7 +105,7 @@ class Terminal:
         return bool(data)
 
     def write(self, data: bytes) -> None:
-        os.write(self._fd, data)
+        os.write(self.descriptor, data)
 
     def shows(self, texts: list[str]) -> bool:
         bare = ESCAPES.sub(b"", self.painted)
@@ -128,7 +128,7 @@ class Terminal:
         return sum(int(peak[1]) for peak in peaks if peak) / 1024
 
     def end(self) -> None:
-        os.close(self._fd)
+        os.close(self.descriptor)
         if os.waitpid(self.pid, os.WNOHANG)[0] == 0:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)

@@ -38,3 +38,43 @@ def test_a_program_that_ignores_the_hang_up_leaves_all_the_same() -> None:
     assert os.read(terminal, 64).startswith(b"on")
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == HANGUP_STATUS
+
+
+LEAVING = """
+import os, time
+from tui import terminal
+terminal.LEAVE_SECONDS = {patience}
+def leave(status):
+    {leave}
+terminal.leave_on_signals(leave, 1)
+os.write(1, b"on")
+time.sleep(60)
+"""
+
+
+def status_after(number: signal.Signals, leave: str, patience: float, ignored: signal.Signals | None = None) -> int:
+    """Of a program that gets this signal while it waits."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        if ignored is not None:
+            signal.signal(ignored, signal.SIG_IGN)
+        os.execv(sys.executable, [sys.executable, "-c", LEAVING.format(leave=leave, patience=patience)])
+    assert os.read(terminal, 64).startswith(b"on")
+    if ignored is not None:
+        os.kill(pid, ignored)
+    os.kill(pid, number)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)
+    return status
+
+
+def test_a_signal_that_ends_a_program_leads_to_its_orderly_way_out() -> None:
+    assert status_after(signal.SIGTERM, "os._exit(status - 100)", patience=60) == 128 + signal.SIGTERM - 100
+
+
+def test_where_the_orderly_way_out_is_blocked_it_leaves_all_the_same() -> None:
+    assert status_after(signal.SIGHUP, "time.sleep(60)", patience=0.01) == 128 + signal.SIGHUP
+
+
+def test_a_signal_that_somebody_wants_ignored_stays_ignored() -> None:
+    assert status_after(signal.SIGTERM, "os._exit(status - 100)", patience=60, ignored=signal.SIGHUP) == 43

@@ -10,7 +10,7 @@ from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
 from tui.flags import DEFAULT_INTERVAL_SECONDS
 from tui.plan_memory import PlanMemory
-from tui.terminal import leave_with_terminal
+from tui.terminal import leave_on_signals, leave_with_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,8 @@ def run_app(
     if interval_seconds is None:
         interval_seconds = found.settings.interval_seconds
         sampler.interval_seconds = interval_seconds
-    leave_with_terminal(sys.__stdout__.fileno() if sys.__stdout__ is not None else 1)
+    terminal = sys.__stdout__.fileno() if sys.__stdout__ is not None else 1
+    leave_with_terminal(terminal)
     app = PlimsollApp(
         sampler=sampler,
         feed=feed,
@@ -69,6 +70,7 @@ def run_app(
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
+    leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
     try:
         app.run()
     finally:

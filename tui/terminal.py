@@ -4,9 +4,17 @@ The system says so with SIGHUP, which ends the app; but a program started with `
 reading a terminal that is no more, at the price of a whole core (measured: 1.3 cores with Textual 8.2.8).
 """
 
+from __future__ import annotations
+
 import os
+import signal
 import time
+from contextlib import suppress
 from threading import Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WATCH_SECONDS = 1.0
 HANGUP_STATUS = 129
@@ -36,3 +44,51 @@ def is_gone(descriptor: int) -> bool:
     except OSError:
         return True
     return False
+
+
+LEAVE_SECONDS = 2.0
+"""So long an orderly way out may take after a signal, while a terminal that reads nothing holds up every write."""
+_RESTORING = b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
+"""Mouse, paste and keys as they are without an app, the screen of before, the cursor."""
+
+
+def leave_on_signals(leave: Callable[[int], object], descriptor: int) -> None:
+    """Take the orderly way out at SIGTERM and SIGHUP, which would else leave the screen as it is.
+
+    Args:
+        leave: called on a thread of its own with the exit status, as a shell reports it; may never return.
+        descriptor: of the terminal, whose modes of now are put back where that takes too long.
+    """
+    if os.name == "nt":
+        return
+    import termios  # noqa: PLC0415  # not on Windows
+
+    try:
+        modes = termios.tcgetattr(descriptor)
+    except termios.error:  # no terminal
+        modes = None
+
+    def give_up(status: int) -> None:
+        time.sleep(LEAVE_SECONDS)
+        with suppress(OSError, termios.error, ValueError):
+            if modes is not None:
+                termios.tcsetattr(descriptor, termios.TCSANOW, modes)
+            _write_what_it_takes(descriptor, _RESTORING)
+        os._exit(status)
+
+    def ended(number: int, _frame: object) -> None:
+        status = 128 + number
+        for work in (give_up, leave):
+            Thread(target=work, args=(status,), name="leaving", daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # else somebody wants it ignored: nohup
+            signal.signal(number, ended)
+
+
+def _write_what_it_takes(descriptor: int, data: bytes) -> None:
+    """Nothing where it would have to be waited for."""
+    import select  # noqa: PLC0415
+
+    if select.select((), (descriptor,), (), 0)[1]:
+        os.write(descriptor, data)

@@ -1,0 +1,378 @@
+"""What a terminal may do to the app, on a pty, one after the other: it must neither crash, hang, spin nor leave a mess.
+
+    python bench/terminal.py [--stall 60] [NAME ...]
+
+Each scene ends with whether it holds; exit status 1 where one does not. Linux, standard library only. The hardware is
+simulated, settings and plans are nobody's.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from screen import HARDWARE, Terminal
+
+ROOT = Path(__file__).parent.parent
+APP = [sys.executable, "-m", "tui", "--simulate", HARDWARE]
+FIRST = ["H100"]
+START_SECONDS, END_SECONDS = 30.0, 5.0
+"""The longest that starting and ending may take on a busy machine."""
+BUSY_RATIO = 0.5
+"""Of a core, over some seconds: more than this is a loop that does not wait."""
+LEFT = {  # what was switched on, and what switches it off again
+    "alternate screen": (b"\x1b[?1049h", b"\x1b[?1049l"),
+    "cursor": (b"\x1b[?25l", b"\x1b[?25h"),
+    "mouse": (b"\x1b[?1003h", b"\x1b[?1003l"),
+    "mouse, SGR": (b"\x1b[?1006h", b"\x1b[?1006l"),
+    "bracketed paste": (b"\x1b[?2004h", b"\x1b[?2004l"),
+    "focus": (b"\x1b[?1004h", b"\x1b[?1004l"),
+}
+SCREENS = "mphxofg,?wc"
+TERMS = ("dumb", "linux", "xterm", "unknown", "vt100", "screen-256color", "no-such-terminal")
+
+
+class BrokenError(Exception):
+    """A scene does not hold, and why."""
+
+
+class Stage:
+    """The app on a terminal that this scene is the other end of."""
+
+    def __init__(self, home: Path, command: list[str] | None = None, **changes: str) -> None:
+        env = {key: value for key, value in os.environ.items() if not key.startswith(("LC_", "SSH_"))}
+        xdg = {f"XDG_{part}_HOME": str(home / part.lower()) for part in ("CONFIG", "STATE", "CACHE")}
+        env |= {"HOME": str(home), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"} | xdg | changes
+        inner = command or APP
+        if "TERM" in changes:  # Terminal says its own
+            inner = ["env", "-u", "COLORTERM", f"TERM={changes['TERM']}", *inner]
+        self.terminal = Terminal(inner, env)
+        self._is_closed = False
+        self.status: int | None = None
+
+    def start(self, texts: list[str] | None = None) -> None:
+        self.until(lambda: self.terminal.shows(texts or FIRST), START_SECONDS, f"{texts or FIRST} was not painted")
+
+    def until(self, holds: Callable[[], bool], seconds: float, why: str) -> None:
+        end = time.monotonic() + seconds
+        while not holds():
+            if not self.terminal.read(0.1):
+                raise BrokenError(f"the app has ended: {why}")
+            if time.monotonic() > end:
+                raise BrokenError(why)
+
+    def watch(self, seconds: float) -> float:
+        """Read for so long; how much of a core the app took."""
+        begun, cpu = time.monotonic(), self.terminal.cpu_seconds()
+        while (left := begun + seconds - time.monotonic()) > 0:
+            if not self.terminal.read(left):
+                raise BrokenError("the app has ended")
+        return (self.terminal.cpu_seconds() - cpu) / seconds
+
+    def resize(self, rows: int, columns: int) -> None:
+        fcntl.ioctl(self.terminal.descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def expect_idle(self, seconds: float = 3.0) -> None:
+        ratio = self.watch(seconds)
+        if ratio > BUSY_RATIO:
+            raise BrokenError(f"it takes {ratio:.0%} of a core")
+
+    def expect_help(self) -> None:
+        """A key is still answered."""
+        self.terminal.painted = b""
+        self.terminal.write(b"?")
+        self.until(lambda: self.terminal.shows(["What shall be loaded"]), 10.0, "no key is answered any more")
+        self.terminal.write(b"\x1b[27u")
+        self.watch(0.3)
+
+    def quit(self, key: str = "q") -> int:
+        self.terminal.write(key.encode())
+        return self.ended()
+
+    def ended(self, seconds: float = END_SECONDS) -> int:
+        """The exit status, as a shell has it, once it has ended by itself."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.terminal.read(0.02)
+            if (status := self.waited()) is not None:
+                while self._more():
+                    pass
+                return status
+        raise BrokenError(f"it has not ended within {seconds:g} s")
+
+    def _more(self) -> bool:
+        before = self.terminal.n_bytes
+        return self.terminal.read(0.05) and self.terminal.n_bytes > before
+
+    def waited(self) -> int | None:
+        if self.status is None:
+            pid, status = os.waitpid(self.terminal.pid, os.WNOHANG)
+            if pid:
+                self.status = os.waitstatus_to_exitcode(status)
+        return self.status
+
+    def expect_restored(self, before: list[object] | None = None) -> None:
+        for name, (on, off) in LEFT.items():
+            if on in self.terminal.painted and self.terminal.painted.rfind(off) < self.terminal.painted.rfind(on):
+                raise BrokenError(f"{name} is not put back")
+        if before is not None and termios.tcgetattr(self.terminal.descriptor) != before:
+            raise BrokenError("the terminal's modes are not put back")
+
+    def close(self) -> None:
+        """The terminal is gone, as when its window is closed."""
+        os.close(self.terminal.descriptor)
+        self._is_closed = True
+
+    def end(self) -> None:
+        """Whatever is left of it."""
+        if not self._is_closed:
+            self.close()
+        if self.waited() is None:
+            os.kill(self.terminal.pid, signal.SIGKILL)
+            os.waitpid(self.terminal.pid, 0)
+
+    def take(self, n_bytes: int) -> bytes:
+        """So many of what it has written, as a slow line does."""
+        if not select.select([self.terminal.descriptor], [], [], 0)[0]:
+            return b""
+        return os.read(self.terminal.descriptor, n_bytes)
+
+    def modes(self) -> list[object]:
+        return termios.tcgetattr(self.terminal.descriptor)
+
+
+def stalls(home: Path, seconds: float) -> str:
+    """It stops reading, then goes on."""
+    stage = Stage(home)
+    stage.start()
+    cpu, begun = stage.terminal.cpu_seconds(), time.monotonic()
+    time.sleep(seconds)
+    ratio = (stage.terminal.cpu_seconds() - cpu) / (time.monotonic() - begun)
+    if stage.waited() is not None:
+        raise BrokenError("the app has ended")
+    if ratio > BUSY_RATIO:
+        raise BrokenError(f"it took {ratio:.0%} of a core meanwhile")
+    stage.watch(3.0)
+    stage.expect_help()
+    status = stage.quit()
+    stage.expect_restored()
+    return f"{ratio:.1%} of a core while it did not read for {seconds:g} s; then keys are answered, exit {status}"
+
+
+def ends_stalled(home: Path, seconds: float) -> str:
+    """It stops reading until nothing more can be written, and the app is told to end."""
+    stage = Stage(home)
+    before = stage.modes()
+    stage.start()
+    time.sleep(seconds)
+    os.kill(stage.terminal.pid, signal.SIGTERM)
+    said = _gone(stage, stage.terminal.pid)
+    if stage.modes() != before:
+        raise BrokenError("the terminal's modes are not put back")
+    return f"ended {said}, modes as before"
+
+
+def quits_stalled(home: Path, seconds: float) -> str:
+    """It stops reading, and is closed so."""
+    stage = Stage(home)
+    stage.start()
+    time.sleep(min(seconds, 5.0))
+    pid = stage.terminal.pid
+    stage.close()
+    return f"ended {_gone(stage, pid)}"
+
+
+def _gone(stage: Stage, pid: int, seconds: float = END_SECONDS) -> str:
+    begun = time.monotonic()
+    while stage.waited() is None:
+        if time.monotonic() > begun + seconds:
+            raise BrokenError(f"process {pid} is still there after {seconds:g} s")
+        time.sleep(0.02)
+    return f"after {time.monotonic() - begun:.1f} s with {stage.status}"
+
+
+def resizes(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """200 sizes in 10 s, from 1x1 to 500x200."""
+    stage = Stage(home)
+    stage.start()
+    sizes = [(1, 1), (200, 500), (2, 3), (24, 80), (5, 200), (100, 12), (50, 200), (1, 500), (200, 1), (17, 61)]
+    for number in range(200):
+        stage.resize(*sizes[number % len(sizes)])
+        if number % 20 == 0:
+            stage.terminal.write(SCREENS[number // 20].encode())
+        if number % 20 == 10:
+            stage.terminal.write(b"\x1b[27u")
+        stage.watch(0.05)
+    stage.resize(50, 200)
+    stage.terminal.write(b"\x1b[27u")
+    stage.watch(2.0)
+    stage.terminal.write(b"\x1b[27u")
+    stage.watch(2.0)
+    stage.terminal.painted = b""
+    stage.resize(49, 200)
+    stage.start()
+    stage.expect_idle()
+    stage.expect_help()
+    status = stage.quit()
+    stage.expect_restored()
+    return f"exit {status}"
+
+
+def _signals(number: signal.Signals, *, is_restored: bool = True) -> Callable[[Path, float], str]:
+    def scene(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+        stage = Stage(home)
+        before = stage.modes()
+        stage.start()
+        os.kill(stage.terminal.pid, number)
+        status = stage.ended()
+        if is_restored:
+            stage.expect_restored(before)
+        return f"ended with {status}, terminal as before"
+
+    return scene
+
+
+def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """Stopped by a signal from outside, and continued."""
+    command = ["sh", "-c", 'stty -g; set -m; "$@" & fg; stty -g; fg; echo back-$?', "sh", *APP]
+    stage = Stage(home, ["bash", *command[1:]])
+    stage.start()
+    app = stage.terminal.tree()[-1]
+    os.kill(app, signal.SIGTSTP)
+    stage.watch(2.0)
+    painted = stage.terminal.painted
+    modes = re.findall(rb"(?:[0-9a-f]+:){8,}[0-9a-f]+", painted)
+    if len(modes) > 1 and modes[0] != modes[1]:
+        raise BrokenError("the terminal's modes are not put back while it is stopped")
+    stage.until(lambda: stage.terminal.shows(FIRST), 10.0, "it is not drawn again")
+    stage.expect_help()
+    stage.terminal.write(b"q")
+    stage.until(lambda: b"back-0" in stage.terminal.painted, END_SECONDS, "it has not ended")
+    stage.expect_restored()
+    return f"{len(modes)} looks at the modes, all the same; drawn again"
+
+
+def closes(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """The pty is closed, with and without SIGHUP ignored."""
+    said = []
+    for command in (APP, ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *APP]):
+        stage = Stage(home, command)
+        stage.start()
+        pid = stage.terminal.pid
+        stage.close()
+        said.append(_gone(stage, pid))
+    return ", ".join(said)
+
+
+def terms(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """Terminals of every name, and no UTF-8."""
+    for name in TERMS:
+        for locale in ("C.UTF-8", "C", "no_SUCH.LOCALE"):
+            where = f"TERM={name} LANG={locale}"
+            stage = Stage(home, TERM=name, LANG=locale)
+            try:
+                before = stage.modes()
+                stage.start()
+                stage.expect_help()
+                status = stage.quit()
+                stage.expect_restored(before)
+            except BrokenError as error:
+                raise BrokenError(f"{where}: {error}") from error
+            finally:
+                stage.end()
+            if status:
+                raise BrokenError(f"{where}: exit {status}")
+    return f"{len(TERMS)} names in 3 locales"
+
+
+def records(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """``snapshot --follow`` into a file, killed in every way."""
+    n_lines = []
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL):
+        path = home / "recording.jsonl"
+        with path.open("wb") as file:
+            command = [*APP[:3], "snapshot", "--follow", "--interval", "0.1", *APP[3:]]
+            env = dict(os.environ) | {"PYTHONPATH": str(ROOT)}
+            with subprocess.Popen(command, stdout=file, stderr=subprocess.PIPE, env=env) as process:
+                end = time.monotonic() + START_SECONDS
+                while path.stat().st_size < 20_000 and time.monotonic() < end and process.poll() is None:
+                    time.sleep(0.01)
+                process.send_signal(number)
+                process.wait(END_SECONDS)
+        text = path.read_text()
+        if not text.endswith("\n"):
+            raise BrokenError(f"{number.name}: the last line is cut off: {text[-40:]!r}")
+        n_lines.append(sum(1 for line in text.splitlines() if json.loads(line)))
+    return f"{n_lines} lines, all whole"
+
+
+def slows(home: Path, seconds: float) -> str:
+    """A line over SSH that carries 600 bytes a second: it is noticed once, said, and little is written from then on."""
+    stage = Stage(home, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
+    stage.start()
+    painted, begun, n_said = b"", time.monotonic(), 0
+    while not n_said and time.monotonic() < begun + 4 * max(30.0, seconds):
+        time.sleep(0.1)
+        painted += stage.take(60)
+        n_said = painted.count(b"line is slow")
+    if not n_said:
+        raise BrokenError("it was not noticed")
+    noticed = time.monotonic() - begun
+    stage.watch(8.0)
+    n_bytes = stage.terminal.n_bytes
+    stage.terminal.painted = b""
+    stage.watch(30.0)
+    rate = (stage.terminal.n_bytes - n_bytes) / 30
+    if stage.terminal.shows(["line is slow"]):
+        raise BrokenError("it was said again")
+    status = stage.quit()
+    if rate > 1000:
+        raise BrokenError(f"{rate:.0f} bytes/s once it was noticed")
+    return f"said after {noticed:.0f} s, then {rate:.0f} bytes/s, exit {status}"
+
+
+SCENES: dict[str, Callable[[Path, float], str]] = {
+    "SIGHUP": _signals(signal.SIGHUP, is_restored=False),
+    "SIGTERM": _signals(signal.SIGTERM),
+    "SIGINT": _signals(signal.SIGINT),
+    "stop": stops,
+    "close": closes,
+    "close-stalled": quits_stalled,
+    "stall-SIGTERM": ends_stalled,
+    "terms": terms,
+    "record": records,
+    "resize": resizes,
+    "stall": stalls,
+    "slow": slows,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(SCENES)} (default: all)")
+    parser.add_argument("--stall", type=float, default=60.0, help="seconds without reading (default: 60)")
+    given = parser.parse_args()
+    n_broken = 0
+    for name in given.names or SCENES:
+        with tempfile.TemporaryDirectory(prefix="plimsoll-terminal-") as home:
+            try:
+                print(f"{name:15} holds: {SCENES[name](Path(home), given.stall)}", flush=True)
+            except BrokenError as error:
+                n_broken += 1
+                print(f"{name:15} DOES NOT HOLD: {error}", flush=True)
+    return 1 if n_broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
