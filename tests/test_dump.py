@@ -53,6 +53,12 @@ def test_machine_versions_processes_and_faults_are_said() -> None:
     assert "28.0 of 128 GiB" in text
 
 
+def test_a_fault_of_a_device_says_of_which() -> None:
+    asleep = Fault(probe="amd", message="asleep to save power", device_key="gpu-a")
+
+    assert "! amd: GPU 0: asleep to save power" in snapshot_text(replace(SNAPSHOT, faults=(asleep,)))
+
+
 def test_a_device_without_figures_says_so_and_is_not_zero() -> None:
     lost = Snapshot(taken_seconds=0.0, devices=(GPU,))
 

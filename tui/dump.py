@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from probes.probe import ProbeSource
 from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Device, Pool, Snapshot
 from tui.humanize import MIB, UNKNOWN, duration, gib, percent, plain, sentence, size
-from tui.places import device_label
+from tui.places import device_label, fault_text
 
 NOTHING_READ = 3
 """Exit status where no pool and no device could be read at all."""
@@ -125,7 +125,7 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
         yield from _table([heads, *_process_rows(snapshot)], (str.rjust, str.ljust, str.rjust, str.ljust))
     if snapshot.faults:
         yield ""
-        yield from dict.fromkeys(f"  ! {fault.probe}: {plain(fault.message, 400)}" for fault in snapshot.faults)
+        yield from dict.fromkeys(f"  ! {plain(fault_text(fault, snapshot), 400)}" for fault in snapshot.faults)
 
 
 def _title(snapshot: Snapshot) -> str:

@@ -9,14 +9,14 @@ from estimator.errors import Unjudgeable
 from estimator.hub_cache import cache_roots, studio_roots
 from estimator.ollama_store import store_roots
 from probes.access import Access
-from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Fault, Snapshot
+from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Snapshot
 from probes.storage import Storage, storage_of
 from probes.sysfs import read_text
 from tui import __version__
 from tui.humanize import duration, percent, size
 from tui.installed import SAME_MODULE, Program, packages, programs
 from tui.machine_class import MachineClass, machine_class
-from tui.places import device_label, spill_settings
+from tui.places import device_label, fault_text, spill_settings
 from tui.spills_here import SpillHere, spills_here
 from tui.tty import LEAST_COLUMNS, LEAST_ROWS, Terminal, this_terminal
 
@@ -67,13 +67,13 @@ class Examination:
     def broken(self) -> tuple[str, ...]:
         """What does not work and should, a sentence each, with the way out."""
         faults = (fault for fault in self.snapshot.faults if not fault.is_note)
-        return tuple(dict.fromkeys([*(_fault_text(fault, self.snapshot) for fault in faults), *_broken_packages(self)]))
+        return tuple(dict.fromkeys([*(fault_text(fault, self.snapshot) for fault in faults), *_broken_packages(self)]))
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What probes have noted; nothing is wrong."""
         return tuple(
-            dict.fromkeys(_fault_text(fault, self.snapshot) for fault in self.snapshot.faults if fault.is_note)
+            dict.fromkeys(fault_text(fault, self.snapshot) for fault in self.snapshot.faults if fault.is_note)
         )
 
     @property
@@ -152,13 +152,6 @@ def _folders(access: Access) -> Iterator[Folder]:
 def _storage(path: str, access: Access) -> Storage:
     """Of the disk under a folder of this machine, whatever root the hardware is read from."""
     return storage_of(os.path.realpath(path), access)
-
-
-def _fault_text(fault: Fault, snapshot: Snapshot) -> str:
-    device = next((device for device in snapshot.devices if device.key == fault.device_key), None)
-    label = "" if device is None else device_label(device, snapshot.devices)
-    is_named = not label or fault.message.startswith(label)
-    return f"{fault.probe}: {fault.message}" if is_named else f"{fault.probe}: {label}: {fault.message}"
 
 
 def _broken_packages(found: Examination) -> Iterator[str]:

@@ -12,7 +12,7 @@ from tui.default_devices import runs_on
 from tui.device_choice import said_by_hand
 from tui.humanize import size
 from tui.pace import Pacing, pacing_of
-from tui.places import HOST_NAME, place_notes
+from tui.places import HOST_NAME, fault_text, place_notes
 from tui.plan import Assessment, Plan
 from tui.request import Request
 
@@ -141,7 +141,7 @@ class Finding:
     @property
     def faults(self) -> tuple[str, ...]:
         """What could not be read, each with where it comes from."""
-        return tuple(dict.fromkeys(f"{fault.probe}: {fault.message}" for fault in self.snapshot.faults))
+        return tuple(dict.fromkeys(fault_text(fault, self.snapshot) for fault in self.snapshot.faults))
 
 
 def change_flags(plan: Plan, change: Change) -> tuple[str, ...]:

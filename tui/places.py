@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from estimator.ledger import Place, Surroundings
 from estimator.spill import overflow_of
-from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Pool, Snapshot
 from tui.humanize import plain, size
 
 if TYPE_CHECKING:
@@ -62,6 +62,14 @@ def device_label(device: Device, devices: Sequence[Device]) -> str:
     parts = [other.key for other in alike if other.vendor == device.vendor]
     label = f"GPU {device.index}:{parts.index(device.key)}" if len(parts) > 1 else f"GPU {device.index}"
     return label if len(parts) == len(alike) else f"{label} {device.vendor}"
+
+
+def fault_text(fault: Fault, snapshot: Snapshot) -> str:
+    """``amd: GPU 0: ...``: who says it, of what, and what; untrusted text."""
+    device = next((device for device in snapshot.devices if device.key == fault.device_key), None)
+    label = "" if device is None else device_label(device, snapshot.devices)
+    is_named = not label or fault.message.startswith(label)
+    return f"{fault.probe}: {fault.message}" if is_named else f"{fault.probe}: {label}: {fault.message}"
 
 
 def places_of(
