@@ -31,12 +31,11 @@ class Memory:
 
     def pool(self, key: str, now_seconds: float, *, driver_held_bytes: int | None = None) -> Pool:
         """``driver_held_bytes``: what neither the driver counts as reserved nor any program holds."""
-        free_bytes = min(self.free_bytes, self.total_bytes)
         return Pool(
             key=key,
             total_bytes=self.total_bytes,
-            used_bytes=self.total_bytes - free_bytes,
-            free_bytes=free_bytes,
+            used_bytes=self.total_bytes - self.free_bytes,
+            free_bytes=self.free_bytes,
             reserved_bytes=_added(self.reserved_bytes, driver_held_bytes),
             late_seconds=now_seconds - self.read_seconds,
         )
@@ -88,7 +87,7 @@ class MemoryReader:
                 if self.memory is not None and now_seconds - self.memory.read_seconds > KEPT_SECONDS:
                     self.memory = None
             return
-        if memory.total_bytes > _MOST_BYTES:
+        if memory.total_bytes > _MOST_BYTES or memory.free_bytes > memory.total_bytes > 0:
             self.memory, self.code = None, codes.UNKNOWN
             return
         is_unified = memory.total_bytes == 0 or self._is_of_host(memory.total_bytes)

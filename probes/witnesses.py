@@ -88,6 +88,7 @@ def _completed(first: Device, second: Device | None, *, has_better_pool: bool) -
         first,
         bus_address=first.bus_address or second.bus_address,
         driver=first.driver or second.driver,
+        is_integrated=first.is_integrated or second.is_integrated,
         utilization_ratio=second.utilization_ratio if first.utilization_ratio is None else first.utilization_ratio,
         shared_used_bytes=second.shared_used_bytes if first.shared_used_bytes is None else first.shared_used_bytes,
         shared_limit_bytes=second.shared_limit_bytes if first.shared_limit_bytes is None else first.shared_limit_bytes,

@@ -202,7 +202,10 @@ def machine(found: Examination, **changes: Any) -> Examination:
     ],
 )
 def test_a_hint_follows_from_what_the_machine_is(healthy: Examination, changes: dict[str, Any], words: str) -> None:
-    assert words in hints(machine(healthy, **changes))
+    found = machine(healthy, **changes)
+    found = replace(found, spills=spills_here(found.snapshot))
+
+    assert words in hints(found)
     assert words not in hints(healthy)
 
 
@@ -243,6 +246,27 @@ def test_numbers_of_the_hosts_processes_are_explained(healthy: Examination) -> N
     outside = replace(healthy.snapshot.processes[0], is_outside=True)
 
     assert "--pid=host" in hints(with_snapshot(healthy, processes=(outside,)))
+
+
+def test_inside_windows_no_container_is_named(healthy: Examination) -> None:
+    outside = replace(healthy.snapshot.processes[0], is_outside=True)
+    told = hints(with_snapshot(machine(healthy, system="wsl"), processes=(outside,)))
+
+    assert "--pid=host" not in told
+    assert "process numbers of Windows" in told
+
+
+def test_a_gpu_without_memory_of_its_own_has_no_fallback_policy(tmp_path: Path) -> None:
+    chip = replace(SNAPSHOT.devices[0], pool_key=HOST_POOL, limit_bytes=32 * GIB)
+    there = replace(SNAPSHOT, devices=(chip,), machine=Machine(host_name="lab", system="windows"))
+
+    assert "Sysmem" not in hints(examine(there, Access(root=str(tmp_path), environment={})))
+
+
+def test_a_device_that_a_container_was_not_given_asks_for_another_start(healthy: Examination) -> None:
+    withheld = replace(healthy.snapshot.devices[0], hidden_by="the missing /dev/dri/renderD129")
+
+    assert "start this container with it" in hints(with_snapshot(healthy, devices=(withheld,)))
 
 
 def test_a_limit_of_the_ram_and_no_swap_are_hinted_at(healthy: Examination) -> None:

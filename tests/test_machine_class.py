@@ -131,8 +131,17 @@ def test_an_integrated_gpu_beside_a_card_is_not_counted() -> None:
     assert found.steps[0].change == "another Card beside it"
 
 
-def test_one_does_not_buy_another_part_of_a_gpu() -> None:
-    found = machine_class(one_device(parent_key="whole", program_index=0))
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parent_key": "whole", "program_index": 0},
+        {"is_integrated": True},
+        {"name": "NVIDIA GeForce RTX 4090 Laptop GPU"},
+        {"name": "AMD Radeon RX 6700S"},
+    ],
+)
+def test_one_does_not_buy_another_of_what_is_not_sold_alone(changes: dict[str, Any]) -> None:
+    found = machine_class(one_device(**changes))
 
     assert found is not None
     assert all("beside it" not in step.change for step in found.steps)

@@ -118,13 +118,20 @@ def test_unified_memory_stays_so_through_a_failure(nvml: FakeNvml) -> None:
     assert (reading.devices[0].pool_key, reading.faults) == (HOST_POOL, ())
 
 
-@given(total=st.integers(1, 1 << 40), free=st.integers(0, 1 << 41))
-def test_used_and_free_always_make_the_total(total: int, free: int) -> None:
+@given(total=st.integers(1, 1 << 40), data=st.data())
+def test_used_and_free_always_make_the_total(total: int, data: st.DataObject) -> None:
     nvml = FakeNvml()
-    nvml.gpus[0].memory = {"total": total, "free": free, "used": 0, "reserved": 0}
+    nvml.gpus[0].memory = {"total": total, "free": data.draw(st.integers(0, total)), "used": 0, "reserved": 0}
     pool = read(nvml).pools[0]
     assert pool.used_bytes + pool.free_bytes == total
     assert pool.used_bytes >= 0
+
+
+def test_more_free_than_there_is_is_no_figure(nvml: FakeNvml) -> None:
+    nvml.gpus[0].memory = {"total": 24 * GIB, "free": (1 << 64) - 1, "used": 0, "reserved": 0}
+    reading = read(nvml)
+    assert reading.pools == ()
+    assert len(reading.faults) == 1
 
 
 # --- figures

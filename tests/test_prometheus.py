@@ -75,6 +75,16 @@ def test_every_family_is_helped_typed_and_in_one_piece() -> None:
     assert [line.split()[2] for line in lines if line.startswith("# TYPE")] == families
 
 
+def test_parts_that_share_a_pool_do_not_count_it_twice() -> None:
+    part = replace(CARD, parent_key="whole", limit_bytes=6 * GIB, used_bytes=1 * GIB)
+    found = samples(replace(SNAPSHOT, devices=tuple(replace(part, key=key) for key in "ab")))
+
+    assert [value for _, value in found["plimsoll_device_memory_used_bytes"]] == [GIB, GIB]
+    assert [value for _, value in found["plimsoll_device_memory_limit_bytes"]] == [6 * GIB, 6 * GIB]
+    assert "plimsoll_device_memory_total_bytes" not in found
+    assert "plimsoll_device_memory_free_bytes" not in found
+
+
 def test_names_end_in_their_unit() -> None:
     units = ("_bytes", "_ratio", "_celsius", "_watts", "_seconds", "_info", "_hertz", "_total", "_per_second")
     flags = {

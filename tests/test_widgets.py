@@ -16,7 +16,7 @@ from tui.widgets.chart import chart
 from tui.widgets.line import changed_spans, cut_text, fit, fit_text, width_of, wrap
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
-from tui.widgets.memory import MemoryPanel
+from tui.widgets.memory import MemoryPanel, notices_of
 from tui.widgets.panel import Panel
 from tui.widgets.processes import ProcessPanel
 from tui.widgets.rows import rows_of
@@ -297,3 +297,11 @@ def test_what_ram_has_no_room_for_is_drawn_where_it_would_land() -> None:
     assert re.search(r"disk +\d+\.\d GiB of the model's file would be read again for every token", mapped)
     assert "disk" not in anonymous
     assert re.search(r"swap +█.*▚", anonymous)
+
+
+def test_a_notice_of_a_device_says_of_which() -> None:
+    taken = workstation()
+    hot = Fault(probe="nvidia", message="it is too hot", device_key=taken.devices[1].key)
+    taken = replace(taken, faults=(hot,))
+
+    assert [notice.message for notice in notices_of(view_of(taken))] == ["GPU 1: it is too hot"]

@@ -35,6 +35,11 @@ def test_the_first_keeps_the_device_and_the_second_adds_to_it() -> None:
     assert [one.key for one in first.pools] == ["GPU-1"]
 
 
+def test_an_integrated_gpu_is_one_if_either_says_so() -> None:
+    chip = replace(WINDOWS, devices=(windows_card(is_integrated=True),))
+    assert merged([NVML, chip])[0].devices[0].is_integrated
+
+
 def test_names_that_differ_or_agree_play_no_part() -> None:
     elsewhere = replace(WINDOWS, devices=(windows_card(name="RTX", bus_address="0000:02:00.0"),))
     assert [len(reading.devices) for reading in merged([NVML, elsewhere])] == [1, 1]

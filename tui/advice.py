@@ -1,6 +1,6 @@
 """What to change about a plan so that it fits here, one setting at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import Any
@@ -25,6 +25,7 @@ from estimator.shell import quoted
 from estimator.verdict import Level
 from probes.snapshot import Process, Snapshot
 from tui.default_devices import default_devices, together
+from tui.expansion import fixed_labels
 from tui.humanize import count, counted, plain, size
 from tui.places import device_label
 from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, assess, level_of, model_bytes, sure_level_of, with_quant
@@ -99,7 +100,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
     further = [_relieved(plan, places), _with_more_devices(plan, places)]
     if snapshot is not None:
         further.append(_after_stopping(plan, places, snapshot))
-    further.append(_with_a_twin(plan, places))
+    further.append(_with_a_twin(plan, places, frozenset() if snapshot is None else fixed_labels(snapshot)))
     changes += [change for change in further if change is not None]
     return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:MOST_CHANGES]), notes=notes)
 
@@ -170,9 +171,9 @@ def _with_more_devices(plan: Plan, places: Sequence[Place]) -> Change | None:
     return Change(label=f"on {counted(names)}", plan=more) if level_of(more, places) <= Level.TIGHT else None
 
 
-def _with_a_twin(plan: Plan, places: Sequence[Place]) -> Change | None:
-    """One more of the largest device that has memory of its own."""
-    own = [place for place in places if place.kind != "host" and place.draws_on is None]
+def _with_a_twin(plan: Plan, places: Sequence[Place], fixed: Collection[str]) -> Change | None:
+    """One more of the largest device that has memory of its own and can be bought alone: none of ``fixed``."""
+    own = [place for place in places if place.kind != "host" and place.draws_on is None and place.name not in fixed]
     if not own or (plan.devices is not None and not plan.devices):
         return None
     largest = max(own, key=lambda place: place.total_bytes)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from estimator.errors import Unjudgeable
 from estimator.hub_cache import cache_roots, studio_roots
 from estimator.ollama_store import store_roots
+from estimator.spill import Outcome
 from probes.access import Access
 from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Snapshot
 from probes.storage import Storage, storage_of
@@ -72,9 +73,7 @@ class Examination:
     @property
     def notes(self) -> tuple[str, ...]:
         """What probes have noted; nothing is wrong."""
-        return tuple(
-            dict.fromkeys(fault_text(fault, self.snapshot) for fault in self.snapshot.faults if fault.is_note)
-        )
+        return tuple(dict.fromkeys(fault_text(fault, self.snapshot) for fault in self.snapshot.faults if fault.is_note))
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -189,15 +188,17 @@ def _device_hints(found: Examination) -> Iterator[str]:
         are = "is" if len(labels) == 1 else "are"
         # What hides a part of a split GPU is a rule of CUDA, and no variable that could be unset.
         is_variable = variable is not None and variable.replace("_", "").isalnum()
+        is_withheld = variable is not None and variable.startswith("the missing /dev/")
         way = "unset it, or use --all-devices" if is_variable else "name one with --device to use that"
+        way = "start this container with it to use that" if is_withheld else way
         yield f"{' and '.join(labels)} {are} hidden by {variable}: {way}"
-    vendors = {device.vendor for device in snapshot.devices}
-    if "nvidia" in vendors and system == "windows":
+    moved = {spill.row.key for spill in found.spills if spill.row.outcome is Outcome.CRAWLS}
+    if "NVIDIA on Windows, with a switch" in moved:
         yield (
             "a load without room moves to shared memory without an error; to make it fail: NVIDIA Control Panel, "
             "Manage 3D settings, CUDA - Sysmem Fallback Policy, Prefer No Sysmem Fallback (driver 546.01 or later)"
         )
-    if "nvidia" in vendors and system == "wsl":
+    if "NVIDIA under WSL" in moved:
         yield "a load without room moves to shared memory without an error, and WSL has no switch for that"
     for device in snapshot.devices:
         if (device.shared_used_bytes or 0) >= 1 << 30 and device.vendor == "nvidia":
@@ -207,7 +208,11 @@ def _device_hints(found: Examination) -> Iterator[str]:
         if device.details is not None:
             yield from _detail_hints(device_label(device, snapshot.devices), device.details)
     if any(process.is_outside for process in snapshot.processes):
-        yield "the driver gives process numbers of the host; start this container with --pid=host to see who they are"
+        yield (
+            "the driver gives process numbers of Windows; see its Task Manager for whose"
+            if system == "wsl"
+            else "the driver gives process numbers of the host; start this container with --pid=host to see whose"
+        )
 
 
 def _detail_hints(label: str, details: Details) -> Iterator[str]:

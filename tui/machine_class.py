@@ -19,9 +19,10 @@ from estimator.verdict import Level
 from probes.accelerators import known_accelerators
 from probes.snapshot import Snapshot
 from tui.default_devices import default_devices, runs_on
+from tui.expansion import fixed_labels
 from tui.hardware import SINCE, hardware_options
 from tui.pace import Pacing, pacing_of
-from tui.places import device_label, missing_places, places_of
+from tui.places import missing_places, places_of
 from tui.plan import Assessment, Plan, assess, fitting_assessment
 from tui.request import expect_devices_known
 
@@ -139,8 +140,8 @@ def machine_class(snapshot: Snapshot) -> MachineClass | None:
     run = [GRADED[trial.name] for trial in trials if trial.is_run and trial.name in GRADED]
     grade = max(run, default=Grade.BELOW)
     is_left = any(not trial.is_run for trial in trials)
-    parts = {device_label(one, snapshot.devices) for one in snapshot.devices if one.parent_key is not None}
-    whole = [place for place in devices if place.name not in parts]
+    fixed = fixed_labels(snapshot)
+    whole = [place for place in devices if place.name not in fixed or place.draws_on is not None]
     steps = (_step(models, trials, places, whole), _other_hardware(models, grade, devices)) if is_left else ()
     return MachineClass(
         grade=grade,

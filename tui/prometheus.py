@@ -179,6 +179,9 @@ def _device_samples(device: Device, snapshot: Snapshot) -> Samples:
     pool = snapshot.pool(device.pool_key)
     if device.pool_key == HOST_POOL:
         yield "plimsoll_device_memory_used_bytes", labels, device.used_bytes
+    elif pool is not None and device.limit_bytes is not None and device.limit_bytes < pool.total_bytes:
+        # One of several parts that share the pool, whose sum shall be the pool.
+        yield "plimsoll_device_memory_used_bytes", labels, device.used_bytes
     elif pool is not None:
         yield "plimsoll_device_memory_total_bytes", labels, pool.total_bytes
         yield "plimsoll_device_memory_used_bytes", labels, pool.used_bytes

@@ -190,6 +190,7 @@ def _device(adapter: Adapter, key: str, index: int, used: AdapterUsage) -> Devic
         utilization_ratio=used.utilization_ratio,
         bus_address=adapter.bus_address,
         driver="WDDM",
+        is_integrated=adapter.is_integrated,
         shared_used_bytes=None if draws_on_ram else used.shared_bytes,
         shared_limit_bytes=None if draws_on_ram else adapter.shared_limit_bytes,
     )

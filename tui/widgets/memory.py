@@ -1,10 +1,13 @@
 """The memory panel: a bar for each pool, a line of vitals under it, and what could not be read."""
 
+from dataclasses import replace
+
 from rich.cells import cell_len
 from textual import events
 
 from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
+from tui.places import fault_text
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.line import Line, Run, cut_line, fit_text, right_text, width_of, wrap
@@ -99,7 +102,10 @@ def notices_of(view: View) -> list[Fault]:
     snapshot = view.snapshot
     if snapshot is None:
         return []
-    faults = sorted(snapshot.faults, key=lambda fault: fault.device_key is not None)
+    faults = [
+        replace(fault, message=fault_text(fault, snapshot).removeprefix(f"{fault.probe}: "))
+        for fault in sorted(snapshot.faults, key=lambda fault: fault.device_key is not None)
+    ]
     faults += [Fault(probe=name, message="asked, and no answer yet …") for name in snapshot.pending]
     if not snapshot.devices and not snapshot.pending:
         probes = [fault for fault in faults if fault.probe != "host"]
