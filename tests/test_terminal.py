@@ -2,9 +2,10 @@ import os
 import pty
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from tui.terminal import HANGUP_STATUS, is_gone
+from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, is_gone
 
 
 def test_a_terminal_is_there_until_its_other_end_is_closed() -> None:
@@ -78,3 +79,26 @@ def test_where_the_orderly_way_out_is_blocked_it_leaves_all_the_same() -> None:
 
 def test_a_signal_that_somebody_wants_ignored_stays_ignored() -> None:
     assert status_after(signal.SIGTERM, "os._exit(status - 100)", patience=60, ignored=signal.SIGHUP) == 43
+
+
+SHOWN = """
+from tui.app import PlimsollApp
+app = PlimsollApp()
+app.call_later(app.exit)
+app.run()
+"""
+
+
+def test_the_terminal_orders_no_cells_by_script_while_the_app_is_on_it() -> None:
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execve(sys.executable, [sys.executable, "-c", SHOWN], {**os.environ, "TERM": "xterm-256color"})
+    written = b""
+    with suppress(OSError):  # what Linux says once the other end is closed
+        while read := os.read(terminal, 65536):
+            written += read
+    os.close(terminal)
+    os.waitpid(pid, 0)
+
+    assert written.count(CELLS_IN_ORDER.encode()) == 1
+    assert written.rfind(CELLS_BY_SCRIPT.encode()) > written.find(CELLS_IN_ORDER.encode())

@@ -20,6 +20,7 @@ from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
+from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER
 from tui.warner import Warner
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class PlimsollApp(ActingApp):
         return self._is_studying
 
     def on_mount(self) -> None:
+        self._write(CELLS_IN_ORDER)
         if self._is_own_sampler and self._sampler is not None:
             self._sampler.start()
         self._feed.listen(self._hear)
@@ -148,7 +150,13 @@ class PlimsollApp(ActingApp):
         gc.freeze()
         gc.enable()
 
+    def _write(self, escape: str) -> None:
+        """To the terminal as it is; nowhere where there is none."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(escape)
+
     def on_unmount(self) -> None:
+        self._write(CELLS_BY_SCRIPT)
         self._keep_plan()
         self._feed.close()
         if self._is_own_sampler and self._sampler is not None:
@@ -267,10 +275,8 @@ class PlimsollApp(ActingApp):
         alerts = self.settings.alerts
         if alerts.bell:
             self.bell()
-        if alerts.notification and self._driver is not None:
-            escape = notification_escape("plimsoll", alarm.message, os.environ)
-            if escape and not self.is_headless:
-                self._driver.write(escape)
+        if alerts.notification and (escape := notification_escape("plimsoll", alarm.message, os.environ)):
+            self._write(escape)
         if alerts.command:
             from tui.alarm_command import run_alarm_command  # noqa: PLC0415
 

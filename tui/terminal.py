@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 WATCH_SECONDS = 1.0
+CELLS_IN_ORDER, CELLS_BY_SCRIPT = "\x1b[8l", "\x1b[8h"
+"""Bi-directional support mode of ECMA-48, explicit and implicit.
+
+Where the terminal orders cells by script, as some do by default, a name in Hebrew or Arabic would turn round the bar
+and the figures that follow it. A program that asks for the one when it starts is to ask for the other when it ends
+(terminal-wg.pages.freedesktop.org/bidi/recommendation/escape-sequences.html, read 2026-11-26).
+"""
 HANGUP_STATUS = 129
 """128 and SIGHUP: what a shell reports of a program that the signal ended."""
 

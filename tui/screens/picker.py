@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 _NOTICEABLE_BYTES = 256 << 20
 _NARROW = 76
 """Below, quant and context are left out: what the verdict is needs the room."""
-_LEFT_OUT = 19
-"""Cells of these two."""
+_LEFT_OUT = 27
+"""Cells of these two, and of what the head says shorter."""
 _BATCH_SECONDS = 0.1
 """Of judging on the thread aside, before what was found is shown."""
 _REST_RATIO = 1.0
