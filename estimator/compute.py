@@ -156,6 +156,12 @@ def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> G
     return _graph(model, step, layout, machine, None)
 
 
+def forget_models() -> None:
+    """Let go of everything that was remembered of models: for who asks for hundreds, once each."""
+    for remembered in (_by_layout, _by_stack, _skeleton, _layer_signature, _interned):
+        remembered.cache_clear()
+
+
 @lru_cache(maxsize=1024)
 def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
     try:

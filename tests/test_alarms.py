@@ -49,7 +49,7 @@ def test_a_lost_device_is_said_with_its_reason_until_it_is_back() -> None:
     lost = replace(both, pools=both.pools[1:], faults=(fault,))
 
     assert said(alarms, both) == []
-    assert said(alarms, lost) == ["GPU 0 NVIDIA GeForce RTX 4090 is lost: fell off the bus"]
+    assert said(alarms, lost) == ["GPU 0 NVIDIA GeForce RTX 4090 gives no figures any more: fell off the bus"]
     assert said(alarms, lost) == []
     assert said(alarms, both) == []
     assert len(said(alarms, lost)) == 1
@@ -60,7 +60,15 @@ def test_a_device_that_is_not_listed_any_more_is_lost() -> None:
     fewer = replace(both, devices=both.devices[1:], pools=both.pools[1:])
     said(alarms, both)
 
-    assert said(alarms, fewer)[0].endswith("is lost: the driver does not list it any more")
+    assert said(alarms, fewer)[0].endswith("is gone: the driver does not list it any more")
+
+
+def test_a_driver_that_is_gone_says_why_of_all_its_devices() -> None:
+    alarms, both = Alarms(), workstation()
+    said(alarms, both)
+    gone = replace(both, devices=(), pools=both.pools[2:], faults=(Fault(probe="nvidia", message="was unloaded"),))
+
+    assert [message.partition(": ")[2] for message in said(alarms, gone)] == ["was unloaded", "was unloaded"]
 
 
 def test_a_device_that_went_to_sleep_is_not_lost() -> None:

@@ -133,11 +133,11 @@ async def test_a_lost_device_is_warned_of_until_it_is_read() -> None:
     async with app.run_test(size=(100, 30)) as pilot:
         await show(app, pilot, lost)
         assert "Warning" in text_of(app)
-        assert "GPU 0 NVIDIA GeForce RTX 4090 is lost" in text_of(app)
+        assert "GPU 0 NVIDIA GeForce RTX 4090 gives no figures any more" in text_of(app)
 
         await pilot.press("enter")
         await pilot.pause()
-        assert "is lost" not in text_of(app)
+        assert "gives no figures" not in text_of(app)
         assert bells == [1]
 
 

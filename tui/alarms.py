@@ -41,8 +41,8 @@ class Alarms:
     def __init__(self) -> None:
         self.standing: tuple[Alarm, ...] = ()
         """All that is the matter as of the last snapshot."""
-        self._labels: dict[str, str] = {}
-        """Every device that could be read once, and what it was called."""
+        self._labels: dict[str, tuple[str, str]] = {}
+        """Every device that could be read once: what it was called, and its vendor."""
 
     def news(self, snapshot: Snapshot, alerts: Alerts) -> tuple[Alarm, ...]:
         """What is the matter now and was not before."""
@@ -66,17 +66,24 @@ class Alarms:
             return []
         now = {device.key: device for device in snapshot.devices}
         lost = []
-        for key, label in self._labels.items():
+        for key, (label, vendor) in self._labels.items():
             device = now.get(key)
             if device is not None and (device.is_asleep or snapshot.pool(device.pool_key) is not None):
                 continue
-            fault = next((fault.message for fault in snapshot.faults if fault.device_key == key), None)
-            why = plain(fault, 200) if fault else "the driver does not list it any more"
-            lost.append(Alarm(kind="lost", key=key, message=f"{label} is lost: {why}"))
+            what = "is gone" if device is None else "gives no figures any more"
+            lost.append(Alarm(kind="lost", key=key, message=f"{label} {what}: {_why(key, vendor, snapshot)}"))
         for key, device in now.items():
             if snapshot.pool(device.pool_key) is not None:
-                self._labels[key] = _called(device, snapshot)
+                self._labels[key] = (_called(device, snapshot), device.vendor)
         return lost
+
+
+def _why(key: str, vendor: str, snapshot: Snapshot) -> str:
+    """Its own fault, or that of the driver as a whole."""
+    of_driver = [fault for fault in snapshot.faults if fault.probe == vendor and fault.device_key is None]
+    faults = [fault for fault in snapshot.faults if fault.device_key == key] or of_driver
+    said = next((fault.message for fault in faults if not fault.is_note), None)
+    return plain(said, 200) if said else "the driver does not list it any more"
 
 
 def _full(snapshot: Snapshot, limit_ratio: float, before: set[tuple[str, str]]) -> Iterator[Alarm]:

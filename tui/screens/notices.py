@@ -28,7 +28,7 @@ class Notices(Browser):
         width = max(20, self.size.width - 8)
         rows: list[Line] = []
         for who, message in said:
-            text = plain(f"{who}: {message}" if who else message, 1000)
+            text = plain(message if not who or message.startswith(who) else f"{who}: {message}", 1000)
             if wanted in text.casefold():
                 for number, line in enumerate(wrap(text, width)):
                     rows.append((("! " if number == 0 else "  ", "tight-bold"), (line, "text")))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from estimator.compute import forget_models
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
 from estimator.local_models import local_models
@@ -42,6 +43,9 @@ _LEFT_OUT = 27
 """Cells of these two, and of what the head says shorter."""
 _BATCH_SECONDS = 0.1
 """Of judging on the thread aside, before what was found is shown."""
+_MANY_MODELS = 64
+"""With more to judge than are in sight, what is remembered of each would be some 0.4 MiB for nothing."""
+_UNKNOWN = Facts()
 _REST_RATIO = 1.0
 """Of rest after each: the screen answers keys in between."""
 
@@ -182,12 +186,15 @@ class Picker(Browser):
             self._judge_aside(lambda: _judged(wanted, places, plan_for, facts), n_changes)
 
     def _unjudged(self) -> list[Item]:
-        """What is in sight first; then all others, for sorting and filtering by what is found."""
+        """What is in sight first; then others, as far as sorting and filtering need to know of them."""
         in_sight = [self._shown[number] for number in self.listing.in_sight if number < len(self._shown)]
-        ordered = {item.key: item for item in (*in_sight, *self._shown) if isinstance(item, Item)}
-        if self._choice.sort == "speed" or self._choice.is_fitting_only:
-            ordered |= {item.key: item for item in self._items if item.key not in ordered}
-        return [item for item in ordered.values() if not _is_known(self._facts.get(item.key))]
+        wanted = {item.key: item for item in in_sight if isinstance(item, Item)}
+        if self._choice.sort == "speed":  # else of those out of sight the verdict alone matters, which a sketch gives
+            wanted |= {item.key: item for item in self._items if item.key not in wanted}
+        elif self._choice.sort == "fit" or self._choice.is_fitting_only:
+            unknown = (item for item in self._items if self._facts.get(item.key, _UNKNOWN).level is None)
+            wanted |= {item.key: item for item in unknown if item.key not in wanted}
+        return [item for item in wanted.values() if not _is_known(self._facts.get(item.key))]
 
     def _judge_aside(self, work: Callable[[], dict[str, Facts]], n_changes: int) -> None:
         judging = Aside(work)
@@ -270,6 +277,8 @@ def _judged(
         found[item.key] = _facts_of(item, places, plan_for, facts.get(item.key, Facts()))
         if time.perf_counter() - began > _BATCH_SECONDS:
             break
+    if len(wanted) > _MANY_MODELS:
+        forget_models()
     time.sleep(_REST_RATIO * (time.perf_counter() - began))
     return found
 
