@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tui.serve import app_command, is_local, is_own
+from tui.serve import app_command, is_drawable, is_local, is_own
 
 ROOT = Path(__file__).parents[1]
 
@@ -44,6 +44,14 @@ def test_another_sites_page_is_not_answered(origin: str | None, host: str, is_an
 
 def test_what_is_served_ends_no_process() -> None:
     assert app_command(["--simulate", "RTX 4090"]).endswith("-m tui --simulate 'RTX 4090' --read-only")
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"), [("0", "24"), ("80", "-1"), ("999999999", "24"), ("80", "501"), ("x", "²")]
+)
+def test_a_size_that_no_screen_has_is_not_drawn(columns: str, rows: str) -> None:
+    assert is_drawable("1000", "500")
+    assert not is_drawable(columns, rows)
 
 
 @pytest.fixture
@@ -100,3 +108,11 @@ async def test_a_page_of_another_site_cannot_speak_to_it(served: str, client: ai
     with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
         await client.ws_connect(f"ws://{served}/ws", origin="https://evil.example")
     assert refused.value.status == 403
+
+
+@pytest.mark.parametrize("query", ["?width=999999999&height=24", ""])
+async def test_what_is_no_page_of_ours_is_a_bad_request(served: str, client: aiohttp.ClientSession, query: str) -> None:
+    await page_of(client, served)
+
+    async with client.get(f"http://{served}/ws{query}") as answer:
+        assert answer.status == 400

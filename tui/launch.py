@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
 from tui.flags import DEFAULT_INTERVAL_SECONDS
 from tui.plan_memory import PlanMemory
-from tui.terminal import leave_on_signals, leave_with_terminal
+from tui.terminal import leave_on_signals, leave_with_parent, leave_with_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,8 @@ def run_app(
         sampler.interval_seconds = interval_seconds
     terminal = sys.__stdout__.fileno() if sys.__stdout__ is not None else 1
     leave_with_terminal(terminal)
+    if "web_driver" in os.environ.get("TEXTUAL_DRIVER", ""):
+        leave_with_parent()
     app = PlimsollApp(
         sampler=sampler,
         feed=feed,

@@ -8,19 +8,26 @@ browsers let any page open a websocket to a machine's own ports, and say in ``Or
 from __future__ import annotations
 
 import argparse
+import asyncio
 import ipaddress
 import shlex
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.flags import UsageError, parser_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from aiohttp import web
 
 DEFAULT_PORT = 8747
+MOST_COLUMNS, MOST_ROWS = 1000, 500
+"""A page may ask for any size; twice that of the largest screens that people have is drawn, and no more."""
+SHUTDOWN_SECONDS = 3.0
 _TEMPLATES = Path(__file__).parent / "templates"
 MISSING = 3
 """Exit status where the extra is not installed."""
@@ -71,7 +78,7 @@ def run_serve(words: Sequence[str]) -> int:
 def app_command(rest: Sequence[str]) -> str:
     """The command that shows the app, for a shell."""
     command = [sys.executable, "-m", "tui", *rest, "--read-only"]
-    return subprocess.list2cmdline(command) if sys.platform == "win32" else shlex.join(command)
+    return subprocess.list2cmdline(command) if sys.platform == "win32" else f"exec {shlex.join(command)}"
 
 
 def is_local(host: str) -> bool:
@@ -98,15 +105,57 @@ def is_own(origin: str | None, host: str, *, is_loopback: bool) -> bool:
     return origin is None or origin.partition("://")[2] == host
 
 
+def is_drawable(columns: str, rows: str) -> bool:
+    """Whether a page asks for a size that a screen can have; both as it says them."""
+    return all(
+        text.isascii() and text.isdigit() and len(text) <= 4 and 0 < int(text) <= most
+        for text, most in ((columns, MOST_COLUMNS), (rows, MOST_ROWS))
+    )
+
+
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
+
+
+def _expect_page(request: web.Request) -> None:
+    """Raises HTTPBadRequest for what our page would not ask."""
+    from aiohttp import web  # noqa: PLC0415  # the extra's
+
+    if not web.WebSocketResponse().can_prepare(request).ok:
+        raise web.HTTPBadRequest(text="plimsoll: a websocket is meant")
+    if not is_drawable(request.query.get("width", "80"), request.query.get("height", "24")):
+        raise web.HTTPBadRequest(text=f"plimsoll: up to {MOST_COLUMNS} columns and {MOST_ROWS} rows are drawn")
+
+
+@contextmanager
+def _noted(pages: dict[asyncio.Task[object], web.Request], request: web.Request) -> Iterator[None]:
+    """While a page is open."""
+    task = asyncio.current_task()
+    assert task is not None
+    pages[task] = request
+    try:
+        yield
+    finally:
+        del pages[task]
+
+
+async def _end_all(pages: dict[asyncio.Task[object], web.Request]) -> None:
+    """As if every page had been closed; one that is asked whether it may be closed may not answer."""
+    for request in tuple(pages.values()):
+        if request.transport is not None:
+            request.transport.abort()
+    if pages:
+        await asyncio.wait(tuple(pages), timeout=SHUTDOWN_SECONDS)
 
 
 def _server(host: str, port: int, rest: Sequence[str]) -> Any:
     """Raises ModuleNotFoundError where textual-serve is not installed."""
     from aiohttp import web  # noqa: PLC0415  # the extra's
     from textual_serve.server import Server  # noqa: PLC0415
+
+    pages: dict[asyncio.Task[object], web.Request] = {}
+    """Those that are open, by what answers them."""
 
     class OwnServer(Server):
         """Answers our own page only, and prints nothing of its own."""
@@ -117,6 +166,10 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
         async def on_startup(self, app: web.Application) -> None:
             """It was said already where the app is."""
 
+        async def on_shutdown(self, app: web.Application) -> None:  # noqa: ARG002  # textual-serve's signature
+            """End every app that is shown: who serves would else wait a minute for pages to be closed."""
+            await _end_all(pages)
+
         async def handle_index(self, request: web.Request) -> web.StreamResponse:
             _expect_own(request)
             page: web.StreamResponse = await super().handle_index(request)
@@ -124,7 +177,9 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
 
         async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
             _expect_own(request)
-            socket: web.WebSocketResponse = await super().handle_websocket(request)
+            _expect_page(request)
+            with _noted(pages, request):
+                socket: web.WebSocketResponse = await super().handle_websocket(request)
             return socket
 
     def _expect_own(request: web.Request) -> None:

@@ -44,6 +44,20 @@ def leave_with_terminal(descriptor: int) -> None:
     Thread(target=watch, name="terminal", daemon=True).start()
 
 
+def leave_with_parent() -> None:
+    """The same where another program draws what this one shows: nobody sees it once that has ended, however it did."""
+    if os.name == "nt":  # a process has the same parent there for good
+        return
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(HANGUP_STATUS)
+
+    Thread(target=watch, name="parent", daemon=True).start()
+
+
 def is_gone(descriptor: int) -> bool:
     """Whether the terminal no longer answers, as after a hang-up; so does what never was one."""
     try:
