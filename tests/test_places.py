@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from estimator.ledger import Overflow
 from estimator.spill import overflow_at
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot, Version
@@ -240,3 +242,24 @@ def test_a_card_keeps_its_number_beside_the_processors_own_gpu() -> None:
 
     assert device_label(card, (card, own)) == "GPU 0"
     assert device_label(own, (card, own)) == "GPU 0 amd"
+
+
+@pytest.mark.parametrize(
+    ("held", "free"),
+    [
+        ((0, 0), 22),  # 4 GiB are used and no part tells of them: two for each
+        ((4, 0), 24),  # all of it is the first's, so the second has its whole half
+        ((None, None), 22),
+    ],
+)
+def test_parts_that_share_a_card_promise_no_more_than_it_has(held: tuple[int | None, int | None], free: int) -> None:
+    card = Pool(key="card", total_bytes=48 * GIB, used_bytes=4 * GIB, free_bytes=44 * GIB)
+    parts = tuple(
+        Device(
+            key=f"card/{n}", name="Part", vendor="amd", index=n, pool_key="card", parent_key="card",
+            limit_bytes=24 * GIB, used_bytes=None if used is None else used * GIB,
+        )
+        for n, used in enumerate(held)
+    )  # fmt: skip
+
+    assert places_of(snapshot(RAM, card, devices=parts))[1].free_bytes == free * GIB

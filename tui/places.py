@@ -230,7 +230,8 @@ def _device_place(
     is_shared = device.pool_key == HOST_POOL
     own_free = None
     if device.limit_bytes is not None:
-        own_free = max(0, device.limit_bytes - (device.used_bytes or 0))
+        taken = (device.used_bytes or 0) + _unclaimed_bytes(device, snapshot)
+        own_free = max(0, device.limit_bytes - taken)
         total, free = min(total, device.limit_bytes), min(free, own_free)
     here = Surroundings(
         system=system,
@@ -257,6 +258,15 @@ def _device_place(
         surroundings=here,
         is_part=is_lone_part(device),
     )
+
+
+def _unclaimed_bytes(device: Device, snapshot: Snapshot) -> int:
+    """Of a card's memory that several parts share, what is used and none of them tells of: an even share of it."""
+    pool = snapshot.pool(device.pool_key)
+    parts = [other for other in snapshot.devices if other.pool_key == device.pool_key]
+    if pool is None or pool.key == HOST_POOL or len(parts) < 2:
+        return 0
+    return max(0, pool.used_bytes - sum(part.used_bytes or 0 for part in parts)) // len(parts)
 
 
 def _reserve_bytes(total_bytes: int, snapshot: Snapshot, *, is_shared: bool) -> int:

@@ -23,6 +23,9 @@ _COLUMNS = (
 )
 _MOST_DEVICES = 64
 _TEXT_LENGTH = 80
+_NO_MEMORY = (
+    'hl-smi reports no memory of this device now; if it was reset, wait, else see what "dmesg" says of habanalabs'
+)
 _GENERATIONS = {"HL-1": "Goya", "HL-2": "Gaudi", "HL-22": "Gaudi 2", "HL-3": "Gaudi 3"}
 """How boards are numbered: HL-205 is Gaudi, HL-225 Gaudi 2, HL-325L and HL-338 Gaudi 3 (docs.habana.ai)."""
 
@@ -64,9 +67,7 @@ def parse(text: str) -> Reading:
             continue
         pool = _pool(device.key, row, units)
         if pool is None:
-            faults.append(
-                Fault(probe="gaudi", message="hl-smi reports no memory of this device now", device_key=device.key)
-            )
+            faults.append(Fault(probe="gaudi", message=_NO_MEMORY, device_key=device.key))
         else:
             pools[pool.key] = pool
         devices.append(replace(device, used_bytes=None if pool is None else pool.used_bytes))
