@@ -44,6 +44,16 @@ def test_a_card_is_added_to_this_machine_as_it_is_now() -> None:
     assert [place.name for place in places_of(found)] == ["GPU 0", "GPU 1", "GPU 2", "RAM"]
 
 
+def test_a_card_that_is_added_to_a_described_machine_has_its_own_memory() -> None:
+    found = snapshot_of("+ RTX 3090", snapshot_of("RTX 4090, used 5GiB", None))
+
+    here, added = (found.pool(device.pool_key) for device in found.devices)
+    assert here is not None
+    assert added is not None
+    assert here.used_bytes == 5 << 30
+    assert added.used_bytes == 0
+
+
 def test_no_such_product_is_said() -> None:
     with pytest.raises(UnknownHardware):
         snapshot_of("+ RTX 9999", laptop())

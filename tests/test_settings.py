@@ -119,3 +119,33 @@ def test_a_broken_file_is_not_written_over(tmp_path: Path) -> None:
 def test_a_number_out_of_range_is_refused() -> None:
     with pytest.raises(ValueError, match=r"from 0 to 100"):
         with_value(Settings(), "alerts.used_percent", 101)
+
+
+def test_no_number_is_out_of_range_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("interval_seconds = nan\n")
+
+    found = read_settings(path)
+
+    assert found.settings == Settings()
+    assert "interval_seconds: a number from 0.1 to 3600 is meant; 1.0 holds" in found.complaints[0]
+
+
+def test_what_stands_in_place_of_a_table_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("alerts = 3\n")
+
+    with pytest.raises(ValueError, match="alerts is no table"):
+        write_settings(Settings(ascii_only=True), path)
+    assert path.read_text() == "alerts = 3\n"
+
+
+def test_a_file_that_is_linked_to_is_changed_where_it_lies(tmp_path: Path) -> None:
+    own, link = tmp_path / "dotfiles.toml", tmp_path / "config.toml"
+    own.write_text("")
+    link.symlink_to(own)
+
+    write_settings(Settings(ascii_only=True), link)
+
+    assert link.is_symlink()
+    assert read_settings(own).settings.ascii_only

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,10 +85,10 @@ def with_value(settings: Settings, key: str, value: Any) -> Settings:
     """The settings with one of them changed.
 
     Raises:
-        ValueError: the number is out of range, or the theme's name is none.
+        ValueError: the number is out of range, or none (TOML has ``nan``).
     """
     least, most = range_of(key)
-    if (least is not None and value < least) or (most is not None and value > most):
+    if (least is not None and not value >= least) or (most is not None and not value <= most):
         raise ValueError(f"a number from {least:g} to {most:g} is meant")
     table, _, name = key.rpartition(".")
     if table:
@@ -120,6 +121,8 @@ def write_settings(settings: Settings, path: Path) -> None:
             if value == value_of(defaults, key) and table not in document:
                 continue
             target = document.setdefault(table, tomlkit.table())
+            if not isinstance(target, MutableMapping):
+                raise ValueError(f"{path}: {table} is no table; mend or remove it first")
         if value != value_of(defaults, key):
             target[name] = value
         elif name in target:
@@ -148,7 +151,8 @@ def _toml(value: Any) -> str:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Whole or not at all, also where the machine stops in between."""
+    """Whole or not at all, also where the machine stops in between; a link still leads to it afterwards."""
+    path = Path(os.path.realpath(path))  # settings are often kept elsewhere, and linked to
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -34,12 +34,19 @@ def snapshot_of(description: str, here: Snapshot | None) -> Snapshot:
     if not is_added or here is None:
         return described
     first = max((device.index for device in here.devices), default=-1) + 1
+    cards = [device for device in described.devices if device.pool_key != HOST_POOL]
     added = tuple(
-        replace(device, index=first + number)
-        for number, device in enumerate(device for device in described.devices if device.pool_key != HOST_POOL)
+        replace(device, index=first + number, key=_added(device.key), pool_key=_added(device.pool_key))
+        for number, device in enumerate(cards)
     )
-    pools = tuple(pool for pool in described.pools if any(pool.key == device.pool_key for device in added))
+    taken = {device.pool_key for device in added}
+    pools = tuple(replace(pool, key=_added(pool.key)) for pool in described.pools if _added(pool.key) in taken)
     return replace(here, devices=here.devices + added, pools=here.pools + pools)
+
+
+def _added(key: str) -> str:
+    """A key of its own: the machine here may be a described one, too, whose keys are made alike."""
+    return f"added:{key}"
 
 
 def places_with(description: str, here: Snapshot | None) -> tuple[Place, ...]:
