@@ -47,6 +47,8 @@ __all__ = ["PlimsollApp", "run_app"]
 
 _SILENT_INTERVALS = 3
 _STUDY_DELAY_SECONDS = 0.15
+_RECALL_SECONDS = 0.05
+"""After the start: the first picture comes before the load of last time."""
 _KEEP_SECONDS = 2.0
 """A plan that stands for so long is kept, should the app be ended without a chance to say so."""
 
@@ -141,7 +143,8 @@ class PlimsollApp(ActingApp):
         self.set_interval(max(1.0, self._desk.interval_seconds), self._notice_silence)
         self.call_after_refresh(self._finish_start)
         if self._memory is not None and self._reading is None and self._desk.plan is None:
-            self.call_after_refresh(self._recall, self._memory)
+            memory = self._memory
+            self.set_timer(_RECALL_SECONDS, lambda: self._recall(memory))
         self._show()
 
     def _finish_start(self) -> None:

@@ -6,9 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from estimator.model import Model
     from tui.plan import Plan
     from tui.request import Request
+
+
+_NAME = "last-plans.json"
+
+
+def state_path() -> Path:
+    """Where the file is, or would be."""
+    from platformdirs import user_state_path  # noqa: PLC0415  # textual has imported it
+
+    return user_state_path("plimsoll", appauthor=False) / _NAME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +40,13 @@ class PlanMemory:
         Raises:
             EstimatorError: its model cannot be read any more.
         """
-        from estimator.reader import read_model  # noqa: PLC0415  # 35 ms, after the first picture
-        from tui.remembered import host_name, last_request, state_path  # noqa: PLC0415
+        path = state_path()
+        if not path.is_file():
+            return None
+        from estimator.reader import read_model  # noqa: PLC0415  # 35 ms, for who has planned something before
+        from tui.remembered import host_name, last_request  # noqa: PLC0415
 
-        request = last_request(state_path(), host_name())
+        request = last_request(path, host_name())
         if request is None:
             return None
         return Recalled(request=request, model=read_model(request.source, request.quant))
@@ -42,6 +57,6 @@ class PlanMemory:
         Raises:
             OSError: it cannot be written.
         """
-        from tui.remembered import host_name, remember, state_path  # noqa: PLC0415
+        from tui.remembered import host_name, remember  # noqa: PLC0415
 
         remember(plan, quant, state_path(), host_name())

@@ -20,17 +20,9 @@ if TYPE_CHECKING:
 
     from tui.plan import Plan
 
-_NAME = "last-plans.json"
 _MOST_BYTES = 256 * 1024
 _MOST_HOSTS = 64
 _MOST_TOKENS = 1 << 30
-
-
-def state_path() -> Path:
-    """Where the file is, or would be."""
-    from platformdirs import user_state_path  # noqa: PLC0415  # textual has imported it
-
-    return user_state_path("plimsoll", appauthor=False) / _NAME
 
 
 def host_name() -> str:
