@@ -131,6 +131,17 @@ def test_stopping_the_smallest_process_that_is_enough_is_advised() -> None:
     assert by_hand == ["after stopping 2 (9.0 GiB, medium)", "a second RTX beside it"]
 
 
+def test_beside_two_cards_the_next_is_no_second_one() -> None:
+    pools = [Pool(key=key, total_bytes=24 * GIB, used_bytes=20 * GIB, free_bytes=4 * GIB) for key in "ab"]
+    host = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=4 * GIB, free_bytes=60 * GIB)
+    devices = [
+        Device(key=key, name="RTX", vendor="nvidia", index=index, pool_key=key) for index, key in enumerate("ab")
+    ]
+    snapshot = Snapshot(taken_seconds=0, pools=(*pools, host), devices=tuple(devices))
+    changes = advise(plan_of(tokens=131072), places_of(snapshot), snapshot).changes
+    assert "another RTX beside it" in [change.label for change in changes]
+
+
 def test_stopping_a_process_makes_room_in_unified_memory_too() -> None:
     host = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=60 * GIB, free_bytes=4 * GIB)
     snapshot = Snapshot(

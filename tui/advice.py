@@ -180,7 +180,8 @@ def _with_a_twin(plan: Plan, places: Sequence[Place], fixed: Collection[str]) ->
     twin = replace(largest, name=f"{largest.name} twin", free_bytes=largest.total_bytes)
     if level_of(replace(plan, devices=None), (twin, *places)) > Level.TIGHT:
         return None
-    return Change(label=f"a second {largest.product or largest.name} beside it", plan=plan, is_applicable=False)
+    which = "a second" if len(own) == 1 else "another"
+    return Change(label=f"{which} {largest.product or largest.name} beside it", plan=plan, is_applicable=False)
 
 
 def _relieved(plan: Plan, places: Sequence[Place]) -> Change | None:
