@@ -393,4 +393,34 @@ async def test_where_it_is_read_only_no_process_is_ended() -> None:
         await pilot.pause()
 
         assert "SIGTERM" not in text_of(app)
-        assert any("--read-only" in said.message for said in app._notifications)
+        assert any("it is read-only" in said.message for said in app._notifications)
+
+
+async def test_of_another_machine_no_process_is_ended() -> None:
+    app = app_on(workstation(), is_elsewhere=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("p", "delete")
+        await pilot.pause()
+
+        assert "SIGTERM" not in text_of(app)
+        assert any("not of this machine" in said.message for said in app._notifications)
+
+
+async def test_help_shows_the_keys_of_where_you_are_and_leads_back() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(120, 48)) as pilot:
+        for opened, key, said in (("p", "question_mark", "end it"), ("m", "f1", "on disk"), ("h", "f1", "other pools")):
+            await pilot.press(opened)
+            await pilot.pause()
+            screen = app.screen
+            await pilot.press(key)
+            await pilot.pause()
+            shown = text_of(app).replace("\N{NO-BREAK SPACE}", " ")
+            assert "Where you are" in shown
+            assert said in shown
+
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.screen is screen
+            await pilot.press("escape")
+            await pilot.pause()

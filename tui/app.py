@@ -65,6 +65,7 @@ class PlimsollApp(ActingApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),
         Binding("space", "toggle_pause", "pause"),
+        Binding("question_mark,f1", "show('help')", "help"),
     ]
 
     def __init__(  # noqa: PLR0913  # wiring is given what it wires
@@ -83,6 +84,7 @@ class PlimsollApp(ActingApp):
         memory: PlanMemory | None = None,
         keep_settings: Callable[[Settings], None] | None = None,
         is_read_only: bool = False,
+        is_elsewhere: bool = False,
         interval_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
@@ -93,7 +95,7 @@ class PlimsollApp(ActingApp):
             plan = default_plan(model)
         settings_here = frozenset() if attention is None else spill_settings(os.environ)
         desk = Desk(plan, to_local=to_local, settings=settings_here, clock=clock)
-        desk.interval_seconds = interval_seconds
+        desk.interval_seconds, desk.is_elsewhere = interval_seconds, is_elsewhere
         self._feed = feed or SnapshotFeed()
         self._is_own_sampler = sampler is None and bool(sources)
         if self._is_own_sampler:

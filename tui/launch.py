@@ -40,8 +40,8 @@ def run_app(
         sources: of the hardware meant.
         request: the load to begin with; None for the one of last time.
         interval_seconds: between two readings; None as the settings say.
-        attention: told what is looked at; None where the hardware is not this machine's.
-        is_read_only: no key ends a process; nor does one where the hardware, and so the processes, are not here.
+        attention: told what is looked at; None where the hardware is not this machine's: then no process is ended.
+        is_read_only: no key ends a process or writes a file.
     """
     gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
     feed = SnapshotFeed()
@@ -68,7 +68,8 @@ def run_app(
         request=request,
         reading=reading,
         attention=attention,
-        is_read_only=is_read_only or attention is None,
+        is_read_only=is_read_only,
+        is_elsewhere=attention is None,
         settings=found,
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),

@@ -48,7 +48,6 @@ class Dashboard(Frame):
         Binding("w", "app.show('hardware')", "the same load on other hardware"),
         Binding("y", "app.copy_command", "copy the command that starts it"),
         Binding("comma", "app.show_settings", "settings"),
-        Binding("question_mark", "app.show('help')", "help"),
         *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),
         Binding("pagedown", "scroll_rows(8)", "further devices"),
         Binding("pageup", "scroll_rows(-8)", "devices before"),

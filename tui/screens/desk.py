@@ -54,7 +54,7 @@ class Desk:
         self.alarms: tuple[Alarm, ...] = ()
         self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
-        self.is_ascii = self.is_thrifty = self.is_read_only = False
+        self.is_ascii = self.is_thrifty = self.is_read_only = self.is_elsewhere = False
         self.silent_seconds: float | None = None
         self.trouble = ""
         """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
@@ -132,6 +132,7 @@ class Desk:
             complaints=self.complaints,
             is_ascii=self.is_ascii,
             is_read_only=self.is_read_only,
+            is_elsewhere=self.is_elsewhere,
             is_thrifty=self.is_thrifty,
             silent_seconds=self.silent_seconds,
         )

@@ -1,10 +1,13 @@
-"""All keys, grouped by what they are for."""
+"""All keys, grouped by what they are for; those of the screen it was opened from come first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
+
 from tui.screens.browser import Browser
+from tui.widgets.hints import Hints
 from tui.widgets.line import wrap
 
 if TYPE_CHECKING:
@@ -43,11 +46,12 @@ _GROUPS = (
         "Everywhere",
         (
             ("space", "pause, and go on"),
-            (",", "settings: look, pace and warnings"),
+            (",", "settings: look, pace and warnings; from the dashboard"),
             ("/", "filter a list"),
             ("F2 - F7", "in the list of models: sort; only what fits, one kind, one licence, on disk, a long context"),
             ("enter", "choose; on the dashboard: the warning has been read"),
             ("esc", "back"),
+            ("? F1", "this help; F1 also where text is typed"),
             ("ctrl+p", "all actions by name, and the theme"),
             ("q", "quit"),
         ),
@@ -72,11 +76,12 @@ class Help(Browser):
     TITLE_TEXT = "Help"
     HAS_CURSOR = False
     HINTS: ClassVar = (("/", "filter"), ("esc", "back"), ("q", "quit"))
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "go_back", show=False)]
 
     def fill(self) -> None:
         wanted = self.text.casefold()
         rows: list[Line] = []
-        for title, keys in _GROUPS:
+        for title, keys in (*self._here(), *_GROUPS):
             found = [(key, text) for key, text in keys if wanted in f"{key} {text}".casefold()]
             if found:
                 rows.append(((title, "strong"),))
@@ -85,6 +90,11 @@ class Help(Browser):
                         rows.append(((f"  {key if number == 0 else '':<{_KEY_WIDTH - 2}}", "key"), (line, "text")))
                 rows.append(())
         self.listing.show(rows[:-1], empty=(("no key does that", "dim"),))
+
+    def _here(self) -> tuple[tuple[str, tuple[tuple[str, str], ...]], ...]:
+        """The group of the screen below; the dashboard's keys are in the other groups."""
+        hints = self.app.screen_stack[-2].query(Hints) if len(self.app.screen_stack) > 1 else ()
+        return tuple(("Where you are", shown.hints) for shown in hints)
 
 
 def open_screen() -> Help:

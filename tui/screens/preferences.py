@@ -57,7 +57,7 @@ class Preferences(Browser):
     def choose(self, index: int) -> None:
         key = keys()[index]
         if self.view.is_read_only and key == "alerts.command":
-            self.about.show(("--read-only: no command is set from here", "bad-bold"))
+            self.about.show(("no command is set from here: it is read-only", "bad-bold"))
             return
         value, choices = value_of(self._settings, key), self._choices(key)
         if choices:

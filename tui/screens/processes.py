@@ -104,8 +104,8 @@ class Processes(Browser):
 
     def action_end(self) -> None:
         """Ask first; what cannot be named is not ended."""
-        if self.view.is_read_only:
-            self.notify("--read-only: no process is ended from here", markup=False)
+        if self.view.read_only_reason:
+            self.notify(f"no process is ended from here: {self.view.read_only_reason}", markup=False)
             return
         if self.listing.cursor >= len(self._shown):
             return

@@ -90,7 +90,7 @@ class TimelineScreen(Frame):
         """Write it as a recording into the folder from which the app was started."""
         snapshot = self.view.snapshot
         if self.view.is_read_only:
-            self.notify("--read-only: no file is written from here", markup=False)
+            self.notify("no file is written from here: it is read-only", markup=False)
         if snapshot is None or self.view.is_read_only:
             return
         from tui.history_file import write_recording  # noqa: PLC0415

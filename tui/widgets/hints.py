@@ -8,10 +8,10 @@ from tui.widgets.view import View
 class Hints(Panel):
     def __init__(self, *hints: tuple[str, str]) -> None:
         super().__init__(id="hints")
-        self._hints = hints
+        self.hints = hints
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
-        shown = list(self._hints)
+        shown = list(self.hints)
         for gap in (" ", ""):
             line = _line(shown, gap)
             if width_of(line) <= width:

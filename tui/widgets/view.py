@@ -49,8 +49,17 @@ class View:
     is_ascii: bool = False
     """Nothing but ASCII is drawn."""
     is_read_only: bool = False
-    """No key ends a process."""
+    """No key ends a process, writes a file or sets a command."""
+    is_elsewhere: bool = False
+    """The figures are simulated, or of a recording: their processes are not this machine's."""
     is_thrifty: bool = False
     """The line is slow: no charts."""
     silent_seconds: float | None = None
     """For how long no snapshot has come, where that is longer than it should be."""
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why no process may be ended; nothing where one may."""
+        if self.is_read_only:
+            return "it is read-only"
+        return "these figures are not of this machine" if self.is_elsewhere else ""
