@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from scenes import desktop, mixed, model, server, workstation
-from test_app import app_on, text_of
+from test_app import app_on, show, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -424,3 +424,15 @@ async def test_help_shows_the_keys_of_where_you_are_and_leads_back() -> None:
             assert app.screen is screen
             await pilot.press("escape")
             await pilot.pause()
+
+
+async def test_what_is_typed_is_of_the_row_that_was_chosen_and_a_complaint_stays() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("comma", "enter", *"x", "enter")
+        await show(app, pilot, desktop(at=1))
+        assert "'1.0x' is no number" in text_of(app)
+
+        await pilot.press("backspace", *"5", "down", "enter")
+        await pilot.pause()
+        assert (app.settings.interval_seconds, app.settings.theme) == (1.05, "plimsoll")

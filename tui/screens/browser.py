@@ -57,6 +57,11 @@ class Browser(Frame):
         Binding("pagedown", "page(1)", show=False),
     ]
 
+    edited: int | None = None
+    """The row whose value is being typed: it stays that one, wherever the cursor goes."""
+    _is_complaining = False
+    """What was wrong is shown about the row, and stays until something else is done."""
+
     def compose(self) -> ComposeResult:
         self.listing = Listing(title=self.TITLE_TEXT, id="listing")
         self.listing.has_cursor = self.HAS_CURSOR
@@ -97,28 +102,54 @@ class Browser(Frame):
     def choose(self, index: int) -> None:
         """A row was picked."""
 
+    def take_typed(self, index: int, text: str) -> None:
+        """The value of the row that was edited."""
+
     def describe(self, index: int) -> None:
         """The cursor stands on a row."""
 
+    def edit(self, index: int, value: str, placeholder: str) -> None:
+        """Have the value of a row typed."""
+        self.edited = index
+        self.entry.value, self.entry.placeholder = value, placeholder
+        self.entry.display = True
+        self.entry.focus()
+
+    def complain(self, text: str) -> None:
+        """What was wrong, about the row."""
+        self._is_complaining = True
+        self.about.show((text, "bad-bold"))
+
+    def describe_again(self) -> None:
+        """After another reading."""
+        if not self._is_complaining:
+            self.describe(self.listing.cursor)
+
     def on_input_changed(self, message: Input.Changed) -> None:
         message.stop()
+        if self.entry.display:
+            self._is_complaining = False
         if self.CAN_FILTER:
             self.listing.cursor = 0
             self.fill()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
-        if self.IS_TYPED_AT_ONCE:
+        if self.edited is not None:
+            self.take_typed(self.edited, message.value)
+        elif self.IS_TYPED_AT_ONCE:
             self.listing.action_choose_row()
         else:
             self.listing.focus()
 
     def on_row_chosen(self, message: RowChosen) -> None:
         message.stop()
+        self._is_complaining = False
         self.choose(message.index)
 
     def on_row_moved(self, message: RowMoved) -> None:
         message.stop()
+        self._is_complaining = False
         self.describe(message.index)
 
     def action_type(self) -> None:

@@ -17,8 +17,6 @@ from tui.screens.browser import Browser
 from tui.widgets.line import fit_text
 
 if TYPE_CHECKING:
-    from textual.widgets import Input
-
     from tui.plan import Plan
     from tui.widgets.line import Line
 
@@ -64,7 +62,7 @@ class OptionsScreen(Browser):
         width = max(len(field.flag or field.name) for field in self._fields)
         head = f"{'flag':<{width}} {'value':<12} what it is"
         self.listing.show([_row(field, width) for field in self._fields], head=((head, "dim"),))
-        self.describe(self.listing.cursor)
+        self.describe_again()
 
     def describe(self, index: int) -> None:
         plan = self.view.plan
@@ -89,10 +87,8 @@ class OptionsScreen(Browser):
             place = field.choices.index(field.value) if field.value in field.choices else -1
             self._set(field, field.choices[(place + 1) % len(field.choices)])
         else:
-            self.entry.value = "" if field.value is None else _text(field.value)
-            self.entry.placeholder = f"{field.flag or field.name}: {field.help}"
-            self.entry.display = True
-            self.entry.focus()
+            value = "" if field.value is None else _text(field.value)
+            self.edit(index, value, f"{field.flag or field.name}: {field.help}")
 
     def action_choose(self) -> None:
         self.listing.action_choose_row()
@@ -105,13 +101,12 @@ class OptionsScreen(Browser):
         if not field.is_workload:
             self._set(field, getattr(self.view.plan.engine.Options(), field.name))
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        field = self._fields[self.listing.cursor]
+    def take_typed(self, index: int, text: str) -> None:
+        field = self._fields[index]
         try:
-            value = parse_value(field, message.value)
+            value = parse_value(field, text)
         except ValueError as error:
-            self.about.show((str(error), "bad-bold"))
+            self.complain(str(error))
             return
         self._set(field, value)
         self.action_go_back()
@@ -129,7 +124,7 @@ class OptionsScreen(Browser):
             if self.view.places:
                 assess(changed, self.view.places)
         except EstimatorError as error:
-            self.about.show((f"not changed: {error}", "bad-bold"))
+            self.complain(f"not changed: {error}")
             return
         self.post_message(PlanChanged(changed))
 

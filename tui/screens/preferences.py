@@ -14,8 +14,6 @@ from tui.settings_file import settings_path, with_value
 from tui.widgets.line import fit_text
 
 if TYPE_CHECKING:
-    from textual.widgets import Input
-
     from tui.widgets.line import Line
 
 _KEY_WIDTH = 28
@@ -40,7 +38,7 @@ class Preferences(Browser):
     def fill(self) -> None:
         head = f"{'setting':<{_KEY_WIDTH}} {'value':<{_VALUE_WIDTH}} what it is"
         self.listing.show([self._row(key) for key in keys()], head=((head, "dim"),))
-        self.describe(self.listing.cursor)
+        self.describe_again()
 
     def describe(self, index: int) -> None:
         key = keys()[index]
@@ -57,17 +55,14 @@ class Preferences(Browser):
     def choose(self, index: int) -> None:
         key = keys()[index]
         if self.view.is_read_only and key == "alerts.command":
-            self.about.show(("no command is set from here: it is read-only", "bad-bold"))
+            self.complain("no command is set from here: it is read-only")
             return
         value, choices = value_of(self._settings, key), self._choices(key)
         if choices:
             place = choices.index(value) if value in choices else -1
             self._set(key, choices[(place + 1) % len(choices)])
             return
-        self.entry.value = str(value)
-        self.entry.placeholder = f"{key}: {help_of(key)}"
-        self.entry.display = True
-        self.entry.focus()
+        self.edit(index, str(value), f"{key}: {help_of(key)}")
 
     def _choices(self, key: str) -> tuple[Any, ...]:
         """What the key goes through; nothing where it is typed."""
@@ -82,14 +77,13 @@ class Preferences(Browser):
         key = keys()[self.listing.cursor]
         self._set(key, value_of(Settings(), key))
 
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        message.stop()
-        key = keys()[self.listing.cursor]
+    def take_typed(self, index: int, text: str) -> None:
+        key = keys()[index]
         try:
-            value = _typed(key, message.value.strip())
+            value = _typed(key, text.strip())
             with_value(self._settings, key, value)
         except ValueError as error:
-            self.about.show((str(error), "bad-bold"))
+            self.complain(str(error))
             return
         self._set(key, value)
         self.action_go_back()
