@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from textual.binding import Binding, BindingType
@@ -42,7 +43,7 @@ class Preferences(Browser):
 
     def describe(self, index: int) -> None:
         key = keys()[index]
-        self.about.show((f"{key}: {help_of(key)}", "text"), (f"kept in {settings_path()}", "dim"))
+        self.about.show((f"{key}: {help_of(key)}", "text"), (f"kept in {_shown(settings_path())}", "dim"))
 
     def _row(self, key: str) -> Line:
         value, default = value_of(self._settings, key), value_of(Settings(), key)
@@ -107,6 +108,12 @@ def _typed(key: str, text: str) -> Any:
         return make(text)
     except ValueError:
         raise ValueError(f"{text[:40]!a} is no {'whole number' if make is int else 'number'}") from None
+
+
+def _shown(path: Path) -> str:
+    """With ~ for the home."""
+    home = Path.home()
+    return f"~/{path.relative_to(home).as_posix()}" if path.is_relative_to(home) else str(path)
 
 
 def _text(value: Any) -> str:
