@@ -43,8 +43,6 @@ _LEFT_OUT = 27
 """Cells of these two, and of what the head says shorter."""
 _BATCH_SECONDS = 0.1
 """Of judging on the thread aside, before what was found is shown."""
-_MANY_MODELS = 64
-"""With more to judge than are in sight, what is remembered of each would be some 0.4 MiB for nothing."""
 _UNKNOWN = Facts()
 _REST_RATIO = 1.0
 """Of rest after each: the screen answers keys in between."""
@@ -277,8 +275,7 @@ def _judged(
         found[item.key] = _facts_of(item, places, plan_for, facts.get(item.key, Facts()))
         if time.perf_counter() - began > _BATCH_SECONDS:
             break
-    if len(wanted) > _MANY_MODELS:
-        forget_models()
+    forget_models()  # which are only looked at: they would be some 0.4 MiB each, and another 4 MiB at each opening
     time.sleep(_REST_RATIO * (time.perf_counter() - began))
     return found
 
