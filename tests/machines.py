@@ -194,3 +194,8 @@ def printed(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> dict
 def pool(shown: dict[str, Any], key: str = "host") -> dict[str, Any]:
     found: dict[str, Any] = next(pool for pool in shown["pools"] if pool["key"] == key)
     return found
+
+
+def pools(shown: dict[str, Any]) -> dict[str, Any]:
+    """By their keys."""
+    return {pool["key"]: pool for pool in shown["pools"]}

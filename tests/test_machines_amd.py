@@ -4,17 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machines import recorded_machine
+from machines import pools, recorded_machine
 
 from tui.dump import run_snapshot
 
 GIB = 1 << 30
 MIB = 1 << 20
 KIB = 1 << 10
-
-
-def pools(shown: dict[str, Any]) -> dict[str, Any]:
-    return {pool["key"]: pool for pool in shown["pools"]}
 
 
 def faults(shown: dict[str, Any]) -> list[str]:

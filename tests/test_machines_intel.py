@@ -2,13 +2,11 @@
 
 from typing import Any
 
+from machines import pools
+
 GIB = 1 << 30
 MIB = 1 << 20
 KIB = 1 << 10
-
-
-def pools(shown: dict[str, Any]) -> dict[str, Any]:
-    return {pool["key"]: pool for pool in shown["pools"]}
 
 
 def faults(shown: dict[str, Any]) -> list[str]:
