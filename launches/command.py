@@ -1,0 +1,181 @@
+"""A command as it would be started, and what stands before the program: ``env``, ``nohup``, ``numactl`` ..."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+MOST_WORDS = 4096
+MOST_CHARACTERS = 1 << 20
+"""Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_WRAPPERS: Mapping[str, frozenset[str]] = {
+    "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),
+    "nohup": frozenset(),
+    "setsid": frozenset(),
+    "exec": frozenset({"-a"}),
+    "command": frozenset(),
+    "time": frozenset({"-f", "--format", "-o", "--output"}),
+    "nice": frozenset({"-n", "--adjustment"}),
+    "ionice": frozenset({"-c", "--class", "-n", "--classdata"}),
+    "chrt": frozenset(),
+    "stdbuf": frozenset({"-i", "-o", "-e", "--input", "--output", "--error"}),
+    "taskset": frozenset(),
+    "numactl": frozenset(
+        "-i -N -m -C -p -P -l --interleave --cpunodebind --membind --physcpubind --preferred --preferred-many".split()
+    )
+    - {"-l"},
+    "sudo": frozenset("-u --user -g --group -h --host -p --prompt -C -D --chdir -R -T -U".split()),
+    "doas": frozenset({"-u", "-C"}),
+    "systemd-run": frozenset({"-p", "--property", "-u", "--unit", "-M", "-E", "--slice", "--description"}),
+    "systemd-inhibit": frozenset(),
+    "timeout": frozenset({"-s", "--signal", "-k", "--kill-after"}),
+    "prime-run": frozenset(),
+    "gamemoderun": frozenset(),
+    "caffeinate": frozenset({"-t", "-w"}),
+    "uv": frozenset({"--with", "--python", "-p", "--project", "--directory", "--extra", "--group", "--env-file"}),
+    "uvx": frozenset({"--from", "--with", "--python", "-p"}),
+    "pipx": frozenset({"--spec", "--python"}),
+    "poetry": frozenset(),
+    "conda": frozenset({"-n", "--name", "-p", "--prefix", "--cwd"}),
+    "accelerate": frozenset(
+        "--num_processes --num_machines --mixed_precision --config_file --main_process_port".split()
+    ),
+    "torchrun": frozenset("--nproc_per_node --nproc-per-node --nnodes --master_port --rdzv_endpoint".split()),
+}
+"""Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
+_N_OPERANDS = {"taskset": 1, "chrt": 1, "timeout": 1}
+"""Words of theirs before the program: a mask, a priority, a duration."""
+_SUBCOMMANDS = {"uv": ("run",), "pipx": ("run",), "poetry": ("run",), "conda": ("run",), "accelerate": ("launch",)}
+_PYTHON = re.compile(r"(python|pypy)([0-9.]*)w?$")
+_PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+"""Options of ``python`` with a word of their own (docs.python.org, "Command line and environment", 3.13)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What is started: nothing has been looked up yet, and every word is a stranger's."""
+
+    arguments: tuple[str, ...]
+    """The program first."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What the program will see."""
+    directory: str = ""
+    """Where relative paths begin; empty: here."""
+
+    def path(self, text: str) -> str:
+        """The path that the program would open."""
+        expanded = os.path.expanduser(text)
+        return os.path.join(self.directory, expanded) if self.directory else expanded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The engine's own part of a command."""
+
+    name: str
+    """As it is called, without folder and ``.exe``; of ``python -m vllm.entrypoints.cli`` the module, of a script its
+    name."""
+    arguments: tuple[str, ...]
+    """What follows the name."""
+    offset: int
+    """How many words of the command stand before these arguments."""
+    environment: Mapping[str, str]
+    """Assignments before the program counted in."""
+    is_module: bool = False
+    """Started by ``python -m``."""
+
+
+def program_of(command: Command) -> Program | None:
+    """The program itself, behind assignments, wrappers and ``python``; None where there is none."""
+    words = command.arguments[:MOST_WORDS]
+    environment = dict(command.environment)
+    position = 0
+    while position < len(words):
+        word = words[position]
+        if _ASSIGNMENT.match(word):
+            name, _, value = word.partition("=")
+            environment[name] = value
+            position += 1
+            continue
+        name = base_name(word)
+        if name not in _WRAPPERS or not _has_subcommand(name, words[position + 1 :]):
+            break
+        position = _behind_wrapper(name, words, position + 1)
+    if position >= len(words):
+        return None
+    if _PYTHON.match(base_name(words[position])):
+        return _behind_python(words, position, environment)
+    return Program(
+        name=base_name(words[position]),
+        arguments=tuple(words[position + 1 :]),
+        offset=position + 1,
+        environment=environment,
+    )
+
+
+def base_name(word: str) -> str:
+    """The program's name: without its folder, in either system's spelling, and without ``.exe``."""
+    name = re.split(r"[/\\]", word)[-1]
+    return name[:-4] if name.lower().endswith(".exe") else name
+
+
+def _has_subcommand(name: str, following: Sequence[str]) -> bool:
+    wanted = _SUBCOMMANDS.get(name)
+    return wanted is None or any(word in wanted for word in following[:8])
+
+
+def _behind_wrapper(name: str, words: Sequence[str], position: int) -> int:
+    """Where the next program, or an assignment before it, stands."""
+    valued = _WRAPPERS[name]
+    operands = _N_OPERANDS.get(name, 0)
+    subcommands = set(_SUBCOMMANDS.get(name, ()))
+    while position < len(words):
+        word = words[position]
+        if word == "--":
+            return position + 1
+        if word.startswith("-"):
+            position += 2 if word in valued else 1
+        elif word in subcommands:
+            subcommands.clear()
+            position += 1
+        elif operands:
+            operands -= 1
+            position += 1
+            if name == "taskset" and words[position - 2] in ("-c", "--cpu-list"):
+                operands = 0
+        else:
+            return position
+    return position
+
+
+def _behind_python(words: Sequence[str], position: int, environment: Mapping[str, str]) -> Program | None:
+    position += 1
+    while position < len(words) and words[position].startswith("-") and words[position] not in ("-m", "-c", "-"):
+        position += 2 if words[position] in _PYTHON_VALUED else 1
+    if position >= len(words) or words[position] in ("-c", "-"):
+        return None
+    is_module = words[position] == "-m"
+    position += is_module
+    if position >= len(words):
+        return None
+    name = words[position] if is_module else base_name(words[position])
+    return Program(
+        name=name,
+        arguments=tuple(words[position + 1 :]),
+        offset=position + 1,
+        environment=environment,
+        is_module=is_module,
+    )
+
+
+def shortened(command: Command) -> Command:
+    """The same within bounds: a command line is a stranger's."""
+    kept: list[str] = []
+    n_left = MOST_CHARACTERS
+    for word in command.arguments[:MOST_WORDS]:
+        n_left -= len(word) + 1
+        if n_left < 0:
+            break
+        kept.append(word)
+    return replace(command, arguments=tuple(kept))

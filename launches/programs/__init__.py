@@ -1,0 +1,1 @@
+"""One file for each engine whose command line is read."""

@@ -1,0 +1,193 @@
+"""Words into flags, by a table of what a program takes, and in its manner of reading them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from launches.launch import Span
+
+
+class Takes(Enum):
+    """What follows a flag."""
+
+    NOTHING = ""
+    ONE = "N"
+    OPTIONAL = "[N]"
+    MANY = "N..."
+    """At least one, to the next flag."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """One line of a table."""
+
+    names: tuple[str, ...]
+    """The first stands for all."""
+    takes: Takes
+    variable: str = ""
+    """The environment's name for it; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a program's parser reads a word."""
+
+    has_equals: bool = True
+    """``--flag=value``."""
+    has_abbreviations: bool = False
+    """``--max-model`` for ``--max-model-len``, where only one flag begins so (argparse)."""
+    folds_underscores: bool = False
+    """``--max_model_len`` for ``--max-model-len``."""
+    has_attached_values: bool = False
+    """``-c4096`` for ``-c 4096``."""
+
+
+LLAMA_CPP = Manner(has_equals=False, folds_underscores=True)
+"""common/arg.cpp, `common_params_parse_ex`: names as they are, underscores of a long one as dashes; no ``=``."""
+ARGPARSE = Manner(has_abbreviations=True, has_attached_values=True)
+"""docs.python.org, argparse: "Option value syntax", "allow_abbrev"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A command line taken apart."""
+
+    values: Mapping[str, tuple[tuple[str, ...], ...]]
+    """First name of a flag -> the words of each time it was given; ``()`` for one without any."""
+    positionals: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """What begins like a flag and is in no table, with the word behind it where that may be its value."""
+    spans: tuple[Span, ...] = ()
+    refusals: tuple[str, ...] = ()
+    """A flag without its value."""
+    from_environment: frozenset[str] = field(default_factory=frozenset)
+    """Of ``values``, what a variable says and no word does."""
+
+    def has(self, flag: str) -> bool:
+        return flag in self.values
+
+    def last(self, flag: str) -> str | None:
+        """The value given last, which counts; None where it was not given, or takes none."""
+        times = self.values.get(flag)
+        return times[-1][0] if times and times[-1] else None
+
+    def every(self, flag: str) -> tuple[str, ...]:
+        """All words of all times."""
+        return tuple(word for time in self.values.get(flag, ()) for word in time)
+
+
+def table(text: str) -> tuple[Flag, ...]:
+    """A flag a line: its names, then ``N``, ``[N]`` or ``N...`` where it takes values, then a ``$VARIABLE``."""
+    flags = []
+    for line in text.splitlines():
+        words = line.split()
+        if not words:
+            continue
+        takes = next((Takes(word) for word in words if word in ("N", "[N]", "N...")), Takes.NOTHING)
+        variable = next((word[1:] for word in words if word.startswith("$")), "")
+        flags.append(Flag(names=tuple(word for word in words if word[0] == "-"), takes=takes, variable=variable))
+    return tuple(flags)
+
+
+def take_apart(
+    arguments: Sequence[str],
+    flags: Sequence[Flag],
+    manner: Manner,
+    *,
+    offset: int = 0,
+    environment: Mapping[str, str] | None = None,
+) -> Given:
+    """The words of a command line, by flag.
+
+    Args:
+        arguments: what follows the program's name.
+        flags: all that it knows; of a name that stands twice, the first counts.
+        manner: how it reads them.
+        offset: index of the first argument in the whole command, for the spans.
+        environment: where flags that are not given as words may be set; an empty variable counts as none.
+    """
+    known = {name: flag for flag in reversed(flags) for name in flag.names}
+    values: dict[str, list[tuple[str, ...]]] = {}
+    positionals: list[str] = []
+    unknown: list[str] = []
+    spans: list[Span] = []
+    refusals: list[str] = []
+    position = 0
+    while position < len(arguments):
+        word, first = arguments[position], position
+        position += 1
+        if word == "--":
+            positionals.extend(arguments[position:])
+            break
+        if not _is_flag(word):
+            positionals.append(word)
+            continue
+        flag, attached = _found(word, known, manner)
+        if flag is None:
+            follows = position < len(arguments) and not _is_flag(arguments[position]) and "=" not in word
+            unknown.append(f"{word} {arguments[position]}" if follows else word)
+            position += follows
+            continue
+        n_values = _n_values(flag, arguments[position:], attached is not None)
+        given = (attached,) if attached is not None else tuple(arguments[position : position + n_values])
+        position += n_values
+        if not given and flag.takes in (Takes.ONE, Takes.MANY):
+            refusals.append(f"{word} needs a value")
+            continue
+        values.setdefault(flag.names[0], []).append(given)
+        spans.append(Span(flag=flag.names[0], first=offset + first, n_words=position - first))
+    told = _told(flags, environment or {}, values)
+    return Given(
+        values={name: tuple(times) for name, times in {**values, **told}.items()},
+        positionals=tuple(positionals),
+        unknown=tuple(unknown),
+        spans=tuple(spans),
+        refusals=tuple(refusals),
+        from_environment=frozenset(told),
+    )
+
+
+def _is_flag(word: str) -> bool:
+    """Whether it begins one: a dash with something behind it that is no number."""
+    return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
+
+
+def _n_values(flag: Flag, following: Sequence[str], has_attached: bool) -> int:  # noqa: FBT001
+    if has_attached or flag.takes is Takes.NOTHING:
+        return 0
+    if flag.takes is Takes.ONE:  # whatever it looks like
+        return min(1, len(following))
+    if flag.takes is Takes.OPTIONAL:
+        return int(bool(following) and not _is_flag(following[0]))
+    return next((n for n, word in enumerate(following) if _is_flag(word)), len(following))
+
+
+def _found(word: str, known: Mapping[str, Flag], manner: Manner) -> tuple[Flag | None, str | None]:
+    """The flag meant, and the value that is part of the word."""
+    name, equals, attached = word.partition("=") if manner.has_equals else (word, "", "")
+    is_long = name.startswith("--")
+    if manner.folds_underscores and is_long:
+        name = "--" + name[2:].replace("_", "-")
+    if (flag := known.get(name)) is not None:
+        return flag, attached if equals else None
+    if manner.has_abbreviations and is_long:
+        meant = {id(flag): flag for other, flag in known.items() if other.startswith(name)}
+        if len(meant) == 1:
+            return next(iter(meant.values())), attached if equals else None
+    if manner.has_attached_values and not is_long:
+        short = known.get(word[:2])
+        if short is not None and short.takes is not Takes.NOTHING:
+            return short, word[2:].removeprefix("=")
+    return None, None
+
+
+def _told(
+    flags: Sequence[Flag], environment: Mapping[str, str], values: Mapping[str, object]
+) -> dict[str, list[tuple[str, ...]]]:
+    """What the environment says of flags that no word gives."""
+    told: dict[str, list[tuple[str, ...]]] = {}
+    for flag in flags:
+        value = environment.get(flag.variable, "") if flag.variable else ""
+        if value and flag.names[0] not in values and flag.names[0] not in told:
+            told[flag.names[0]] = [(value,)]
+    return told

@@ -1,0 +1,91 @@
+"""What stands before the program is understood, and the program's own words are found."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launches.command import Command, base_name, program_of, shortened
+
+PLAIN = ("llama-server", "-m", "a.gguf")
+
+
+def program(*words: str, **environment: str):
+    return program_of(Command(arguments=words, environment=environment))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        (),
+        ("env", "-u", "HOME"),
+        ("nohup",),
+        ("nice", "-n", "10"),
+        ("ionice", "-c", "2", "-n", "7"),
+        ("sudo", "-E", "-u", "me"),
+        ("taskset", "-c", "0-7"),
+        ("taskset", "0xff"),
+        ("numactl", "--cpunodebind=0", "--membind", "0"),
+        ("numactl", "-N", "0", "-m", "0"),
+        ("stdbuf", "-oL"),
+        ("timeout", "-k", "5", "60"),
+        ("systemd-run", "--user", "--scope", "-p", "MemoryMax=8G"),
+        ("nohup", "nice", "-n", "5"),
+        ("uv", "run", "--with", "torch"),
+        ("conda", "run", "-n", "llm"),
+    ],
+)
+def test_wrappers_are_passed_over(before):
+    found = program(*before, *PLAIN)
+    assert (found.name, found.arguments, found.offset) == ("llama-server", ("-m", "a.gguf"), len(before) + 1)
+
+
+def test_assignments_before_the_program_are_its_environment():
+    found = program("CUDA_VISIBLE_DEVICES=1", "env", "GGML_CUDA_ENABLE_UNIFIED_MEMORY=1", *PLAIN, HOME="/h")
+    assert found.environment == {"HOME": "/h", "CUDA_VISIBLE_DEVICES": "1", "GGML_CUDA_ENABLE_UNIFIED_MEMORY": "1"}
+
+
+def test_a_module_of_python_is_the_program():
+    found = program(
+        "/opt/venv/bin/python3.12", "-u", "-X", "dev", "-m", "vllm.entrypoints.openai.api_server", "--model", "x"
+    )
+    assert (found.name, found.arguments, found.is_module) == (
+        "vllm.entrypoints.openai.api_server",
+        ("--model", "x"),
+        True,
+    )
+
+
+def test_a_script_of_python_is_the_program():
+    assert program("python", "koboldcpp.py", "--model", "a.gguf").name == "koboldcpp.py"
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("A=b",), ("env",), ("python",), ("python", "-c", "x"), ("python", "-m"), ("nohup",)]
+)
+def test_without_a_program_there_is_none(words):
+    assert program(*words) is None
+
+
+@pytest.mark.parametrize(
+    "word", ["/usr/bin/llama-server", r"C:\tools\llama-server.exe", "./llama-server", "llama-server.EXE"]
+)
+def test_a_name_loses_folder_and_ending(word):
+    assert base_name(word) == "llama-server"
+
+
+def test_uv_as_an_engine_argument_is_no_wrapper():
+    assert program("uv", "pip", "install", "vllm").name == "uv"
+
+
+def test_relative_paths_begin_where_the_command_is_started():
+    assert Command(arguments=(), directory="/models").path("a.gguf") == "/models/a.gguf"
+
+
+def test_a_command_line_is_kept_within_bounds():
+    assert len(shortened(Command(arguments=("x" * 1000,) * 5000)).arguments) < 1100
+
+
+@given(st.lists(st.text(max_size=12), max_size=12))
+def test_any_words_are_taken_without_a_crash(words):
+    found = program_of(Command(arguments=tuple(words)))
+    assert found is None or tuple(words[found.offset :]) == found.arguments
