@@ -15,6 +15,8 @@ class Takes(Enum):
     OPTIONAL = "[N]"
     MANY = "N..."
     """At least one, to the next flag."""
+    ANY = "[N...]"
+    """As ``MANY``, or none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Flag:
     takes: Takes
     variable: str = ""
     """The environment's name for it; empty where there is none."""
+    negatives: tuple[str, ...] = ()
+    """Names that say the contrary: ``--no-enforce-eager``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +44,18 @@ class Manner:
     """``--max_model_len`` for ``--max-model-len``."""
     has_attached_values: bool = False
     """``-c4096`` for ``-c 4096``."""
+    has_guarded_values: bool = False
+    """What begins like a flag is never a value, unless a blank is in it or it is a number."""
 
 
 LLAMA_CPP = Manner(has_equals=False, folds_underscores=True)
 """common/arg.cpp, `common_params_parse_ex`: names as they are, underscores of a long one as dashes; no ``=``."""
-ARGPARSE = Manner(has_abbreviations=True, has_attached_values=True)
-"""docs.python.org, argparse: "Option value syntax", "allow_abbrev"."""
+ARGPARSE = Manner(has_abbreviations=True, has_attached_values=True, has_guarded_values=True)
+"""docs.python.org, argparse: "Option value syntax", "Arguments containing -", "allow_abbrev"."""
+NEGATED = ("no",)
+"""The words of a time when a flag was given by one of its contrary names."""
+_OFF = frozenset({"no", "false", "0", "off", "n", "f"})
+"""What programs take for the contrary where a switch, or a variable for one, has a value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,21 +81,48 @@ class Given:
         times = self.values.get(flag)
         return times[-1][0] if times and times[-1] else None
 
+    def is_on(self, flag: str) -> bool | None:
+        """Whether a switch was left on; None where it was not given at all."""
+        times = self.values.get(flag)
+        if not times:
+            return None
+        return not times[-1] or times[-1][0].casefold() not in _OFF
+
     def every(self, flag: str) -> tuple[str, ...]:
         """All words of all times."""
         return tuple(word for time in self.values.get(flag, ()) for word in time)
 
+    def over(self, below: "Given") -> "Given":
+        """Both, where what stands here counts before what stands there: a command line over a file of settings."""
+        names = dict.fromkeys((*below.values, *self.values))
+        told = self.from_environment
+        return Given(
+            values={
+                name: self.values[name]
+                if name in self.values and name in told and name not in below.values
+                else (*below.values.get(name, ()), *(() if name in told else self.values.get(name, ())))
+                for name in names
+            },
+            positionals=self.positionals or below.positionals,
+            unknown=(*self.unknown, *below.unknown),
+            spans=self.spans,
+            refusals=(*self.refusals, *below.refusals),
+            from_environment=told - frozenset(below.values) | below.from_environment - frozenset(self.values),
+        )
+
 
 def table(text: str) -> tuple[Flag, ...]:
-    """A flag a line: its names, then ``N``, ``[N]`` or ``N...`` where it takes values, then a ``$VARIABLE``."""
+    """A flag a line: its names, contrary ones behind ``!``, what it takes as ``Takes`` writes it, a ``$VARIABLE``."""
     flags = []
     for line in text.splitlines():
         words = line.split()
         if not words:
             continue
-        takes = next((Takes(word) for word in words if word in ("N", "[N]", "N...")), Takes.NOTHING)
+        takes = next((Takes(word) for word in words if word in ("N", "[N]", "N...", "[N...]")), Takes.NOTHING)
         variable = next((word[1:] for word in words if word.startswith("$")), "")
-        flags.append(Flag(names=tuple(word for word in words if word[0] == "-"), takes=takes, variable=variable))
+        names = tuple(word for word in words if word[0] == "-")
+        negatives = tuple(word[1:] for word in words if word[0] == "!")
+        flags.append(Flag(names=names, takes=takes, variable=variable, negatives=negatives))
     return tuple(flags)
 
 
@@ -106,7 +143,7 @@ def take_apart(
         offset: index of the first argument in the whole command, for the spans.
         environment: where flags that are not given as words may be set; an empty variable counts as none.
     """
-    known = {name: flag for flag in reversed(flags) for name in flag.names}
+    known = {_folded(name, manner): flag for flag in reversed(flags) for name in (*flag.negatives, *flag.names)}
     values: dict[str, list[tuple[str, ...]]] = {}
     positionals: list[str] = []
     unknown: list[str] = []
@@ -128,8 +165,10 @@ def take_apart(
             unknown.append(f"{word} {arguments[position]}" if follows else word)
             position += follows
             continue
-        n_values = _n_values(flag, arguments[position:], attached is not None)
+        is_negated = _folded(word.partition("=")[0], manner) in {_folded(name, manner) for name in flag.negatives}
+        n_values = 0 if is_negated or attached is not None else _n_values(flag, arguments[position:], manner)
         given = (attached,) if attached is not None else tuple(arguments[position : position + n_values])
+        given = NEGATED if is_negated else given
         position += n_values
         if not given and flag.takes in (Takes.ONE, Takes.MANY):
             refusals.append(f"{word} needs a value")
@@ -152,22 +191,26 @@ def _is_flag(word: str) -> bool:
     return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
 
 
-def _n_values(flag: Flag, following: Sequence[str], has_attached: bool) -> int:  # noqa: FBT001
-    if has_attached or flag.takes is Takes.NOTHING:
+def _n_values(flag: Flag, following: Sequence[str], manner: Manner) -> int:
+    if flag.takes is Takes.NOTHING or not following:
         return 0
-    if flag.takes is Takes.ONE:  # whatever it looks like
-        return min(1, len(following))
+    if flag.takes is Takes.ONE:
+        return int(not manner.has_guarded_values or not _is_flag(following[0]) or " " in following[0])
     if flag.takes is Takes.OPTIONAL:
-        return int(bool(following) and not _is_flag(following[0]))
+        return int(not _is_flag(following[0]))
     return next((n for n, word in enumerate(following) if _is_flag(word)), len(following))
+
+
+def _folded(name: str, manner: Manner) -> str:
+    """A long flag's name as it is compared."""
+    return "--" + name[2:].replace("_", "-") if manner.folds_underscores and name.startswith("--") else name
 
 
 def _found(word: str, known: Mapping[str, Flag], manner: Manner) -> tuple[Flag | None, str | None]:
     """The flag meant, and the value that is part of the word."""
     name, equals, attached = word.partition("=") if manner.has_equals else (word, "", "")
     is_long = name.startswith("--")
-    if manner.folds_underscores and is_long:
-        name = "--" + name[2:].replace("_", "-")
+    name = _folded(name, manner)
     if (flag := known.get(name)) is not None:
         return flag, attached if equals else None
     if manner.has_abbreviations and is_long:

@@ -14,6 +14,8 @@ FLAGS = table("""
     --device-ids N...
     --max-model-len N
     --max-num-seqs N
+    --eager !--no-eager $EAGER
+    --stop [N...]
 """)
 
 
@@ -67,6 +69,35 @@ def test_many_values_end_at_the_next_flag():
 
 def test_a_flag_without_its_value_is_refused():
     assert taken("-c").refusals == ("-c needs a value",)
+
+
+def test_argparse_takes_no_flag_for_a_value():
+    assert taken("--max-model-len", "--no-mmap", manner=ARGPARSE).refusals == ("--max-model-len needs a value",)
+    assert taken("-c", "--no-mmap").last("-c") == "--no-mmap"
+
+
+def test_any_number_of_values_may_be_none():
+    assert taken("--stop", "--no-mmap").has("--stop")
+    assert taken("--stop", "a", "b").every("--stop") == ("a", "b")
+
+
+def test_the_last_of_a_switch_and_its_contrary_counts():
+    assert taken("--eager", "--no-eager").is_on("--eager") is False
+    assert taken("--no-eager", "--eager").is_on("--eager") is True
+    assert taken().is_on("--eager") is None
+
+
+def test_a_variable_may_turn_a_switch_off():
+    assert taken(EAGER="false").is_on("--eager") is False
+    assert taken(EAGER="1").is_on("--eager") is True
+
+
+def test_words_count_before_a_file_of_settings_and_that_before_the_environment():
+    file = take_apart(("-c", "1", "--max-num-seqs", "4", "m"), FLAGS, LLAMA_CPP)
+    both = taken("-c", "2", LLAMA_ARG_CTX_SIZE="9").over(file)
+    assert (both.last("-c"), both.last("--max-num-seqs"), both.positionals) == ("2", "4", ("m",))
+    assert taken(LLAMA_ARG_CTX_SIZE="9").over(file).last("-c") == "1"
+    assert taken(LLAMA_ARG_CTX_SIZE="9").over(take_apart((), FLAGS, LLAMA_CPP)).last("-c") == "9"
 
 
 def test_what_is_not_known_is_named_with_its_value():
