@@ -162,7 +162,7 @@ async def test_a_newcomer_finds_the_longest_context_in_two_keys_and_the_name() -
         assert "type a name" in text_of(app)
         await pilot.press(*"qwen3 30b-a3b")
         await settle(app, pilot)
-        assert re.search(r"╮\n│ +model .*\n│ +Qwen3 30B-A3B +30.5B Q4_K_M", text_of(app)), (
+        assert re.search(r"╮\n│ +model .*\n│▸ +Qwen3 30B-A3B +30.5B Q4_K_M", text_of(app)), (
             "the first row, under the cursor"
         )
         assert "enter pick" in text_of(app).replace("  ", " ")

@@ -15,6 +15,7 @@ from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
 from tui.widgets.line import fit_text, wrap
+from tui.widgets.listing import CURSOR
 from tui.widgets.panel import Panel
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 _LABEL_WIDTH = 13
+"""With a blank behind it, in which the cursor's sign stands."""
 _WIDEST = 44
 _MOST_LINES = 4
 """Of one cell."""
@@ -78,11 +80,12 @@ class Columns(Panel):
         n_cells = self._column_width - 2
         wrapped = [(wrap(plain(text, 400), n_cells)[:_MOST_LINES], style) for text, style in cells]
         for y in range(max((len(texts) for texts, _ in wrapped), default=1) or 1):
-            line: Line = ((fit_text(label if y == 0 else "", _LABEL_WIDTH), "dim"),)
+            line: Line = ((fit_text(label if y == 0 else "", _LABEL_WIDTH - 1), "dim"),)
             for number, (texts, style) in enumerate(wrapped):
                 is_marked = label == "model" and number == self.cursor
                 shown = fit_text(texts[y] if y < len(texts) else "", n_cells)
-                line = (*line, (shown, "cursor" if is_marked else style), ("  ", "text"))
+                sign = CURSOR if is_marked and y == 0 else " "
+                line = (*line, (f"{sign}{shown}", "cursor" if is_marked else style), (" ", "text"))
             yield line
 
     def on_click(self, event: events.Click) -> None:

@@ -114,7 +114,7 @@ class Engines(Browser):
 
 
 def _row(one: Candidate, quant_width: int, *, is_chosen: bool) -> Line:
-    mark = "▸ " if is_chosen else "  "
+    mark = "▪ " if is_chosen else "  "
     made = one.assessment
     if made is None or one.plan is None:
         return ((f"{mark}{fit_text(one.title, 14)} ", "dim"), (plain(one.reason, 200), "dim"))

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 
+CURSOR = "▸"
+"""Before the row where the cursor stands: that its shade is another needs colours to be seen."""
+_GUTTER = (" ", "text")
+"""Before all others; it stands where other panels have their padding."""
+
+
 class Listing(Panel, can_focus=True):
     """Rows are given by the screen; only those in sight are drawn."""
 
@@ -50,17 +56,17 @@ class Listing(Panel, can_focus=True):
         self.redraw()
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
-        head = [self.head] if self.head else []
+        head = [(_GUTTER, *self.head)] if self.head else []
         if not self.rows:
-            return [*head, self.empty]
+            return [*head, (_GUTTER, *self.empty)]
         n_shown = max(1, height - len(head))
         if not self.has_cursor:
             self.cursor = self._top = max(0, min(self.cursor, len(self.rows) - n_shown))
-            return head + self.rows[self._top : self._top + n_shown]
+            return head + [(_GUTTER, *row) for row in self.rows[self._top : self._top + n_shown]]
         self._top = max(0, min(self._top, self.cursor, len(self.rows) - n_shown), self.cursor - n_shown + 1)
-        shown = list(self.rows[self._top : self._top + n_shown])
-        marked = fit(shown[self.cursor - self._top], width)
-        shown[self.cursor - self._top] = tuple((text, "cursor") for text, _ in marked)
+        shown = [(_GUTTER, *row) for row in self.rows[self._top : self._top + n_shown]]
+        _, *marked = fit(shown[self.cursor - self._top], width)
+        shown[self.cursor - self._top] = ((CURSOR, "cursor"), *((text, "cursor") for text, _ in marked))
         return head + shown
 
     @property
