@@ -37,7 +37,7 @@ def test_what_the_file_says_holds(tmp_path: Path) -> None:
         ('interval_seconds = "fast"', "interval_seconds: input should be a valid number; 1.0 holds"),
         ('ascii_only = "yes"', "ascii_only: input should be a valid boolean; False holds"),
         ('low_bandwidth = "maybe"', "low_bandwidth: input should be 'auto', 'on' or 'off'; 'auto' holds"),
-        ("alerts = 3", "'alerts' is not known"),
+        ("alerts = 3", "alerts is a table: [alerts], and below it lines such as bell = true"),
         ("theme = ", "is not TOML"),
         ('theme = "\\u0000', "is not TOML"),
     ],

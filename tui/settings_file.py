@@ -70,6 +70,9 @@ def checked(found: dict[str, Any], where: str) -> ReadSettings:
             flat[name] = value
     settings = Settings()
     for key, value in flat.items():
+        if key == "alerts":
+            complaints.append(f"{where}: alerts is a table: [alerts], and below it lines such as bell = true")
+            continue
         if key not in known:
             complaints.append(f"{where}: {_shown(key)} is not known{_nearest(key, known)}")
             continue
