@@ -3,7 +3,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from scenes import GIB, desktop, device, gib, laptop, mixed, model, pool, server, snapshot, unified, workstation
+from scenes import GIB, desktop, device, gib, laptop, late, mixed, model, pool, server, snapshot, unified, workstation
 from textual.geometry import Region, Size
 
 from estimator.model import Model
@@ -14,6 +14,7 @@ from tui.widgets.arrange import Wants, arrange_panels, is_tiny
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.chart import chart
 from tui.widgets.line import changed_spans, cut_text, fit, fit_text, width_of, wrap
+from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
 from tui.widgets.memory import MemoryPanel, notices_of
@@ -305,3 +306,34 @@ def test_a_notice_of_a_device_says_of_which() -> None:
     taken = replace(taken, faults=(hot,))
 
     assert [notice.message for notice in notices_of(view_of(taken))] == ["GPU 1: it is too hot"]
+
+
+def test_the_cursor_of_a_list_is_a_sign_that_shifts_nothing() -> None:
+    listing = Listing()
+    rows = [(("one", "text"),), (("two", "text"),)]
+    listing.rows = list(rows)
+
+    drawings = []
+    for listing.cursor in (0, 1):
+        drawings.append([text_of(line) for line in listing.lines(View(), 10, 5)])
+
+    assert drawings == [["▸one      ", " two"], [" one", "▸two      "]]
+
+
+def test_a_verdict_on_figures_from_before_says_of_when_they_are() -> None:
+    assert "12.4 GiB under the line, as of 31 s ago" in drawn(VerdictPanel(), view_of(late(), model("Llama 3.1 8B")))
+    assert "as of" not in drawn(VerdictPanel(), view_of(desktop(), model("Llama 3.1 8B")))
+
+
+@pytest.mark.parametrize("width", [40, 57, 76, 120])
+def test_the_age_of_a_verdict_is_never_cut(width: int) -> None:
+    shown = drawn(VerdictPanel(), view_of(late(), model("Llama 3.1 8B")), width, 1).partition("\n")[0]
+
+    assert ", as of 31 s ago" in shown
+    assert len(shown) <= width
+
+
+def test_a_verdict_with_room_says_what_each_place_has_left() -> None:
+    shown = drawn(VerdictPanel(), view_of(desktop(1.2), model("Llama 3.1 8B"), is_studied=True), 76, 8)
+
+    assert re.search(r"GPU 0  5.8 GiB of 22.3 GiB free, \S+ GiB under the line", shown)

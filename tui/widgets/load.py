@@ -27,8 +27,8 @@ class LoadPanel(Panel):
         plan = view.plan
         if plan is None:
             return [
-                (("Press ", "text"), ("m", "key"), (" to choose a model", "text")),
-                (("by name, or a .gguf file", "dim"),),
+                (("no model is chosen yet", "text"),),
+                (("one is known by its name, or is a file of yours", "dim"),),
             ]
         name = plain(plan.model.name, 80)
         context = count(plan.workload.context_tokens) if plan.model.has_context else UNKNOWN

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
-from tui.humanize import UNKNOWN, answer_text, band, count, counted, gib, plain, size
+from tui.humanize import UNKNOWN, answer_text, band, count, counted, duration, gib, plain, size
 from tui.widgets.line import Line, cut_line, cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
+from tui.widgets.rows import rows_of
 
 if TYPE_CHECKING:
     from estimator.ledger import Estimate
-    from estimator.verdict import Verdict
+    from estimator.verdict import Margin, Verdict
     from tui.advice import Advice
     from tui.pace import Pacing
     from tui.plan import Assessment
@@ -50,7 +51,7 @@ class VerdictPanel(Panel):
             excuse = view.reason or "waiting for the first figures"
             return [((text, "tight"),) for text in wrap(plain(excuse, 400), width)]
         made = view.assessment
-        head = _headline(made, width)
+        head = _headline(made, width, _age(view))
         split = (("  ", "text"), *_split(made.estimate, _names(made), width - 2))
         if made.verdict.level < 2:
             lines = [
@@ -61,7 +62,8 @@ class VerdictPanel(Panel):
             ]
             if made.verdict.reason:
                 lines += [((f"  {text}", "dim"),) for text in wrap(made.verdict.reason, width - 2)]
-            return [*lines, *_answers(made.estimate, width), *_notes(view.advice, width)]
+            lines += [*_answers(made.estimate, width), *_notes(view.advice, width)]
+            return [*lines, *_margins(made.verdict, width)[: max(0, height - len(lines))]]
         told = _slower(made.verdict.reason, view.pacing, is_short=height < 5)
         reason = [(("  ", "text"), (text, "text")) for text in wrap(told, width - 2)]
         changes = self._changes(view.advice, width, 1 + len(reason))
@@ -101,7 +103,18 @@ def _invitation(width: int) -> list[Line]:
     ]
 
 
-def _headline(made: Assessment, width: int) -> Line:
+def _age(view: View) -> str:
+    """``as of 31 s ago`` where the memory that was judged is not of now: a driver hangs, or no reading comes."""
+    verdict = view.assessment.verdict if view.assessment else None
+    late_seconds = view.silent_seconds or 0.0
+    for row in rows_of(view):
+        is_judged = row.level is not None or row.landed_bytes or (verdict is not None and row.place == verdict.place)
+        if is_judged and row.pool is not None and row.pool.late_seconds > 3 * view.interval_seconds:
+            late_seconds = max(late_seconds, row.pool.late_seconds)
+    return f", as of {duration(late_seconds)} ago" if late_seconds else ""
+
+
+def _headline(made: Assessment, width: int, age: str = "") -> Line:
     verdict = made.verdict
     style = STYLES[verdict.level]
     names = _names(made)
@@ -110,9 +123,11 @@ def _headline(made: Assessment, width: int) -> Line:
     head = f"{GLYPHS[verdict.level]} {verdict.level.name}"
     short = said(verdict, is_short=True)
     tries = ((said(verdict), total), (short, total), (short, total.partition(" ±")[0]))
-    n_cells = width - cell_len(head) - 1
-    text, total = next((pair for pair in tries if cell_len("".join(pair)) <= n_cells), (said(verdict), total))
+    n_cells = width - cell_len(head) - cell_len(age) - 1
+    text, total = next((pair for pair in tries if cell_len("".join(pair)) <= n_cells), (tries[bool(age)][0], total))
     left: Line = ((head, style), (cut_text(text, n_cells + 1), "strong" if verdict.level < 2 else style))
+    if age:
+        left = (*left, (age, "tight"))
     return spread(left, ((total, "strong"),), width)
 
 
@@ -196,6 +211,25 @@ def _answers(estimate: Estimate, width: int) -> list[Line]:
         )
         for answer in estimate.answers
     ]
+
+
+def _margins(verdict: Verdict, width: int) -> list[Line]:
+    """What each place has left, where nothing else is to be said in the lines that there are."""
+    loaded = [margin for margin in verdict.margins if margin.load_bytes]
+    label_width = max((len(margin.place.name) for margin in loaded), default=0)
+    return [
+        (
+            (f"  {margin.place.name:<{label_width}}  ", "dim"),
+            (cut_text(_margin_text(margin), max(8, width - label_width - 4)), "text"),
+        )
+        for margin in loaded
+        if margin.headroom_bytes >= 0
+    ]
+
+
+def _margin_text(margin: Margin) -> str:
+    free, under = size(margin.place.free_bytes), size(margin.headroom_bytes)
+    return f"{size(margin.load_bytes)} of {free} free, {under} under the line"
 
 
 def _best(view: View, width: int, *, is_short: bool) -> list[Line]:
