@@ -33,25 +33,50 @@ class ActingApp(LastingApp):
     def action_show(self, name: str) -> None:
         """Another screen, imported only when it is asked for."""
         module = import_module(f"tui.screens.{name}")
-        screen: Frame = module.open_screen()
-        screen.set_reactive(Frame.view, self._desk.view())
-        self.push_screen(screen)
-        self._attend(screen)
+        self._open(module.open_screen)
 
     def action_show_settings(self) -> None:
         from tui.screens.preferences import Preferences  # noqa: PLC0415
 
         own = tuple(theme.name for theme in THEMES)
         others = sorted(name for name in self.available_themes if name not in own)
-        screen = Preferences(self.settings, (*own, *others))
+        self._open(lambda: Preferences(self.settings, (*own, *others)))
+
+    def _open(self, make: Callable[[], Frame]) -> None:
+        """Over the screen that is seen; where it lies below that already, go back to it, so that escape ends somewhere.
+
+        A screen that asks whether something is meant is left by its own keys alone.
+        """
+        if not isinstance(self.screen, Frame) or self.screen.IS_QUESTION:
+            return
+        screen = make()
+        if any(type(below) is type(screen) for below in self.screen_stack):
+            while type(self.screen) is not type(screen):
+                self.pop_screen()
+            self._attend()
+            return
         screen.set_reactive(Frame.view, self._desk.view())
         self.push_screen(screen)
+        self._attend(screen)
 
     def _attend(self, seen: Frame | None = None) -> None:
         """Let probes read what the screen shows that is seen, and no more."""
         if self._attention is not None:
             screen = self.screen if seen is None else seen
             self._attention.is_on_details = isinstance(screen, Frame) and screen.WANTS_DETAILS
+
+    def action_toggle_hidden(self) -> None:
+        """Plan for devices that programs started from here do not see, as ``--all-devices`` does; and not any more."""
+        if self._desk.snapshot is None or not any(device.hidden_by for device in self._desk.snapshot.devices):
+            self.tell("no device is hidden from programs that are started from here")
+            return
+        self._desk.plan_for_hidden(has_hidden=not self._desk.has_hidden)
+        self.tell(
+            "hidden devices are planned for, too, until a is pressed again"
+            if self._desk.has_hidden
+            else "hidden devices are not planned for"
+        )
+        self._show()
 
     def action_wake_devices(self) -> None:
         """Let the probes wake what sleeps; and let it sleep again."""
@@ -95,9 +120,10 @@ class ActingApp(LastingApp):
     def _show_pins(self) -> None:
         from tui.screens.compare import Compare  # noqa: PLC0415
 
-        screen = Compare(self._pins)
-        screen.set_reactive(Frame.view, self._desk.view())
-        self.push_screen(screen)
+        if isinstance(self.screen, Compare):
+            self.pop_screen()
+        pins = self._pins
+        self._open(lambda: Compare(pins))
 
     def on_pins_changed(self, message: PinsChanged) -> None:
         self._pins = message.pins

@@ -63,9 +63,21 @@ class PlimsollApp(ActingApp):
     CSS_PATH = "app.tcss"
     TITLE = "plimsoll"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "quit"),
+        Binding("m", "show('picker')", "choose a model"),
+        Binding("e", "choose_engine", "engine"),
+        Binding("o", "show('options')", "options of the engine"),
+        Binding("c", "compare", "compare with other plans"),
+        Binding("w", "show('hardware')", "the same load on other hardware"),
+        Binding("y", "copy_command", "copy the command that starts it"),
+        Binding("x", "show('explain')", "explain the estimate"),
+        Binding("g", "show('devices')", "details of the GPUs"),
+        Binding("p", "show('processes')", "processes"),
+        Binding("h", "show('timeline')", "history"),
+        Binding("f", "show('notices')", "what could not be read"),
+        Binding("comma", "show_settings", "settings"),
         Binding("space", "toggle_pause", "pause"),
         Binding("question_mark,f1", "show('help')", "help"),
+        Binding("q", "quit", "quit"),
     ]
 
     def __init__(  # noqa: PLR0913  # wiring is given what it wires
@@ -96,6 +108,7 @@ class PlimsollApp(ActingApp):
         settings_here = frozenset() if attention is None else spill_settings(os.environ)
         desk = Desk(plan, to_local=to_local, settings=settings_here, clock=clock)
         desk.interval_seconds, desk.is_elsewhere = interval_seconds, is_elsewhere
+        desk.has_hidden = request is not None and request.has_hidden
         self._feed = feed or SnapshotFeed()
         self._is_own_sampler = sampler is None and bool(sources)
         if self._is_own_sampler:

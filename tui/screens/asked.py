@@ -25,7 +25,7 @@ def plan_as_asked(request: Request, model: Model, snapshot: Snapshot | None) -> 
             trouble = f"--device {request.device}: waiting for {waited_for} …"
         else:
             try:
-                devices = chosen_devices(request.device, snapshot)
+                devices = chosen_devices(request.device, snapshot, has_hidden=request.has_hidden)
             except (EstimatorError, UnknownDevice) as error:
                 trouble = str(error)
     try:

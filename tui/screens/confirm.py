@@ -36,6 +36,7 @@ class Question(Panel):
 class Confirm(Frame):
     """Answers by calling back with the key that was chosen; escape calls nothing."""
 
+    IS_QUESTION = True
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "answer(False)"), Binding("k", "answer(True)")]
 
     def __init__(self, question: str, about: str, hints: tuple[tuple[str, str], ...], then: Callable[[bool], None]):

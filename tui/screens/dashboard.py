@@ -9,8 +9,8 @@ from textual.css.scalar import Scalar
 
 from tui.messages import ActionChosen
 from tui.screens.frame import Frame
-from tui.widgets.arrange import DashboardLayout, Wants, is_tiny
-from tui.widgets.banner import Banner, n_banner_lines
+from tui.widgets.arrange import DashboardLayout, Wants, arrange_panels, is_tiny
+from tui.widgets.banner import IS_SHORT, SHORT_LINES, Banner, n_banner_lines
 from tui.widgets.chart import HistoryPanel
 from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
@@ -28,26 +28,18 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 
+_BANNER_WIDTH = 10
+"""Of its frame, its padding and what is seen beside it."""
+
+
 class Dashboard(Frame):
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("m", "app.show('picker')", "choose a model"),
         Binding("left_square_bracket,down", "app.step_quant(-1)", "smaller quant"),
         Binding("right_square_bracket,up", "app.step_quant(1)", "larger quant"),
         Binding("minus,left", "app.step_context(-1)", "shorter context"),
         Binding("plus,equals_sign,right", "app.step_context(1)", "longer context"),
         Binding("d", "app.step_devices", "devices"),
-        Binding("g", "app.show('devices')", "details of the GPUs"),
-        Binding("e", "app.choose_engine", "engine"),
         Binding("k", "app.step_kv_type", "type of the KV cache"),
-        Binding("o", "app.show('options')", "options of the engine"),
-        Binding("p", "app.show('processes')", "processes"),
-        Binding("h", "app.show('timeline')", "history"),
-        Binding("x", "app.show('explain')", "explain the estimate"),
-        Binding("f", "app.show('notices')", "what could not be read"),
-        Binding("c", "app.compare", "compare with other plans"),
-        Binding("w", "app.show('hardware')", "the same load on other hardware"),
-        Binding("y", "app.copy_command", "copy the command that starts it"),
-        Binding("comma", "app.show_settings", "settings"),
         *(Binding(str(number), f"app.apply_change({number})", f"apply change {number}") for number in range(1, 5)),
         Binding("pagedown", "scroll_rows(8)", "further devices"),
         Binding("pageup", "scroll_rows(-8)", "devices before"),
@@ -95,10 +87,19 @@ class Dashboard(Frame):
                 banner.border_title = title
             if banner.display != has_warning:
                 banner.display = has_warning
-            is_framed = not is_tiny(self.app.size)
-            n_lines = n_banner_lines(view, self.app.size.width - 10 * is_framed) + 2 * is_framed
+            n_lines = n_banner_lines(view, self.app.size.width - _BANNER_WIDTH) + 2
+            is_short = self._has_no_room(n_lines)
+            banner.set_class(is_short, IS_SHORT)
+            if is_short:
+                n_lines = 1 if is_tiny(self.app.size) else SHORT_LINES
             if banner.styles.height != Scalar.from_number(n_lines):
                 banner.styles.height = n_lines
+
+    def _has_no_room(self, n_lines: int) -> bool:
+        """Whether a banner of so many lines, with its frame, would lie over the verdict."""
+        size = self.app.size
+        verdict = arrange_panels(size, self._arrangement.wants).get("verdict")
+        return verdict is None or verdict.bottom + n_lines + 1 > size.height
 
     def _want(self, view: View, width: int) -> None:
         wants = wants_of(view, width)

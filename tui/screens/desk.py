@@ -55,6 +55,8 @@ class Desk:
         self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
         self.is_ascii = self.is_thrifty = self.is_read_only = self.is_elsewhere = False
+        self.has_hidden = False
+        """Whether devices that programs started from here do not see are planned for, too."""
         self.silent_seconds: float | None = None
         self.trouble = ""
         """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
@@ -91,7 +93,19 @@ class Desk:
 
     def _place(self, *, has_rates: bool = True) -> None:
         if self._snapshot is not None:
-            self._places = places_of(self._snapshot, settings=self._settings, named=self._named, has_rates=has_rates)
+            self._places = places_of(
+                self._snapshot,
+                settings=self._settings,
+                named=self._named,
+                has_hidden=self.has_hidden,
+                has_rates=has_rates,
+            )
+
+    def plan_for_hidden(self, *, has_hidden: bool) -> None:
+        """Whether hidden devices are planned for from now on."""
+        self.has_hidden = has_hidden
+        self._place()
+        self._asked = None
 
     @property
     def _named(self) -> tuple[str, ...]:
@@ -105,8 +119,8 @@ class Desk:
         elif plan is not None and self.model is not None and plan.model.quant == self.model.quant:
             plan = replace(plan, model=self.model)
         self.plan, self.trouble = plan, ""
-        if self._named and self._snapshot is not None:
-            self._places = places_of(self._snapshot, settings=self._settings, named=self._named)
+        if self._named:
+            self._place()
         if is_model_new or plan is None:
             self._study = None
 
@@ -198,7 +212,7 @@ class Desk:
         from tui.request import expect_devices_known  # noqa: PLC0415
 
         try:
-            expect_devices_known(self._snapshot)
+            expect_devices_known(self._snapshot, has_hidden=self.has_hidden)
         except Unjudgeable as error:
             return str(error)
         return ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
 from tui.humanize import UNKNOWN, celsius, gib, percent, plain, watts
+from tui.messages import PlanChanged
 from tui.places import device_label
 from tui.screens.browser import Browser
 from tui.widgets.device_facts import facts_of
@@ -28,10 +30,21 @@ _PATIENCE = 4
 
 class Devices(Browser):
     TITLE_TEXT = "Devices"
-    HINTS: ClassVar = (("↑ ↓", "details"), ("w", "wake what sleeps"), ("/", "filter"), ("esc", "back"))
+    HINTS: ClassVar = (
+        ("enter", "plan for it alone"),
+        ("d", "others"),
+        ("a", "hidden ones, too"),
+        ("w", "wake"),
+        ("/", "filter"),
+        ("esc", "back"),
+    )
     HAS_ABOUT = True
     WANTS_DETAILS = True
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("w", "app.wake_devices", "wake what sleeps")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "app.wake_devices", "wake what sleeps"),
+        Binding("a", "app.toggle_hidden", "plan for hidden devices, too"),
+        Binding("d", "app.step_devices", "devices"),
+    ]
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,6 +80,18 @@ class Devices(Browser):
         if self.size.width < _WIDE:
             facts.insert(0, ("name", plain(device.name)))
         self.about.show(*((f"{title:<10} {text}", "dim" if title == "identity" else "text") for title, text in facts))
+
+    def choose(self, index: int) -> None:
+        """The load goes on this device alone."""
+        plan, snapshot = self.view.plan, self.view.snapshot
+        if snapshot is None or index >= len(self._shown):
+            return
+        label = device_label(self._shown[index], snapshot.devices)
+        if plan is None:
+            self.notify("first choose a model: press m", markup=False, timeout=3)
+            return
+        self.post_message(PlanChanged(replace(plan, devices=(label,))))
+        self.notify(f"planned on {label} alone; d leads to the others", markup=False, timeout=3)
 
 
 def _none(snapshot: Snapshot | None) -> str:

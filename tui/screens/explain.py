@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.binding import Binding, BindingType
+
 from estimator.ledger import drawing_on
 from tui.humanize import answer_text, fine_size, plain, size
 from tui.screens.browser import Browser
@@ -22,8 +24,20 @@ _SURE = ("exact", "derived")
 
 class Explain(Browser):
     TITLE_TEXT = "Where every byte goes"
-    HINTS: ClassVar = (("↑ ↓", "formula and source"), ("/", "filter"), ("esc", "back"))
+    HINTS: ClassVar = (
+        ("↑ ↓", "formula and source"),
+        ("[ ]", "quant"),
+        ("- +", "context"),
+        ("/", "filter"),
+        ("esc", "back"),
+    )
     HAS_ABOUT = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left_square_bracket", "app.step_quant(-1)", show=False),
+        Binding("right_square_bracket", "app.step_quant(1)", show=False),
+        Binding("minus", "app.step_context(-1)", show=False),
+        Binding("plus,equals_sign", "app.step_context(1)", show=False),
+    ]
 
     def fill(self) -> None:
         made = self.view.assessment

@@ -26,6 +26,8 @@ class Frame(Screen[None]):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"palette--{name}" for name in PALETTE}
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "go_back", "back", show=False)]
     ALLOW_SELECT = False
+    IS_QUESTION: ClassVar[bool] = False
+    """Whether it waits for an answer: then no key leads elsewhere."""
     WANTS_DETAILS: ClassVar[bool] = False
     """Whether clocks, links and error counters are read while this is the screen that is seen."""
 

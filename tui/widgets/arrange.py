@@ -10,8 +10,10 @@ SMALLEST = Size(60, 16)
 """Narrower or lower, panels have no frames and everything is one line."""
 _FRAME = 2
 _VERDICT_LINES = 5
-_BELOW_LINES = 7
-"""The least that is worth a panel at the bottom: frame, head and four rows."""
+_BELOW_LINES = 5
+"""The least that is worth a panel at the bottom: frame, head and two rows."""
+_GOOD_LINES = 7
+"""With four rows, it says more than temperatures, and than what the verdict has to add."""
 _LONG_LIST = 18
 """Rows that are a list to scroll in: sixteen devices, their sum and the RAM."""
 _WIDE, _WIDER, _WIDEST = 100, 118, 190
@@ -59,11 +61,11 @@ def arrange_panels(size: Size, wants: Wants) -> dict[str, Region]:
     n_verdict = min(n_verdict, n_left - n_memory - n_load)
     n_left -= n_memory + n_verdict + n_load
     n_more = max(0, min(wants.n_details - n_spare, n_left))
-    if n_left >= _BELOW_LINES > n_left - n_more and (wants.has_plan or wants.has_processes):
-        n_more = 0  # another panel says more than temperatures
+    if n_left >= _GOOD_LINES > n_left - n_more and (wants.has_plan or wants.has_processes):
+        n_more = 0
     n_memory, n_left = n_memory + n_more, n_left - n_more
-    n_more = min(n_left if n_left < _BELOW_LINES else n_left - _BELOW_LINES, 1 if is_wide else 2)
-    n_verdict, n_left = n_verdict + max(0, n_more), n_left - max(0, n_more)
+    n_more = min(n_left if n_left < _BELOW_LINES else max(0, n_left - _GOOD_LINES), 1 if is_wide else 2)
+    n_verdict, n_left = n_verdict + n_more, n_left - n_more
     if n_left < _BELOW_LINES:  # too little for another panel: the verdict gets it, or a list that is longer
         n_more = min(n_left, 3) if n_rows < wants.n_rows else n_left
         n_verdict, n_memory, n_left = n_verdict + n_more, n_memory + n_left - n_more, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.humanize import plain, size
-from tui.widgets.line import cut_text, wrap
+from tui.widgets.line import cut_text, spread, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.verdict import GLYPHS, said
 
@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 MOST_LINES = 4
 """More would hide what it speaks of."""
+SHORT_LINES = 2
+"""Where there is no room for it below the verdict: it lies over the headline then, and the frame under that."""
+IS_SHORT = "-short"
+"""The class of a banner that lies there."""
 
 
 class Banner(Panel):
     TITLE = "Warning"
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        if self.has_class(IS_SHORT):
+            return _short_lines(view, width, height)
         alarms = _alarms(view, width)
         if view.is_verdict_warned:
             lines = [*alarms[: max(0, height - 3)], *_verdict(view, width, height - len(alarms[: max(0, height - 3)]))]
@@ -43,6 +49,23 @@ class Banner(Panel):
 def n_banner_lines(view: View, width: int) -> int:
     """How many lines are worth giving it, without a frame."""
     return min(MOST_LINES, 1 + len(_alarms(view, width)) + 3 * view.is_verdict_warned)
+
+
+def _short_lines(view: View, width: int, height: int) -> list[Line]:
+    """What is worst, how many more there are, and the key; the verdict's own panel says the rest."""
+    made = view.assessment
+    said_first = []
+    if view.is_verdict_warned and made is not None:
+        said_first = [f"It no longer fits: {GLYPHS[made.verdict.level]} {made.verdict.level.name}{said(made.verdict)}"]
+    first, *others = [*said_first, *(plain(alarm.message, 300) for alarm in view.alarms)] or [""]
+    key: Line = ((f" {len(others)} more  " if others else " ", "bad"), ("enter", "key"), (" read ", "dim"))
+    room = max(10, width - width_of(key) - 1)
+    texts = wrap(f"! {first}", room)
+    if len(texts) > height:
+        texts = [*texts[: height - 1], cut_text(f"{texts[height - 1]} …", room)]
+    texts += [""] * (height - len(texts))
+    lines: list[Line] = [((f" {text}", "bad-bold"),) for text in texts]
+    return [*lines[:-1], spread(lines[-1], key, width)]
 
 
 def _alarms(view: View, width: int) -> list[Line]:

@@ -1,0 +1,119 @@
+"""From one screen to another, and back: no key leads where escape does not lead out again."""
+
+import time
+from dataclasses import replace
+
+import pytest
+from pictures import settle, text_of
+from scenes import desktop, mixed, model, workstation
+
+from probes.snapshot import Snapshot
+from tui.app import PlimsollApp
+from tui.plan import default_plan
+from tui.screens.confirm import Confirm
+from tui.screens.dashboard import Dashboard
+from tui.screens.explain import Explain
+from tui.screens.palette import commands_of, keys_text
+from tui.screens.preferences import Preferences
+from tui.screens.processes import Processes
+
+
+def app_on(taken: Snapshot) -> PlimsollApp:
+    return PlimsollApp(
+        snapshot=taken, plan=default_plan(model("Llama 3.1 8B")), to_local=time.gmtime, clock=lambda: 0.0
+    )
+
+
+@pytest.mark.parametrize("first", ["p", "h", "x", "f", "g", "o", "e", "question_mark"])
+async def test_keys_lead_from_every_screen_to_the_others(first: str) -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(first)
+        here = type(app.screen)
+
+        await pilot.press("comma")
+        assert isinstance(app.screen, Preferences)
+        await pilot.press("escape")
+
+        assert type(app.screen) is here
+
+
+async def test_a_screen_that_lies_below_is_gone_back_to() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press(*"pxhpxpx")
+        await pilot.pause()
+        assert [type(screen) for screen in app.screen_stack] == [Dashboard, Processes, Explain]
+
+        await pilot.press("escape", "escape")
+        assert isinstance(app.screen, Dashboard)
+
+
+async def test_no_key_leads_away_from_a_question() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p", "delete", "x", "comma", "m", "question_mark", "p")
+
+        assert isinstance(app.screen, Confirm)
+
+
+async def test_the_plan_can_be_changed_where_it_is_explained() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("x", "left_square_bracket")
+        await pilot.pause()
+
+        assert isinstance(app.screen, Explain)
+        assert "Llama 3.1 8B IQ4_XS: where every byte goes" in text_of(app)
+
+
+async def test_a_device_is_planned_for_alone_from_the_list_of_devices() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("g", "down", "enter", "escape")
+        await pilot.pause()
+
+        assert "all on GPU 1" in text_of(app)
+
+
+async def test_hidden_devices_are_planned_for_where_that_is_asked() -> None:
+    app = app_on(mixed())
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "GPU 1" not in {place.name for place in app._desk.view().places}
+
+        await pilot.press("g", "a")
+        assert "GPU 1" in {place.name for place in app._desk.view().places}
+        await pilot.press("a")
+        assert "GPU 1" not in {place.name for place in app._desk.view().places}
+
+
+async def test_where_no_device_is_hidden_it_is_said() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("g", "a")
+        await pilot.pause()
+
+        assert "no device is hidden" in str([notice.message for notice in app._notifications])
+
+
+async def test_keys_are_named_in_the_palette_as_on_the_keyboard() -> None:
+    assert keys_text("left_square_bracket,down") == "[ or ↓"
+    assert keys_text("plus,equals_sign,right") == "+ or = or →"
+    assert keys_text("question_mark,f1") == "? or F1"
+
+    commands = list(commands_of(app_on(desktop())))
+    assert {"key: ,", "key: space", "key: a"} <= {command.help for command in commands}
+    assert not [command for command in commands if "_" in command.help]
+    titles = [command.title for command in commands]
+    assert len(titles) == len(set(titles))
+
+
+async def test_where_there_is_no_room_below_the_verdict_the_banner_lies_above_it() -> None:
+    app = app_on(replace(mixed()))
+    async with app.run_test(size=(61, 17)) as pilot:
+        await settle(app, pilot)
+        lines = text_of(app).split("\n")
+
+        assert lines[0].startswith(" ! GPU 0 NVIDIA GeForce RTX 4090 is full")
+        assert any("● FITS on GPU 2" in line for line in lines)
+        assert lines[-1].startswith(" m model")
