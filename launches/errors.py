@@ -2,7 +2,8 @@
 
 LaunchError
 ├── UnknownProgram      no engine known here is started so
-└── NoLaunch            a known one, that loads nothing so
+├── NoLaunch            a known one, that loads nothing so
+└── UnreadableLine      a line that no shell would take
 """
 
 
@@ -16,3 +17,7 @@ class UnknownProgram(LaunchError):  # noqa: N818
 
 class NoLaunch(LaunchError):  # noqa: N818
     """The program is known, and this command of it loads no model."""
+
+
+class UnreadableLine(LaunchError):  # noqa: N818
+    """A line that no shell would take."""

@@ -39,6 +39,8 @@ class Launch:
     context_tokens: int | None = 0
     """Of all sequences together. 0: as many as the model was made for. None: the engine decides by the devices' memory
     (Ollama)."""
+    is_context_free: bool = False
+    """It may be shortened to what there is room for, since nobody asked for one (llama.cpp's --fit)."""
     n_sequences: int = 1
     kv_type: str | None = None
     """A key of the engine's ``KV_TYPES``; None: its default."""

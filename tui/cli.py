@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import NoReturn, TypeVar
 
     from estimator.engine import Engine
+    from launches.command import Command
     from probes.access import Access
     from probes.probe import ProbeSource
     from probes.snapshot import Snapshot
@@ -43,7 +44,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "snapshot", "doctor", "serve")
+COMMANDS = ("check", "plan", "run", "snapshot", "doctor", "serve")
 _WEB_DRIVER = "web_driver"
 """Of textual, in TEXTUAL_DRIVER: a browser at the other end of two pipes stands for the terminal."""
 DEFAULT_ENGINE = "llamacpp"
@@ -78,6 +79,16 @@ def _run(arguments: list[str]) -> int:
         from tui.serve import run_serve  # noqa: PLC0415
 
         return run_serve(arguments[1:])
+    if arguments[:1] == ["run"]:
+        from tui.guarding import run  # noqa: PLC0415
+
+        return run(arguments[1:], _reading_for)
+    if arguments[:1] == ["check"] and "--" in arguments:
+        from tui.guarding import check, is_command  # noqa: PLC0415
+
+        options, words = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
+        if is_command(words):
+            return check(options, words, _reading_for)
     shared, rest = shared_parser().parse_known_args(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "app"
     if command == "snapshot":
@@ -288,6 +299,17 @@ def _reading(given: argparse.Namespace, access: Access | None = None) -> Callabl
     """Starts to read the hardware; the result waits for it."""
     sources = _sources(given, access)
     return _in_background(lambda: _take_one(sources))
+
+
+def _reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
+    """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
+    from launches.command import program_of  # noqa: PLC0415
+    from probes.access import Access  # noqa: PLC0415
+
+    program = program_of(command)
+    sources = _sources(given, Access(environment=command.environment if program is None else program.environment))
+    first = [_in_background(lambda: _take_one(sources))]
+    return lambda: first.pop()() if first else _take_one(sources)
 
 
 def _take_one(sources: Sequence[ProbeSource]) -> Snapshot:

@@ -76,6 +76,12 @@ class Finding:
     disk_free_bytes: int | None = None
     """Where models are usually kept; None where it is not known, or the hardware is not this machine's."""
     reason: str = ""
+    is_command: bool = False
+    """Whether a command was read, and not ``plimsoll check``'s own options."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of a command that was read."""
+    rewrites: tuple[str, ...] = ()
+    """Of a command that was read: the whole of it with each change of the advice; empty where no flag says it."""
     exit_status: int
     verification: Verification | None = None
     """None where it was not asked for."""
@@ -89,9 +95,10 @@ class Finding:
     def doubts(self) -> tuple[str, ...]:
         """What had to be assumed."""
         if self.assessment is None:
-            return self.model.doubts
+            return (*self.model.doubts, *self.notes)
         notes = place_notes(self.snapshot)
         return (
+            *self.notes,
             *self.assessment.estimate.doubts,
             *(notes[name] for name in self.assessment.device_names if name in notes),
             *self._unused_devices(),

@@ -1,12 +1,12 @@
 """A finding as text, for people without a full screen."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from estimator.ledger import Estimate, Kind
 from estimator.spill import Outcome
 from estimator.verdict import Level, Margin
 from tui.advice import Advice
-from tui.device_choice import start_line
+from tui.device_choice import MOST_CHARACTERS, start_line
 from tui.finding import Finding, Verification, change_flags
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
 from tui.pace import Pacing, pace_line, stage_text
@@ -32,6 +32,19 @@ def finding_text(finding: Finding, *, is_explained: bool = False, is_coloured: b
     return "\n".join(_text_lines(finding, is_explained=is_explained, is_coloured=is_coloured))
 
 
+def guard_text(finding: Finding, *, is_coloured: bool = False) -> str:
+    """What a person is told of a command that has no room, before it is started."""
+    made = finding.assessment
+    lines = [*_verdict_lines(finding, is_explained=False, is_coloured=is_coloured)]
+    lines += wrapped(_load_line(finding), "  ")
+    if made is not None:
+        lines += [*wrapped(_sum_line(made), "  "), "", *_place_lines(finding, made)]
+        if finding.advice is not None and finding.advice.changes:
+            lines += ["", *_change_lines(finding.advice, made.plan, finding.rewrites)]
+    notes = [*_note_lines(finding)]
+    return "\n".join([*lines, "", *notes] if notes else lines)
+
+
 def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
     made = finding.assessment
     yield from _verdict_lines(finding, is_explained=is_explained, is_coloured=is_coloured)
@@ -47,11 +60,12 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield from _need_lines(finding)
         if finding.advice is not None:
             yield ""
-            yield from _advice_lines(finding.advice, made.plan)
-        yield ""
-        if made.verdict.level >= Level.SPILLS:
-            yield "  what was asked, and does not fit:"
-        yield f"  {start_line(finding.snapshot.devices, made)}"
+            yield from _advice_lines(finding.advice, made.plan, finding.rewrites)
+        if not finding.is_command:
+            yield ""
+            if made.verdict.level >= Level.SPILLS:
+                yield "  what was asked, and does not fit:"
+            yield f"  {start_line(finding.snapshot.devices, made)}"
     if finding.verification is not None:
         yield ""
         yield from _verification_lines(finding.verification)
@@ -180,7 +194,7 @@ def _need_lines(finding: Finding) -> Iterator[str]:
     yield from wrapped(sentence(parts), "  ", "    ")
 
 
-def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
+def _advice_lines(advice: Advice, plan: Plan, rewrites: Sequence[str] = ()) -> Iterator[str]:
     native = plan.most_context_tokens
     longest = advice.longest_context_tokens
     told = "none" if longest is None else count(longest)
@@ -192,17 +206,22 @@ def _advice_lines(advice: Advice, plan: Plan) -> Iterator[str]:
         yield from wrapped(plain(note, 400), "  ")
     if advice.changes:
         yield ""
-        yield "  would fit with"
-        flags = [" ".join(change_flags(plan, change)) for change in advice.changes]
-        labels = [
-            "" if change.label == typed else plain(change.label)
-            for change, typed in zip(advice.changes, flags, strict=True)
-        ]
-        width = max(map(len, labels))
-        for number, (label, typed) in enumerate(zip(labels, flags, strict=True), 1):
-            yield f"    {number}  {f'{label:<{width}}   ' if label else ''}{typed}".rstrip()
+        yield from _change_lines(advice, plan, rewrites)
     elif longest is None and advice.best_quant is None:
         yield "  no single change would make it fit here"
+
+
+def _change_lines(advice: Advice, plan: Plan, rewrites: Sequence[str]) -> Iterator[str]:
+    """Each change by name, and what to type for it: our own flags, or the whole command where one was read."""
+    yield "  would fit with"
+    flags = list(rewrites) or [" ".join(change_flags(plan, change)) for change in advice.changes]
+    labels = [
+        "" if change.label == typed else plain(change.label)
+        for change, typed in zip(advice.changes, flags, strict=True)
+    ]
+    width = max(map(len, labels))
+    for number, (label, typed) in enumerate(zip(labels, flags, strict=True), 1):
+        yield f"    {number}  {f'{label:<{width}}   ' if label else ''}{plain(typed, MOST_CHARACTERS)}".rstrip()
 
 
 def _verification_lines(made: Verification) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.engine import ANY_VENDOR
-from estimator.fit import MARGIN_BYTES, Fitted, fitted
+from estimator.fit import MARGIN_BYTES, Fitted, fit, fitted
 from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.llama_load import Load
@@ -123,6 +123,12 @@ def quick_fallback(model: Model, workload: Workload, options: Options, places: S
         return None
     layout = spilled_layout(load)
     return None if layout is None else estimate_layout(load, layout, engine=NAME, is_simulated=False)
+
+
+def free_context(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> int:
+    """The tokens that its --fit settles on where nobody asked for a context; the workload's are the most."""
+    found = fit(_load_beside(model, workload, options, places), is_context_free=True)
+    return workload.context_tokens if found is None else found.load.workload.context_tokens
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:

@@ -1,0 +1,266 @@
+"""``plimsoll run -- COMMAND``: judges what a command would load, and starts it unchanged, or stands in its way.
+
+The engine takes this process's place (exec), so that signals, terminal and exit status are its own. What is said here
+goes to the standard error output, which leaves the engine's own output as it is.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from estimator.errors import EstimatorError
+from estimator.verdict import Level
+from launches.command import Command
+from launches.errors import LaunchError, NoLaunch, UnknownProgram
+from launches.launch import Launch, read_launches
+from probes.snapshot import Snapshot
+from tui.check import FITS, UNKNOWN, UNUSABLE, complain
+from tui.console import is_coloured
+from tui.finding import Finding
+from tui.humanize import plain, size
+from tui.launched import find_launch, model_of
+from tui.report import GLYPHS, finding_text, guard_text, headline
+from tui.rewritten import rewritten
+
+REFUSED = 1
+NOT_STARTABLE, NOT_FOUND = 126, 127
+"""As shells have it: not to be executed, not there (POSIX, XCU 2.8.2)."""
+_POLL_SECONDS = 1.0
+"""Between two looks at the memory while a launch waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How to stand in the way."""
+
+    is_strict: bool = False
+    """What is tight, or cannot be judged, is refused as well."""
+    is_agreed: bool = False
+    """Whatever is found out, it is started; what is wrong is said."""
+    wait_seconds: float | None = None
+    """So long a launch without room is held until there is some; None: not at all."""
+    is_quiet: bool = False
+    """Nothing is said of a load that fits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminal:
+    """Where a question can be asked; tests answer it themselves."""
+
+    is_there: bool
+    ask: Callable[[str], str]
+
+
+def run_guarded(
+    command: Command,
+    snapshot: Callable[[], Snapshot],
+    manner: Manner,
+    *,
+    terminal: Terminal,
+    start: Callable[[Command], int],
+    sleep: Callable[[float], object] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> int:
+    """Start the command where it has room, and return the exit status.
+
+    Args:
+        command: as it was typed.
+        snapshot: the machine as this command would see it; read anew at every call.
+        manner: what was asked for.
+        terminal: where a question is asked.
+        start: puts the command in this process's place; returns only where that failed.
+        sleep: between two looks at the memory.
+        clock: seconds, for the end of waiting.
+    """
+    try:
+        launches = read_launches(command)
+    except NoLaunch:
+        return start(command)
+    except LaunchError as error:
+        return _start_unjudged(command, manner, str(error), start)
+    try:
+        finding = _worst(launches, snapshot(), command, manner)
+        if manner.wait_seconds is not None and not _may_start(finding):
+            finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
+    except EstimatorError as error:
+        return _start_unjudged(command, manner, str(error), start)
+    if finding.assessment is None:
+        return _start_unjudged(command, manner, finding.reason, start)
+    if _may_start(finding):
+        if not manner.is_quiet and (terminal.is_there or finding.assessment.verdict.level is not Level.FITS):
+            _say(_short(finding))
+        return start(command)
+    _say(guard_text(finding, is_coloured=terminal.is_there))
+    if manner.is_agreed:
+        return start(command)
+    if not terminal.is_there:
+        _say("plimsoll: not started; --yes starts it all the same, --wait holds it until there is room")
+        return REFUSED
+    return start(command) if _agrees(terminal) else REFUSED
+
+
+def find_command(command: Command, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+    """What ``plimsoll check -- COMMAND`` reports: of several loads, the one that goes worst.
+
+    Raises:
+        LaunchError: it is no engine's, or loads nothing.
+        EstimatorError: the model cannot be read.
+    """
+    return _worst(read_launches(command), snapshot, command, Manner(is_strict=is_strict))
+
+
+def report_command(
+    command: Command,
+    snapshot: Callable[[], Snapshot],
+    *,
+    is_json: bool = False,
+    is_explained: bool = False,
+    is_strict: bool = False,
+) -> int:
+    """``plimsoll check -- COMMAND``: print the report, and return the exit status."""
+    try:
+        finding = find_command(command, snapshot(), is_strict=is_strict)
+    except UnknownProgram as error:
+        complain(str(error))
+        return UNUSABLE
+    except NoLaunch as error:
+        print(plain(str(error), 400))
+        return FITS
+    except EstimatorError as error:
+        complain(str(error))
+        return UNUSABLE
+    if is_json:
+        import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it
+
+        from tui.schema import finding_json  # noqa: PLC0415
+
+        print(json.dumps(finding_json(finding), indent=2))
+    else:
+        print(finding_text(finding, is_explained=is_explained, is_coloured=is_coloured()))
+    return finding.exit_status
+
+
+def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, manner: Manner) -> Finding:
+    """Of loads that follow one another, the one that goes worst; one that can't be judged before all that fit."""
+    found = [
+        (launch, find_launch(launch, model_of(launch), snapshot, is_strict=manner.is_strict)) for launch in launches
+    ]
+    launch, worst = max(found, key=lambda pair: _badness(pair[1]))
+    if worst.assessment is None or worst.advice is None:
+        return worst
+    lines = tuple(rewritten(command, launch, worst.assessment, change, snapshot) for change in worst.advice.changes)
+    return replace(worst, rewrites=lines)
+
+
+def _badness(finding: Finding) -> float:
+    if finding.assessment is None:
+        return Level.TIGHT + 0.5
+    return float(finding.assessment.verdict.level)
+
+
+def _may_start(finding: Finding) -> bool:
+    return finding.exit_status == 0
+
+
+def _wait(
+    launches: Sequence[Launch],
+    finding: Finding,
+    snapshot: Callable[[], Snapshot],
+    command: Command,
+    manner: Manner,
+    *,
+    sleep: Callable[[float], object],
+    clock: Callable[[], float],
+) -> Finding:
+    """Until it has room, or the time is over; what is waited for is said when it changes."""
+    end = clock() + (manner.wait_seconds or 0.0)
+    said = ""
+    while not _may_start(finding) and clock() < end:
+        told = _waiting(finding)
+        if told != said:
+            _say(told)
+            said = told
+        sleep(_POLL_SECONDS)
+        finding = _worst(launches, snapshot(), command, manner)
+    return finding
+
+
+def _waiting(finding: Finding) -> str:
+    made = finding.assessment
+    if made is None:
+        return f"plimsoll: waiting: {plain(finding.reason, 300)}"
+    short = [margin for margin in made.verdict.margins if margin.level == made.verdict.level and margin.load_bytes]
+    parts = [
+        f"{margin.place.name} has {size(margin.place.free_bytes)} free, and {size(margin.load_bytes)} are needed"
+        for margin in short[:4]
+    ]
+    return f"plimsoll: waiting: {'; '.join(parts) or plain(made.verdict.reason, 300)}"
+
+
+def _start_unjudged(command: Command, manner: Manner, reason: str, start: Callable[[Command], int]) -> int:
+    if manner.is_strict and not manner.is_agreed:
+        complain(f"not started, since it can't be judged: {reason}")
+        return UNKNOWN
+    complain(f"started without a judgement: {reason}")
+    return start(command)
+
+
+def _short(finding: Finding) -> str:
+    made = finding.assessment
+    if made is None:
+        return ""
+    reason = f" ({plain(made.verdict.reason, 300)})" if made.verdict.reason else ""
+    return f"plimsoll: {GLYPHS[made.verdict.level]} {headline(made)}{reason}"
+
+
+def _agrees(terminal: Terminal) -> bool:
+    try:
+        answer = terminal.ask("start it all the same? [y/N] ")
+    except EOFError:
+        return False
+    return answer.strip().casefold() in ("y", "yes")
+
+
+def _say(text: str) -> None:
+    """To the standard error output; one that is gone is no reason not to start."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
+def take_place(command: Command) -> int:
+    """Put the command in this process's place; its exit status is this one's. Returns only where that failed."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        if os.name == "nt":
+            return _as_child(command)
+        _give_signals_back()
+        os.execvp(command.arguments[0], command.arguments)  # noqa: S606  # what the user typed, unchanged
+    except FileNotFoundError:
+        complain(f"{command.arguments[0]}: no such program; check its name, or give its path")
+        return NOT_FOUND
+    except OSError as error:
+        complain(f"{command.arguments[0]}: cannot be started ({error.strerror or error})")
+        return NOT_STARTABLE
+
+
+def _give_signals_back() -> None:
+    """Python ignores these, and what is ignored stays so across exec (signal(7), "Signal disposition")."""
+    import signal  # noqa: PLC0415
+
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
+def _as_child(command: Command) -> int:
+    """Windows has no exec that the console waits for: the engine is a child, and Ctrl-C is its to answer."""
+    import signal  # noqa: PLC0415
+    import subprocess  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return subprocess.call(list(command.arguments))  # noqa: S603  # what the user typed, unchanged

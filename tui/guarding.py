@@ -1,0 +1,91 @@
+"""Wires the guard to this machine: the command as it was typed, the hardware as it would see it, the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from tui.flags import UsageError
+from tui.run_flags import command_check_parser, run_parser, split
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from launches.command import Command
+    from probes.snapshot import Snapshot
+
+    Reading = Callable[[argparse.Namespace, Command], Callable[[], Snapshot]]
+    """Begins to read the hardware as the command would see it; the result waits for it, and reads anew when called
+    again."""
+
+
+def run(words: Sequence[str], reading: Reading) -> int:
+    """``plimsoll run``: the exit status, where the command did not take this process's place."""
+    options, arguments = split(words)
+    given = run_parser().parse_args(options)
+    if not arguments:
+        raise UsageError("which command? Say it behind two dashes, as in: plimsoll run -- llama-server -m model.gguf")
+    command = typed(arguments)
+    snapshot = reading(given, command)
+    from tui.guard import Manner, Terminal, run_guarded, take_place  # noqa: PLC0415  # 60 ms, while the hardware is read
+
+    is_there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    return run_guarded(
+        command,
+        snapshot,
+        Manner(
+            is_strict=given.is_strict,
+            is_agreed=given.is_agreed,
+            wait_seconds=given.wait_seconds,
+            is_quiet=given.is_quiet,
+        ),
+        terminal=Terminal(is_there=is_there, ask=_ask),
+        start=take_place,
+    )
+
+
+def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) -> int:
+    """``plimsoll check -- COMMAND``: the exit status of the report."""
+    given = command_check_parser().parse_args(options)
+    command = typed(arguments)
+    snapshot = reading(given, command)
+    from tui.guard import report_command  # noqa: PLC0415  # as above
+
+    return report_command(
+        command, snapshot, is_json=given.is_json, is_explained=given.is_explained, is_strict=given.is_strict
+    )
+
+
+def is_command(arguments: Sequence[str]) -> bool:
+    """Whether what stands behind ``check --`` is a command: a name of several words, or an engine's program."""
+    if len(arguments) != 1:
+        return bool(arguments)
+    from launches.command import program_of  # noqa: PLC0415
+    from launches.errors import UnknownProgram  # noqa: PLC0415
+    from launches.launch import reader_of  # noqa: PLC0415
+
+    program = program_of(typed(arguments))
+    try:
+        return program is not None and reader_of(program) is not None
+    except UnknownProgram:
+        return False
+
+
+def typed(arguments: Sequence[str]) -> Command:
+    """The command of these words; one word with blanks in it is a line as it was copied."""
+    from launches.command import Command  # noqa: PLC0415
+
+    if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
+        from launches.line import words_of  # noqa: PLC0415
+
+        arguments = words_of(arguments[0])
+    return Command(arguments=tuple(arguments), environment=dict(os.environ), directory=os.getcwd())
+
+
+def _ask(question: str) -> str:
+    """The answer, asked where what is said here goes: the engine's own output stays its own."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline() or "n"

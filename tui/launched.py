@@ -1,0 +1,201 @@
+"""A command on this machine: the plan that it comes to, and what is found out about it."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from estimator.engine import Engine, load_engine
+from estimator.errors import EstimatorError, Unjudgeable
+from estimator.ledger import Place, Workload
+from estimator.model import Model
+from estimator.reader import read_model
+from estimator.verdict import Level, Verdict
+from launches.launch import Launch
+from probes.snapshot import Device, Snapshot
+from tui.advice import advise
+from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
+from tui.default_devices import default_devices, together
+from tui.finding import Finding
+from tui.humanize import plain
+from tui.places import device_label, missing_places, places_of, spill_settings
+from tui.plan import Assessment, Plan, assess
+from tui.request import Request, expect_devices_known
+from tui.stored import as_published_for
+
+_DEVICE = re.compile(r"(?:(cuda|rocm|hip|mtl|metal|sycl|vulkan|xpu|gpu)[ :]?)?(\d{1,3})", re.IGNORECASE)
+"""``CUDA0``, ``cuda:1``, ``Vulkan0``, ``1``."""
+_VENDORS = {
+    "cuda": "nvidia",
+    "rocm": "amd",
+    "hip": "amd",
+    "mtl": "apple",
+    "metal": "apple",
+    "sycl": "intel",
+    "xpu": "intel",
+}
+"""Whose devices a backend counts; any that are there for the others."""
+
+
+def model_of(launch: Launch) -> Model:
+    """The model that the command names.
+
+    Raises:
+        EstimatorError: it names none, or one that cannot be read here.
+    """
+    if launch.source is None:
+        raise Unjudgeable(f"{launch.program} names no model: it loads what it is asked for later")
+    return read_model(launch.source, launch.quant)
+
+
+def places_seen(launch: Launch, snapshot: Snapshot) -> tuple[Place, ...]:
+    """Where the program could put something: devices that it does not see are none."""
+    return places_of(snapshot, settings=spill_settings(launch.environment))
+
+
+def request_of(launch: Launch) -> Request:
+    """The same as it would be asked for by ``plimsoll check``'s own options."""
+    return Request(
+        source=launch.source or "",
+        quant=launch.quant,
+        context_tokens=launch.context_tokens,
+        n_sequences=launch.n_sequences,
+        kv_type=launch.kv_type,
+        engine_name=launch.engine_name,
+        options=launch.options,
+        settings=spill_settings(launch.environment),
+    )
+
+
+def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
+    """The load that the command asks for.
+
+    Raises:
+        Unjudgeable: what it takes, or where it would go, cannot be told.
+    """
+    engine = load_engine(launch.engine_name)
+    model = model if launch.quant is not None else as_published_for(engine, model)
+    places = places_seen(launch, snapshot)
+    plan = Plan(
+        model=model,
+        workload=Workload(
+            context_tokens=_context_tokens(launch, model, places),
+            n_sequences=launch.n_sequences,
+            kv_type=launch.kv_type or engine.KV_TYPES[0],
+        ),
+        options=launch.options,
+        engine_name=launch.engine_name,
+        devices=_devices(launch, engine, snapshot, places),
+    )
+    return _with_free_context(plan, places) if launch.is_context_free else plan
+
+
+def find_launch(launch: Launch, model: Model, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+    """Judge what the command asks for, on the machine as it is now."""
+    places = places_seen(launch, snapshot)
+    notes = (*launch.doubts, *(f"{plain(word, 80)} is not known here, and may move memory" for word in launch.unknown))
+    found = Finding(
+        request=request_of(launch),
+        model=model,
+        snapshot=snapshot,
+        places=places,
+        plan=None,
+        assessment=None,
+        advice=None,
+        is_command=True,
+        notes=notes,
+        exit_status=UNKNOWN,
+    )
+    try:
+        plan = plan_of(launch, model, snapshot)
+        found = replace(found, plan=plan, model=plan.model)
+        made = _with_doubt(launch, assess(plan, places))
+        advice = advise(plan, places, snapshot)
+    except EstimatorError as error:
+        return replace(found, reason=str(error))
+    level = made.verdict.level
+    does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
+    return replace(found, assessment=made, advice=advice, exit_status=FITS if does_fit else DOES_NOT_FIT)
+
+
+def _with_doubt(launch: Launch, made: Assessment) -> Assessment:
+    """What the engine would refuse fails; what nobody knows the meaning of is no sure fit."""
+    if launch.refusal:
+        return replace(made, verdict=_worse(made.verdict, Level.FAILS, launch.refusal, is_refused=True))
+    if launch.unknown and made.verdict.level is Level.FITS:
+        names = ", ".join(plain(word.partition(" ")[0], 40) for word in launch.unknown[:3])
+        more = f" and {len(launch.unknown) - 3} more" if len(launch.unknown) > 3 else ""
+        reason = f"it fits as far as it is understood: what {names}{more} would take is not known"
+        return replace(made, verdict=_worse(made.verdict, Level.TIGHT, reason))
+    return made
+
+
+def _worse(verdict: Verdict, level: Level, reason: str, *, is_refused: bool = False) -> Verdict:
+    return replace(verdict, level=level, reason=reason, is_refused=is_refused)
+
+
+def _context_tokens(launch: Launch, model: Model, places: Sequence[Place]) -> int:
+    if launch.context_tokens:
+        return launch.context_tokens
+    native = model.native_context_tokens
+    if launch.context_tokens is None:
+        from estimator.ollama_launch import default_context  # noqa: PLC0415  # only Ollama leaves it to the devices
+
+        tokens = default_context([place for place in places if place.kind != "host"])
+        return launch.n_sequences * (min(tokens, native) if native else tokens)
+    if model.has_context and not native:
+        raise Unjudgeable("the model does not say how long its context is, and the command does not either")
+    return native
+
+
+def _with_free_context(plan: Plan, places: Sequence[Place]) -> Plan:
+    """With the context that the engine would take by itself where it was asked for none."""
+    free_context = getattr(plan.engine, "free_context", None)
+    if free_context is None or plan.devices is None:
+        return plan
+    chosen = tuple(place for place in places if place.kind == "host" or place.name in plan.devices)
+    tokens = free_context(plan.model, plan.workload, plan.options, chosen)
+    return replace(plan, workload=replace(plan.workload, context_tokens=tokens))
+
+
+def _devices(launch: Launch, engine: Engine, snapshot: Snapshot, places: Sequence[Place]) -> tuple[str, ...]:
+    """Labels of the devices that it would use, in the engine's order.
+
+    Raises:
+        Unjudgeable: one is not there, or its memory is not known now.
+    """
+    if launch.devices == ():
+        return ()
+    expect_devices_known(snapshot)
+    seen = _seen(snapshot)
+    if launch.devices is not None:
+        return tuple(dict.fromkeys(_label(word, seen, snapshot) for word in launch.devices))
+    if launch.n_devices is None:
+        return tuple(place.name for place in together(default_devices(places, engine.VENDORS)))
+    first = [device for device in seen if device.vendor in engine.VENDORS][: launch.n_devices]
+    return tuple(_known(device_label(device, snapshot.devices), snapshot) for device in first)
+
+
+def _seen(snapshot: Snapshot) -> list[Device]:
+    """What a program sees, in the order in which it counts."""
+    seen = [device for device in snapshot.devices if not device.hidden_by]
+    return sorted(seen, key=lambda device: device.index if device.program_index is None else device.program_index)
+
+
+def _label(word: str, seen: Sequence[Device], snapshot: Snapshot) -> str:
+    found = _DEVICE.fullmatch(word.strip())
+    if found is not None:
+        vendor = _VENDORS.get((found[1] or "").lower())
+        counted = [device for device in seen if vendor is None or device.vendor == vendor]
+        if int(found[2]) < len(counted):
+            return _known(device_label(counted[int(found[2])], snapshot.devices), snapshot)
+    raise Unjudgeable(
+        f"the command names the device {plain(word, 40)}, and a program started so sees none of that name"
+    )
+
+
+def _known(label: str, snapshot: Snapshot) -> str:
+    """The label, where its memory is known now."""
+    for place in missing_places(snapshot):
+        if place.name == label:
+            raise Unjudgeable(f"the memory of {label} is not known now: {place.reason}")
+    return label
