@@ -84,17 +84,31 @@ def _folders(root: str) -> Iterator[tuple[str, str, str]]:
             yield folder, found["owner"] or "", found["name"]
 
 
-def _snapshot(folder: str) -> str | None:
-    """The revision that ``main`` points to, or the only one there is."""
-    snapshots = os.path.join(folder, "snapshots")
+def repository_name(folder: str) -> str | None:
+    """``owner/name``, or ``name``, of a folder ``models--owner--name``; None of any other."""
+    found = _FOLDER.fullmatch(folder)
+    if found is None:
+        return None
+    return f"{found['owner']}/{found['name']}" if found["owner"] else found["name"]
+
+
+def revision_of_main(folder: str) -> str | None:
+    """What ``main`` of a repository's folder points to; whether that is there is not looked at."""
     path = os.path.join(folder, "refs", "main")
     try:
         regular_file_bytes(path, path)
         with open(path, encoding="ascii") as file:
             revision = file.read(65).strip()
     except (OSError, ValueError, UnreadableModel):
-        revision = ""
-    if _REVISION.fullmatch(revision) and ".." not in revision:
+        return None
+    return revision if _REVISION.fullmatch(revision) and ".." not in revision else None
+
+
+def _snapshot(folder: str) -> str | None:
+    """The revision that ``main`` points to, or the only one there is."""
+    snapshots = os.path.join(folder, "snapshots")
+    revision = revision_of_main(folder)
+    if revision is not None:
         path = os.path.join(snapshots, revision)
         if os.path.isdir(path):
             return path

@@ -95,7 +95,7 @@ def _listed(directory: str) -> list[str]:
 
 
 def _read_manifest(path: str, root: str) -> OllamaModel:
-    name = _shown_name(path, root)
+    name = shown_name(path, os.path.join(root, "manifests"))
     layers = read_json_object(path, MAX_MANIFEST_BYTES).get("layers")
     if not isinstance(layers, list):
         raise UnreadableModel(f"Ollama's manifest of {name} lists no layers; pull the model again")
@@ -128,9 +128,14 @@ def _blob_path(root: str, digest: object, name: str) -> str:
     return path
 
 
-def _shown_name(path: str, root: str) -> str:
-    """As ``ollama list`` writes it, without what may be left out."""
-    host, namespace, model, tag = os.path.relpath(path, os.path.join(root, "manifests")).split(os.sep)
+def shown_name(path: str, manifests: str) -> str:
+    """As ``ollama list`` writes it, without what may be left out.
+
+    Args:
+        path: of the manifest.
+        manifests: the folder that it lies in, four deep.
+    """
+    host, namespace, model, tag = os.path.relpath(path, manifests).split(os.sep)
     before = "" if (host, namespace) == (REGISTRY, NAMESPACE) else f"{namespace}/"
     return shown(f"{'' if host == REGISTRY else f'{host}/'}{before}{model}:{tag}")
 
@@ -147,4 +152,4 @@ def names_in_store(roots: Sequence[str]) -> Iterator[str]:
                         n += 1
                         if n > MAX_NAMES:
                             return
-                        yield _shown_name(os.path.join(manifests, host, namespace, model, tag), root)
+                        yield shown_name(os.path.join(manifests, host, namespace, model, tag), manifests)
