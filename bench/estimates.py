@@ -20,6 +20,7 @@ from measured import measured_model
 from estimator import compute
 from estimator.engines import llamacpp
 from estimator.fit import fit
+from estimator.kv_cache import as_cached
 from estimator.ledger import Place, Workload
 from estimator.llama_load import Load
 from estimator.model import Model
@@ -41,16 +42,19 @@ def places(free_gib: float) -> list[Place]:
     ]
 
 
-def forget() -> None:
-    for remembered in (compute._by_stack, compute._by_layout):
-        remembered.cache_clear()
+def forget(model: Model) -> None:
+    """What was simulated, of all its quants."""
+    compute.skeleton(model).stacks.clear()
+    for made in (model, *(with_quant(model, quant) for quant in QUANTS)):
+        for work in (compute._by_layout, as_cached):
+            made.derived.pop(work.__wrapped__, None)  # type: ignore[attr-defined]
 
 
-def median_ms(work: Callable[[], object], n_rounds: int, *, is_cold: bool = True) -> float:
+def median_ms(work: Callable[[], object], n_rounds: int, forgotten: Model | None = None) -> float:
     taken: list[float] = []
     for _ in range(n_rounds):
-        if is_cold:
-            forget()
+        if forgotten is not None:
+            forget(forgotten)
         began = time.process_time()
         work()
         taken.append((time.process_time() - began) * 1e3)
@@ -75,14 +79,14 @@ def measured_ms(model: Model, n_rounds: int) -> dict[str, float]:
 
     estimate(options)()
     return {
-        "closed": median_ms(lambda: llamacpp.sketch(model, workload, options, roomy), 20 * n_rounds, is_cold=False),
-        "simulated": median_ms(estimate(options), n_rounds),
-        "again": median_ms(estimate(options), 20 * n_rounds, is_cold=False),
-        "half in RAM": median_ms(estimate(half), n_rounds),
-        "--fit": median_ms(choice, n_rounds),
-        "matrix": median_ms(cells(options, 80), n_rounds),
-        "matrix, 8 GiB": median_ms(cells(options, 8), n_rounds),
-        "matrix, half": median_ms(cells(half, 8), n_rounds),
+        "closed": median_ms(lambda: llamacpp.sketch(model, workload, options, roomy), 20 * n_rounds),
+        "simulated": median_ms(estimate(options), n_rounds, model),
+        "again": median_ms(estimate(options), 20 * n_rounds),
+        "half in RAM": median_ms(estimate(half), n_rounds, model),
+        "--fit": median_ms(choice, n_rounds, model),
+        "matrix": median_ms(cells(options, 80), n_rounds, model),
+        "matrix, 8 GiB": median_ms(cells(options, 8), n_rounds, model),
+        "matrix, half": median_ms(cells(half, 8), n_rounds, model),
     }
 
 

@@ -37,8 +37,9 @@ def machines() -> dict[str, tuple[Place, ...]]:
     return {name: places_of(take_one(simulated_sources(name), 10.0)) for name in MACHINES}
 
 
-def forget() -> None:
+def forget(model: Model) -> None:
     """All that the estimator and the plans remember."""
+    model.derived.clear()
     for found in gc.get_objects():
         if isinstance(found, functools._lru_cache_wrapper) and found.__module__.startswith(("estimator", "tui")):
             found.cache_clear()
@@ -46,7 +47,7 @@ def forget() -> None:
 
 def taken_ms(plan: Plan, places: tuple[Place, ...]) -> tuple[float, float]:
     """(the first verdict as the screen asks for it, the median of some more of the engine's estimate alone)."""
-    forget()
+    forget(plan.model)
     began = time.process_time()
     used = assess(plan, places, is_quick=True, may_ask_again=False).places
     first = time.process_time() - began

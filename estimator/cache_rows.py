@@ -1,10 +1,10 @@
 """Bytes that servers store per token, and per sequence, of one layer on one of the devices that slice it."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import ceil
 from types import MappingProxyType
 
+from estimator.derived import of_model_by
 from estimator.errors import Unjudgeable
 from estimator.model import Layer, Model
 from estimator.paged_cache import LayerCache
@@ -98,7 +98,7 @@ def state_bytes(layer: Layer, model: Model, tensor: int, element_bytes: int, rec
     return layer.conv_state_width // tensor * element_bytes + layer.recurrent_state_width // tensor * recurrent_bytes
 
 
-@lru_cache(maxsize=64)
+@of_model_by(64)
 def layer_caches(
     model: Model,
     tensor: int,

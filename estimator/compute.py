@@ -8,9 +8,10 @@ quant, and one layer more or less on a device is often the same stack.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from weakref import WeakValueDictionary
 
 from estimator.allocator import Allocator, Mark
+from estimator.derived import of_model, of_model_by
 from estimator.errors import Unbuildable
 from estimator.graph import Draft, Graph
 from estimator.graphs.families import FAMILIES
@@ -32,6 +33,8 @@ SPARED_LAYERS = 2
 """A run is cut only where more are left out: another try would cost more than they do."""
 N_TRIES = 3
 """Runs that have not settled are given two repeats more, twice; what has not settled then is simulated as a whole."""
+MOST_LAYOUTS, MOST_SIGNATURES, MOST_STACKS = 512, 8192, 2048
+"""Remembered of one model. --fit tries some 20 layouts for each context that a screen shows, each of some KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,35 +98,28 @@ class Cut:
 
 
 class Skeleton:
-    """A model as a key without its types: equal for all quants of a model, which one graph serves."""
+    """A model without its types: one for all quants of it, which one graph serves. It goes with the last of them."""
 
-    __slots__ = ("_content", "_hash")
+    __slots__ = ("__weakref__", "signatures", "stacks")
 
-    def __init__(self, model: Model) -> None:
-        self._content = (
-            model.architecture,
-            model.n_heads,
-            model.head_width,
-            model.experts,
-            model.latent,
-            model.n_indexed_tokens,
-            tuple((tensor.name, tensor.shape) for tensor in model.tensors),
-        )
-        self._hash = hash(self._content)
+    def __init__(self) -> None:
+        self.signatures: dict[Hashable, Signature] = {}
+        """By what they mean: equal layers have the same one, and comparing them takes no time."""
+        self.stacks: dict[Hashable, tuple[tuple[int, ...], tuple[bool, ...]]] = {}
+        """What was simulated."""
 
-    def __hash__(self) -> int:
-        return self._hash
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Skeleton) and (self is other or self._content == other._content)
+class Signature:
+    """What makes two layers the same to the simulation."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
     """The layers of a load as far as the simulation tells them apart; equal ones are simulated once."""
 
-    skeleton: Skeleton
-    signatures: tuple[Hashable, ...]
+    signatures: tuple[Signature, ...]
     """Of each layer."""
     cuts: tuple[Cut, ...]
     ends: Hashable
@@ -131,8 +127,6 @@ class Stack:
     is_pipelined: bool
     layers: tuple[int, ...] = field(compare=False)
     """Their numbers in the model."""
-    model: Model = field(compare=False)
-    layout: Layout = field(compare=False)
 
 
 def compute_bytes(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
@@ -156,13 +150,7 @@ def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> G
     return _graph(model, step, layout, machine, None)
 
 
-def forget_models() -> None:
-    """Let go of everything that was remembered of models: for who asks for hundreds, once each."""
-    for remembered in (_by_layout, _by_stack, _skeleton, _layer_signature, _interned):
-        remembered.cache_clear()
-
-
-@lru_cache(maxsize=1024)
+@of_model_by(MOST_LAYOUTS)
 def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
     try:
         return _cut_short(model, step, layout, machine)
@@ -180,7 +168,7 @@ def _cut_short(model: Model, step: Step, layout: Layout, machine: Machine) -> tu
     n_kept = [N_REPEATS_FIRST.get(run.period, 2) for run in runs]
     for _ in range(N_TRIES):
         stack, cut_runs = _stack(model, layout, machine, signatures, runs, n_kept)
-        found, are_settled = _by_stack(step, stack, machine)
+        found, are_settled = _by_stack(model, step, stack, layout, machine)
         if all(are_settled):
             return found
         for number, is_settled in zip(cut_runs, are_settled, strict=True):
@@ -194,7 +182,7 @@ def _stack(
     model: Model,
     layout: Layout,
     machine: Machine,
-    signatures: Sequence[Hashable],
+    signatures: Sequence[Signature],
     runs: Sequence[Run],
     n_kept: Sequence[int],
 ) -> tuple[Stack, list[int]]:
@@ -212,32 +200,48 @@ def _stack(
             cut_runs.append(number)
             cuts.append(Cut(start, len(layers), run.period, n_left % 2 == 0))
     stack = Stack(
-        skeleton=_skeleton(model),
         signatures=tuple(signatures[layer] for layer in layers),
         cuts=tuple(cuts),
         ends=_ends(model, layout, machine),
         is_pipelined=machine.is_pipelined(layout),
         layers=tuple(layers),
-        model=model,
-        layout=layout,
     )
     return stack, cut_runs
 
 
-@lru_cache(maxsize=4096)
-def _by_stack(step: Step, stack: Stack, machine: Machine) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """(the buffers, whether each run that was cut had settled)."""
-    found, marks = _run(stack.model, step, stack.layout, machine, stack.layers)
-    return found, tuple(cut.is_settled(marks) for cut in stack.cuts)
+def _by_stack(
+    model: Model, step: Step, stack: Stack, layout: Layout, machine: Machine
+) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """(the buffers, whether each run that was cut had settled); once for all quants."""
+    known, key = skeleton(model).stacks, (step, stack, machine)
+    if (found := known.get(key)) is None:
+        sizes, marks = _run(model, step, layout, machine, stack.layers)
+        if len(known) >= MOST_STACKS:
+            known.clear()
+        found = known[key] = sizes, tuple(cut.is_settled(marks) for cut in stack.cuts)
+    return found
 
 
-@lru_cache(maxsize=48)
-def _skeleton(model: Model) -> Skeleton:
-    return Skeleton(model)
+_skeletons: WeakValueDictionary[Hashable, Skeleton] = WeakValueDictionary()
+"""Those of models that are still there."""
 
 
-def _signature(model: Model, layer: int, layout: Layout, machine: Machine) -> Hashable:
-    """What makes two layers the same to the simulation."""
+@of_model
+def skeleton(model: Model) -> Skeleton:
+    """The same for all quants of a model."""
+    content = (
+        model.architecture,
+        model.n_heads,
+        model.head_width,
+        model.experts,
+        model.latent,
+        model.n_indexed_tokens,
+        tuple((tensor.name, tensor.shape) for tensor in model.tensors),
+    )
+    return _skeletons.setdefault(content, Skeleton())
+
+
+def _signature(model: Model, layer: int, layout: Layout, machine: Machine) -> Signature:
     return _layer_signature(
         model,
         layer,
@@ -248,7 +252,7 @@ def _signature(model: Model, layer: int, layout: Layout, machine: Machine) -> Ha
     )
 
 
-@lru_cache(maxsize=16384)
+@of_model_by(MOST_SIGNATURES)
 def _layer_signature(
     model: Model,
     layer: int,
@@ -256,7 +260,7 @@ def _layer_signature(
     overrides: tuple[Override, ...],
     is_moe_on_host: bool,  # noqa: FBT001  # a part of the key
     has_devices: bool,  # noqa: FBT001  # as above
-) -> Hashable:
+) -> Signature:
     """Shapes, homes, and the types of what a device would fetch from elsewhere."""
     lone = Layout(
         layer_devices=(device,) * (model.n_layers + 1),
@@ -273,21 +277,7 @@ def _layer_signature(
         suffix = tensor.name.split(".", 2)[2]
         held.append((suffix, tensor.shape, home, tensor.type if is_fetched else ""))
     variant = FAMILIES[model.architecture].variant(model, layer)
-    return _interned((device, model.layers[layer], tuple(held), variant))
-
-
-class _Interned:
-    """A signature that compares quickly: equal ones are the same object."""
-
-    __slots__ = ("content",)
-
-    def __init__(self, content: Hashable) -> None:
-        self.content = content
-
-
-@lru_cache(maxsize=16384)
-def _interned(content: Hashable) -> _Interned:
-    return _Interned(content)
+    return skeleton(model).signatures.setdefault((device, model.layers[layer], tuple(held), variant), Signature())
 
 
 def _ends(model: Model, layout: Layout, machine: Machine) -> Hashable:
@@ -298,13 +288,13 @@ def _ends(model: Model, layout: Layout, machine: Machine) -> Hashable:
     return output, homes, tuple(type_name for _, type_name in loose) if is_fetched else ()
 
 
-@lru_cache(maxsize=48)
+@of_model
 def _loose_tensors(model: Model) -> tuple[tuple[str, str], ...]:
     """(name, type) of what belongs to no block."""
     return tuple((tensor.name, tensor.type) for tensor in model.tensors if not tensor.name.startswith("blk."))
 
 
-@lru_cache(maxsize=48)
+@of_model
 def _tensors(model: Model) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {tensor.name: (tensor.type, tensor.shape) for tensor in model.tensors}
 

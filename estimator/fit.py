@@ -8,8 +8,8 @@ estimator/compute.py remembers what the trials have in common.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
+from estimator.derived import of_model_by
 from estimator.ledger import Answer, Place, Workload
 from estimator.llama_load import Load
 from estimator.llama_options import Options
@@ -110,14 +110,22 @@ class Fitted:
         return tuple(share.n_layers for share in self.shares)
 
 
-@lru_cache(maxsize=64)
-def _remembered(model: Model, workload: Workload, options: Options, places: tuple[Place, ...]) -> "Fitted | None":
-    return fit(Load(model, workload, options, places))
+_Choice = tuple[Layout, tuple[int, ...], tuple[Share, ...]]
 
 
-def fitted(load: Load) -> "Fitted | None":
+@of_model_by(64)
+def _choice(model: Model, workload: Workload, options: Options, places: tuple[Place, ...]) -> _Choice | None:
+    found = fit(Load(model, workload, options, places))
+    return (found.layout, found.device_bytes, found.shares) if found is not None else None
+
+
+def fitted(load: Load) -> Fitted | None:
     """``fit`` for a context that is given, remembered: it is asked for again for the same load."""
-    return _remembered(load.model, load.workload, load.options, (*load.devices, load.host))
+    found = _choice(load.model, load.workload, load.options, (*load.devices, load.host))
+    if found is None:
+        return None
+    layout, device_bytes, shares = found
+    return Fitted(load=load, layout=layout, device_bytes=device_bytes, shares=shares)
 
 
 def fit(load: Load, *, is_context_free: bool = False, margin_bytes: int = MARGIN_BYTES) -> Fitted | None:

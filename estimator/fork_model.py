@@ -4,9 +4,9 @@ github.com/ikawrakow/ik_llama.cpp, `llm_prepare_mla` and `llama_kv_cache_init` i
 """
 
 from dataclasses import replace
-from functools import lru_cache
 
 from estimator.builds import Build
+from estimator.derived import of_model, of_model_by
 from estimator.model import Latent, Layer, Model, Tensor
 from estimator.quant import BLOCKS
 
@@ -22,7 +22,7 @@ def settled(build: Build, model: Model) -> Build:
     return build
 
 
-@lru_cache(maxsize=16)
+@of_model_by(16)
 def as_loaded(model: Model, build: Build, *, is_flash_attention: bool) -> Model:
     """The model with the layers' caches of that way, its latents named, and the computed matrices added."""
     latent = latent_of(model)
@@ -86,7 +86,7 @@ def computed(model: Model, latent: Latent, build: Build) -> tuple[Tensor, ...]:
     return tuple(found)
 
 
-@lru_cache(maxsize=16)
+@of_model
 def _matrices(model: Model) -> dict[str, Tensor]:
     """The first block's attention, by the name within the block."""
     prefix = "blk.0."

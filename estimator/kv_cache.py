@@ -5,9 +5,9 @@ src/llama-memory-recurrent.cpp, as of 2026-10).
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from estimator.builds import Build
+from estimator.derived import of_model, of_model_by
 from estimator.ledger import Workload
 from estimator.model import Compression, Layer, Model
 from estimator.rounding import Rounding
@@ -155,7 +155,7 @@ def state_bytes(layer: Layer, n_sequences: int, rounding: Rounding) -> int:
     )
 
 
-@lru_cache(maxsize=16)
+@of_model_by(16)
 def as_cached(model: Model, build: Build) -> Model:
     """The model with what its layers kept under that build; the model itself where that makes no difference."""
     layers = list(model.layers)
@@ -172,7 +172,7 @@ def _pad(n: int, multiple: int) -> int:
     return -(-n // multiple) * multiple
 
 
-@lru_cache(maxsize=48)
+@of_model
 def layer_kinds(model: Model) -> tuple[tuple[Layer, ...], tuple[int, ...]]:
     """(the different layers of a model, the number among them of each layer)."""
     numbers: dict[Layer, int] = {}

@@ -7,8 +7,8 @@ which is why the figure hardly depends on the model's width.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model
 from estimator.mlx_cache import MlxRun
 from estimator.model import Layer, Model
 
@@ -129,14 +129,14 @@ def _scanned(model: Model, layers: Sequence[tuple[Layer, int]], run: MlxRun) -> 
     return 4 * n_tokens * min(run.n_pass_tokens, SCAN_STEP_TOKENS) * n_heads * SCAN_MATRICES
 
 
-@lru_cache(maxsize=64)
+@of_model
 def _kernel_tokens(model: Model) -> int:
     """How many tokens a convolution of a recurrent layer sees; 0 without one."""
     ends = ("ssm_conv1d.weight", "shortconv.conv.weight")
     return next((tensor.shape[0] for tensor in model.tensors if tensor.name.endswith(ends)), 0)
 
 
-@lru_cache(maxsize=64)
+@of_model
 def _inner_width(model: Model) -> int:
     """Of recurrent layers."""
     return max((tensor.shape[0] for tensor in model.tensors if tensor.name.endswith("ssm_out.weight")), default=0)

@@ -1,6 +1,7 @@
 """What a model file says: its tensors, and what each layer remembers. Numbers only, no engine's rules."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 COMPANION_PARTS = frozenset(
     (
@@ -156,6 +157,8 @@ class Model:
     """Of all parts together; None for a model that is known by name only."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each; an estimate carries them on."""
+    derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
+    """What was worked out from all that (``estimator.derived``); ``replace`` begins with nothing."""
 
     @property
     def doubts_with_encoder(self) -> tuple[str, ...]:

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model, of_model_by
 from estimator.errors import Unjudgeable
 from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
 from estimator.quant import GGML_BLOCKS, stored_bytes
@@ -26,7 +26,7 @@ class Module:
     """Its number, for a block."""
 
 
-@lru_cache(maxsize=64)
+@of_model_by(64)
 def modules_of(model: Model, float_bytes: int | None = None, *, dequantises_gguf: bool = False) -> tuple[Module, ...]:
     """Embedding, projectors, blocks and output, in the order in which they are placed.
 
@@ -80,7 +80,7 @@ class LayerKinds:
         return tuple((self.layers[kind], n) for kind, n in counts.items())
 
 
-@lru_cache(maxsize=64)
+@of_model
 def layer_kinds(model: Model) -> LayerKinds:
     """Of this model, without the layers that only predict further tokens."""
     numbers: dict[Layer, int] = {}
@@ -100,13 +100,13 @@ def loaded_bytes(tensor: Tensor, float_bytes: int | None, *, dequantises_gguf: b
     return stored_bytes(tensor.type, tensor.shape)
 
 
-@lru_cache(maxsize=64)
+@of_model
 def has_tied_output(model: Model) -> bool:
     """Whether the embedding serves as the output matrix too."""
     return model.is_tied or all(tensor.name != "output.weight" for tensor in model.tensors)
 
 
-@lru_cache(maxsize=64)
+@of_model
 def has_gguf_types(model: Model) -> bool:
     """Whether some of its tensors are of types that only ggml computes with."""
     return any(tensor.type in GGUF_PACKED for tensor in model.tensors)

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model
 from estimator.file_size import gguf_size
 from estimator.ledger import Basis, Estimate
 from estimator.model import Model
@@ -36,7 +36,7 @@ def file_bytes(model: Model) -> tuple[int, Basis]:
     return n_bytes, basis
 
 
-@lru_cache(maxsize=64)
+@of_model
 def stored_weights(model: Model) -> tuple[int, Basis]:
     """Of its tensors, as they are stored."""
     basis = Basis.EXACT if model.file_bytes is not None else Basis.DERIVED
@@ -140,7 +140,7 @@ def _only_files(model: Model, reason: str, source: str) -> Needs:
     return Needs(disk_bytes=n_bytes, disk_basis=basis, ram_bytes=0, cached_bytes=n_bytes, reason=reason, source=source)
 
 
-@lru_cache(maxsize=64)
+@of_model
 def unquantised_bytes(model: Model) -> int:
     """Of the 16-bit files that a quantiser starts from."""
     return 2 * model.n_parameters

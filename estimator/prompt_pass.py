@@ -7,10 +7,10 @@ widths: three matrices of the feed-forward width and four of the model's for Lla
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 
+from estimator.derived import of_model
 from estimator.model import Model, Tensor
 
 CARRIED_WIDTHS = 4
@@ -53,7 +53,7 @@ class PromptPass:
         return max(self.attention, self.feed_forward, self.fast_recurrence)
 
 
-@lru_cache(maxsize=64)
+@of_model
 def prompt_pass(model: Model) -> PromptPass:
     """Of this model's widest block."""
     shapes: Mapping[str, tuple[int, ...]] = MappingProxyType(_widest_by_part(model.tensors))
@@ -148,7 +148,7 @@ def _dense(model: Model, shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, st
 _UNPACKED_FORMATS = ("AWQ", "GPTQ", "bnb-4bit", "bnb-nf4")
 
 
-@lru_cache(maxsize=64)
+@of_model
 def unpacked_bytes(model: Model) -> int:
     """The largest matrix in 16 bits, which kernels for few bits unpack to multiply more than one token by it.
 

@@ -1,8 +1,8 @@
 """What is read for one token, and where: from the ledger's terms, or by the model's shape where an engine says none."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model
 from estimator.ledger import Estimate, Kind, Workload
 from estimator.model import Model, Tensor
 from estimator.pace import LATENT_LAYERS, MATRICES_PER_LAYER, RECURRENT_LAYERS
@@ -39,7 +39,7 @@ class Work:
     """Of all experts, those that one token uses; 1 without any."""
 
 
-@lru_cache(maxsize=48)
+@of_model
 def work_of(model: Model) -> Work:
     """Of the model's tensors; remembered, since it goes through all of them."""
     n_loaded = model.n_layers - model.n_predictor_layers

@@ -8,9 +8,9 @@ a phone list (SmolLM2 1.7B as Q4_0 and Q8_0, llama.rn 0.12.0, 2026-05), for AMX 
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 
+from estimator.derived import of_model_by
 from estimator.model import Model, Tensor
 from estimator.quant import stored_bytes
 from estimator.rounding import ROUNDINGS
@@ -74,7 +74,7 @@ def is_copied(type_name: str | None, instruction_sets: Iterable[str]) -> bool:
     return copied_bytes(square, instruction_sets) is not None
 
 
-@lru_cache(maxsize=48)
+@of_model_by(64)
 def repacked(
     model: Model, blocks: tuple[int, ...], instruction_sets: tuple[str, ...], *, has_output: bool, is_head_apart: bool
 ) -> Repacked:

@@ -7,15 +7,13 @@ with llama.cpp of 2026-10-01 on devices with CUDA's rules (bench/accuracy.py rep
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model
 from estimator.kv_cache import CacheShape
 from estimator.model import Model
 from estimator.quant import BLOCKS
 from estimator.rounding import ROUNDINGS, Rounding
 
-REMEMBERED_MODELS = 48
-"""What depends on the model alone is reckoned once: a matrix asks for it thousands of times."""
 F32_BYTES = 4
 ROTATION_WIDTH = 64
 """Values of a quantised cache are rotated in blocks of so many (`build_attn_inp_kv`, src/llama-graph.cpp)."""
@@ -59,7 +57,7 @@ class Peaks:
         return max(self.feed_forward_bytes, self.attention_bytes, self.head_bytes)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def window_kinds(model: Model) -> tuple[int | None, ...]:
     """One entry per kind of cache the model has: full, windowed. Nothing for a model without attention."""
     kinds: list[int | None] = []
@@ -72,13 +70,13 @@ def window_kinds(model: Model) -> tuple[int | None, ...]:
     return tuple(kinds)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def is_encoder(model: Model) -> bool:
     """Whether nothing is remembered from step to step: all tokens of one attend to each other, for an embedding."""
     return not any(layer.key_width or layer.conv_state_width or layer.recurrent_state_width for layer in model.layers)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def _is_gated(model: Model) -> bool:
     return any(tensor.name.endswith("ffn_gate.weight") for tensor in model.tensors)
 
@@ -111,7 +109,7 @@ def index_bytes(model: Model, step: Step, rounding: Rounding) -> int:
     return total + _rotation_bytes(model, step) * len(kinds)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def widest_value(model: Model) -> int:
     """Elements per cell of the widest layer's values, without its indexer's."""
     return max((layer.own_value_width for layer in model.layers), default=0)
@@ -128,13 +126,13 @@ def _rotation_bytes(model: Model, step: Step) -> int:
     return F32_BYTES * (largest_power**2 + values)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def is_hybrid(model: Model) -> bool:
     """Whether layers keep a state beside, or instead of, keys and values."""
     return any(layer.conv_state_width for layer in model.layers)
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def convolved_width(model: Model) -> int:
     """Channels of the convolution before a state."""
     found = (t.shape[1] for t in model.tensors if t.name.endswith("ssm_conv1d.weight") and len(t.shape) > 1)
@@ -145,7 +143,7 @@ def query_width(model: Model) -> int:
     return model.n_heads * model.head_width
 
 
-@lru_cache(maxsize=REMEMBERED_MODELS)
+@of_model
 def feed_forward_width(model: Model) -> int:
     """Floats per token at the peak of a feed-forward block: its matrices' results, residual and attention's slot."""
     embedding, query = model.embedding_width, query_width(model)

@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from math import prod
 
+from estimator.derived import of_model_by
 from estimator.model import Model, Tensor
 from estimator.quant import stored_bytes
 
@@ -142,7 +143,7 @@ def stage_layers(n_layers: int, n_stages: int) -> tuple[range, ...]:
     return tuple(range(start, start + count) for start, count in zip(starts, counts, strict=True))
 
 
-@lru_cache(maxsize=64)
+@of_model_by(64)
 def stages(model: Model, split: Split, element_bytes: int) -> tuple[Stage, ...]:
     """What each stage's devices hold; all devices of a stage hold as much.
 
@@ -220,7 +221,7 @@ class _Table:
     other_bytes: int
 
 
-@lru_cache(maxsize=64)
+@of_model_by(64)
 def _table(model: Model, element_bytes: int) -> _Table:
     """Bytes of one whole copy, by layer and role: reckoned once for a model."""
     layers: dict[int, dict[Role, int]] = {}

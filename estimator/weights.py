@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
+from estimator.derived import of_model, of_model_by
 from estimator.model import Model, Tensor
 from estimator.placement import (
     FIRST_LAYER_TENSORS,
@@ -91,7 +91,7 @@ def held_weights(model: Model, layout: Layout, kinds: Mapping[int, str], *, maps
     }
 
 
-@lru_cache(maxsize=48)
+@of_model
 def embedded_bytes(model: Model) -> int:
     """Embeddings that lie between other tensors in the file, so that Metal maps them with those.
 
@@ -170,7 +170,7 @@ def _scattered(model: Model, block: int, device: int, layout: Layout, kinds: Map
     return _scattered_block(model, block, device, overrides, is_moe_on_host, tuple(sorted(kinds.items())))
 
 
-@lru_cache(maxsize=4096)
+@of_model_by(4096)
 def _scattered_block(
     model: Model,
     block: int,
@@ -196,7 +196,7 @@ def _scattered_block(
     return tuple(dense.items()), tuple(experts.items())
 
 
-@lru_cache(maxsize=48)
+@of_model
 def block_tensors(model: Model) -> tuple[tuple[Tensor, ...], ...]:
     """The tensors of each block."""
     blocks: list[list[Tensor]] = [[] for _ in range(model.n_layers)]
@@ -232,7 +232,7 @@ class WeightTable:
     """Per kind of matrix (``ffn_down``), the largest one of the blocks."""
 
 
-@lru_cache(maxsize=48)
+@of_model_by(64)
 def weight_table(model: Model, kind: str) -> WeightTable:
     """The table of a model for a kind of buffer, a key of ROUNDINGS; remembered, since it costs milliseconds."""
     rounding = ROUNDINGS[kind]

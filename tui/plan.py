@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 from typing import Any
 
+from estimator.derived import of_model, of_model_by
 from estimator.engine import Engine, load_engine, usual_engine
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
@@ -158,7 +158,7 @@ def _sketched(plan: Plan, places: tuple[Place, ...]) -> Estimate | None:
     return made if _is_clear(made, places) else None
 
 
-@lru_cache(maxsize=48)
+@of_model
 def model_bytes(model: Model) -> int:
     """The stored tensors, without what a device rounds up and without the embedding, which may lie elsewhere."""
     return sum(stored_bytes(t.type, t.shape) for t in model.tensors if t.name != "token_embd.weight")
@@ -224,7 +224,7 @@ def sure_level_of(plan: Plan, places: Sequence[Place]) -> Level:
         return Level.FAILS
 
 
-@lru_cache(maxsize=48)
+@of_model_by(64)
 def with_quant(model: Model, quant: str) -> Model:
     """The model under another mixture, remembered: a matrix asks for the same ones at every reading."""
     return model if quant == model.quant else requantised(model, quant)

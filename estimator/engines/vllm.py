@@ -6,12 +6,12 @@ releases did otherwise is in estimator/releases.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from types import MappingProxyType
 
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.budget import Budget
 from estimator.cache_rows import ROW_TYPES, RowType, layer_caches, row_type
+from estimator.derived import of_model_by
 from estimator.engine import nothing
 from estimator.ledger import Answer, Basis, Estimate, Kind, Place, Workload
 from estimator.mixture import DEFAULT_TYPES as MIXTURES
@@ -428,7 +428,7 @@ class _Load:
         return n_blocks // max(1, len(cache.groups)) * cache.block_tokens
 
 
-@lru_cache(maxsize=64)
+@of_model_by(64)
 def _paged(
     model: Model,
     tensor: int,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from estimator.compute import forget_models
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
 from estimator.local_models import local_models
@@ -275,7 +274,6 @@ def _judged(
         found[item.key] = _facts_of(item, places, plan_for, facts.get(item.key, Facts()))
         if time.perf_counter() - began > _BATCH_SECONDS:
             break
-    forget_models()  # which are only looked at: they would be some 0.4 MiB each, and another 4 MiB at each opening
     time.sleep(_REST_RATIO * (time.perf_counter() - began))
     return found
 
