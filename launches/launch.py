@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from launches.command import Command, Program, program_of, shortened
 from launches.errors import UnknownProgram
 
-PROGRAMS: tuple[str, ...] = ()
+PROGRAMS: tuple[str, ...] = ("vllm",)
 """Modules of ``launches.programs``."""
 
 

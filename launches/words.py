@@ -112,7 +112,10 @@ class Given:
 
 
 def table(text: str) -> tuple[Flag, ...]:
-    """A flag a line: its names, contrary ones behind ``!``, what it takes as ``Takes`` writes it, a ``$VARIABLE``."""
+    """A flag a line: its names, what it takes as ``Takes`` writes it, contrary names behind ``!``, a ``$VARIABLE``.
+
+    ``!`` alone stands for ``--no-`` and the name.
+    """
     flags = []
     for line in text.splitlines():
         words = line.split()
@@ -121,7 +124,9 @@ def table(text: str) -> tuple[Flag, ...]:
         takes = next((Takes(word) for word in words if word in ("N", "[N]", "N...", "[N...]")), Takes.NOTHING)
         variable = next((word[1:] for word in words if word.startswith("$")), "")
         names = tuple(word for word in words if word[0] == "-")
-        negatives = tuple(word[1:] for word in words if word[0] == "!")
+        negatives = tuple(word[1:] for word in words if word[0] == "!" and len(word) > 1)
+        if "!" in words:
+            negatives += tuple(f"--no-{name[2:]}" for name in names if name.startswith("--"))
         flags.append(Flag(names=names, takes=takes, variable=variable, negatives=negatives))
     return tuple(flags)
 

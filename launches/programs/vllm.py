@@ -1,0 +1,448 @@
+"""vLLM: ``vllm serve``, its module ``openai.api_server`` and the benchmarks that load a model, as of 0.33.0.
+
+What older releases take is understood as well (launches/tables/vllm.py). Values as utils/argparse_utils.py reads them.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+
+from estimator.engines.vllm import KV_TYPES, Options
+from estimator.releases import LAST_WITH_V0
+from launches.checkpoint import checkpoint_source
+from launches.command import Command, Program
+from launches.errors import NoLaunch
+from launches.installed import installed_version
+from launches.json_value import json_object, merged
+from launches.launch import Launch
+from launches.reading import Reading, address_of
+from launches.tables import vllm as tables
+from launches.words import ARGPARSE, Flag, Given, Manner, table, take_apart
+from launches.yaml_file import UnreadableSettings, Value, read_settings
+
+FLEXIBLE = Manner(
+    has_equals=ARGPARSE.has_equals,
+    has_abbreviations=True,
+    has_attached_values=True,
+    has_guarded_values=True,
+    folds_underscores=True,
+)
+"""`FlexibleArgumentParser`."""
+MODULES = MappingProxyType(
+    {
+        "vllm.entrypoints.openai.api_server": "serve",
+        "vllm.entrypoints.launchers.api_server.entry": "serve",
+        "vllm.entrypoints.api_server": "serve",
+        "vllm.entrypoints.openai.run_batch": "run-batch",
+        "benchmark_throughput.py": "throughput",
+        "benchmark_latency.py": "latency",
+        "vllm.benchmarks.throughput": "throughput",
+        "vllm.benchmarks.latency": "latency",
+    }
+)
+"""Modules and scripts that have no subcommand, and which one they are."""
+WITH_SUBCOMMANDS = frozenset({"vllm", "vllm.entrypoints.cli", "vllm.entrypoints.cli.main"})
+BENCHMARKS = ("throughput", "latency", "startup", "mm-processor", "forward")
+"""Of ``vllm bench``, those that load the model themselves; ``serve`` and ``sweep`` ask a server."""
+MODEL = "Qwen/Qwen3-0.6B"
+"""Without one (config/model.py, `ModelConfig.model`, 0.33.0)."""
+PORT = 8000
+BENCH_TOKENS = 8192
+"""Tokens in one step where no server is asked for, on cards below 70 GiB; from there on 16384
+(`EngineArgs.get_batch_defaults`, `UsageContext.LLM_CLASS`)."""
+
+DTYPES = MappingProxyType({"half": "float16", "float": "float32", "auto": "auto"} | {
+    name: name for name in ("float16", "bfloat16", "float32")
+})  # fmt: skip
+CACHE_TYPES = (
+    *KV_TYPES,
+    "fp8_inc",
+    "int4_per_token_head",
+    "nvfp4_4over6",
+    "turboquant_k8v4",
+    "turboquant_4bit_nc",
+    "turboquant_k3v4_nc",
+    "turboquant_3bit_nc",
+    "octave_k3v4",
+    "octave_k3v3",
+    "octave_k3v3_compact",
+    "ultraquant_4bit",
+)
+"""`CacheDType`, config/cache.py."""
+QUANTISED_ON_LOADING = MappingProxyType(
+    {
+        "fp8": "FP8-dynamic",
+        "fp8_per_tensor": "FP8-tensor",
+        "fp8_per_channel": "FP8-dynamic",
+        "fp8_per_block": "FP8",
+        "ptpc_fp8": "FP8-dynamic",
+        "int8_per_channel_weight_only": "W8A8",
+        "nvfp4_per_token": "NVFP4",
+        "mxfp8": "MXFP8",
+        "bitsandbytes": "bnb-4bit",
+    }
+)
+"""``--quantization`` of checkpoints that are not quantised (config/quantization.py, `_ONLINE_SHORTHANDS`; layers of
+0.8.5: fp8.py, ptpc_fp8.py, bitsandbytes.py). All others name what the checkpoint is stored in."""
+DOTTED = frozenset({"-cc", "-sc", "-ac", "-dc", "-O"})
+"""Short flags that take keys behind a dot."""
+_KEYED = re.compile(r"(-{1,2}[A-Za-z][\w-]*)((?:\.[\w-]+)+)(\+?)(?:=(.*))?", re.DOTALL)
+_HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
+
+
+def recognises(program: Program) -> bool:
+    """``vllm``, or one of its modules."""
+    return program.name in WITH_SUBCOMMANDS or program.name in MODULES
+
+
+def read(program: Program, command: Command) -> tuple[Launch, ...]:
+    """The model that the server, or the benchmark, would load.
+
+    Raises:
+        NoLaunch: it asks a server, or shows something.
+    """
+    task, n_before = _task(program)
+    arguments = program.arguments[n_before:]
+    if any(word in ("-h", "--help", "-v", "--version") or word.startswith("--help=") for word in arguments):
+        raise NoLaunch(f"{_called(program, task)} only shows something so")
+    given = _given(task, arguments, program.offset + n_before, command)
+    return (_Launch(task, program, command, given).launch(),)
+
+
+def human_whole(text: str) -> int:
+    """``32k`` is 32000, ``32K`` 32768 (`human_readable_int`).
+
+    Raises:
+        ValueError: it is no number.
+    """
+    found = _HUMAN.fullmatch(text.strip())
+    if found is None:
+        return int(text)
+    power = "kmgt".index(found[2].casefold()) + 1
+    return int(float(found[1]) * 1000**power) if found[2].islower() else int(found[1]) * 1024**power
+
+
+def _task(program: Program) -> tuple[str, int]:
+    """What it is to do, and how many words say so.
+
+    Raises:
+        NoLaunch: it loads no model.
+    """
+    if program.name in MODULES:
+        return MODULES[program.name], 0
+    first, second = (*program.arguments[:2], "", "")[:2]
+    if first in ("serve", "run-batch"):
+        return first, 1
+    if first == "bench" and second in BENCHMARKS:
+        return second, 2
+    raise NoLaunch(f"vllm {first} loads no model".replace("  ", " "))
+
+
+def _called(program: Program, task: str) -> str:
+    if program.name in MODULES:
+        return program.name
+    return f"vllm bench {task}" if task in BENCHMARKS else f"vllm {task}"
+
+
+@lru_cache(maxsize=2)
+def _flags(*, is_bench: bool) -> tuple[Flag, ...]:
+    """`EnableDisableAction` pairs ``--enable-x`` with ``--disable-x``."""
+    found = table(tables.SERVE + tables.BENCH if is_bench else tables.SERVE)
+    names = {name for flag in found for name in flag.names}
+    opposites = {"--enable-": "--disable-", "--disable-": "--enable-"}
+    return tuple(
+        replace(
+            flag,
+            negatives=(
+                *flag.negatives,
+                *(
+                    opposite
+                    for start, other in opposites.items()
+                    for name in flag.names
+                    if flag.negatives and name.startswith(start)
+                    if (opposite := other + name.removeprefix(start)) not in names
+                ),
+            ),
+        )
+        for flag in found
+    )
+
+
+def _given(task: str, arguments: Sequence[str], offset: int, command: Command) -> Given:
+    flags = _flags(is_bench=task != "serve")
+    given = take_apart(_plain_words(arguments), flags, FLEXIBLE, offset=offset)
+    path = given.last("--config")
+    if path is None:
+        return given
+    try:
+        settings = read_settings(command.path(path))
+    except UnreadableSettings as error:
+        below = Given(values={}, refusals=(str(error),))
+    else:
+        below = take_apart(_plain_words(_words_of(settings.values)), flags, FLEXIBLE)
+        unread = tuple(f"{path}: {line}" for line in settings.unread)
+        below = Given(
+            values={name: times for name, times in below.values.items() if name != "--config"},
+            unknown=(*below.unknown, *unread),
+            refusals=below.refusals,
+        )
+    return given.over(below)
+
+
+def _words_of(values: dict[str, Value]) -> list[str]:
+    """A file's settings as words (`load_config_file`)."""
+    words: list[str] = []
+    for key, value in values.items():
+        if isinstance(value, bool):
+            words += [f"--{key}"] if value else [f"--no-{key}"]
+        elif isinstance(value, list):
+            words += [f"--{key}", *map(str, value)] if value else []
+        elif isinstance(value, dict):
+            words += [f"--{key}", json.dumps(value)]
+        else:
+            words += [f"--{key}", str(value)]
+    return words
+
+
+def _plain_words(words: Sequence[str]) -> tuple[str, ...]:
+    """As many words, with ``-O3`` and ``--flag.key value`` in the form that a table knows."""
+    found: list[str] = []
+    position = 0
+    while position < len(words):
+        word = words[position]
+        position += 1
+        keyed = _KEYED.fullmatch(word)
+        if keyed is not None and (keyed[1].startswith("--") or keyed[1] in DOTTED):
+            if keyed[4] is not None:
+                found.append(f"{keyed[1]}={_keyed_json(keyed, keyed[4])}")
+            elif position < len(words):
+                found += [keyed[1], _keyed_json(keyed, words[position])]
+                position += 1
+            else:
+                found.append(keyed[1])
+        elif re.fullmatch(r"-O=?\w+", word):
+            found.append(f"--optimization-level={word[2:].removeprefix('=')}")
+        else:
+            found.append(word)
+    return tuple(found)
+
+
+def _keyed_json(keyed: re.Match[str], text: str) -> str:
+    value: object
+    if keyed[3]:
+        value = text.split(",")
+    else:
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            value = text
+    for key in reversed(keyed[2][1:].split(".")[:16]):
+        value = {key: value}
+    return json.dumps(value)
+
+
+@dataclass
+class _Launch:
+    """One command line of it."""
+
+    task: str
+    program: Program
+    command: Command
+    given: Given
+
+    def __post_init__(self) -> None:
+        self.reading = Reading(self.given)
+
+    def launch(self) -> Launch:
+        reading, given = self.reading, self.given
+        options, n_devices = self._options(), self._n_devices()
+        source = self._source()
+        context = self._context()
+        kv_type = self._kv_type()
+        quant = self._quant(source)
+        self._doubts()
+        ids = (reading.word("--device-ids") or "").strip("[] ")
+        return Launch(
+            program=_called(self.program, self.task),
+            engine_name="vllm",
+            source=checkpoint_source(self.command, source),
+            quant=quant,
+            context_tokens=context,
+            kv_type=kv_type,
+            options=options,
+            devices=self._devices(ids),
+            n_devices=n_devices,
+            environment=self.program.environment,
+            address=self._address(),
+            unknown=given.unknown,
+            doubts=tuple(reading.doubts),
+            refusal=reading.refusal,
+            spans=given.spans,
+        )
+
+    def _source(self) -> str:
+        positionals = self.given.positionals
+        named = positionals[:1] if self.task == "serve" and self.program.name in WITH_SUBCOMMANDS else ()
+        too_many = positionals[len(named) :]
+        if too_many and self.program.name != "vllm.entrypoints.api_server":
+            self.reading.refusals.append(f"{_called(self.program, self.task)} knows nothing of {too_many[0][:60]!r}")
+        return (named[0] if named else None) or self.reading.word("--model") or MODEL
+
+    def _options(self) -> Options:
+        reading = self.reading
+        compiling = self._object("--compilation-config")
+        level = reading.word("--optimization-level")
+        has_graphs = level != "0" and str(compiling.get("cudagraph_mode", "")).casefold() != "none"
+        n_tokens = reading.whole("--max-num-batched-tokens", parse=human_whole)
+        if n_tokens is None and self.task in BENCHMARKS:
+            n_tokens = BENCH_TOKENS
+            reading.doubt("on cards from 70 GiB on, its steps take 16384 tokens, not the 8192 that are reckoned with")
+        share = reading.fraction("--gpu-memory-utilization", most=1, takes_least=False)
+        return Options(
+            gpu_memory_utilization=share,
+            tensor_parallel_size=reading.whole("--tensor-parallel-size") or 1,
+            pipeline_parallel_size=reading.whole("--pipeline-parallel-size") or 1,
+            data_parallel_size=self._n_copies(),
+            is_expert_parallel=reading.is_on("--enable-expert-parallel"),
+            max_num_seqs=reading.whole("--max-num-seqs"),
+            max_num_batched_tokens=n_tokens,
+            is_eager=reading.is_on("--enforce-eager") or not has_graphs,
+            block_size=reading.whole("--block-size"),
+            kv_cache_memory_bytes=reading.whole("--kv-cache-memory-bytes", parse=human_whole),
+            cpu_offload_gb=reading.fraction("--cpu-offload-gb") or 0.0,
+            is_hybrid_manager_disabled=reading.is_on("--disable-hybrid-kv-cache-manager"),
+            dtype=DTYPES[reading.choice("--dtype", tuple(DTYPES)) or "auto"],
+            mamba_ssm_cache_dtype=reading.choice("--mamba-ssm-cache-dtype", ("auto", "float16", "bfloat16", "float32"))
+            or "auto",
+            version=self._version(),
+        )
+
+    def _version(self) -> str:
+        found = installed_version(self.command, self.program, "vllm")
+        if found is None:
+            return Options().version
+        number = re.match(r"v?(\d{1,3})\.(\d{1,3})", found)
+        if number is None:
+            return Options().version
+        is_old = (int(number[1]), int(number[2])) <= LAST_WITH_V0
+        return f"{found} V0" if is_old and self.program.environment.get("VLLM_USE_V1") == "0" else found
+
+    def _n_copies(self) -> int:
+        """Copies of the model that this command itself starts."""
+        n_copies = self.reading.whole("--data-parallel-size") or 1
+        n_here = self.reading.whole("--data-parallel-size-local")
+        if self.reading.word("--data-parallel-rank") is not None and n_here is None:
+            n_here = 1
+        if n_here is None or n_here >= n_copies:
+            return n_copies
+        is_shared = self.reading.is_on("--enable-expert-parallel")
+        self.reading.doubt(f"experts are dealt out over {n_copies} copies, of which {n_here} are here", when=is_shared)
+        return n_here
+
+    def _n_devices(self) -> int:
+        reading = self.reading
+        n_nodes = reading.whole("--nnodes") or 1
+        n_devices = (
+            (reading.whole("--tensor-parallel-size") or 1)
+            * (reading.whole("--pipeline-parallel-size") or 1)
+            * (reading.whole("--prefill-context-parallel-size") or 1)
+            * self._n_copies_quietly()
+        )
+        reading.doubt(f"{n_nodes} machines share the model; it is judged as if all devices were here", when=n_nodes > 1)
+        return n_devices
+
+    def _n_copies_quietly(self) -> int:
+        n_doubts = len(self.reading.doubts)
+        found = self._n_copies()
+        del self.reading.doubts[n_doubts:]
+        return found
+
+    def _devices(self, ids: str) -> tuple[str, ...] | None:
+        if (self.reading.word("--device") or "").casefold() == "cpu":
+            return ()
+        return tuple(part.strip().strip("'\"") for part in ids.split(",")) if ids else None
+
+    def _context(self) -> int | None:
+        text = self.reading.word("--max-model-len")
+        if text is not None and text.casefold() in ("-1", "auto"):
+            return None
+        return self.reading.whole("--max-model-len", parse=human_whole) or 0
+
+    def _kv_type(self) -> str | None:
+        found = self.reading.choice("--kv-cache-dtype", CACHE_TYPES)
+        if found is None or found in KV_TYPES:
+            return found
+        self.reading.doubt(
+            f"how large a cache of type {found} is, is not known here; it is judged as if of the model's"
+        )
+        return None
+
+    def _quant(self, source: str) -> str | None:
+        method = (self.reading.word("--quantization") or "").casefold()
+        by_loader = self.reading.word("--load-format") == "bitsandbytes"
+        found = QUANTISED_ON_LOADING.get("bitsandbytes" if by_loader and not method else method)
+        is_stored_so = any(part in source.casefold() for part in ("fp8", "4bit", "bnb", "nvfp4", "mxfp8"))
+        self.reading.doubt(
+            f"which of the weights {method} quantises is not known here; they are counted as stored",
+            when=method in ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8"),
+        )
+        return None if is_stored_so else found
+
+    def _object(self, flag: str) -> dict[str, object]:
+        objects = []
+        for word in self.given.every(flag):
+            # Before 0.11, a dictionary as Python writes it was taken as well.
+            found = json_object(word) or json_object(word.replace("'", '"'))
+            if found is not None:
+                objects.append(found)
+            elif not word.isdigit() and word.strip() != "{}":  # --compilation-config 3, before 0.11
+                self.reading.refuse(flag, word, "takes JSON")
+        return merged(objects)
+
+    def _address(self) -> tuple[str, int] | None:
+        is_server = self.task == "serve" and not self.given.has("--headless") and not self.given.has("--uds")
+        found = address_of(self.reading, "0.0.0.0", PORT)  # noqa: S104  # told, not listened on
+        return found if is_server else None
+
+    def _doubts(self) -> None:
+        reading = self.reading
+        speculating = self._object("--speculative-config")
+        draft = speculating.get("model") or reading.word("--speculative-model") or reading.word("--spec-model")
+        method = str(speculating.get("method", reading.word("--spec-method") or ""))
+        is_guessed = method in ("ngram", "ngram_gpu", "suffix") or str(draft) in ("ngram", "[ngram]")
+        if draft and not is_guessed:
+            reading.doubt(f"the draft model {str(draft)[:96]} and its cache are not counted")
+        elif speculating and not is_guessed:
+            reading.doubt("the layers that predict several tokens at once, and their cache, are not counted")
+        reading.doubt("adapters (LoRA) and room for them are not counted", when=reading.is_on("--enable-lora"))
+        reading.doubt("what --hf-overrides changes of the model is not looked into", when=self._has_overrides())
+        swapped = reading.fraction("--swap-space")
+        reading.doubt(
+            f"{swapped or 0:g} GiB of RAM for each device (--swap-space, before 0.11) are not counted",
+            when=bool(swapped),
+        )
+        offloaded = reading.fraction("--kv-offloading-size")
+        reading.doubt(f"{offloaded or 0:g} GiB of RAM for the cache are not counted", when=bool(offloaded))
+        reading.doubt(
+            "what --kv-transfer-config keeps of the cache elsewhere is not counted",
+            when=bool(self._object("--kv-transfer-config")) and not offloaded,
+        )
+        reading.doubt(
+            "--num-gpu-blocks-override sets the cache's size, which is reckoned without it",
+            when=self.given.has("--num-gpu-blocks-override"),
+        )
+        reading.doubt(
+            "--decode-context-parallel-size divides the cache over devices, which is not reckoned with",
+            when=(reading.whole("--decode-context-parallel-size") or 1) > 1,
+        )
+        reading.doubt(
+            "encoders of images and sound are counted, and not loaded",
+            when=reading.is_on("--language-model-only"),
+        )
+
+    def _has_overrides(self) -> bool:
+        overrides = self._object("--hf-overrides")
+        return bool(set(overrides) - {"architectures", "rope_scaling", "rope_parameters", "rope_theta"})

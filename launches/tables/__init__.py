@@ -1,0 +1,1 @@
+"""What each program takes, as text that ``launches.words.table`` reads."""

@@ -1,0 +1,439 @@
+"""Flags of ``vllm`` and how many words each takes: 0.6.6, 0.8.5, 0.10.2, 0.14.0 and 0.33.0 together.
+
+engine/arg_utils.py and the entry points' cli_args.py of those wheels; BENCH beside them: benchmarks/latency.py,
+benchmarks/throughput.py and entrypoints/openai/run_batch.py.
+"""
+
+SERVE = """
+--additional-config N
+--aggregate-engine-logging
+--all2all-backend N
+--allow-credentials !
+--allow-deprecated-quantization !
+--allowed-headers N
+--allowed-local-media-path N
+--allowed-media-domains N...
+--allowed-methods N
+--allowed-origins N
+--anthropic-disabled-thinking-effort N
+--api-key N...
+--api-server-count -asc N
+--async-scheduling !
+--attention-backend N
+--attention-config -ac N
+--aux-output-config N
+--block-size N
+--calculate-kv-scales !
+--chat-template N
+--chat-template-content-format N
+--code-revision N
+--cohere-format N
+--cohere-is-reasoning-model !
+--collect-detailed-traces N...
+--compilation-config -cc N
+--config N
+--config-format N
+--convert N
+--cp-kv-cache-interleave-size N
+--cpu-distributed-timeout-seconds N
+--cpu-offload-gb N
+--cpu-offload-params N...
+--cuda-graph-sizes N...
+--cudagraph-capture-sizes N...
+--cudagraph-metrics !
+--custom-histogram-buckets N...
+--data-parallel-address -dpa N
+--data-parallel-backend -dpb N
+--data-parallel-external-lb -dpe !
+--data-parallel-hybrid-lb -dph !
+--data-parallel-multi-port-external-lb -dpm
+--data-parallel-rank -dpn N
+--data-parallel-rpc-port -dpp N
+--data-parallel-size -dp N
+--data-parallel-size-local -dpl N
+--data-parallel-start-rank -dpr N
+--data-parallel-supervisor-port N
+--dbo-decode-token-threshold N
+--dbo-prefill-token-threshold N
+--dcp-comm-backend N
+--dcp-kv-cache-interleave-size N
+--dcp-q-replicate !
+--decode-context-parallel-size -dcp N
+--default-chat-template-kwargs N
+--default-mm-loras N
+--device N
+--device-ids N
+--gpu-memory-utilization --device-memory-utilization N
+--diffusion-config -dc N
+--disable-access-log-for-endpoints N
+--disable-async-output-proc
+--disable-cascade-attn !
+--disable-chunked-mm-input !
+--disable-custom-all-reduce !
+--disable-fastapi-docs !
+--disable-frontend-multiprocessing !
+--disable-hybrid-kv-cache-manager !
+--disable-log-requests !
+--disable-log-stats
+--disable-logprobs-during-spec-decoding [N]
+--disable-mm-preprocessor-cache
+--disable-nccl-for-dp-synchronization !
+--disable-sliding-window !
+--disable-uvicorn-access-log !
+--distributed-executor-backend N
+--distributed-timeout-seconds N
+--download-dir N
+--dp-supervisor-probe-failure-threshold N
+--dp-supervisor-probe-interval-s N
+--dp-supervisor-probe-timeout-s N
+--dp-sync-interval N
+--dtype N
+--ec-manager-config N
+--ec-transfer-config N
+--elastic-ep-max-dp-size N
+--enable-auto-tool-choice !
+--enable-batch-sharded-sampling !
+--enable-chunked-prefill !
+--enable-cumem-allocator !
+--enable-dbo !
+--enable-elastic-ep !
+--enable-ep-weight-filter !
+--enable-eplb !
+--enable-expert-parallel -ep !
+--enable-fault-tolerance !
+--enable-flash-late-interaction !
+--enable-flashinfer-autotune !
+--enable-force-include-usage !
+--enable-hc-sp !
+--enable-layerwise-nvtx-tracing !
+--enable-log-deltas !
+--enable-log-outputs !
+--enable-log-requests !
+--enable-logging-iteration-details !
+--enable-lora !
+--enable-lora-bias !
+--enable-mamba-cache-stochastic-rounding !
+--enable-mamba-shared-prefix-checkpoint !
+--enable-mfu-metrics !
+--enable-mixed-moe-lora-format !
+--enable-mm-embeds !
+--enable-moe-shared-loras !
+--enable-multimodal-encoder-data-parallel
+--enable-nccl-comm-suspend !
+--enable-offline-docs !
+--enable-per-request-metrics !
+--enable-prefix-caching !
+--enable-prompt-adapter !
+--enable-prompt-embeds !
+--enable-prompt-tokens-details !
+--enable-reasoning
+--enable-request-id-headers !
+--enable-return-routed-experts !
+--enable-scale-out !
+--enable-server-load-tracking !
+--enable-shm-tensor-arena !
+--enable-sleep-mode !
+--enable-ssl-refresh !
+--enable-tokenizer-info-endpoint !
+--enable-tower-connector-lora !
+--enable-trace-replay !
+--enforce-eager !
+--engram-config N
+--eplb-config N
+--eplb-log-balancedness !
+--eplb-step-interval N
+--eplb-window-size N
+--exclude-tools-when-tool-choice-none !
+--expert-placement-strategy N
+--fail-on-environ-validation !
+--fault-tolerance-config N
+--fingerprint-mode N
+--fingerprint-value N
+--fully-sharded-loras !
+--gdn-prefill-backend N
+--generation-config N
+--grpc
+--grpc-port N
+--guided-decoding-backend N
+--guided-decoding-disable-additional-properties !
+--guided-decoding-disable-any-whitespace !
+--guided-decoding-disable-fallback !
+--h11-max-header-count N
+--h11-max-incomplete-event-size N
+--headless
+--hf-config-path N
+--hf-overrides N
+--hf-token [N]
+--host N
+--ignore-patterns N...
+--interleave-mm-strings !
+--io-processor-plugin N
+--ir-op-priority N
+--jit-monitor-mode N
+--jit-monitor-verbose !
+--kda-decode-backend N
+--kda-prefill-backend N
+--kernel-config N
+--kv-cache-dtype N
+--kv-cache-dtype-skip-layers N...
+--kv-cache-memory-bytes N
+--kv-cache-metrics !
+--kv-cache-metrics-sample N
+--kv-events-config N
+--kv-offloading-backend N
+--kv-offloading-size N
+--kv-sharing-fast-prefill !
+--kv-transfer-config N
+--language-model-only !
+--limit-mm-per-prompt N
+--linear-backend N
+--load-format N
+--log-config-file N
+--log-error-stack !
+--log-level N
+--logging-config N
+--logits-processor-pattern N
+--logits-processors N...
+--logprobs-mode N
+--long-lora-scaling-factors N...
+--long-prefill-token-threshold N
+--long-prefill-token-threshold-adaptive !
+--lora-dtype N
+--lora-extra-vocab-size N
+--lora-modules N...
+--lora-target-modules N...
+--mamba-backend N
+--mamba-block-size N
+--mamba-cache-dtype N
+--mamba-cache-mode N
+--mamba-cache-philox-rounds N
+--mamba-ssm-cache-dtype N
+--mamba-ssu-algorithm N
+--master-addr N
+--master-port N
+--max-cpu-loras N
+--max-cudagraph-capture-size N
+--max-log-len N
+--max-logprobs N
+--max-long-partial-prefills N
+--max-lora-cls-labels N
+--max-lora-rank N
+--max-loras N
+--max-model-len N
+--max-num-active-seqs N
+--max-num-batched-tokens N
+--max-num-partial-prefills N
+--max-num-queued-reqs N
+--max-num-queued-tokens N
+--max-num-scheduled-tokens N
+--max-num-seqs N
+--max-parallel-loading-workers N
+--max-prompt-adapter-token N
+--max-prompt-adapters N
+--max-seq-len-to-capture N
+--media-io-kwargs N
+--middleware N
+--mm-device-do-normalize !
+--mm-encoder-attn-backend N
+--mm-encoder-attn-dtype N
+--mm-encoder-fp8-scale-path N
+--mm-encoder-fp8-scale-save-margin N
+--mm-encoder-fp8-scale-save-path N
+--mm-encoder-only !
+--mm-encoder-tp-mode N
+--mm-hasher-algorithm N
+--mm-ipc-gpu-memory-gb N
+--mm-processor-cache-gb N
+--mm-processor-cache-type N
+--mm-processor-device N
+--mm-processor-kwargs N
+--mm-shm-cache-max-object-size-mb N
+--mm-tensor-ipc N
+--model N
+--model-class-overrides N
+--model-impl N
+--model-loader-extra-config N
+--moe-backend N
+--monokernel !
+--multi-step-stream-outputs !
+--ngram-prompt-lookup-max N
+--ngram-prompt-lookup-min N
+--nnodes -n N
+--node-rank -r N
+--num-gpu-blocks-override N
+--num-lookahead-slots N
+--num-redundant-experts N
+--num-scheduler-steps N
+--num-speculative-tokens N
+--numa-bind !
+--numa-bind-cpus N...
+--numa-bind-nodes N...
+--offload-backend N
+--offload-group-size N
+--offload-num-in-group N
+--offload-params N...
+--offload-prefetch-step N
+--optimization-level -O N
+--otlp-traces-endpoint N
+--override-attention-dtype N
+--override-generation-config N
+--override-neuron-config N
+--override-pooler-config N
+--per-request-spec-decode-metrics N
+--performance-mode N
+--pipeline-parallel-size -pp N
+--pooler-config N
+--port N
+--preemption-mode N
+--prefill-context-parallel-size -pcp N
+--prefill-schedule-interval N
+--prefix-cache-retention-interval N
+--prefix-caching-hash-algo N
+--prefix-match-unit N
+--profiler-config N
+--prompt-adapters N...
+--pt-load-map-location N
+--qlora-adapter-name-or-path N
+--quantization -q N
+--quantization-config N
+--quantization-param-path N
+--ray-workers-use-nsight !
+--reasoning-config N
+--reasoning-effort-map N
+--reasoning-parser N
+--reasoning-parser-plugin N
+--renderer-num-workers N
+--replayssm-buffer-len N
+--response-role N
+--return-sampling-mask !
+--return-tokens-as-token-ids !
+--revision N
+--root-path N
+--rope-scaling N
+--rope-theta N
+--runner N
+--safetensors-load-strategy N
+--safetensors-prefetch-block-size N
+--safetensors-prefetch-num-threads N
+--scheduler-cls N
+--scheduler-delay-factor N
+--scheduler-reserve-full-isl !
+--scheduling-policy N
+--seed N
+--served-model-name N...
+--show-hidden-metrics-for-version N
+--shutdown-timeout N
+--skip-mm-profiling !
+--skip-tokenizer-init !
+--sleep-mode-backend N
+--sleep-mode-offload-cudagraph !
+--sleep-preserve-parameter-names N...
+--sparse-indexer-topk-backend N
+--spec-decoding-acceptance-method N
+--spec-method N
+--spec-model N
+--spec-tokens N
+--specialize-active-lora !
+--speculative-config -sc N
+--speculative-disable-by-batch-size N
+--speculative-disable-mqa-scorer
+--speculative-draft-tensor-parallel-size -spec-draft-tp N
+--speculative-max-model-len N
+--speculative-model N
+--speculative-model-quantization N
+--sse-keep-alive-interval N
+--ssl-ca-certs N
+--ssl-cert-reqs N
+--ssl-certfile N
+--ssl-ciphers N
+--ssl-keyfile N
+--stream-interval N
+--structured-outputs-config N
+--swa-bounded-replay !
+--swap-space N
+--task N
+--tensor-parallel-size -tp N
+--tokenizer N
+--tokenizer-mode N
+--tokenizer-pool-extra-config N
+--tokenizer-pool-size N
+--tokenizer-pool-type N
+--tokenizer-revision N
+--tokens-only !
+--tool-call-parser N
+--tool-parser-plugin N
+--tool-server N
+--tool-strict-level N
+--trust-remote-code !
+--trust-request-chat-template !
+--trust-request-mm-kwargs !
+--typical-acceptance-sampler-posterior-alpha N
+--typical-acceptance-sampler-posterior-threshold N
+--ubatch-size N
+--uds N
+--use-fp64-gumbel !
+--use-replayssm !
+--use-tqdm-on-load !
+--use-v2-block-manager
+--uvicorn-log-level N
+--video-pruning-method N
+--video-pruning-rate N
+--watchdog-config N
+--watermark N
+--watermark-config N
+--weight-transfer-config N
+--worker-cls N
+--worker-extension-cls N
+--worker-use-ray
+"""
+
+BENCH = """
+--input-len N
+--output-len N
+--batch-size N
+--n N
+--use-beam-search
+--num-iters-warmup N
+--num-iters N
+--profile
+--output-json N
+--disable-detokenize
+--backend N
+--dataset N
+--dataset-name N
+--dataset-path N
+--no-oversample
+--enable-multimodal-chat
+--custom-output-len N
+--num-prompts N
+--num-warmups N
+--hf-max-batch-size N
+--hf-enable-torch-compile
+--async-engine
+--prequeue-requests
+--lora-path N
+--lora-assignment N
+--prefix-len N
+--hf-subset N
+--hf-split N
+--hf-name N
+--hf-output-len N
+--sharegpt-output-len N
+--prefix-repetition-prefix-len N
+--prefix-repetition-suffix-len N
+--prefix-repetition-num-prefixes N
+--prefix-repetition-output-len N
+--asr-min-audio-len-sec N
+--asr-max-audio-len-sec N
+--random-input-len N
+--random-output-len N
+--random-range-ratio N
+--random-prefix-len N
+--random-batch-size N
+--no-reranker
+-i --input-file N
+-o --output-file N
+--output-tmp-dir N
+--response-role N
+--enable-metrics
+"""

@@ -1,0 +1,103 @@
+"""vLLM's command line is read as vLLM reads it."""
+
+import pytest
+from command_lines import differences, launches_of, lines_of
+
+from estimator.engines.vllm import Options
+from launches.errors import NoLaunch
+
+LINES = lines_of("vllm")
+USUAL = Options(tensor_parallel_size=1)
+
+
+def read(text, **environment):
+    (launch,) = launches_of(text, **environment)
+    return launch
+
+
+@pytest.mark.parametrize("line", LINES, ids=[line["seen"] for line in LINES])
+def test_a_posted_line_is_read_as_it_is_meant(line):
+    assert list(differences(line, read(line["text"]), USUAL)) == []
+
+
+def test_there_are_as_many_posted_lines_as_were_promised():
+    assert len(LINES) >= 25
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("128k", 128_000), ("32K", 32_768), ("1.5k", 1500), ("2M", 2 << 20), ("4096", 4096)],
+)
+def test_a_suffix_is_a_thousand_where_it_is_small_and_1024_where_it_is_not(text, tokens):
+    assert read(f"vllm serve a/b --max-model-len {text}").context_tokens == tokens
+
+
+@pytest.mark.parametrize("text", ["-1", "auto"])
+def test_a_length_that_memory_decides_is_none(text):
+    assert read(f"vllm serve a/b --max-model-len {text}").context_tokens is None
+
+
+def test_a_decimal_is_refused_with_a_binary_suffix():
+    assert "'1.5K'" in read("vllm serve a/b --max-model-len 1.5K").refusal
+
+
+@pytest.mark.parametrize(
+    "flag", ["--enforce-eager", "-O0", "-O 0", "-cc.cudagraph_mode=NONE", "--compilation-config.cudagraph_mode NONE"]
+)
+def test_cuda_graphs_are_left_out_in_several_ways(flag):
+    assert read(f"vllm serve a/b {flag}").options.is_eager
+
+
+def test_the_last_of_contrary_switches_counts():
+    assert not read("vllm serve a/b --enforce-eager --no-enforce-eager").options.is_eager
+
+
+def test_a_switch_has_its_opposite_by_name():
+    hybrid = read("vllm serve a/b --disable-hybrid-kv-cache-manager --enable-hybrid-kv-cache-manager")
+    assert not hybrid.options.is_hybrid_manager_disabled
+
+
+def test_a_file_of_settings_counts_below_the_command_line(tmp_path):
+    (tmp_path / "c.yaml").write_text("max-model-len: 8192\nmodel: c/d\ntensor_parallel_size: 2\nenforce-eager: true\n")
+    launch = read(f"vllm serve a/b --config {tmp_path}/c.yaml -tp 4")
+    assert (launch.source, launch.context_tokens) == ("a/b", 8192)
+    assert (launch.options.tensor_parallel_size, launch.options.is_eager) == (4, True)
+
+
+def test_a_file_of_settings_may_name_the_model(tmp_path):
+    (tmp_path / "c.yaml").write_text("model: c/d\nfancy-thing: 3\nspeculative-config:\n  model: e/f\n")
+    launch = read(f"vllm serve --config {tmp_path}/c.yaml")
+    assert (launch.source, launch.unknown) == ("c/d", ("--fancy-thing 3",))
+    assert "e/f" in launch.doubts[0]
+
+
+def test_a_file_of_settings_that_is_not_there_is_refused():
+    assert "c.yaml" in read("vllm serve a/b --config c.yaml").refusal
+
+
+def test_what_is_quantised_while_loading_is_told_from_what_is_stored_so():
+    assert read("vllm serve a/b -q bitsandbytes").quant == "bnb-4bit"
+    assert read("vllm serve a/b-FP8 -q fp8").quant is None
+    assert read("vllm serve a/b -q gptq").quant is None
+
+
+def test_a_share_above_one_is_refused():
+    assert "--gpu-memory-utilization" in read("vllm serve a/b --gpu-memory-utilization 90").refusal
+
+
+def test_ids_of_devices_are_told():
+    assert read("vllm serve a/b --device-ids 2,3 -tp 2").devices == ("2", "3")
+
+
+@pytest.mark.parametrize("text", ["vllm bench serve --model a/b", "vllm chat", "vllm --version", "vllm serve --help"])
+def test_what_loads_nothing_is_said_to_load_nothing(text):
+    with pytest.raises(NoLaunch):
+        launches_of(text)
+
+
+def test_the_release_beside_the_program_is_found(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "vllm").write_text("")
+    (tmp_path / "lib" / "python3.12" / "site-packages" / "vllm-0.8.5.dist-info").mkdir(parents=True)
+    assert read(f"{tmp_path}/bin/vllm serve a/b").options.version == "0.8.5"
+    assert read(f"VLLM_USE_V1=0 {tmp_path}/bin/vllm serve a/b").options.version == "0.8.5 V0"
