@@ -15,6 +15,8 @@ settings.load_profile("quick")
 
 # What this machine has downloaded must not decide what a name means.
 os.environ |= {"OLLAMA_MODELS": os.devnull, "HF_HUB_CACHE": os.devnull}
+# Nor must the console it is tested on decide what is drawn with.
+os.environ |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 
 
 @pytest.fixture(autouse=True, scope="session")

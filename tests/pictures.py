@@ -85,6 +85,7 @@ SCREENS = {
     "compare": ("plus", "c", "escape", "minus", "minus", "c"),
     "hardware": ("w",),
     "settings": ("comma",),
+    "actions": ("ctrl+p",),
 }
 """What is pressed for each, starting at the dashboard."""
 
@@ -159,11 +160,11 @@ def dashboards(machine: str, settings: ReadSettings | None = None) -> dict[str, 
 
 
 @cache
-def screens(machine: str, name: str) -> dict[str, str]:
+def screens(machine: str, name: str, settings: ReadSettings | None = None) -> dict[str, str]:
     """Another screen at every size."""
 
     async def draw() -> dict[str, str]:
-        app = app_of(machine)
+        app = app_of(machine, settings)
         async with app.run_test(size=SIZES[0]) as pilot:
             await settle(app, pilot)
             await pilot.press(*SCREENS[name])

@@ -96,16 +96,38 @@ async def test_where_no_device_is_hidden_it_is_said() -> None:
         assert "no device is hidden" in str([notice.message for notice in app._notifications])
 
 
-async def test_keys_are_named_in_the_palette_as_on_the_keyboard() -> None:
+def test_keys_are_named_as_on_the_keyboard() -> None:
     assert keys_text("left_square_bracket,down") == "[ or ↓"
     assert keys_text("plus,equals_sign,right") == "+ or = or →"
     assert keys_text("question_mark,f1") == "? or F1"
 
-    commands = list(commands_of(app_on(desktop())))
-    assert {"key: ,", "key: space", "key: a"} <= {command.help for command in commands}
-    assert not [command for command in commands if "_" in command.help]
-    titles = [command.title for command in commands]
-    assert len(titles) == len(set(titles))
+
+async def test_all_actions_are_listed_once_with_the_keys_that_lead_to_them_from_here() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(80, 24)) as pilot:
+        on_dashboard = commands_of(app.screen)
+        await pilot.press("p")
+        on_processes = commands_of(app.screen)
+
+    for commands in (on_dashboard, on_processes):
+        assert len({command.title for command in commands}) == len(commands)
+        assert not [command for command in commands if "_" in command.keys]
+    assert {"[ or ↓", "space", ",", "PgDn", "1", "g, then a"} <= {command.keys for command in on_dashboard}
+    assert {"s", "r", "del or F9", ","} <= {command.keys for command in on_processes}
+    assert not {"[ or ↓", "PgDn"} & {command.keys for command in on_processes}
+
+
+async def test_an_action_is_done_by_its_name_where_one_is() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p", "ctrl+p", *"way round", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Processes)
+        assert not app.screen.is_reversed
+
+        await pilot.press("ctrl+p", *"light", "enter")
+        await pilot.pause()
+        assert app.theme == "plimsoll-light"
 
 
 async def test_where_there_is_no_room_below_the_verdict_the_banner_lies_above_it() -> None:

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from pictures import MACHINES, SCREENS, at_every_size, dashboards, screens, settle, text_of
+from pictures import MACHINES, SCREENS, app_of, at_every_size, dashboards, screens, settle, text_of
 from rich.cells import cell_len
 from scenes import desktop, model, workstation
 
@@ -111,10 +111,24 @@ def test_hostile_names_are_plain_text_on_every_screen(name: str) -> None:
 
 @pytest.mark.parametrize("machine", ["spills", "wide"])
 def test_ascii_is_enough_to_say_it(machine: str) -> None:
-    pictures = dashboards(machine, ReadSettings(settings=Settings(ascii_only=True)))
+    pictures = dashboards(machine, ReadSettings(settings=Settings(ascii_only="on")))
 
     assert all(picture.isascii() for picture in pictures.values())
     assert [flaw for flaw in flaws(pictures) if "frame" not in flaw] == []
+
+
+async def test_ascii_is_enough_on_every_screen() -> None:
+    app = app_of("wide", ReadSettings(settings=Settings(ascii_only="on")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot)
+        for name, keys in SCREENS.items():
+            await pilot.press(*keys)
+            await settle(app, pilot)
+            found = {char for char in text_of(app) if not char.isascii()}
+            assert not found, name
+            while not isinstance(app.screen, Dashboard):
+                await pilot.press("escape")
+                await pilot.pause()
 
 
 @pytest.mark.parametrize(

@@ -257,10 +257,10 @@ async def test_a_setting_that_is_changed_holds_at_once_and_is_kept() -> None:
     kept: list[Settings] = []
     app = app_on(desktop(), keep_settings=kept.append)
     async with app.run_test(size=(120, 36)) as pilot:
-        await pilot.press("comma", "down", "down", "enter")
+        await pilot.press("comma", "down", "down", "enter")  # auto, then on
         await pilot.pause()
 
-        assert kept == [Settings(ascii_only=True)]
+        assert kept == [Settings(ascii_only="on")]
         assert text_of(app).isascii()
 
         await pilot.press("escape")

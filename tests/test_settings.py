@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tui.settings import Alerts, Settings, help_of, keys
-from tui.settings_file import read_settings, with_value, write_settings
+from tui.settings_file import ReadSettings, read_settings, with_value, write_settings
 
 
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_what_the_file_says_holds(tmp_path: Path) -> None:
         ("zzz = 1", "'zzz' is not known"),
         ("interval_seconds = 0", "interval_seconds: a number from 0.1 to 3600 is meant; 1.0 holds"),
         ('interval_seconds = "fast"', "interval_seconds: input should be a valid number; 1.0 holds"),
-        ('ascii_only = "yes"', "ascii_only: input should be a valid boolean; False holds"),
+        ('ascii_only = "yes"', "ascii_only: input should be 'auto', 'on' or 'off'; 'auto' holds"),
         ('low_bandwidth = "maybe"', "low_bandwidth: input should be 'auto', 'on' or 'off'; 'auto' holds"),
         ("alerts = 3", "alerts is a table: [alerts], and below it lines such as bell = true"),
         ("theme = ", "is not TOML"),
@@ -136,7 +136,7 @@ def test_what_stands_in_place_of_a_table_is_not_written_over(tmp_path: Path) -> 
     path.write_text("alerts = 3\n")
 
     with pytest.raises(ValueError, match="alerts is no table"):
-        write_settings(Settings(ascii_only=True), path)
+        write_settings(Settings(ascii_only="on"), path)
     assert path.read_text() == "alerts = 3\n"
 
 
@@ -145,7 +145,15 @@ def test_a_file_that_is_linked_to_is_changed_where_it_lies(tmp_path: Path) -> No
     own.write_text("")
     link.symlink_to(own)
 
-    write_settings(Settings(ascii_only=True), link)
+    write_settings(Settings(ascii_only="on"), link)
 
     assert link.is_symlink()
-    assert read_settings(own).settings.ascii_only
+    assert read_settings(own).settings.ascii_only == "on"
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", "on"), ("false", "off"), ('"auto"', "auto")])
+def test_a_switch_may_be_given_as_true_or_false(tmp_path: Path, text: str, value: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(f"ascii_only = {text}\n")
+
+    assert read_settings(path) == ReadSettings(settings=Settings(ascii_only=value))  # type: ignore[arg-type]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from tui.lasting import LastingApp
+from tui.messages import SettingsChanged
 from tui.screens.frame import Frame
 from tui.themes import THEMES
 
@@ -34,6 +36,20 @@ class ActingApp(LastingApp):
         """Another screen, imported only when it is asked for."""
         module = import_module(f"tui.screens.{name}")
         self._open(module.open_screen)
+
+    def action_command_palette(self) -> None:
+        """In place of Textual's own, whose cursor is a shade."""
+        self.action_show("palette")
+
+    def action_choose_theme(self, name: str) -> None:
+        self.post_message(SettingsChanged(replace(self.settings, theme=name)))
+
+    def action_save_picture(self) -> None:
+        """Into the folder for downloads, or to the browser that shows this."""
+        if self._desk.is_read_only and not self.is_web:
+            self.tell("no file is written from here: it is read-only")
+            return
+        self.deliver_screenshot()
 
     def action_show_settings(self) -> None:
         from tui.screens.preferences import Preferences  # noqa: PLC0415

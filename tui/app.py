@@ -24,9 +24,8 @@ from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER
 from tui.warner import Warner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from textual.app import SystemCommand
     from textual.screen import Screen
 
     from estimator.errors import EstimatorError
@@ -311,10 +310,3 @@ class PlimsollApp(ActingApp):
         if self._sampler is not None:
             self._sampler.is_paused = self._desk.is_paused
         self._show()
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The same actions as the keys, by name."""
-        from tui.screens.palette import commands_of  # noqa: PLC0415
-
-        yield from commands_of(self)
-        yield from super().get_system_commands(screen)

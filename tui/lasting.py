@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
 from tui.backlog import Line, is_remote, n_waiting
 from tui.messages import AsideDone, SettingsChanged
 from tui.settings_file import ReadSettings
-from tui.themes import THEMES
+from tui.themes import THEMES, THEMES_OF_16
+from tui.tty import has_glyphs
+from tui.widgets.line import ascii_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +85,7 @@ class LastingApp(App[None]):
     def _obey(self, settings: Settings) -> None:
         """Look and pace are as these say from now on."""
         self.settings = settings
-        for theme in THEMES:
+        for theme in THEMES_OF_16 if self.console.color_system == "standard" else THEMES:
             if theme.name not in self.available_themes:
                 self.register_theme(theme)
         complaints = self._complaints
@@ -91,7 +94,9 @@ class LastingApp(App[None]):
         else:
             complaints = (*complaints, f"there is no theme {settings.theme[:40]!a}; {self.theme} is shown")
         self._desk.complaints = complaints
-        self._desk.is_ascii = settings.ascii_only
+        self._desk.is_ascii = settings.ascii_only == "on" or (
+            settings.ascii_only == "auto" and not has_glyphs(os.environ)
+        )
         self._desk.is_read_only = settings.read_only or self._is_read_only
         self._be_thrifty(is_thrifty=settings.low_bandwidth == "on")
 
@@ -143,3 +148,7 @@ class LastingApp(App[None]):
         """A passing remark."""
         self.clear_notifications()
         self.notify(text, markup=False, timeout=3)
+
+    def notify(self, message: str, **options: Any) -> None:
+        """In ASCII where all else is."""
+        super().notify(ascii_text(message) if self._desk.is_ascii else message, **options)

@@ -44,7 +44,10 @@ class Settings:
     theme: str = _setting(
         default=THEMES[0], help="plimsoll, plimsoll-light, plimsoll-contrast, or any of Textual's own"
     )
-    ascii_only: bool = _setting(default=False, help="draw with ASCII alone, for fonts without blocks")
+    ascii_only: Switch = field(
+        default="auto",
+        metadata={"help": "draw with ASCII alone, for fonts without blocks; auto: on the console of Linux"},
+    )
     low_bandwidth: Switch = field(
         default="auto",
         metadata={"help": "fewer readings and no charts, for slow lines; auto: once the terminal falls behind"},

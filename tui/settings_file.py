@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tui.settings import Alerts, Settings, help_of, keys, range_of, type_of, value_of
+from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
 
 _MOST_BYTES = 256 * 1024
 """Of a file of some twenty lines; what is longer is something else."""
@@ -76,6 +76,8 @@ def checked(found: dict[str, Any], where: str) -> ReadSettings:
         if key not in known:
             complaints.append(f"{where}: {_shown(key)} is not known{_nearest(key, known)}")
             continue
+        if type_of(key) == Switch and isinstance(value, bool):
+            value = "on" if value else "off"  # noqa: PLW2901  # people write true where three words are meant
         try:
             settings = with_value(settings, key, TypeAdapter(type_of(key)).validate_python(value, strict=True))
         except (ValidationError, ValueError) as error:

@@ -2,7 +2,13 @@
 
 The three are of Okabe and Ito's palette (jfly.uni-koeln.de/color, 2008), and differ in lightness as well; what they
 mean is also said by glyph and word.
+
+A terminal of sixteen colours would show the nearest of its own for each: keys as red as what does not fit, and on light
+ground amber as brown as vermilion. So there the themes are made of those sixteen, as rich counts them when it looks for
+the nearest (rich.palette, STANDARD_PALETTE of rich 14).
 """
+
+from dataclasses import replace
 
 from textual.theme import Theme
 
@@ -45,5 +51,37 @@ THEMES = (
         surface="#101010",
         panel="#202020",
         dark=True,
+    ),
+)
+
+_BLACK, _RED, _BLUE, _MAGENTA = "#000000", "#aa0000", "#0000aa", "#aa00aa"
+_BRIGHT_RED, _BRIGHT_YELLOW, _BRIGHT_BLUE, _BRIGHT_CYAN, _WHITE = "#ff5555", "#ffff55", "#5555ff", "#55ffff", "#ffffff"
+THEMES_OF_16 = (
+    replace(
+        THEMES[0],
+        primary=_BRIGHT_BLUE,
+        accent=_BRIGHT_CYAN,
+        warning=_BRIGHT_YELLOW,
+        error=_BRIGHT_RED,
+        success=_BRIGHT_BLUE,
+        background=_BLACK,
+    ),
+    replace(
+        THEMES[1],
+        primary=_BLUE,
+        accent=_BLUE,
+        warning=_MAGENTA,
+        error=_RED,
+        success=_BLUE,
+        foreground=_BLACK,
+        background=_WHITE,
+    ),
+    replace(
+        THEMES[2],
+        primary=_BRIGHT_CYAN,
+        accent=_BRIGHT_YELLOW,
+        warning=_BRIGHT_YELLOW,
+        error=_BRIGHT_RED,
+        success=_BRIGHT_CYAN,
     ),
 )

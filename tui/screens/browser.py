@@ -10,7 +10,7 @@ from textual.widgets import Input
 from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
-from tui.widgets.line import Line, wrap
+from tui.widgets.line import Line, ascii_text, wrap
 from tui.widgets.listing import Listing
 from tui.widgets.panel import Panel
 
@@ -111,9 +111,14 @@ class Browser(Frame):
     def edit(self, index: int, value: str, placeholder: str) -> None:
         """Have the value of a row typed."""
         self.edited = index
-        self.entry.value, self.entry.placeholder = value, placeholder
+        self.entry.value = value
+        self.prompt(placeholder)
         self.entry.display = True
         self.entry.focus()
+
+    def prompt(self, text: str) -> None:
+        """What is to be typed."""
+        self.entry.placeholder = ascii_text(text) if self.view.is_ascii else text
 
     def complain(self, text: str) -> None:
         """What was wrong, about the row."""

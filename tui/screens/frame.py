@@ -40,6 +40,7 @@ class Frame(Screen[None]):
 
     def hand_down(self, panels: Iterable[T]) -> Iterator[T]:
         """Panels that are being mounted, with the view that there is already."""
+        self.set_class(self.view.is_ascii, "-ascii")
         for panel in panels:
             panel.set_reactive(Panel.view, self.view)
             yield panel

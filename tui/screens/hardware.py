@@ -65,7 +65,7 @@ class Hardware(Browser):
         text = self.text.casefold()
         options = self._options or ()
         self._shown = [one for one in options if text in one.name.casefold() or text in one.form.casefold()]
-        self.entry.placeholder = next((text for text in _PROMPTS if len(text) <= self.size.width - 6), _PROMPTS[-1])
+        self.prompt(next((text for text in _PROMPTS if len(text) <= self.size.width - 6), _PROMPTS[-1]))
         has_class = self.size.width >= _WIDE
         width = max(20, min(60, self.size.width - _OTHER_WIDTH + 16 * (not has_class)))
         rows = [_row(one, width, has_class=has_class) for one in self._shown if not isinstance(one, str)]

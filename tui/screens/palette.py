@@ -1,40 +1,110 @@
-"""The command palette offers the same actions as the keys, by name."""
+"""All actions by name: those of the screen it was opened from first, then those of the app; each with its key."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.keys import format_key
 
+from tui.screens.browser import Browser
 from tui.screens.dashboard import Dashboard
 from tui.screens.devices import Devices
+from tui.widgets.line import fit_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from textual.app import App
+    from textual.binding import BindingType
+    from textual.screen import Screen
+
+    from tui.widgets.line import Line
+
+    Target = App[None] | Screen[None]
 
 _NAMES = {"pageup": "PgUp", "pagedown": "PgDn", "enter": "enter", **{f"f{n}": f"F{n}" for n in range(1, 13)}}
+_KEY_WIDTH = 14
 
 
-def commands_of(app: App[None]) -> Iterator[SystemCommand]:
-    """One for each key that does something for the app."""
-    bindings = [
-        binding
-        for binding in (*type(app).BINDINGS, *Dashboard.BINDINGS, *Devices.BINDINGS)
-        if isinstance(binding, Binding) and binding.action != "quit" and binding.description
-    ]
-    for binding in {binding.action: binding for binding in bindings}.values():
-        if binding.action.startswith("app.") or "." not in binding.action:
-            action = binding.action.removeprefix("app.")
-            if hasattr(app, f"action_{action.partition('(')[0]}"):
-                title = binding.description.capitalize()
-                yield SystemCommand(title, f"key: {keys_text(binding.key)}", partial(app.run_action, action))
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Command:
+    """One action."""
+
+    title: str
+    keys: str
+    """As they stand on the keyboard; empty where it has none."""
+    action: str
+    target: Target
+    """Whose action it is."""
+
+
+def commands_of(screen: Screen[None]) -> list[Command]:
+    """One for each key that does something here or from another screen, and what has no key."""
+    app = screen.app
+    found: dict[str, Command] = {}
+    for node, binding, first in _bindings(screen):
+        if not isinstance(binding, Binding) or not binding.description:
+            continue
+        action = binding.action.removeprefix("app.")
+        target = node if action == binding.action else app
+        if action not in found and hasattr(target, f"action_{action.partition('(')[0]}"):
+            title = binding.description[:1].upper() + binding.description[1:]
+            keys = "" if first is None else first + keys_text(binding.key)
+            found[action] = Command(title=title, keys=keys, action=action, target=target)
+    return [*found.values(), *_without_keys(app)]
+
+
+def _bindings(screen: Screen[None]) -> Iterator[tuple[Target, BindingType, str | None]]:
+    """Each with whose it is, and what is pressed before it; None where no keys lead to it from here."""
+    is_dashboard = isinstance(screen, Dashboard)
+    for binding in type(screen).BINDINGS:
+        yield screen, binding, ""
+    for binding in type(screen.app).BINDINGS:
+        yield screen.app, binding, ""
+    for binding in () if is_dashboard else Dashboard.BINDINGS:
+        yield screen.app, binding, None
+    for binding in () if isinstance(screen, Devices) else Devices.BINDINGS:
+        yield screen.app, binding, "g, then "
+
+
+def _without_keys(app: App[None]) -> Iterator[Command]:
+    for theme in ("plimsoll", "plimsoll-light", "plimsoll-contrast"):
+        yield Command(title=f"Theme {theme}", keys="", action=f"choose_theme({theme!r})", target=app)
+    yield Command(title="Save a picture of the screen (SVG)", keys="", action="save_picture", target=app)
 
 
 def keys_text(keys: str) -> str:
     """``[ or ↓`` of ``left_square_bracket,down``: as they stand on the keyboard."""
     return " or ".join(_NAMES.get(key) or format_key(key) for key in keys.split(","))
+
+
+class Palette(Browser):
+    TITLE_TEXT = "Actions"
+    HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "do it"), ("esc", "back"))
+    PROMPT = "type what shall be done"
+    IS_TYPED_AT_ONCE = True
+
+    def fill(self) -> None:
+        words = self.text.casefold().split()
+        stack = self.app.screen_stack
+        below = stack[stack.index(self) - 1] if self in stack else stack[0]
+        self._shown = [
+            command for command in commands_of(below) if all(word in command.title.casefold() for word in words)
+        ]
+        rows: list[Line] = [
+            ((fit_text(command.keys, _KEY_WIDTH) + " ", "key"), (command.title, "text")) for command in self._shown
+        ]
+        head = f"{'key':<{_KEY_WIDTH}} what it does"
+        self.listing.show(rows, head=((head, "dim"),), empty=(("nothing is called that", "dim"),))
+
+    def choose(self, index: int) -> None:
+        command = self._shown[index]
+        self.dismiss()
+        self.app.call_later(partial(command.target.run_action, command.action))
+
+
+def open_screen() -> Palette:
+    return Palette()

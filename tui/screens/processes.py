@@ -31,8 +31,8 @@ class Processes(Browser):
     HINTS: ClassVar = (("s", "sort"), ("r", "reverse"), ("/", "filter"), ("del", "end it"), ("esc", "back"))
     HAS_ABOUT = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort"),
-        Binding("r", "reverse"),
+        Binding("s", "sort", "sort by the next column"),
+        Binding("r", "reverse", "sort the other way round"),
         Binding("delete,f9", "end", "end the process"),
     ]
 
