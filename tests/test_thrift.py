@@ -4,7 +4,7 @@ import pytest
 from rich.color import ColorSystem
 from rich.style import Style
 
-from tui.widgets.thrift import Pen
+from tui.widgets.pen import Pen
 
 RED, BLUE = Style.parse("#ff0000 on #000000"), Style.parse("#0000ff on #000000")
 

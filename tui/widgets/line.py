@@ -1,6 +1,7 @@
 """A line of the screen as plain runs of text, each with the name of a style; and which cells of it have changed."""
 
 from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.segment import Segment
 
 Run = tuple[str, str]
 """Text and the name of its style, a component class of ``Frame`` without its prefix."""
@@ -119,6 +120,27 @@ def cut_line(line: Line, width: int) -> Line:
             break
         kept.append((text, style))
     return tuple(kept)
+
+
+def line_part(line: Line, start: int, end: int) -> Line:
+    """Its cells from one up to another; of a wide character that is cut in two, a blank."""
+    parts: list[Run] = []
+    x = 0
+    for text, style in line:
+        if x >= end:
+            break
+        width = cell_len(text)
+        if x + width > start:
+            first, last = max(0, start - x), min(width, end - x)
+            if (first, last) != (0, width):
+                text = text[first:last] if width == len(text) else _cells_of(text, first, last)  # noqa: PLW2901
+            parts.append((text, style))
+        x += width
+    return tuple(parts)
+
+
+def _cells_of(text: str, start: int, end: int) -> str:
+    return Segment(text).split_cells(start)[1].split_cells(end - start)[0].text
 
 
 def spread(left: Line, right: Line, width: int) -> Line:

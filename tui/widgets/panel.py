@@ -6,6 +6,7 @@ reading a second).
 
 from typing import ClassVar
 
+from rich.color import ColorSystem
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -16,7 +17,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.messages import ActionChosen
-from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit
+from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit, line_part
+from tui.widgets.pen import Codes, codes_of
 from tui.widgets.view import View
 
 
@@ -39,6 +41,7 @@ class Panel(Widget):
         self.targets: list[tuple[int, int, int, str]] = []
         """What can be clicked: line, first cell, the cell after the last, action."""
         self._styles_by_name: dict[str, Style] = {}
+        self._codes_by_name: dict[str, Codes] = {}
         self._title, self._subtitle = self.TITLE, ""
         """In the frame: plain text, which the library would take for markup."""
         if self.TITLE:
@@ -104,6 +107,7 @@ class Panel(Widget):
     def notify_style_update(self) -> None:
         """Another theme, other colours."""
         self._styles_by_name.clear()
+        self._codes_by_name.clear()
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
@@ -114,6 +118,42 @@ class Panel(Widget):
         if y >= len(self._lines):
             return Strip.blank(self.content_size.width, self.rich_style)
         return Strip([Segment(text, self._style(name)) for text, name in self._lines[y]])
+
+    def cells(
+        self, y: int, start: int, end: int, size: Size, color_system: ColorSystem
+    ) -> list[tuple[str, Codes]] | None:
+        """What a line of the panel shows from one cell up to another, which ``render_line`` would say as well.
+
+        Args:
+            y: the line, counted from the frame's first.
+            start: the first cell, counted from the frame's.
+            end: the one after the last.
+            size: of the panel with its frame, as it lies on the screen.
+            color_system: of the terminal.
+
+        Returns:
+            None where frame or padding are a part of it, or the lines are those of another size.
+        """
+        gutter = self.styles.gutter
+        y, start, end = y - gutter.top, start - gutter.left, end - gutter.left
+        width, height = self._made_size
+        is_same_size = (size.width - gutter.width, size.height - gutter.height) == (width, height)
+        if not is_same_size or not (0 <= y < height and 0 <= start < end <= width) or self.opacity != 1:
+            return None
+        codes = self._codes_by_name
+        runs = []
+        for text, name in line_part(self._lines[y], start, end):
+            if name not in codes:
+                codes[name] = codes_of(self._filtered(self._style(name)), color_system)
+            runs.append((text, codes[name]))
+        return runs
+
+    def _filtered(self, style: Style) -> Style | None:
+        """As the library changes it on its way to the screen: no colours where none are wanted, say."""
+        segments = [Segment(" ", style)]
+        for changing in self.get_line_filters():
+            segments = changing.apply(segments, self.background_colors[1])
+        return segments[0].style
 
     def _resolved(self, name: str) -> Style:
         """The screen's style of that name on this panel's background; transparent colours are mixed with it here."""
