@@ -1,11 +1,12 @@
 """What a terminal program costs, seen from outside: a pty of 200x50 and /proc. Linux, standard library only.
 
-    python bench/screen.py [SECONDS] [--rounds N] [--real TEXT]
+    python bench/screen.py [SECONDS] [--rounds N] [--real TEXT] [--lines N] [--no-keys]
 
 A row for Plimsoll on simulated GPUs, for Plimsoll on a slow line, for two Textual apps (one shows a word, one draws as
-many lines anew each second), and for nvitop, nvtop and btop where PATH has them. All take turns, so that what else the
-machine does hits them alike: medians, and in how many of a hundred the CPU was taken by others. Processor time is what
-a busy machine hardly changes.
+many lines anew each second as Plimsoll has changed in its first run, or as ``--lines`` says), and for nvitop, gpustat,
+nvtop and btop where PATH has them. All take turns, so that what else the machine does hits them alike: medians, and in
+how many of a hundred the CPU was taken by others. Processor time is what a busy machine hardly changes. Then how long a
+key press waits for its picture, and a letter typed into the list of models (``keys.py``): without ``--real`` on 64 GPUs.
 
 ``--real`` leaves the hardware to whoever runs this, say a stand-in for the driver that nvitop and nvtop see as well;
 TEXT is of the first picture, ``H100``.
@@ -25,10 +26,12 @@ import sys
 import tempfile
 import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 HARDWARE = "8x H100 80GB, used 60GiB"
+MANY = "64x H100 80GB, used 60GiB"
 BARE_APP = """
 from textual.app import App
 from textual.widgets import Static
@@ -40,7 +43,9 @@ Bare().run()
 DRAWING_APP = """
 from rich.segment import Segment
 from rich.style import Style
+import sys
 from textual.app import App
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 class Lines(Widget):
@@ -49,7 +54,7 @@ class Lines(Widget):
     def on_mount(self): self.set_interval(1.0, self.more)
     def more(self):
         self.count += 1
-        self.refresh()
+        self.refresh(*(Region(0, y, self.size.width, 1) for y in range(int(sys.argv[1]))))
     def render_line(self, y):
         texts = (f"drawing-app-is-ready {y}", "#" * 70, "." * 30, f" {self.count + y:6} of 80 GiB ", "-" * 40)
         runs = [Segment(text, style) for text, style in zip(texts, self.styles_of)]
@@ -59,9 +64,13 @@ class Drawing(App):
     def compose(self): yield Lines()
 Drawing().run()
 """
-"""Five runs of text a line, of which one has changed: about what a line of the dashboard is made of."""
-COLUMNS = ("first_paint_ms", "first_cpu_ms", "cpu_pct", "bytes_per_s", "rss_mib", "quit_ms")
-HEADS = ("first picture ms", "its CPU ms", "CPU % of a core", "bytes/s", "peak RSS MiB", "quit ms")
+"""Five runs of text a line, of which one has changed: about what a line of the dashboard is made of. Which lines are to
+be drawn again is said to the library, as Plimsoll says it: the others cost nothing."""
+COLUMNS = ("first_paint_ms", "first_cpu_ms", "cpu_pct", "bytes_per_s", "lines_per_s", "rss_mib", "quit_ms")
+HEADS = ("first picture ms", "its CPU ms", "CPU % of a core", "bytes/s", "lines/s", "peak RSS MiB", "quit ms")
+UPDATES = re.compile(rb"\x1b\[\?2026h(.*?)\x1b\[\?2026l", re.DOTALL)
+"""What a Textual app writes at a time (synchronized output), and in it where it begins to write."""
+MOVES = re.compile(rb"\x1b\[(\d+);\d+H")
 ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x07|\x1b\\)|[()*+#]?[0-~])|[\x00-\x20]", re.DOTALL)
 ANSWERS = {  # as xterm gives them
     rb"\x1b\[0?c": b"\x1b[?64;1;2;6;9;15;16;17;18;21;22c",
@@ -80,6 +89,8 @@ class Terminal:
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         self.started, self.painted, self.n_bytes = time.perf_counter(), b"", 0
+        self.n_lines, self._unread = 0, b""
+        """Lines of which something was written again, added up over all updates."""
         self.pid, self.descriptor = pty.fork()
         if not self.pid:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
@@ -96,6 +107,7 @@ class Terminal:
             return False
         self.n_bytes += len(data)
         self.painted = (self.painted + data)[-(1 << 20) :]
+        self._count_lines(data)
         self._unasked += data
         for question, answer in ANSWERS.items():
             while found := re.search(question, self._unasked):
@@ -103,6 +115,15 @@ class Terminal:
                 self._unasked = self._unasked[: found.start()] + self._unasked[found.end() :]
         self._unasked = self._unasked[-32:]
         return bool(data)
+
+    def _count_lines(self, data: bytes) -> None:
+        self._unread += data
+        end = 0
+        for update in UPDATES.finditer(self._unread):
+            rows = MOVES.findall(update[1])[:-1]  # the last takes the cursor home
+            self.n_lines += len(set(rows))
+            end = update.end()
+        self._unread = self._unread[max(end, len(self._unread) - (1 << 20)) :]
 
     def write(self, data: bytes) -> None:
         os.write(self.descriptor, data)
@@ -120,8 +141,16 @@ class Terminal:
         return found
 
     def cpu_seconds(self) -> float:
-        """Of user and system, of children that have ended too (proc_pid_stat(5), fields 14 to 17)."""
-        return sum(int(ticks) for pid in self.tree() for ticks in _stat(pid)[11:15]) / os.sysconf("SC_CLK_TCK")
+        """Of user and system: each process's own clock, to the microsecond, and ticks of children that have ended.
+
+        A clock's number is made of the process's as clock_getcpuclockid(3) does; fields 16 and 17 of proc_pid_stat(5).
+        """
+        total = 0.0
+        for pid in self.tree():
+            with suppress(OSError):
+                total += time.clock_gettime((~pid << 3) | 2)
+            total += sum(int(ticks) for ticks in _stat(pid)[13:15]) / os.sysconf("SC_CLK_TCK")
+        return total
 
     def peak_mib(self) -> float:
         peaks = (re.search(r"VmHWM:\s+(\d+)", _proc(pid, "status")) for pid in self.tree())
@@ -159,12 +188,15 @@ def measured(
         found["first_cpu_ms"] = terminal.cpu_seconds() * 1e3
         for span in (QUIET_SECONDS, seconds):
             begun, cpu, n_bytes = time.perf_counter(), terminal.cpu_seconds(), terminal.n_bytes
+            n_lines = terminal.n_lines
             while (left := begun + span - time.perf_counter()) > 0:
                 if not terminal.read(left):
                     return found | {"outcome": "it ended by itself"}
         taken = time.perf_counter() - begun
         found["cpu_pct"] = (terminal.cpu_seconds() - cpu) / taken * 100
         found["bytes_per_s"] = (terminal.n_bytes - n_bytes) / taken
+        if terminal.n_lines:
+            found["lines_per_s"] = (terminal.n_lines - n_lines) / taken
         found["rss_mib"] = terminal.peak_mib()
         begun = time.perf_counter()
         terminal.write(key.encode())
@@ -174,6 +206,12 @@ def measured(
         return found | {"quit_ms": (time.perf_counter() - begun) * 1e3}
     finally:
         terminal.end()
+
+
+def n_changing_lines(command: list[str], ready: str, env: dict[str, str]) -> int:
+    """How many lines of the screen are written again each second, once it is all there."""
+    found = measured(command, [ready], 10.0, env)
+    return round(found.get("lines_per_s", 0.0)) or 1
 
 
 def programs(plimsoll: list[str]) -> dict[str, tuple[list[str], str]]:
@@ -193,7 +231,9 @@ def more_programs(plimsoll: list[str], real_text: str | None) -> dict[str, tuple
     if real_text is not None:
         found["plimsoll"] = (plimsoll, real_text)
     found[THRIFTY] = found["plimsoll"]
-    found["drawing Textual app"] = ([sys.executable, "-c", DRAWING_APP], "drawing-app-is-ready49")
+    found[DRAWING] = ([sys.executable, "-c", DRAWING_APP], "drawing-app-is-ready49")
+    if gpustat := _installed("gpustat"):
+        found["gpustat"] = ([gpustat, "--interval", "1"], real_text or "[0]")
     if nvtop := _installed("nvtop"):
         found["nvtop"] = ([nvtop, "-d", "10"], real_text or "GPU")
     if btop := _installed("btop"):
@@ -205,14 +245,30 @@ def _installed(name: str) -> str | None:
     return shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
 
 
-THRIFTY = "plimsoll, slow line"
+THRIFTY, DRAWING = "plimsoll, slow line", "drawing Textual app"
 RATIOS = (
     ("plimsoll", "nvitop", "cpu_pct", 0.5),
-    ("plimsoll", "drawing Textual app", "cpu_pct", 1.5),
+    ("plimsoll", DRAWING, "cpu_pct", 1.5),
     ("plimsoll", "bare Textual app", "first_paint_ms", 1.25),
     ("plimsoll", "bare Textual app", "first_cpu_ms", 1.25),
 )
 """Of which to which, and the most that is aimed at."""
+
+
+def key_waits(plimsoll: list[str], real_text: str | None, env: dict[str, str]) -> list[str]:
+    from keys import key_waits_ms, letter_waits_ms  # noqa: PLC0415 - which draws on this file
+
+    command = [*plimsoll, "--simulate", MANY] if real_text is None else plimsoll
+    rows = (
+        ("a key press", key_waits_ms(command, real_text or "H100", env), 50),
+        ("a letter in the list of models", letter_waits_ms(command, real_text or "H100", env), 30),
+    )
+    return [
+        f"{name} waits {statistics.median(waits):.0f} ms, at most {max(waits):.0f} of {len(waits)} "
+        f"(at most {most} is aimed at)"
+        for name, waits, most in rows
+        if waits
+    ]
 
 
 def _homes(scratch: Path, env: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -246,19 +302,25 @@ def main() -> None:
     parser.add_argument("seconds", nargs="?", type=float, default=20.0, help="how long each is watched (default: 20)")
     parser.add_argument("--rounds", type=int, default=1, help="so often all take their turn (default: 1)")
     parser.add_argument("--real", metavar="TEXT", help="the hardware that is there; TEXT is of the first picture")
+    parser.add_argument("--lines", type=int, help="what the drawing app draws (default: as many as Plimsoll changes)")
+    parser.add_argument("--no-keys", action="store_true", help="leave out how long keys wait")
     given = parser.parse_args()
     screens = more_programs([sys.executable, "-m", "tui"], given.real)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in screens}
     begun = _processor_ticks()
     with tempfile.TemporaryDirectory(prefix="plimsoll-screen-") as scratch:
         usual, slow = _homes(Path(scratch), dict(os.environ))
+        n_lines = given.lines or n_changing_lines(*screens["plimsoll"], usual)
+        screens[DRAWING][0].append(str(n_lines))
         for name, (command, ready) in screens.items():  # what is started for the first time is not in the cache yet
             measured(command, [ready], 0.1, slow if name == THRIFTY else usual)
         for _ in range(given.rounds):
             for name, (command, ready) in screens.items():
                 runs[name].append(measured(command, [ready], given.seconds, slow if name == THRIFTY else usual))
-    busy = _busy_ratio(begun, _processor_ticks())
+        busy = _busy_ratio(begun, _processor_ticks())
+        waits = [] if given.no_keys else key_waits([sys.executable, "-m", "tui"], given.real, usual)
     print(f"median of {given.rounds} x {given.seconds:g} s; {busy:.0%} of {os.cpu_count()} processors were busy")
+    print(f"the drawing app draws {n_lines} lines a second")
     print(f"{'':20}{''.join(f'{head:>18}' for head in HEADS)}")
     for name, taken in runs.items():
         cells = [f"{_median(taken, column):>18.1f}" for column in COLUMNS]
@@ -268,6 +330,8 @@ def main() -> None:
         if theirs in runs and (divisor := _median(runs[theirs], column)):
             ratio = _median(runs[ours], column) / divisor
             print(f"{column} of {ours} to {theirs}: {ratio:.2f} (at most {most:g} is aimed at)")
+    for line in waits:
+        print(line)
 
 
 def _median(taken: list[dict[str, Any]], column: str) -> float:

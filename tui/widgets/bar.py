@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.widgets.line import Line
+    from tui.widgets.line import Line, Run
 
 USED, FREE, LOAD_LINE, OVER = "█", "░", "┃", "»"
 WEIGHTS, CACHE, COMPUTE = "▒", "▓", "▞"
@@ -57,7 +56,7 @@ def bar(
     if width <= 0 or total_bytes <= 0:
         return ()
     parts = [part for part in parts if part.n_bytes > 0]
-    cells: list[tuple[str, str]] = []
+    cells = _Cells()
     end_bytes = 0
     for number, part in enumerate(parts):
         following = parts[number + 1] if number + 1 < len(parts) else None
@@ -65,36 +64,68 @@ def bar(
         _grow(cells, part, following, min(1.0, end_bytes / total_bytes) * width, width, load_style)
     has_load = any(not part.is_used for part in parts)
     if has_load:
-        n_band = min(width, round(high_bytes * width / total_bytes)) - len(cells)
-        cells += [(BAND, load_style)] * max(0, n_band)
-    cells = cells[:width] + [(FREE, "free")] * (width - len(cells))
+        cells.add(BAND, load_style, min(width, round(high_bytes * width / total_bytes)) - cells.n)
+    cells.add(FREE, "free", width - cells.n)
     is_over = end_bytes > total_bytes and width > 2
     if line_bytes is not None:
-        cells[max(0, min(width - 1 - is_over, line_bytes * width // total_bytes))] = (LOAD_LINE, "line")
+        cells.set(max(0, min(width - 1 - is_over, line_bytes * width // total_bytes)), LOAD_LINE, "line")
     if is_over:
-        cells[-1] = (OVER, "bad-bold")
-    return tuple(
-        ("".join(char for char, _ in group), style) for style, group in groupby(cells, key=lambda cell: cell[1])
-    )
+        cells.set(width - 1, OVER, "bad-bold")
+    return tuple(cells.runs)
 
 
-def _grow(
-    cells: list[tuple[str, str]], part: Part, following: Part | None, end: float, width: int, load_style: str
-) -> None:
+class _Cells:
+    """A line that grows to the right, in runs of one style."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.n = 0
+        """How many cells there are."""
+
+    def add(self, glyph: str, style: str, n_cells: int = 1) -> None:
+        """Nothing where the number is not positive."""
+        if n_cells <= 0:
+            return
+        self.n += n_cells
+        text = glyph * n_cells
+        if self.runs and self.runs[-1][1] == style:
+            text = self.runs.pop()[0] + text
+        self.runs.append((text, style))
+
+    def set_last(self, glyph: str) -> None:
+        text, style = self.runs[-1]
+        self.runs[-1] = (text[:-1] + glyph, style)
+
+    def set(self, x: int, glyph: str, style: str) -> None:
+        """Another cell in place of one that is there."""
+        runs, self.runs, self.n = self.runs, [], 0
+        for text, old in runs:
+            start, end = self.n, self.n + len(text)
+            if not start <= x < end:
+                self.add(text, old)
+                self.n = end
+                continue
+            for part, its_style in ((text[: x - start], old), (glyph, style), (text[x - start + 1 :], old)):
+                if part:
+                    self.add(part, its_style)
+            self.n = end
+
+
+def _grow(cells: _Cells, part: Part, following: Part | None, end: float, width: int, load_style: str) -> None:
     """Append the part up to ``end``, in cells from empty; each part that is there shows, be it by an eighth."""
     if following is not None and following.is_used == part.is_used:
         n_cells = min(width, round(end))
-        cells += [(part.glyph, part.style)] * (n_cells - len(cells))
-        if part.is_used and cells and n_cells < width:
-            cells[-1] = (_SEAM, cells[-1][1])
+        cells.add(part.glyph, part.style, n_cells - cells.n)
+        if part.is_used and cells.n and n_cells < width:
+            cells.set_last(_SEAM)
         return
     n_whole, n_eighths = divmod(round(8 * end), 8)
-    if n_whole < len(cells) or (n_whole == len(cells) and n_eighths == 0):
-        n_whole, n_eighths = len(cells), 0 if not part.is_used else 1
+    if n_whole < cells.n or (n_whole == cells.n and n_eighths == 0):
+        n_whole, n_eighths = cells.n, 0 if not part.is_used else 1
         if not part.is_used and n_whole < width:
-            cells.append((part.glyph, part.style))
+            cells.add(part.glyph, part.style)
             return
-    cells += [(part.glyph, part.style)] * (n_whole - len(cells))
+    cells.add(part.glyph, part.style, n_whole - cells.n)
     if n_eighths and n_whole < width:
         if part.is_used:
             edge = "edge-free" if following is None else f"edge-{load_style}"
@@ -102,9 +133,9 @@ def _grow(
             edge = "tip-bad" if part.glyph == LANDED else f"tip-{load_style}"
         else:  # a texture has no edge finer than a cell
             if n_eighths >= 4:
-                cells.append((part.glyph, part.style))
+                cells.add(part.glyph, part.style)
             return
-        cells.append((_EIGHTHS[n_eighths], edge))
+        cells.add(_EIGHTHS[n_eighths], edge)
 
 
 def sparkline(columns: list[int | None], total_bytes: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.humanize import duration, gib
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
+_NOT_READ = "\U0010ffff"
+"""No chart is so high."""
 _AXIS_WIDTH = 7
 _BAD = 2
 """``Level.SPILLS``"""
@@ -76,14 +79,16 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     n_columns, n_rows = width - _AXIS_WIDTH, height - 1
     total = max(row.pool.total_bytes, 1)
     used = view.history.columns(row.pool.key, n_columns, column_seconds, view.snapshot.taken_seconds)
-    heights = [None if n_bytes is None else round(n_bytes * 8 * n_rows / total) for n_bytes in used]
+    heights = "".join(
+        [_NOT_READ if n_bytes is None else chr(max(0, round(n_bytes * 8 * n_rows / total))) for n_bytes in used]
+    )
     line_row = None if row.line_bytes is None else _row_of(row.line_bytes, total, n_rows)
     is_planned = row.load_bytes + row.landed_bytes > 0
     plan_bytes = row.used_bytes + row.load_bytes + row.landed_bytes
     plan_row = _row_of(plan_bytes, total, n_rows) if is_planned else None
     lines: list[Line] = []
     for level in reversed(range(n_rows)):
-        fills = "".join(" " if h is None else _EIGHTHS[max(0, min(8, h - 8 * level))] for h in heights)
+        fills = heights.translate(_fills(level, n_rows))
         axis, style, rule = "", "dim", ""
         if level == n_rows - 1:
             axis = gib(total)
@@ -98,6 +103,12 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
         ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(n_columns - 4, "─")[:-1] + " now", "dim"))
     )
     return lines
+
+
+@lru_cache(maxsize=256)
+def _fills(level: int, n_rows: int) -> dict[int, str]:
+    """What a column of so many eighths shows in this row, counted from the bottom; and one where nothing was read."""
+    return {ord(_NOT_READ): " "} | {n: _EIGHTHS[max(0, min(8, n - 8 * level))] for n in range(8 * n_rows + 1)}
 
 
 def _row_of(n_bytes: int, total_bytes: int, n_rows: int) -> int:

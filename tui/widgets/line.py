@@ -1,5 +1,9 @@
 """A line of the screen as plain runs of text, each with the name of a style; and which cells of it have changed."""
 
+import re
+from collections.abc import Iterator
+from itertools import zip_longest
+
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 
@@ -18,7 +22,7 @@ def run(text: str, style: str = "text") -> Run:
 
 def width_of(line: Line) -> int:
     """In cells: a wide character takes two, a combining one none."""
-    return sum(cell_len(text) for text, _ in line)
+    return sum([len(text) if text.isascii() else cell_len(text) for text, _ in line])
 
 
 def fit_text(text: str, width: int) -> str:
@@ -92,6 +96,11 @@ def ascii_text(text: str) -> str:
 
 def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
     """Cut or padded to exactly so many cells."""
+    left = width
+    for text, _ in line:
+        left -= len(text) if text.isascii() else cell_len(text)
+    if left >= 0:
+        return (*line, (" " * left, "text")) if left else line
     fitted: list[Run] = []
     left = width
     for text, style in line:
@@ -105,8 +114,6 @@ def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
             cut = fit_text(text, left)
             fitted.append((f"{cut[:-1]}~" if is_ascii else cut, style))
             left = 0
-    if left > 0:
-        fitted.append((" " * left, "text"))
     return tuple(fitted)
 
 
@@ -129,7 +136,7 @@ def line_part(line: Line, start: int, end: int) -> Line:
     for text, style in line:
         if x >= end:
             break
-        width = cell_len(text)
+        width = len(text) if text.isascii() else cell_len(text)
         if x + width > start:
             first, last = max(0, start - x), min(width, end - x)
             if (first, last) != (0, width):
@@ -167,43 +174,60 @@ def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     """Where two lines differ, as [start, end) in cells; near changes are one."""
     if old == new:
         return []
-    n_same, start = _same_before(old, new)
-    before, after = _cells(old[n_same:]), _cells(new[n_same:])
-    n = max(len(before), len(after))
-    before += [None] * (n - len(before))
-    after += [None] * (n - len(after))
     spans: list[tuple[int, int]] = []
-    for x in range(n):
-        if before[x] == after[x]:
-            continue
-        if spans and start + x - spans[-1][1] < _SMALLEST_GAP:
-            spans[-1] = (spans[-1][0], start + x + 1)
+    for start, end in _differences(old, new):
+        if spans and start - spans[-1][1] < _SMALLEST_GAP:
+            spans[-1] = (spans[-1][0], end)
         else:
-            spans.append((start + x, start + x + 1))
+            spans.append((start, end))
     return spans
 
 
-def _same_before(old: Line, new: Line) -> tuple[int, int]:
-    """How many runs are the same from the left, and how many cells they take: most of a bar's line."""
-    n_same = n_cells = 0
-    for before, after in zip(old, new, strict=False):
-        if before != after:
+_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2500-\u259f]*")
+"""Characters that take one cell each: ASCII, Latin, dashes and dots, lines and blocks. Most of what is drawn."""
+
+
+def _differences(old: Line, new: Line) -> Iterator[tuple[int, int]]:
+    """Run by run; cell by cell from where a character may take two."""
+    olds, news = list(old), list(new)
+    i = j = x = 0
+    while i < len(olds) and j < len(news):
+        (was, style), (text, other) = olds[i], news[j]
+        if was == text and style == other:
+            x += len(was) if was.isascii() else cell_len(was)
+            i, j = i + 1, j + 1
+            continue
+        if not (_NARROW.fullmatch(was) and _NARROW.fullmatch(text)):
             break
-        n_same += 1
-        n_cells += cell_len(before[0])
-    return n_same, n_cells
+        n = min(len(was), len(text))
+        if style != other:
+            yield from [(x, x + n)] if n else ()
+        else:
+            yield from [(place, place + 1) for place, char in enumerate(text[:n], x) if char != was[place - x]]
+        x += n
+        olds[i], news[j] = (was[n:], style), (text[n:], other)
+        i, j = i + (n == len(was)), j + (n == len(text))
+    yield from _different_cells(tuple(olds[i:]), tuple(news[j:]), x)
 
 
-def _cells(line: Line) -> list[tuple[str, str, int] | None]:
+def _different_cells(old: Line, new: Line, x: int) -> Iterator[tuple[int, int]]:
+    """Of what begins at this cell."""
+    for place, (before, after) in enumerate(zip_longest(_cells(old), _cells(new)), x):
+        if before != after:
+            yield (place, place + 1)
+
+
+def _cells(line: Line) -> list[tuple[str, str, int]]:
     """One entry a cell; both halves of a wide character know the character, so that they change together."""
-    cells: list[tuple[str, str, int] | None] = []
+    cells: list[tuple[str, str, int]] = []
     for text, style in line:
-        if cell_len(text) == len(text):
+        if _NARROW.fullmatch(text):
             cells += [(char, style, 0) for char in text]
             continue
         for char in text:
             wide = cell_len(char)
-            if wide == 0 and cells and (last := cells[-1]) is not None:
+            if wide == 0 and cells:
+                last = cells[-1]
                 cells[-1] = (last[0] + char, last[1], last[2])
             cells += [(char, style, part) for part in range(wide)]
     return cells

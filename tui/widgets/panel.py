@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.content import Content
-from textual.geometry import Region, Size
+from textual.geometry import Region, Size, Spacing
 from textual.reactive import var
 from textual.strip import Strip
 from textual.widget import Widget
@@ -38,6 +38,8 @@ class Panel(Widget):
         self._lines: list[Line] = []
         self._made_size = Size(0, 0)
         """The size that the lines were made for."""
+        self._gutter = Spacing()
+        """What lies around them: frame and padding."""
         self.targets: list[tuple[int, int, int, str]] = []
         """What can be clicked: line, first cell, the cell after the last, action."""
         self._styles_by_name: dict[str, Style] = {}
@@ -85,6 +87,7 @@ class Panel(Widget):
             self.refresh(*changed)
 
     def _made(self, size: Size) -> list[Line]:
+        self._gutter = self.styles.gutter
         said = self.lines(self.view, size.width, size.height)[: size.height]
         if self.view.is_ascii:
             said = [ascii_line(line) for line in said]
@@ -134,11 +137,11 @@ class Panel(Widget):
         Returns:
             None where frame or padding are a part of it, or the lines are those of another size.
         """
-        gutter = self.styles.gutter
+        gutter = self._gutter
         y, start, end = y - gutter.top, start - gutter.left, end - gutter.left
         width, height = self._made_size
         is_same_size = (size.width - gutter.width, size.height - gutter.height) == (width, height)
-        if not is_same_size or not (0 <= y < height and 0 <= start < end <= width) or self.opacity != 1:
+        if not is_same_size or not (0 <= y < height and 0 <= start < end <= width):
             return None
         codes = self._codes_by_name
         runs = []
