@@ -48,6 +48,8 @@ class Dashboard(Frame):
 
     def __init__(self) -> None:
         self._arrangement = DashboardLayout()
+        self._has_banner = False
+        """Whether there was a warning when it was last looked at."""
         super().__init__()
 
     @property
@@ -81,6 +83,9 @@ class Dashboard(Frame):
     def _warn(self, view: View) -> None:
         """The banner is as large as what it says."""
         has_warning = view.is_verdict_warned or bool(view.alarms)
+        if not has_warning and not self._has_banner:
+            return
+        self._has_banner = has_warning
         for banner in self.query(Banner):
             title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
             if banner.border_title != title:  # to set even the same repaints all

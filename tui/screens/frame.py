@@ -34,6 +34,8 @@ class Frame(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor = ThriftyCompositor()
+        self._handed: list[Panel] = []
+        """All of this screen: to look for them at each view takes as long as to draw some of them."""
 
     view: var[View] = var(View, init=False)
     """What is shown now."""
@@ -43,12 +45,13 @@ class Frame(Screen[None]):
         self.set_class(self.view.is_ascii, "-ascii")
         for panel in panels:
             panel.set_reactive(Panel.view, self.view)
+            self._handed.append(panel)
             yield panel
 
     def watch_view(self, view: View) -> None:
         """Hand it down."""
         self.set_class(view.is_ascii, "-ascii")
-        for panel in self.query(Panel):
+        for panel in self._handed:
             panel.view = view
 
     def action_go_back(self) -> None:

@@ -53,8 +53,14 @@ class Panel(Widget):
         """The lines of this view; those beyond the height are not shown."""
         raise NotImplementedError
 
-    def watch_view(self) -> None:
+    def is_same(self, before: View, view: View) -> bool:  # noqa: ARG002  # what most show is news at each reading
+        """Whether one view says what the other does, as far as this panel goes: then nothing is made anew."""
+        return False
+
+    def watch_view(self, before: View, view: View) -> None:
         """Draw what has changed."""
+        if self._made_size.area and before.is_ascii == view.is_ascii and self.is_same(before, view):
+            return
         self.redraw()
 
     def entitle(self, title: str = "", subtitle: str = "") -> None:

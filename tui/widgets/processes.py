@@ -10,7 +10,7 @@ from tui.widgets.line import fit_text, right_text
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from probes.snapshot import Process
+    from probes.snapshot import Device, Process
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
@@ -19,6 +19,18 @@ NOT_VISIBLE = "not visible from here"
 
 class ProcessPanel(Panel):
     TITLE = "Processes on the GPUs"
+
+    def is_same(self, before: View, view: View) -> bool:
+        """Processes are listed seldom, and stay the same objects until they are."""
+        old, new = before.snapshot, view.snapshot
+        return (
+            old is not None
+            and new is not None
+            and bool(new.processes)
+            and old.processes == new.processes
+            and len(old.devices) == len(new.devices)
+            and all(_is_called_alike(*pair) for pair in zip(old.devices, new.devices, strict=True))
+        )
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         snapshot = view.snapshot
@@ -44,6 +56,12 @@ class ProcessPanel(Panel):
         if len(processes) > n_shown:
             lines.append(((f"{'':>8}  {len(processes) - n_shown} more: p", "dim"),))
         return lines
+
+
+def _is_called_alike(old: Device, new: Device) -> bool:
+    """As far as ``device_label`` goes."""
+    is_one = old.key == new.key and old.index == new.index
+    return is_one and old.vendor == new.vendor and old.is_integrated == new.is_integrated
 
 
 def described(process: Process, limit: int) -> str:
