@@ -5,8 +5,9 @@
 A row for Plimsoll on simulated GPUs, for Plimsoll on a slow line, for two Textual apps (one shows a word, one draws as
 many lines anew each second as Plimsoll has changed in its first run, or as ``--lines`` says), and for nvitop, gpustat,
 nvtop and btop where PATH has them. All take turns, so that what else the machine does hits them alike: medians, and in
-how many of a hundred the CPU was taken by others. Processor time is what a busy machine hardly changes. Then how long a
-key press waits for its picture, and a letter typed into the list of models (``keys.py``): without ``--real`` on 64 GPUs.
+how many of a hundred the CPU was taken by others. Processor time is what a busy machine hardly changes. Then how long
+a key press waits for its picture, and a letter typed into the list of models (``keys.py``); without ``--real``, on 64
+GPUs.
 
 ``--real`` leaves the hardware to whoever runs this, say a stand-in for the driver that nvitop and nvtop see as well;
 TEXT is of the first picture, ``H100``.
