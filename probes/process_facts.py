@@ -1,0 +1,213 @@
+"""What a running process was started with and what it has open: for those who recognise the engine in it.
+
+From /proc/PID: proc_pid_stat(5), proc_pid_cmdline(5), proc_pid_environ(5), proc_pid_maps(5), proc_pid_fd(5),
+proc_pid_status(5), and /proc/net/tcp (proc_net_tcp(5)). The kernel gives environment, maps and descriptors to the owner
+of a process and to root only; what it does not give is ``None``. Everything here is a stranger's text.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from probes.sysfs import read_bytes, read_text, whole_number
+
+_COMMAND_BYTES = 128 * 1024
+"""Of a command line: an engine's with a long override list has some kilobytes (ASSUMED)."""
+_ENVIRONMENT_BYTES = 256 * 1024
+_MAPS_BYTES = 4 * 1024**2
+"""PyTorch with CUDA has 2,000 to 6,000 mappings of some 120 bytes (ASSUMED: our own count on a CPU build is 900)."""
+_MOST_DESCRIPTORS = 4096
+_MOST_FILES = 64
+_MOST_PORTS = 16
+_TCP_BYTES = 1024**2
+_LISTENS = "0A"
+"""TCP_LISTEN in /proc/net/tcp (include/net/tcp_states.h)."""
+_MODEL_FILE = re.compile(
+    r"\.(gguf|safetensors|bin|pt|pth|llamafile|engine)$|/blobs/sha256[-:][0-9a-f]{64}$", re.IGNORECASE
+)
+KEPT_VARIABLES = re.compile(
+    r"(CUDA|HIP|ROCR|GPU|ZE|ONEAPI|NVIDIA|GGML|GGML_\w*|LLAMA|LLAMA_ARG|OLLAMA|VLLM|SGLANG|SGL|HF|HUGGINGFACE|TRTLLM|TLLM|"
+    r"MLX|XDG_CACHE_HOME|HOME|MODEL_ID|QUANTIZE|NUM_SHARD|SHARDED|DTYPE|PORT|HOSTNAME|MAX|KV_CACHE_DTYPE|PYTORCH|RADV)"
+    r"(_[A-Z0-9_]*)?"
+)
+"""Names of variables that move an engine's memory or say where it looks; nothing else of an environment is kept, and no
+key or token, whatever its name."""
+_SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|AUTH|CREDENTIAL", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessFacts:
+    """One process, as far as this user may see it."""
+
+    pid: int
+    started_ticks: int
+    """Since the machine's start, in the kernel's ticks: with the number, what tells it from a later one."""
+    parent_pid: int
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] | None = None
+    """The variables of ``KEPT_VARIABLES``; None where it may not be read."""
+    directory: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldFacts:
+    """What a process has now; read more than once in its life."""
+
+    files: tuple[str, ...] | None = None
+    """Files of models that are mapped or open, the largest mapping first; None where they may not be seen."""
+    ports: tuple[int, ...] = ()
+    """TCP ports that it listens on."""
+    resident_bytes: int | None = None
+    """RAM, the pages of mapped files counted in."""
+    own_bytes: int | None = None
+    """RAM without the pages of files: RssAnon and RssShmem."""
+
+
+@dataclass(slots=True)
+class ProcessReader:
+    """Reads processes under a root, each one's start once."""
+
+    root: str = ""
+    _known: dict[int, ProcessFacts | None] = field(default_factory=dict)
+    """By pid, of those that still run; None: a kernel thread, or it cannot be read."""
+
+    def all_facts(self) -> tuple[ProcessFacts, ...]:
+        """Every process that runs now; the start of one is read when it is first seen.
+
+        A number that is used again at once is noticed by ``is_same`` only.
+        """
+        pids = set(self._pids())
+        for pid in self._known.keys() - pids:
+            del self._known[pid]
+        for pid in pids - self._known.keys():
+            self._known[pid] = self.facts(pid)
+        return tuple(facts for facts in self._known.values() if facts is not None)
+
+    def is_same(self, facts: ProcessFacts) -> bool:
+        """Whether that process still runs."""
+        stat = self._stat(facts.pid)
+        is_same = stat is not None and stat[1] == facts.started_ticks
+        if not is_same:
+            self._known.pop(facts.pid, None)
+        return is_same
+
+    def facts(self, pid: int) -> ProcessFacts | None:
+        """How it was started; None where it is gone, or has no command line."""
+        stat = self._stat(pid)
+        command = read_bytes(f"{self.root}/proc/{pid}/cmdline", _COMMAND_BYTES)
+        if stat is None or not command:
+            return None
+        return ProcessFacts(
+            pid=pid,
+            started_ticks=stat[1],
+            parent_pid=stat[0],
+            arguments=tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0")),
+            environment=self._environment(pid),
+            directory=self._link(f"{self.root}/proc/{pid}/cwd"),
+        )
+
+    def held(self, pid: int) -> HeldFacts:
+        """What it has now. Costs up to some milliseconds: for engines only, and seldom."""
+        files, sockets = self._descriptors(pid)
+        mapped = self._mapped(pid)
+        rss = self._resident(pid)
+        together = None if files is None and mapped is None else tuple(dict.fromkeys([*(mapped or ()), *(files or ())]))
+        return HeldFacts(
+            files=None if together is None else together[:_MOST_FILES],
+            ports=self._listening(pid, sockets) if sockets else (),
+            resident_bytes=rss.get("VmRSS"),
+            own_bytes=None if "RssAnon" not in rss else rss["RssAnon"] + rss.get("RssShmem", 0),
+        )
+
+    def _pids(self) -> Iterator[int]:
+        try:
+            names = os.listdir(f"{self.root}/proc")
+        except OSError:
+            return
+        for name in names:
+            if (pid := whole_number(name, 10)) is not None:
+                yield pid
+
+    def _stat(self, pid: int) -> tuple[int, int] | None:
+        """(parent, start in ticks). The name, which may hold anything, ends with the last closing bracket."""
+        content = read_bytes(f"{self.root}/proc/{pid}/stat", 4096)
+        if content is None:
+            return None
+        words = content.rpartition(b")")[2].split()
+        if len(words) < 20 or not (words[1].isdigit() and words[19].isdigit()):
+            return None
+        return int(words[1][:10]), int(words[19][:20])
+
+    def _environment(self, pid: int) -> Mapping[str, str] | None:
+        content = read_bytes(f"{self.root}/proc/{pid}/environ", _ENVIRONMENT_BYTES)
+        if content is None:
+            return None
+        found = {}
+        for entry in content.split(b"\0"):
+            name, equals, value = entry.decode(errors="replace").partition("=")
+            if equals and KEPT_VARIABLES.fullmatch(name) and not _SECRET.search(name):
+                found[name] = value[:4096]
+        return found
+
+    def _link(self, path: str) -> str | None:
+        try:
+            return os.readlink(path)
+        except OSError:
+            return None
+
+    def _descriptors(self, pid: int) -> tuple[tuple[str, ...] | None, frozenset[str]]:
+        """(files of models that are open, inodes of sockets)."""
+        folder = f"{self.root}/proc/{pid}/fd"
+        try:
+            names = os.listdir(folder)[:_MOST_DESCRIPTORS]
+        except OSError:
+            return None, frozenset()
+        links = [link for name in names if (link := self._link(f"{folder}/{name}")) is not None]
+        sockets = frozenset(link[8:-1] for link in links if link.startswith("socket:["))
+        return tuple(link for link in links if _MODEL_FILE.search(link)), sockets
+
+    def _mapped(self, pid: int) -> tuple[str, ...] | None:
+        """Files of models that are mapped, the largest first."""
+        content = read_bytes(f"{self.root}/proc/{pid}/maps", _MAPS_BYTES)
+        if content is None:
+            return None
+        sizes: dict[str, int] = {}
+        for line in content.split(b"\n"):
+            words = line.split(None, 5)
+            if len(words) < 6 or not words[5].startswith(b"/"):
+                continue
+            path = words[5].decode(errors="replace")
+            if not _MODEL_FILE.search(path):
+                continue
+            start, _, end = words[0].partition(b"-")
+            try:
+                sizes[path] = sizes.get(path, 0) + int(end, 16) - int(start, 16)
+            except ValueError:
+                continue
+        return tuple(sorted(sizes, key=lambda path: -sizes[path]))
+
+    def _resident(self, pid: int) -> dict[str, int]:
+        """Bytes by the kernel's name of them."""
+        found = {}
+        for line in (read_text(f"{self.root}/proc/{pid}/status", 8192) or "").splitlines():
+            name, _, rest = line.partition(":")
+            words = rest.split()
+            if name in ("VmRSS", "RssAnon", "RssShmem", "RssFile") and len(words) == 2:
+                n_kib = whole_number(words[0], 15)
+                if n_kib is not None:
+                    found[name] = n_kib * 1024
+        return found
+
+    def _listening(self, pid: int, sockets: Iterable[str]) -> tuple[int, ...]:
+        """Ports of its own sockets, by its own network's table: a container has another than this machine."""
+        wanted = frozenset(sockets)
+        ports = []
+        for name in ("tcp", "tcp6"):
+            content = read_bytes(f"{self.root}/proc/{pid}/net/{name}", _TCP_BYTES) or b""
+            for line in content.decode(errors="replace").splitlines()[1:]:
+                words = line.split()
+                if len(words) > 9 and words[3] == _LISTENS and words[9] in wanted:
+                    port = words[1].rpartition(":")[2]
+                    ports.append(int(port, 16) if re.fullmatch("[0-9A-Fa-f]{4}", port) else 0)
+        return tuple(dict.fromkeys(port for port in ports if port))[:_MOST_PORTS]

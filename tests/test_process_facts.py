@@ -1,0 +1,146 @@
+"""A process is known by what the kernel tells of it, and by nothing it would not tell this user."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probes.process_facts import HeldFacts, ProcessReader
+
+GGUF = "/models/qwen.gguf"
+STAT = "{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 {ticks} 0 0\n"
+
+
+def make(root: Path, pid: int, *words: str, parent: int = 1, ticks: int = 500, name: str = "x", **files: str) -> None:
+    folder = root / "proc" / str(pid)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "stat").write_text(STAT.format(pid=pid, name=name, parent=parent, ticks=ticks))
+    (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
+    for key, text in files.items():
+        (folder / key).write_text(text)
+
+
+@pytest.fixture
+def reader(tmp_path):
+    return ProcessReader(root=str(tmp_path))
+
+
+def test_words_parent_and_start_are_read(tmp_path, reader):
+    make(tmp_path, 7, "llama-server", "-m", "a b.gguf", parent=3, ticks=900)
+    (facts,) = reader.all_facts()
+    assert (facts.arguments, facts.parent_pid, facts.started_ticks) == (("llama-server", "-m", "a b.gguf"), 3, 900)
+
+
+def test_a_name_with_brackets_and_blanks_misleads_nobody(tmp_path, reader):
+    make(tmp_path, 7, "x", name="a) S 9 (b", parent=3)
+    assert reader.facts(7).parent_pid == 3
+
+
+def test_a_kernel_thread_is_no_process(tmp_path, reader):
+    make(tmp_path, 7)
+    assert reader.all_facts() == ()
+
+
+def test_one_that_is_gone_is_forgotten(tmp_path, reader):
+    make(tmp_path, 7, "x")
+    reader.all_facts()
+    (tmp_path / "proc" / "7").rename(tmp_path / "proc" / "gone")
+    assert reader.all_facts() == ()
+
+
+def test_a_number_used_again_is_another_process(tmp_path, reader):
+    make(tmp_path, 7, "x", ticks=1)
+    (facts,) = reader.all_facts()
+    make(tmp_path, 7, "y", ticks=2)
+    assert not reader.is_same(facts)
+    assert reader.all_facts()[0].arguments == ("y",)
+
+
+def test_variables_that_move_memory_are_kept(tmp_path, reader):
+    make(tmp_path, 7, "x", environ="CUDA_VISIBLE_DEVICES=1\0OLLAMA_NUM_PARALLEL=4\0LLAMA_ARG_CTX_SIZE=5\0PATH=/bin\0")
+    assert reader.facts(7).environment == {
+        "CUDA_VISIBLE_DEVICES": "1",
+        "OLLAMA_NUM_PARALLEL": "4",
+        "LLAMA_ARG_CTX_SIZE": "5",
+    }
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "VLLM_API_KEY", "HUGGINGFACE_HUB_TOKEN", "LLAMA_ARG_API_KEY"])
+def test_no_secret_is_kept(tmp_path, reader, name):
+    make(tmp_path, 7, "x", environ=f"{name}=s3cret\0")
+    assert reader.facts(7).environment == {}
+
+
+def test_an_environment_that_may_not_be_read_is_none(tmp_path, reader):
+    make(tmp_path, 7, "x")
+    assert reader.facts(7).environment is None
+
+
+def test_files_of_models_are_named_the_largest_mapping_first(tmp_path, reader):
+    maps = (
+        "7f00-7f10 r--s 0 08:01 5 /models/small.gguf\n"
+        f"7f0000-7fff00 r--s 0 08:01 6 {GGUF}\n"
+        "7f00-7f10 r--p 0 08:01 7 /usr/lib/libc.so.6\n"
+        "7f20-7f30 rw-p 0 00:00 0 \n"
+    )
+    make(tmp_path, 7, "x", maps=maps)
+    assert reader.held(7).files == (GGUF, "/models/small.gguf")
+
+
+def test_an_open_model_is_named_though_it_is_not_mapped(tmp_path, reader):
+    make(tmp_path, 7, "x")
+    descriptors = tmp_path / "proc" / "7" / "fd"
+    descriptors.mkdir()
+    os.symlink(GGUF, descriptors / "3")
+    os.symlink("/dev/null", descriptors / "0")
+    assert reader.held(7).files == (GGUF,)
+
+
+def test_only_its_own_listening_ports_are_its_ports(tmp_path, reader):
+    make(tmp_path, 7, "x")
+    descriptors = tmp_path / "proc" / "7" / "fd"
+    descriptors.mkdir()
+    os.symlink("socket:[111]", descriptors / "3")
+    table = (
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+        "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 111 1\n"
+        "   1: 0100007F:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 222 1\n"
+        "   2: 0100007F:2222 00000000:0000 01 00000000:00000000 00:00000000 00000000  1000        0 111 1\n"
+    )
+    (tmp_path / "proc" / "7" / "net").mkdir()
+    (tmp_path / "proc" / "7" / "net" / "tcp").write_text(table)
+    assert reader.held(7).ports == (8080,)
+
+
+def test_own_memory_leaves_out_the_pages_of_files(tmp_path, reader):
+    make(tmp_path, 7, "x", status="VmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 790 kB\nRssShmem:\t 10 kB\n")
+    held = reader.held(7)
+    assert (held.resident_bytes, held.own_bytes) == (900 << 10, 110 << 10)
+
+
+def test_of_a_process_that_is_gone_nothing_is_known(reader):
+    assert (reader.facts(7), reader.held(7)) == (None, HeldFacts())
+
+
+@given(content=st.binary(max_size=200))
+def test_any_content_of_the_kernels_files_is_taken_without_a_crash(tmp_path_factory, content):
+    root = tmp_path_factory.mktemp("any")
+    folder = root / "proc" / "7"
+    (folder / "net").mkdir(parents=True)
+    (folder / "fd").mkdir()
+    os.symlink("socket:[1]", folder / "fd" / "3")
+    for name in ("stat", "cmdline", "environ", "maps", "status", "net/tcp"):
+        (folder / name).write_bytes(content)
+    reader = ProcessReader(root=str(root))
+    assert reader.all_facts() is not None
+    assert reader.held(7) is not None
+
+
+def test_this_process_is_known_where_there_is_a_proc():
+    if not Path("/proc/self/stat").exists():
+        pytest.skip("no /proc here")
+    facts = ProcessReader().facts(os.getpid())
+    assert facts.parent_pid == os.getppid()
+    assert facts.directory == os.getcwd()

@@ -1,0 +1,114 @@
+"""An engine that runs here, as far as it could be recognised: figures only, so that it can be kept and shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Phase(Enum):
+    """How far a launch is."""
+
+    LOADING = "loading"
+    """It holds less than it will, and is young or still growing."""
+    RESTING = "resting"
+    """What it holds has not changed for a while."""
+    UNKNOWN = "unknown"
+    """What it will hold is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """What a launch takes at one place once it is loaded."""
+
+    n_bytes: int
+    low_bytes: int
+    high_bytes: int
+    takes_share: bool = False
+    """The engine takes a share of the place and not only what it needs (vLLM, SGLang)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """What an engine's own interface on this machine says of it; None: not said."""
+
+    model: str | None = None
+    context_tokens: int | None = None
+    cache_ratio: float | None = None
+    """Of the KV cache, what is in use: 0.0 to 1.0."""
+    n_running: int | None = None
+    n_waiting: int | None = None
+    is_ready: bool | None = None
+    trouble: str = ""
+    """Why it says nothing, in a sentence; empty where it answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """One engine with its children."""
+
+    pid: int
+    started_ticks: int
+    pids: frozenset[int]
+    """Its own and those of its children."""
+    program: str
+    """As people call it: ``llama-server``, ``vllm serve``. Untrusted where it is a stranger's."""
+    engine_name: str
+    """A key of ``estimator.engine.ENGINES``."""
+    model_name: str = ""
+    """Untrusted; empty where it is not known."""
+    quant: str = ""
+    context_tokens: int | None = None
+    n_sequences: int = 1
+    predicted: Mapping[str, Predicted] = field(default_factory=dict)
+    """By place, as ``Place.name``; empty where it can't be told, and then ``reason`` says why."""
+    held: Mapping[str, int] = field(default_factory=dict)
+    """By place: bytes now, of all its processes; a place that reports none is left out."""
+    phase: Phase = Phase.UNKNOWN
+    growth_bytes_per_second: float = 0.0
+    """Of all places together, over the last seconds."""
+    unknown: tuple[str, ...] = ()
+    """Of its command line, what is not understood."""
+    reason: str = ""
+    """Why nothing is predicted."""
+    outcome: str = ""
+    """What would happen, where it had no room when it was judged; empty where it had."""
+    served: Served | None = None
+    """None where it was not asked, or has no interface."""
+
+    @property
+    def predicted_bytes(self) -> int | None:
+        """On its devices; in RAM where it uses none. None where it is not known."""
+        return sum(one.n_bytes for one in self.counted.values()) if self.predicted else None
+
+    @property
+    def held_bytes(self) -> int | None:
+        """At the places that its prediction counts."""
+        names = self.counted if self.predicted else self.held
+        told = [self.held[name] for name in names if name in self.held]
+        return sum(told) if told else None
+
+    @property
+    def counted(self) -> Mapping[str, Predicted]:
+        """Its devices; RAM alone where there are none."""
+        devices = {name: one for name, one in self.predicted.items() if name != "RAM"}
+        return devices or self.predicted
+
+    @property
+    def remaining(self) -> Mapping[str, int]:
+        """By place, what it will still take; nothing where it rests."""
+        if self.phase is not Phase.LOADING:
+            return {}
+        left = {name: one.n_bytes - self.held.get(name, 0) for name, one in self.counted.items()}
+        return {name: n for name, n in left.items() if n > 0}
+
+    @property
+    def progress_ratio(self) -> float | None:
+        """Of what it will hold, what it holds; None where one of them is not known."""
+        held, predicted = self.held_bytes, self.predicted_bytes
+        return None if held is None or not predicted else min(1.0, held / predicted)
+
+    @property
+    def left_seconds(self) -> float | None:
+        """Until all is held at the present rate; None where it does not grow."""
+        left = sum(self.remaining.values())
+        return left / self.growth_bytes_per_second if left and self.growth_bytes_per_second > 0 else None
