@@ -126,9 +126,9 @@ async def settle(app: PlimsollApp, pilot: Any) -> None:
 
 
 async def still(app: PlimsollApp, pilot: Any) -> str:
-    """The picture, once it is the same twice."""
+    """The picture, once it is the same twice, and as high as the screen: a layout may come after the size."""
     before, now = "", text_of(app)
-    while before != now:
+    while before != now or now.count("\n") + 1 != app.screen.size.height:
         await pilot.pause(0.005)
         before, now = now, text_of(app)
     return now
