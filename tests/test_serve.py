@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tui.serve import app_command, is_drawable, is_local, is_own
+from tui.serve import MOST_TYPED, app_command, is_drawable, is_local, is_meant, is_own
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,6 +54,49 @@ def test_a_size_that_no_screen_has_is_not_drawn(columns: str, rows: str) -> None
     assert not is_drawable(columns, rows)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '["stdin", "q"]',
+        '["stdin", "\\u00e9\\ud83d\\ude00"]',
+        '["resize", {"width": 1000, "height": 500}]',
+        '["ping", 7]',
+        '["focus"]',
+        '["blur"]',
+    ],
+)
+def test_what_our_page_sends_is_heard(text: str) -> None:
+    assert is_meant(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"stdin": "q"}',
+        '["stdin"]',
+        '["stdin", 3]',
+        '["stdin", "\\ud800"]',
+        '["ping"]',
+        '["quit"]',
+        '["resize", {"width": 80}]',
+        '["resize", {"width": 1001, "height": 24}]',
+        '["resize", {"width": -1, "height": 24}]',
+        '["resize", {"width": true, "height": 24}]',
+        '["resize", {"width": 1e308, "height": 24}]',
+        f'["resize", {{"width": {"9" * 5000}, "height": 24}}]',
+        "[" * 50_000,
+        json.dumps(["stdin", "x" * MOST_TYPED]),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_what_it_would_not_send_is_passed_over(text: str) -> None:
+    assert not is_meant(text)
+
+
 @pytest.fixture
 def served() -> Iterator[str]:
     with socket.socket() as free:
@@ -61,12 +104,14 @@ def served() -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "tui", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(
-        [*command, "--simulate", "RTX 4090"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [*command, "--simulate", "RTX 4090"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as server:
         assert server.stdout is not None
+        assert server.stderr is not None
         server.stdout.readline()
         yield f"127.0.0.1:{port}"
         server.terminate()
+        assert server.stderr.read() == b"", "no traceback, whatever was sent"
 
 
 @pytest.fixture
@@ -99,6 +144,11 @@ async def test_the_app_is_shown_in_a_page_that_fetches_nothing_from_elsewhere(
             message = await app.receive(timeout=30)
             assert message.type in (aiohttp.WSMsgType.BINARY, aiohttp.WSMsgType.TEXT), message
             shown += message.data if isinstance(message.data, bytes) else message.data.encode()
+        for nonsense in ("{", "[]", '["stdin", "\\ud800"]', '["resize", {"width": 99999, "height": 99999}]'):
+            await app.send_str(nonsense)
+        await app.send_str(json.dumps(["ping", "still there"]))
+        while (message := await app.receive(timeout=30)).data != '["pong", "still there"]':
+            assert message.type == aiohttp.WSMsgType.BINARY, message
         await app.send_str(json.dumps(["stdin", "q"]))
 
 

@@ -10,23 +10,27 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
+import json
+import logging
 import shlex
 import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tui.flags import UsageError, parser_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
-    from aiohttp import web
+    from aiohttp import WSMessage, web
 
 DEFAULT_PORT = 8747
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 """A page may ask for any size; twice that of the largest screens that people have is drawn, and no more."""
+MOST_TYPED = 65_536
+"""Characters of one message: what is pasted at once; a page's message of any other kind is far shorter."""
 SHUTDOWN_SECONDS = 3.0
 _TEMPLATES = Path(__file__).parent / "templates"
 MISSING = 3
@@ -113,6 +117,40 @@ def is_drawable(columns: str, rows: str) -> bool:
     )
 
 
+def is_meant(text: str) -> bool:
+    """Whether a message is one of those that our page sends: keys, another size, or that it is still there."""
+    if len(text) > MOST_TYPED:
+        return False
+    try:
+        message = json.loads(text)
+        text.encode()
+        match message:
+            case ["stdin", str(typed)]:
+                return bool(typed.encode())
+            case ["resize", {"width": int(width), "height": int(height)}]:
+                return is_drawable(str(width), str(height))
+            case ["ping", *_]:
+                return len(message) == 2
+            case ["blur" | "focus", *_]:
+                return True
+    except (ValueError, RecursionError):  # no JSON, or half a surrogate
+        pass
+    return False
+
+
+class _OwnMessages:
+    """A page's socket as textual-serve reads it: what our page would not send is passed over."""
+
+    def __init__(self, socket: web.WebSocketResponse) -> None:
+        self._socket = socket
+        self.send_json = socket.send_json
+
+    async def __aiter__(self) -> AsyncIterator[WSMessage]:
+        async for message in self._socket:
+            if isinstance(message.data, str) and is_meant(message.data):
+                yield message
+
+
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdigit() else host
@@ -161,7 +199,11 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
         """Answers our own page only, and prints nothing of its own."""
 
         def initialize_logging(self) -> None:
-            """Requests are nobody's business."""
+            """Requests are nobody's business, and what a stranger sends is no reason for a traceback."""
+            for name in ("textual-serve", "aiohttp.server", "aiohttp.websocket"):
+                logger = logging.getLogger(name)
+                logger.addHandler(logging.NullHandler())
+                logger.propagate = False
 
         async def on_startup(self, app: web.Application) -> None:
             """It was said already where the app is."""
@@ -181,6 +223,9 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
             with _noted(pages, request):
                 socket: web.WebSocketResponse = await super().handle_websocket(request)
             return socket
+
+        async def _process_messages(self, websocket: web.WebSocketResponse, app_service: Any) -> None:
+            await super()._process_messages(cast("web.WebSocketResponse", _OwnMessages(websocket)), app_service)
 
     def _expect_own(request: web.Request) -> None:
         if not is_own(request.headers.get("Origin"), request.host, is_loopback=is_local(host)):
