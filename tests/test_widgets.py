@@ -9,6 +9,7 @@ from textual.geometry import Region, Size
 from estimator.model import Model
 from probes.snapshot import SWAP_POOL, Fault, Process, Snapshot
 from tui.plan import default_plan
+from tui.screens.browser import About
 from tui.screens.desk import Desk
 from tui.widgets.arrange import Wants, arrange_panels, is_tiny
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
@@ -337,3 +338,22 @@ def test_a_verdict_with_room_says_what_each_place_has_left() -> None:
     shown = drawn(VerdictPanel(), view_of(desktop(1.2), model("Llama 3.1 8B"), is_studied=True), 76, 8)
 
     assert re.search(r"GPU 0  5.8 GiB of 22.3 GiB free, \S+ GiB under the line", shown)
+
+
+def test_a_list_that_is_longer_than_its_panel_says_which_rows_are_seen() -> None:
+    listing = Listing()
+    listing.rows = [((str(number), "text"),) for number in range(9)]
+    said = []
+    for height, listing.cursor in ((4, 0), (4, 8), (9, 8)):
+        listing.lines(View(), 10, height)
+        said.append(listing._subtitle)
+
+    assert said == ["1-4 of 9", "6-9 of 9", ""]
+
+
+def test_text_about_a_row_that_has_no_room_ends_in_a_sign_of_that() -> None:
+    about = About()
+    about._text = [("one two three four five", "text")]
+
+    assert drawn(about, View(), 10, 2) == "one two\nthree fou…"
+    assert drawn(about, View(), 10, 9) == "one two\nthree four\nfive"

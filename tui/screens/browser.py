@@ -10,7 +10,7 @@ from textual.widgets import Input
 from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
-from tui.widgets.line import Line, ascii_text, wrap
+from tui.widgets.line import Line, ascii_text, cut_text, wrap
 from tui.widgets.listing import Listing
 from tui.widgets.panel import Panel
 
@@ -31,12 +31,18 @@ class About(Panel):
         self._text: list[tuple[str, str]] = []
 
     def show(self, *paragraphs: tuple[str, str]) -> None:
-        """Text and style of each."""
+        """Text and style of each; where there is none, there is no panel for it either."""
         self._text = list(paragraphs)
+        if self.display != bool(paragraphs):
+            self.display = bool(paragraphs)
         self.redraw()
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
-        return [((line, style),) for text, style in self._text for line in wrap(text, width)]
+        said = [(line, style) for text, style in self._text for line in wrap(text, width)]
+        if len(said) > height > 0:
+            text, style = said[height - 1]
+            said[height - 1] = (cut_text(f"{text} …", width), style)
+        return [((text, style),) for text, style in said[:height]]
 
 
 class Browser(Frame):
@@ -45,7 +51,6 @@ class Browser(Frame):
     TITLE_TEXT: ClassVar[str] = ""
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = ()
     PROMPT: ClassVar[str] = "filter"
-    HAS_ABOUT: ClassVar[bool] = False
     IS_TYPED_AT_ONCE: ClassVar[bool] = False
     CAN_FILTER: ClassVar[bool] = True
     HAS_CURSOR: ClassVar[bool] = True
@@ -66,7 +71,7 @@ class Browser(Frame):
         self.listing = Listing(title=self.TITLE_TEXT, id="listing")
         self.listing.has_cursor = self.HAS_CURSOR
         self.about = About()
-        self.about.display = self.HAS_ABOUT
+        self.about.display = False
         self.entry = Input(placeholder=self.PROMPT, id="entry", compact=True, select_on_focus=False)
         self.entry.display = self.IS_TYPED_AT_ONCE
         self.entry.cursor_blink = False

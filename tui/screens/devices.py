@@ -38,7 +38,6 @@ class Devices(Browser):
         ("/", "filter"),
         ("esc", "back"),
     )
-    HAS_ABOUT = True
     WANTS_DETAILS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("w", "app.wake_devices", "wake what sleeps"),

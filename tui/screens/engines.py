@@ -50,7 +50,6 @@ def candidate(plan: Plan, name: str, places: Sequence[Place]) -> Candidate:
 class Engines(Browser):
     TITLE_TEXT = "Engines"
     HINTS: ClassVar = (("↑ ↓", "what it would do"), ("enter", "pick"), ("esc", "back"))
-    HAS_ABOUT = True
     CAN_FILTER = False
 
     def __init__(self) -> None:
@@ -62,13 +61,14 @@ class Engines(Browser):
         plan = self.view.plan
         if plan is None:
             self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            self.about.show()
             return
         if not self._is_opened:
             self._is_opened = True
             self._candidates = [Candidate(name=name, title=load_engine(name).NAME, reason="…") for name in ENGINES]
             self.listing.cursor = ENGINES.index(plan.engine_name)
             self._judge(plan, tuple(self.view.places))
-        self.listing.entitle(subtitle=plain(f"{plan.model.name} · {plan.workload.context_tokens} tokens", 80))
+        self.listing.remark = plain(f"{plan.model.name} · {plan.workload.context_tokens} tokens", 80)
         self._quant_width = 14 if self.size.width >= 80 else 10
         head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>9}  verdict"
         rows = [_row(one, self._quant_width, is_chosen=one.name == plan.engine_name) for one in self._candidates]

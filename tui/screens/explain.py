@@ -31,7 +31,6 @@ class Explain(Browser):
         ("/", "filter"),
         ("esc", "back"),
     )
-    HAS_ABOUT = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "app.step_quant(-1)", show=False),
         Binding("right_square_bracket", "app.step_quant(1)", show=False),
@@ -45,6 +44,7 @@ class Explain(Browser):
         if made is None or self.view.plan is None:
             reason = self.view.reason or "no model is chosen; press escape, then m"
             self.listing.show([], empty=((reason, "dim"),))
+            self.about.show()
             return
         plan = self.view.plan
         self.listing.entitle(plain(f"{plan.model.name} {plan.model.quant}: where every byte goes", 100))
@@ -55,7 +55,7 @@ class Explain(Browser):
         self._about = [(term.formula, f"{_sureness(term)}{term.source}") for term in terms]
         if not wanted:
             rows.append(())
-            self._about.append(("", ""))
+            self._about.append(("below: what each place has to hold, and where its line lies", ""))
             for margin in made.verdict.margins:
                 rows.append(self._columns.margin(margin, made))
                 self._about.append(_margin_text(margin))
@@ -78,6 +78,8 @@ class Explain(Browser):
         if index < len(self._about):
             formula, source = self._about[index]
             self.about.show((plain(formula, 600), "strong"), (plain(source, 600), "dim"))
+        else:
+            self.about.show()
 
 
 def _searched(term: Term) -> str:

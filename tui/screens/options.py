@@ -43,7 +43,6 @@ class OptionsScreen(Browser):
     TITLE_TEXT = "Options"
     HINTS: ClassVar = (("enter", "change"), ("del", "not given"), ("y", "copy the command"), ("esc", "back"))
     PROMPT = "a number"
-    HAS_ABOUT = True
     CAN_FILTER = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "choose", show=False),
@@ -56,6 +55,7 @@ class OptionsScreen(Browser):
         if plan is None:
             self._fields: list[Field] = []
             self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            self.about.show()
             return
         self.listing.entitle(f"Options of {plan.engine.NAME}")
         self._fields = fields_of(plan)

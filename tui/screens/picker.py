@@ -109,7 +109,9 @@ class Picker(Browser):
                 found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
         self._shown = found
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
-        self.listing.entitle(subtitle=self._error or reading or f"{len(found)} of {len(self._items)}")
+        self.listing.remark = (
+            self._error or reading or ("" if len(found) == len(self._items) else f"{len(found)} found")
+        )
         self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
         is_narrow = self.size.width < _NARROW

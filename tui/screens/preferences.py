@@ -24,7 +24,6 @@ _VALUE_WIDTH = 20
 class Preferences(Browser):
     TITLE_TEXT = "Settings"
     HINTS: ClassVar = (("enter", "change"), ("del", "the default"), ("esc", "back"))
-    HAS_ABOUT = True
     CAN_FILTER = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "choose", show=False),

@@ -29,7 +29,6 @@ _COLUMNS = ("pid", "device", "held", "user", "name", "command")
 class Processes(Browser):
     TITLE_TEXT = "Processes on the GPUs"
     HINTS: ClassVar = (("s", "sort"), ("r", "reverse"), ("/", "filter"), ("del", "end it"), ("esc", "back"))
-    HAS_ABOUT = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort by the next column"),
         Binding("r", "reverse", "sort the other way round"),

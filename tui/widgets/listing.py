@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from tui.humanize import sentence
 from tui.messages import RowChosen, RowMoved
 from tui.widgets.line import fit
 from tui.widgets.panel import Panel
@@ -44,6 +45,8 @@ class Listing(Panel, can_focus=True):
         self.rows: list[Line] = []
         self.empty: Line = ()
         """What stands there without rows."""
+        self.remark = ""
+        """What is to be said of all of it, in the frame."""
         self.cursor = 0
         self.has_cursor = True
         """False for text that is only read: the keys move all of it."""
@@ -58,16 +61,25 @@ class Listing(Panel, can_focus=True):
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
         head = [(_GUTTER, *self.head)] if self.head else []
         if not self.rows:
+            self.entitle(subtitle=self.remark)
             return [*head, (_GUTTER, *self.empty)]
         n_shown = max(1, height - len(head))
         if not self.has_cursor:
             self.cursor = self._top = max(0, min(self.cursor, len(self.rows) - n_shown))
+            self._say_range(n_shown)
             return head + [(_GUTTER, *row) for row in self.rows[self._top : self._top + n_shown]]
         self._top = max(0, min(self._top, self.cursor, len(self.rows) - n_shown), self.cursor - n_shown + 1)
+        self._say_range(n_shown)
         shown = [(_GUTTER, *row) for row in self.rows[self._top : self._top + n_shown]]
         _, *marked = fit(shown[self.cursor - self._top], width)
         shown[self.cursor - self._top] = ((CURSOR, "cursor"), *((text, "cursor") for text, _ in marked))
         return head + shown
+
+    def _say_range(self, n_shown: int) -> None:
+        """Which of the rows are seen, in the frame, where not all are."""
+        n_rows = len(self.rows)
+        lines = f"{self._top + 1}-{min(n_rows, self._top + n_shown)} of {n_rows}" if n_shown < n_rows else ""
+        self.entitle(subtitle=sentence((self.remark, lines)))
 
     @property
     def in_sight(self) -> range:

@@ -55,7 +55,7 @@ class MemoryPanel(Panel):
         table = _Table(rows, view, width)
         if n_devices > LIST_DEVICES or len(rows) > height:
             return self._listed(table, rows, notices, width, height)
-        self.entitle()
+        self.entitle(subtitle="")
         details = [table.details(row) if n_devices < MANY_DEVICES else [] for row in rows]
         n_left = height - len(rows)
         wrapped = notice_lines(notices, width, max(min(n_left, 1), n_left - sum(map(len, details))))

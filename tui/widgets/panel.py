@@ -63,17 +63,18 @@ class Panel(Widget):
             return
         self.redraw()
 
-    def entitle(self, title: str = "", subtitle: str = "") -> None:
+    def entitle(self, title: str = "", subtitle: str | None = None) -> None:
         """Say in the frame what is shown; setting it, even to the same, repaints the whole panel.
 
+        What is not given stays as it is.
         Lines may be made while the panel is being painted, when it is too late for the frame: so not at once.
         """
         if self.view.is_ascii:
-            title, subtitle = ascii_text(title), ascii_text(subtitle)
+            title, subtitle = ascii_text(title), None if subtitle is None else ascii_text(subtitle)
         if title and self._title != title:
             self._title = title
             self.call_later(setattr, self, "border_title", Content(title))
-        if self._subtitle != subtitle:
+        if subtitle is not None and self._subtitle != subtitle:
             self._subtitle = subtitle
             self.call_later(setattr, self, "border_subtitle", Content(subtitle))
 
