@@ -1,3 +1,4 @@
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,6 @@ from tui.request import Request
 from tui.screens.dashboard import Dashboard
 from tui.settings import Alerts, Settings
 from tui.settings_file import ReadSettings
-from tui.widgets.panel import Panel
 
 SIZES = ((200, 50), (61, 17), (40, 10), (5, 2), (1, 1))
 
@@ -335,19 +335,23 @@ async def test_only_what_has_changed_is_painted(monkeypatch: pytest.MonkeyPatch)
     app = app_on(server())
     async with app.run_test(size=(200, 50)) as pilot:
         await show(app, pilot, server(at=1))
-        painted: list[tuple[Region, ...]] = []
-        refresh = Panel.refresh
-
-        def noted(self: Panel, *regions: Region, **options: Any) -> Panel:
-            painted.append(regions)
-            return refresh(self, *regions, **options)
-
-        monkeypatch.setattr(Panel, "refresh", noted)
+        painted: list[Any] = []
+        monkeypatch.setattr(app, "_display", lambda _, update: painted.append(update))
         await show(app, pilot, server(at=2))
+        texts = [re.sub(r"\x1b\[[0-9;]*[Hm]", "", update.render_segments(app.console)) for update in painted if update]
 
-    assert painted
-    assert all(painted)
-    assert sum(region.area for regions in painted for region in regions) < 200
+    assert texts
+    assert sum(map(len, texts)) < 200
+
+
+async def test_what_was_painted_at_once_stands_in_the_next_whole_picture() -> None:
+    app = app_on(desktop(4.6))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await show(app, pilot, desktop(4.6, at=1))
+        await show(app, pilot, desktop(9.8, at=2))
+
+        assert " 9.8" in text_of(app)
+        assert " 4.6 used" not in text_of(app)
 
 
 async def test_a_change_at_the_end_of_a_line_writes_only_that() -> None:

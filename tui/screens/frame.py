@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeVar
 
 from textual.binding import Binding, BindingType
+from textual.geometry import Region
 from textual.reactive import var
 from textual.screen import Screen
 
@@ -33,7 +34,7 @@ class Frame(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._compositor = ThriftyCompositor()
+        self._compositor: ThriftyCompositor = ThriftyCompositor()
         self._handed: list[Panel] = []
         """All of this screen: to look for them at each view takes as long as to draw some of them."""
 
@@ -51,8 +52,28 @@ class Frame(Screen[None]):
     def watch_view(self, view: View) -> None:
         """Hand it down."""
         self.set_class(view.is_ascii, "-ascii")
+        changes: list[tuple[Panel, list[Region]]] = []
         for panel in self._handed:
+            panel.gathered = changes
             panel.view = view
+            panel.gathered = None
+        if changes and not self._paint(changes):
+            for panel, changed in changes:
+                panel.refresh(*changed)
+
+    def _paint(self, changes: list[tuple[Panel, list[Region]]]) -> bool:
+        """At once, where nothing else is to be laid out or drawn first: the library's way there takes as long again."""
+        is_busy = self._layout_required or self._scroll_required or self._repaint_required or self._recompose_required
+        if is_busy or self._dirty_widgets or self.app.screen is not self or self.app._batch_count:
+            return False
+        compositor = self._compositor
+        update = None if compositor._dirty_regions else compositor.update_of(changes)
+        if update is None:
+            return False
+        for panel, changed in changes:
+            panel.note_painted(changed)
+        self.app._display(self, update)
+        return True
 
     def action_go_back(self) -> None:
         """To where the person came from."""

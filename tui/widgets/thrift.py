@@ -10,9 +10,12 @@ cut where widgets end. Where changes lie inside panels with nothing over them, a
 to the terminal as the panels made them.
 """
 
+from collections.abc import Iterable
+
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
+from textual.geometry import Region
 
 from tui.widgets.panel import Panel
 from tui.widgets.pen import Codes, Pen
@@ -64,17 +67,28 @@ class ThriftyCompositor(Compositor):
     """Of a screen whose panels mark what has changed."""
 
     def render_partial_update(self) -> ChopsUpdate | None:
-        if (direct := self._panel_update()) is not None:
+        if (direct := self._panel_update(self._dirty_regions)) is not None:
+            self._dirty_regions.clear()
             return direct
         update = super().render_partial_update()
         return None if update is None else CroppedUpdate(update.chops, update.spans, update.chop_ends)
 
-    def _panel_update(self) -> PanelUpdate | None:
+    def update_of(self, changes: Iterable[tuple[Panel, list[Region]]]) -> PanelUpdate | None:
+        """The changes of panels, each as regions of its lines; None where they can't be written as they are."""
+        regions = [
+            region.translate(self.visible_widgets[panel][0].offset + panel.gutter_offset)
+            for panel, changed in changes
+            if panel in self.visible_widgets
+            for region in changed
+        ]
+        return self._panel_update(regions)
+
+    def _panel_update(self, regions: Iterable[Region]) -> PanelUpdate | None:
         """None where a change is not all within the lines of one panel, or something else lies over it."""
         if self.root is None or (color_system := self.root.app.console._color_system) is None:
             return None
         pieces = []
-        for y, start, end in self._regions_to_spans(self._dirty_regions):
+        for y, start, end in self._regions_to_spans(regions):
             for widget, (region, clip) in self.visible_widgets.items():  # from front to back
                 left, top, width, height = clip.intersection(region)
                 if not (top <= y < top + height and left < end and start < left + width):
@@ -86,7 +100,4 @@ class ThriftyCompositor(Compositor):
                     return None
                 pieces.append((y, start, runs))
                 break
-        if not pieces:
-            return None
-        self._dirty_regions.clear()
-        return PanelUpdate(pieces, Pen(color_system))
+        return PanelUpdate(pieces, Pen(color_system)) if pieces else None
