@@ -1,6 +1,7 @@
 import os
 import pty
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -102,3 +103,17 @@ def test_the_terminal_orders_no_cells_by_script_while_the_app_is_on_it() -> None
 
     assert written.count(CELLS_IN_ORDER.encode()) == 1
     assert written.rfind(CELLS_BY_SCRIPT.encode()) > written.find(CELLS_IN_ORDER.encode())
+
+
+LINGERING = """
+import atexit, sys, time
+from tui.terminal import leave_at_once
+atexit.register(time.sleep, 60)
+sys.stdout.write("said")
+leave_at_once(3)
+"""
+
+
+def test_what_lingers_at_the_end_of_an_interpreter_is_not_waited_for() -> None:
+    done = subprocess.run([sys.executable, "-c", LINGERING], stdout=subprocess.PIPE, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (3, "said")

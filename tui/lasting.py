@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
+from textual.widgets._toast import ToastRack
 
 from tui.backlog import Line, is_remote, n_waiting
 from tui.messages import AsideDone, SettingsChanged
@@ -145,10 +146,21 @@ class LastingApp(App[None]):
             self._memory.keep(plan, None if plan.model.quant == model.quant else plan.model.quant)
 
     def tell(self, text: str) -> None:
-        """A passing remark."""
+        """A passing remark, in place of the one before."""
         self.clear_notifications()
+        self._clear_frames()
         self.notify(text, markup=False, timeout=3)
 
     def notify(self, message: str, **options: Any) -> None:
         """In ASCII where all else is."""
         super().notify(ascii_text(message) if self._desk.is_ascii else message, **options)
+
+    def _clear_frames(self) -> None:
+        """Take away what Textual 8.2 leaves of remarks that were cleared: an empty frame of each.
+
+        ``ToastRack.show`` takes away the remark alone, and the layout goes through its frame for ever after: 112 of
+        them after a minute in which the plan was changed twice a second.
+        """
+        for screen in self.screen_stack:
+            for rack in screen.query(ToastRack):
+                rack.remove_children()

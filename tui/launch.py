@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
 from tui.flags import DEFAULT_INTERVAL_SECONDS
 from tui.plan_memory import PlanMemory
-from tui.terminal import leave_on_signals, leave_with_parent, leave_with_terminal
+from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,8 @@ def run_app(
     interval_seconds: float | None = None,
     attention: Attention | None = None,
     is_read_only: bool = False,
-) -> int:
-    """Show the full-screen app until it is left, and return the exit status.
+) -> NoReturn:
+    """Show the full-screen app until it is left, and end the process.
 
     Args:
         sources: of the hardware meant.
@@ -80,7 +80,7 @@ def run_app(
     finally:
         feed.close()
         sampler.stop()
-    return app.return_code or 0
+    leave_at_once(app.return_code or 0)
 
 
 def _read(request: Request) -> Aside[Model]:
