@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
@@ -33,8 +33,8 @@ def run_app(
     interval_seconds: float | None = None,
     attention: Attention | None = None,
     is_read_only: bool = False,
-) -> NoReturn:
-    """Show the full-screen app until it is left, and end the process.
+) -> int:
+    """Show the full-screen app until it is left, and return the exit status.
 
     Args:
         sources: of the hardware meant.
@@ -79,8 +79,10 @@ def run_app(
         app.run()
     finally:
         feed.close()
-        sampler.stop()
-    leave_at_once(app.return_code or 0)
+        is_stopped = sampler.stop()
+    if not is_stopped:  # a driver hangs in a call
+        leave_at_once(app.return_code or 0)
+    return app.return_code or 0
 
 
 def _read(request: Request) -> Aside[Model]:
