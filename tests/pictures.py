@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -157,6 +157,22 @@ def dashboards(machine: str, settings: ReadSettings | None = None) -> dict[str, 
             return await at_every_size(app, pilot)
 
     return asyncio.run(draw())
+
+
+async def walk(machine: str, names: Iterable[str], sizes: Iterable[tuple[int, int]]) -> dict[str, dict[str, str]]:
+    """Other screens of one app, one after another, with nothing planned: by name, then by ``80x24``."""
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    for size in sizes:
+        app = PlimsollApp(snapshot=MACHINES[machine].snapshot(), to_local=time.gmtime, clock=lambda: 0.0)
+        async with app.run_test(size=size) as pilot:
+            await settle(app, pilot)
+            for name, pictures in found.items():
+                await pilot.press(*SCREENS[name])
+                await settle(app, pilot)
+                pictures[f"{size[0]}x{size[1]}"] = text_of(app)
+                while len(app.screen_stack) > 1:
+                    await pilot.press("escape")
+    return found
 
 
 @cache

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from pictures import MACHINES, SCREENS, app_of, at_every_size, dashboards, screens, settle, text_of
+from pictures import MACHINES, SCREENS, app_of, at_every_size, dashboards, screens, settle, text_of, walk
 from rich.cells import cell_len
 from scenes import desktop, model, workstation
 
@@ -25,6 +25,8 @@ from tui.settings_file import ReadSettings
 
 ELSEWHERE = ("fits", "wide")
 """Machines on which the other screens are looked at, one of them with names that are hard to draw."""
+OF_A_MACHINE = ("devices", "processes", "history", "notices")
+"""Screens that are others on other hardware: looked at on every machine, at the usual size and at an odd one."""
 OTHERS = [(machine, name) for machine in ELSEWHERE for name in SCREENS]
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Categories of what is no text: controls, bidi and zero-width characters, surrogates, line separators."""
@@ -99,6 +101,16 @@ def test_a_screen_is_as_it_was_when_it_was_looked_at(machine: str, name: str, sn
 
     assert flaws(pictures) == []
     assert kept(pictures) == snapshot
+
+
+@pytest.mark.parametrize("machine", sorted(MACHINES.keys() - {*ELSEWHERE, "nothing-planned", "fails"}))
+async def test_what_there_is_to_see_of_a_machine_is_as_it_was_when_it_was_looked_at(
+    machine: str, snapshot: Any
+) -> None:
+    found = await walk(machine, OF_A_MACHINE, ((80, 24), (61, 17)))
+
+    assert not any(flaws(pictures) for pictures in found.values())
+    assert "\n\n".join(f"{name} {kept(pictures)}" for name, pictures in found.items()) == snapshot
 
 
 @pytest.mark.parametrize("name", SCREENS)

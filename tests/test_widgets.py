@@ -3,7 +3,23 @@ import time
 from dataclasses import replace
 
 import pytest
-from scenes import GIB, desktop, device, gib, laptop, late, mixed, model, pool, server, snapshot, unified, workstation
+from scenes import (
+    GIB,
+    desktop,
+    device,
+    gib,
+    laptop,
+    late,
+    lost,
+    mixed,
+    model,
+    pool,
+    server,
+    snapshot,
+    stale_driver,
+    unified,
+    workstation,
+)
 from textual.geometry import Region, Size
 
 from estimator.model import Model
@@ -357,3 +373,30 @@ def test_text_about_a_row_that_has_no_room_ends_in_a_sign_of_that() -> None:
 
     assert drawn(about, View(), 10, 2) == "one two\nthree fou…"
     assert drawn(about, View(), 10, 9) == "one two\nthree four\nfive"
+
+
+def test_of_a_gpu_that_cannot_be_read_it_is_not_said_that_nothing_runs_there() -> None:
+    said = {
+        name: drawn(ProcessPanel(), view_of(taken))
+        for name, taken in {
+            "none": laptop(),
+            "unread": stale_driver(),
+            "lost": lost(),
+            "idle": desktop(1.2),
+        }.items()
+    }
+
+    assert said == {
+        "none": "no GPU, so no processes on one",
+        "unread": "not known: no GPU can be read; f says why",
+        "lost": "none known; GPU 1 cannot be read: f says why",
+        "idle": "no process holds memory on a GPU",
+    }
+
+
+def test_further_lines_about_a_row_stand_below_its_text_not_its_title() -> None:
+    about = About()
+    about.n_indent = 5
+    about._text = [("chip one two three", "text")]
+
+    assert drawn(about, View(), 12, 3) == "chip one two\n     three"

@@ -29,6 +29,8 @@ class About(Panel):
     def __init__(self) -> None:
         super().__init__(id="about")
         self._text: list[tuple[str, str]] = []
+        self.n_indent = 0
+        """How long the title is with which each text begins, and how far its further lines are moved in."""
 
     def show(self, *paragraphs: tuple[str, str]) -> None:
         """Text and style of each; where there is none, there is no panel for it either."""
@@ -38,7 +40,11 @@ class About(Panel):
         self.redraw()
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
-        said = [(line, style) for text, style in self._text for line in wrap(text, width)]
+        said = [
+            (f"{'' if number else text[: self.n_indent]:<{self.n_indent}}{line}", style)
+            for text, style in self._text
+            for number, line in enumerate(wrap(text[self.n_indent :], max(2, width - self.n_indent)))
+        ]
         if len(said) > height > 0:
             text, style = said[height - 1]
             said[height - 1] = (cut_text(f"{text} …", width), style)

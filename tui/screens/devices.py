@@ -31,9 +31,9 @@ _PATIENCE = 4
 class Devices(Browser):
     TITLE_TEXT = "Devices"
     HINTS: ClassVar = (
-        ("enter", "plan for it alone"),
+        ("enter", "plan on it"),
         ("d", "others"),
-        ("a", "hidden ones, too"),
+        ("a", "hidden, too"),
         ("w", "wake"),
         ("/", "filter"),
         ("esc", "back"),
@@ -78,6 +78,7 @@ class Devices(Browser):
         facts = list(facts_of(device, snapshot, is_awaited=self._n_readings <= _PATIENCE))
         if self.size.width < _WIDE:
             facts.insert(0, ("name", plain(device.name)))
+        self.about.n_indent = 11
         self.about.show(*((f"{title:<10} {text}", "dim" if title == "identity" else "text") for title, text in facts))
 
     def choose(self, index: int) -> None:
@@ -96,7 +97,9 @@ class Devices(Browser):
 def _none(snapshot: Snapshot | None) -> str:
     if snapshot is None or snapshot.pending:
         return "reading …"
-    return "no GPU was found; press escape, then f for what was looked for"
+    if any(fault.probe != "host" and not fault.is_note for fault in snapshot.faults):
+        return "no GPU can be read; press f for why"
+    return "no GPU was found; press f for what was looked for"
 
 
 def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:

@@ -60,7 +60,7 @@ class Engines(Browser):
     def fill(self) -> None:
         plan = self.view.plan
         if plan is None:
-            self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            self.listing.show([], empty=(("no model is chosen: press m", "dim"),))
             self.about.show()
             return
         if not self._is_opened:

@@ -42,7 +42,7 @@ class Explain(Browser):
         made = self.view.assessment
         self._about: list[tuple[str, str]] = []
         if made is None or self.view.plan is None:
-            reason = self.view.reason or "no model is chosen; press escape, then m"
+            reason = self.view.reason or "no model is chosen: press m"
             self.listing.show([], empty=((reason, "dim"),))
             self.about.show()
             return

@@ -54,7 +54,7 @@ class OptionsScreen(Browser):
         plan = self.view.plan
         if plan is None:
             self._fields: list[Field] = []
-            self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
+            self.listing.show([], empty=(("no model is chosen: press m", "dim"),))
             self.about.show()
             return
         self.listing.entitle(f"Options of {plan.engine.NAME}")

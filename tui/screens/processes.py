@@ -13,7 +13,7 @@ from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
 from tui.screens.frame import Frame
 from tui.widgets.line import fit_text, right_text
-from tui.widgets.processes import NOT_VISIBLE
+from tui.widgets.processes import NOT_VISIBLE, none_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,7 @@ class Processes(Browser):
         self._has_users = self.size.width >= _WIDE
         middle = f"  {user:<10} " if self._has_users else "  "
         head = f"{pid:>9}  {device:<10} {held:>9}{middle}{name:<24} {command}"
-        empty = "nothing of that name" if wanted else "no process holds memory on a GPU"
+        empty = "nothing of that name" if wanted else none_known(snapshot) if snapshot else "reading …"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.humanize import UNKNOWN, gib, plain
+from tui.humanize import UNKNOWN, counted, gib, plain
 from tui.places import device_label
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from probes.snapshot import Device, Process
+    from probes.snapshot import Device, Process, Snapshot
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
@@ -37,9 +37,7 @@ class ProcessPanel(Panel):
         if snapshot is None:
             return [(("reading …", "dim"),)]
         if not snapshot.processes:
-            text = "no process holds memory on a GPU" if snapshot.devices else "no GPU, so no processes on one"
-            text = "reading …" if snapshot.pending else text
-            return [((text, "dim"),)]
+            return [((none_known(snapshot), "dim"),)]
         labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
         processes = sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0))
         n_shown = height - 1 if len(processes) < height else height - 2
@@ -62,6 +60,21 @@ def _is_called_alike(old: Device, new: Device) -> bool:
     """As far as ``device_label`` goes."""
     is_one = old.key == new.key and old.index == new.index
     return is_one and old.vendor == new.vendor and old.is_integrated == new.is_integrated
+
+
+def none_known(snapshot: Snapshot) -> str:
+    """Why there is no process to show: that none holds memory is not said of what cannot be read."""
+    if snapshot.pending:
+        return "reading …"
+    if not snapshot.devices:
+        is_unread = any(fault.probe != "host" and not fault.is_note for fault in snapshot.faults)
+        return "not known: no GPU can be read; f says why" if is_unread else "no GPU, so no processes on one"
+    unread = [
+        device_label(device, snapshot.devices)
+        for device in snapshot.devices
+        if snapshot.pool(device.pool_key) is None and not device.is_asleep
+    ]
+    return f"none known; {counted(unread)} cannot be read: f says why" if unread else "no process holds memory on a GPU"
 
 
 def described(process: Process, limit: int) -> str:
