@@ -31,6 +31,9 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "systemd-inhibit": frozenset(),
     "timeout": frozenset({"-s", "--signal", "-k", "--kill-after"}),
     "prime-run": frozenset(),
+    "mpirun": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to --output-filename".split()),
+    "mpiexec": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to".split()),
+    "trtllm-llmapi-launch": frozenset(),
     "gamemoderun": frozenset(),
     "caffeinate": frozenset({"-t", "-w"}),
     "uv": frozenset({"--with", "--python", "-p", "--project", "--directory", "--extra", "--group", "--env-file"}),
@@ -62,11 +65,17 @@ class Command:
     """What the program will see."""
     directory: str = ""
     """Where relative paths begin; empty: here."""
+    mounts: tuple[tuple[str, str], ...] = ()
+    """Of a container: (a folder inside, where it is outside), the longest first."""
 
     def path(self, text: str) -> str:
-        """The path that the program would open."""
-        expanded = os.path.expanduser(text)
-        return os.path.join(self.directory, expanded) if self.directory else expanded
+        """The path that the program would open; of a container's, where it is outside."""
+        expanded = os.path.expanduser(text) if not self.mounts else re.sub(r"^~(?=/|$)", "/root", text)
+        whole = os.path.join(self.directory, expanded) if self.directory else expanded
+        for inside, outside in self.mounts:
+            if whole == inside or whole.startswith(inside.rstrip("/") + "/"):
+                return outside + whole[len(inside.rstrip("/")) :]
+        return whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +93,8 @@ class Program:
     """Assignments before the program counted in."""
     is_module: bool = False
     """Started by ``python -m``."""
+    image: str = ""
+    """Of the container that it is started in."""
 
 
 def program_of(command: Command) -> Program | None:

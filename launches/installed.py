@@ -8,16 +8,14 @@ from functools import lru_cache
 from launches.command import Command, Program
 
 MOST_ENTRIES = 20_000
-IMAGE_VERSION = "PLIMSOLL_IMAGE_VERSION"
-"""Set by launches/container.py where the image's tag says it."""
-_TAG = re.compile(r"v?\d{1,3}\.\d{1,3}(?:\.\d{1,4})?(?:[.-]?(?:post|rc)\d{1,3})?")
+_TAG = re.compile(r":v?(\d{1,3}\.\d{1,3}(?:\.\d{1,4})?(?:[.-]?(?:post|rc)\d{1,3})?)(?:-.*)?$")
 
 
 def installed_version(command: Command, program: Program, package: str) -> str | None:
     """As its ``.dist-info`` names it; None where it is not found, or in a container whose tag does not say it."""
-    stated = program.environment.get(IMAGE_VERSION)
-    if stated is not None:
-        return stated if _TAG.fullmatch(stated) else None
+    if program.image:
+        tag = _TAG.search(program.image)
+        return tag[1] if tag is not None else None
     word = _started_word(command, program)
     path = word if os.sep in word else shutil.which(word, path=program.environment.get("PATH", ""))
     if not path:

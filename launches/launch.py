@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from launches.command import Command, Program, program_of, shortened
 from launches.errors import UnknownProgram
 
-PROGRAMS: tuple[str, ...] = ("vllm",)
+PROGRAMS: tuple[str, ...] = ("vllm", "sglang", "trtllm", "mlx", "tgi", "transformers")
 """Modules of ``launches.programs``."""
 
 
@@ -92,6 +92,10 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
     program = program_of(command)
     if program is None:
         raise UnknownProgram("there is no program in this command")
+    if program.name in ("docker", "podman", "nerdctl"):
+        from launches.container import contained  # noqa: PLC0415  # which few commands need
+
+        command, program = contained(command, program)
     return reader_of(program).read(program, command)
 
 

@@ -1,7 +1,7 @@
 """Command lines that people posted, and what was written down by hand that they ask for."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from launches.launch import Launch, read_launches
 from launches.line import words_of
 
 FOLDER = Path(__file__).parent / "data" / "command_lines"
+NOWHERE = "/nowhere"
 
 
 def lines_of(name: str) -> list[dict]:
@@ -17,33 +18,55 @@ def lines_of(name: str) -> list[dict]:
     return tomllib.loads((FOLDER / f"{name}.toml").read_text())["line"]
 
 
-def launches_of(text: str, **environment: str) -> tuple[Launch, ...]:
-    """As posted, started nowhere in particular."""
-    return read_launches(Command(arguments=tuple(words_of(text)), environment=environment, directory="/nowhere"))
+def launches_of(
+    text: str, files: Mapping[str, str] | None = None, root: Path | None = None, **environment: str
+) -> tuple[Launch, ...]:
+    """As posted, started nowhere in particular.
+
+    Args:
+        text: the line.
+        files: path -> content of what lies beside it.
+        root: where those are written; the command sees them as if it were the root of all.
+        environment: what the shell had set.
+    """
+    mounts = ()
+    for path, content in (files or {}).items():
+        assert root is not None
+        place = root / f"{NOWHERE}/{path}".lstrip("/") if not path.startswith("/") else root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(content)
+        mounts = (("/", str(root)),)
+    return read_launches(
+        Command(arguments=tuple(words_of(text)), environment=environment, directory=NOWHERE, mounts=mounts)
+    )
 
 
-def differences(line: dict, launch: Launch, usual) -> Iterator[str]:
+def differences(line: dict, launch: Launch, usual, root: Path | None = None) -> Iterator[str]:
     """What is read otherwise than it was written down.
 
     Args:
         line: of the file; what it does not say is the default.
         launch: as read.
         usual: the engine's options where nothing is said.
+        root: of ``launches_of``.
     """
     expected = {
-        "source": line["source"],
+        "source": line.get("source"),
         "quant": line.get("quant"),
-        "context_tokens": line.get("context_tokens", 0) if line.get("context_tokens") != "by memory" else None,
+        "context_tokens": line.get("context_tokens", 0),
         "n_sequences": line.get("n_sequences", 1),
         "kv_type": line.get("kv_type"),
         "options": replace(usual, **line.get("options", {})),
-        "n_devices": line.get("n_devices", 1),
+        "n_devices": line.get("n_devices", 1) or None,
         "devices": tuple(line["devices"]) if "devices" in line else None,
         "unknown": tuple(line.get("unknown", ())),
     }
+    found = {name: getattr(launch, name) for name in expected}
+    if root is not None and isinstance(launch.source, str):
+        found["source"] = launch.source.removeprefix(str(root))
     for name, value in expected.items():
-        if getattr(launch, name) != value:
-            yield f"{name}: {getattr(launch, name)!r} was read, {value!r} is meant"
+        if found[name] != value:
+            yield f"{name}: {found[name]!r} was read, {value!r} is meant"
     if "address" in line and launch.address != (tuple(line["address"]) or None):
         yield f"address: {launch.address!r}"
     for name, value in line.get("environment", {}).items():

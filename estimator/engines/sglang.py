@@ -157,7 +157,7 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--tp-size {tensor}": tensor > 1,
         f"--pp-size {options.pp_size}": options.pp_size > 1,
         f"--chunked-prefill-size {options.chunked_prefill_size}": options.chunked_prefill_size is not None,
-        f"--cuda-graph-max-bs {options.cuda_graph_max_bs}": options.cuda_graph_max_bs is not None,
+        f"{_graph_flag(options.version)} {options.cuda_graph_max_bs}": options.cuda_graph_max_bs is not None,
         "--disable-cuda-graph": options.is_graph_disabled,
         f"--max-running-requests {options.max_running_requests}": options.max_running_requests is not None,
         f"--max-total-tokens {options.max_total_tokens}": options.max_total_tokens is not None,
@@ -165,6 +165,13 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
     }
     length = max(1, workload.context_tokens // workload.n_sequences)
     return " ".join([f"--context-length {length}"] + [flag for flag, is_said in said.items() if is_said])
+
+
+def _graph_flag(version: str) -> str:
+    """``--cuda-graph-max-bs`` is gone in 0.5.20; its successor has been there since 0.5.14 (srt/server_args.py)."""
+    found = re.match(r"v?0\.(\d{1,3})(?:\.(\d{1,3}))?", version.strip())
+    is_older = found is not None and (int(found[1]), int(found[2] or 0)) < (5, 14)
+    return "--cuda-graph-max-bs" if is_older else "--cuda-graph-max-bs-decode"
 
 
 def command(model: Model, arguments: str) -> str:

@@ -19,9 +19,9 @@ from launches.installed import installed_version
 from launches.json_value import json_object, merged
 from launches.launch import Launch
 from launches.reading import Reading, address_of
+from launches.settings_file import over_settings
 from launches.tables import vllm as tables
 from launches.words import ARGPARSE, Flag, Given, Manner, table, take_apart
-from launches.yaml_file import UnreadableSettings, Value, read_settings
 
 FLEXIBLE = Manner(
     has_equals=ARGPARSE.has_equals,
@@ -174,37 +174,7 @@ def _flags(*, is_bench: bool) -> tuple[Flag, ...]:
 def _given(task: str, arguments: Sequence[str], offset: int, command: Command) -> Given:
     flags = _flags(is_bench=task != "serve")
     given = take_apart(_plain_words(arguments), flags, FLEXIBLE, offset=offset)
-    path = given.last("--config")
-    if path is None:
-        return given
-    try:
-        settings = read_settings(command.path(path))
-    except UnreadableSettings as error:
-        below = Given(values={}, refusals=(str(error),))
-    else:
-        below = take_apart(_plain_words(_words_of(settings.values)), flags, FLEXIBLE)
-        unread = tuple(f"{path}: {line}" for line in settings.unread)
-        below = Given(
-            values={name: times for name, times in below.values.items() if name != "--config"},
-            unknown=(*below.unknown, *unread),
-            refusals=below.refusals,
-        )
-    return given.over(below)
-
-
-def _words_of(values: dict[str, Value]) -> list[str]:
-    """A file's settings as words (`load_config_file`)."""
-    words: list[str] = []
-    for key, value in values.items():
-        if isinstance(value, bool):
-            words += [f"--{key}"] if value else [f"--no-{key}"]
-        elif isinstance(value, list):
-            words += [f"--{key}", *map(str, value)] if value else []
-        elif isinstance(value, dict):
-            words += [f"--{key}", json.dumps(value)]
-        else:
-            words += [f"--{key}", str(value)]
-    return words
+    return over_settings(given, "--config", command, flags, FLEXIBLE, _plain_words)
 
 
 def _plain_words(words: Sequence[str]) -> tuple[str, ...]:

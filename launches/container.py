@@ -1,0 +1,189 @@
+"""An engine started in a container: ``docker run``, ``podman run``, ``nerdctl run``, and ``exec`` in one that runs.
+
+Options as docs.docker.com has them ("docker container run", 2026-11); what images start, by their Dockerfiles.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from launches.command import Command, Program, program_of
+from launches.errors import NoLaunch, UnknownProgram
+
+RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
+SWITCHES = frozenset(
+    """--detach --interactive --tty --rm --init --privileged --read-only --sig-proxy --publish-all --no-healthcheck
+    --oom-kill-disable --disable-content-trust --quiet --no-hosts --replace --rootfs --tls-verify
+    """.split()
+)
+"""All others take a value."""
+_LETTERS = frozenset("ditPq")
+"""Switches of one letter, which may stand together: ``-it``."""
+MOST_FILE_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a container of it starts."""
+
+    pattern: str
+    """Of its name and tag."""
+    words: tuple[str, ...] = ()
+    """Before what stands behind the image: the entry point."""
+    usual: tuple[str, ...] = ()
+    """In place of it, where nothing does."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+IMAGES = (
+    Image(r"(?:.*/)?vllm-openai(?:-[\w-]+)?(?:[:@].*)?", ("vllm", "serve")),
+    Image(
+        r"(?:.*/)?huggingface/text-generation-inference(?:[:@].*)?",
+        ("text-generation-launcher",),
+        environment={"PORT": "80"},
+    ),
+    Image(r"(?:.*/)?llama\.cpp:server(?:-.*)?", ("llama-server",), environment={"LLAMA_ARG_HOST": "0.0.0.0"}),  # noqa: S104
+    Image(r"(?:.*/)?llama\.cpp:light(?:-.*)?", ("llama-cli",)),
+    Image(r"(?:.*/)?ollama/ollama(?:[:@].*)?", ("ollama",), ("serve",)),
+)
+"""Images that have an entry point, by the Dockerfiles of vllm-project/vllm, huggingface/text-generation-inference,
+ggml-org/llama.cpp (.devops/) and ollama/ollama. Others start what stands behind them."""
+
+
+def contained(command: Command, program: Program) -> tuple[Command, Program]:
+    """The command as it is inside, and the program that it starts there.
+
+    Raises:
+        NoLaunch: it starts no container.
+        UnknownProgram: nothing says what the container starts.
+    """
+    words = program.arguments
+    position = 1 if words[:1] == ("container",) else 0
+    task = words[position] if position < len(words) else ""
+    if task not in ("run", "exec", "create"):
+        raise NoLaunch(f"{program.name} {task} starts no container".replace("  ", " "))
+    options, position = _options(words, position + 1)
+    if position >= len(words):
+        raise UnknownProgram(f"{program.name} {task} names no image")
+    image = words[position]
+    inside = _inside(command, program, options)
+    found = program_of(replace(inside, arguments=_started(options, image, words[position + 1 :], task)))
+    if found is None:
+        raise UnknownProgram(f"nothing says what a container of {image[:80]} starts")
+    n_behind = len(words) - position - 1
+    # What stands behind the image is at the end of both.
+    offset = program.offset + position + 1 + n_behind - len(found.arguments)
+    environment = {**_image(image).environment, **found.environment}
+    return inside, replace(found, offset=offset, environment=environment, image=image)
+
+
+def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int]:
+    """(option, value) of each, and where the image stands."""
+    found: list[tuple[str, str]] = []
+    while position < len(words) and words[position].startswith("-") and len(words[position]) > 1:
+        name, equals, value = words[position].partition("=")
+        position += 1
+        is_switch = name in SWITCHES or (not name.startswith("--") and _LETTERS.issuperset(name[1:]))
+        if not name.startswith("--") and len(name) > 2 and not is_switch:  # -e of -eA=b
+            name, value, equals = name[:2], words[position - 1][2:], "="
+        if not equals and not is_switch and position < len(words):
+            value = words[position]
+            position += 1
+        found.append((name, value))
+    return found, position
+
+
+def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...], task: str) -> tuple[str, ...]:
+    """The words that are run inside."""
+    entry = next((value for name, value in reversed(options) if name == "--entrypoint"), None)
+    if entry:
+        return (entry, *behind)
+    known = _image(image)
+    if task == "exec" or entry == "":
+        return behind
+    if known.words and behind and os.path.basename(behind[0]) == known.words[0]:  # said again
+        return behind
+    return (*known.words, *(behind or known.usual))
+
+
+def _image(image: str) -> Image:
+    return next((known for known in IMAGES if re.fullmatch(known.pattern, image)), Image(""))
+
+
+def _inside(command: Command, program: Program, options: list[tuple[str, str]]) -> Command:
+    environment: dict[str, str] = {}
+    mounts: list[tuple[str, str]] = []
+    directory = "/"
+    gpus: str | None = None
+    for name, value in options:
+        if name in ("-e", "--env"):
+            key, equals, text = value.partition("=")
+            environment[key] = text if equals else program.environment.get(key, "")
+        elif name == "--env-file":
+            environment.update(_file_of_variables(command.path(value)))
+        elif name in ("-v", "--volume"):
+            mounts += _volume(command, value)
+        elif name == "--mount":
+            mounts += _mount(command, value)
+        elif name in ("-w", "--workdir"):
+            directory = value
+        elif name == "--gpus":
+            gpus = value
+        elif name == "--device" and value.startswith("nvidia.com/gpu="):
+            gpus = f"device={value.partition('=')[2]}" if not value.endswith("=all") else "all"
+    visible = _visible(gpus, environment)
+    if visible is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+    return replace(
+        command,
+        environment=environment,
+        directory=directory,
+        mounts=tuple(sorted(mounts, key=lambda mount: -len(mount[0]))),
+    )
+
+
+def _visible(gpus: str | None, environment: Mapping[str, str]) -> str | None:
+    """``CUDA_VISIBLE_DEVICES`` as it would be outside; None where it is as it was, or all are seen."""
+    text = (gpus or environment.get("NVIDIA_VISIBLE_DEVICES", "")).strip("\"' ")
+    listed = re.search(r"device=([^;]+)", text)
+    if listed is not None:
+        seen = [part.strip("\"' ") for part in listed[1].split(",") if "=" not in part]
+    elif text.isdecimal() and gpus is not None:
+        seen = [str(number) for number in range(min(int(text), 64))]
+    elif gpus is None and re.fullmatch(r"\d{1,3}(?:,\d{1,3})*|GPU-[\w,-]+", text):
+        seen = text.split(",")
+    else:
+        return environment.get("CUDA_VISIBLE_DEVICES")
+    inner = environment.get("CUDA_VISIBLE_DEVICES")
+    if inner is None:
+        return ",".join(seen)
+    numbers = [part.strip() for part in inner.split(",")]
+    return ",".join(seen[int(part)] for part in numbers if part.isdecimal() and int(part) < len(seen))
+
+
+def _volume(command: Command, value: str) -> list[tuple[str, str]]:
+    parts = value.split(":")
+    if len(parts) < 2 or not parts[0].startswith(("/", "~", ".")):
+        return []  # a volume that the runtime keeps by name
+    return [(parts[1], os.path.abspath(command.path(parts[0])))]
+
+
+def _mount(command: Command, value: str) -> list[tuple[str, str]]:
+    said = dict(part.partition("=")[::2] for part in value.split(","))
+    source = said.get("source") or said.get("src")
+    target = said.get("target") or said.get("dst") or said.get("destination")
+    if said.get("type", "bind") != "bind" or not source or not target:
+        return []
+    return [(target, os.path.abspath(command.path(source)))]
+
+
+def _file_of_variables(path: str) -> dict[str, str]:
+    try:
+        with open(path, "rb") as file:
+            text = file.read(MOST_FILE_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return {}
+    lines = (line.strip() for line in text.splitlines()[:MOST_FILE_BYTES])
+    said = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value for name, equals, value in said if equals}

@@ -1,0 +1,194 @@
+"""SGLang: ``sglang serve``, ``sglang.launch_server``, its router and the benchmarks that load a model, as of 0.5.23.
+
+What older releases take is understood as well (launches/tables/sglang.py).
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from types import MappingProxyType
+
+from estimator.engines.sglang import KV_TYPES, Options
+from launches.checkpoint import checkpoint_source
+from launches.command import Command, Program
+from launches.errors import NoLaunch
+from launches.installed import installed_version
+from launches.json_value import json_object
+from launches.launch import Launch
+from launches.reading import Reading, address_of
+from launches.settings_file import over_settings
+from launches.tables import sglang as tables
+from launches.words import ARGPARSE, Flag, Takes, table, take_apart
+
+MODULES = MappingProxyType(
+    {
+        "sglang.launch_server": "serve",
+        "sglang.srt.server": "serve",
+        "sglang_router.launch_server": "router",
+        "sglang.bench_one_batch": "bench",
+        "sglang.bench_latency": "bench",
+        "sglang.bench_offline_throughput": "bench",
+    }
+)
+PORT, ROUTER_PORT = 30000, 30000
+PREFILL_TOKENS = 16384
+"""``--max-prefill-tokens``: what a prompt's pieces come to where they are not limited (srt/server_args.py)."""
+CACHE_TYPES = MappingProxyType({name: name for name in KV_TYPES} | {"bf16": "bfloat16"})
+OTHER_CACHE_TYPES = ("fp4_e2m1", "mxfp8", "nvfp4", "int8")
+QUANTISED_ON_LOADING = MappingProxyType(
+    {"fp8": "FP8-dynamic", "mxfp8": "MXFP8", "bitsandbytes": "bnb-4bit", "nvfp4_online": "NVFP4"}
+)
+"""``--quantization`` of checkpoints that are not quantised (`QUANTIZATION_CHOICES`, srt/arg_groups/choices.py); the
+others name what is stored."""
+
+
+def recognises(program: Program) -> bool:
+    """``sglang``, or one of its modules."""
+    return program.name in MODULES or (program.name == "sglang" and program.arguments[:1] != ("generate",))
+
+
+def read(program: Program, command: Command) -> tuple[Launch, ...]:
+    """The model that the server, or the benchmark, would load.
+
+    Raises:
+        NoLaunch: it shows something, or makes pictures.
+    """
+    task = MODULES.get(program.name, "serve")
+    n_before = 0
+    if program.name not in MODULES:
+        if program.arguments[:1] != ("serve",):
+            raise NoLaunch(f"sglang {(program.arguments or ('',))[0]} loads no model".replace("  ", " "))
+        n_before = 1
+    arguments = program.arguments[n_before:]
+    if any(word in ("-h", "--help", "--version") for word in arguments):
+        raise NoLaunch("SGLang only shows something so")
+    flags = (*_flags(is_bench=task == "bench"), *_router_flags(arguments))
+    given = take_apart(arguments, flags, ARGPARSE, offset=program.offset + n_before)
+    given = over_settings(given, "--config", command, flags, ARGPARSE)
+    reading = Reading(given)
+    for word in given.positionals[:1]:
+        reading.refusals.append(f"SGLang knows nothing of {word[:60]!r}")
+    source = reading.word("--model-path")
+    if source is None:
+        reading.refusals.insert(0, "SGLang needs --model-path")
+    options = _options(reading, program, command)
+    n_devices = (options.tp_size or 1) * options.pp_size
+    launch = Launch(
+        program="sglang serve" if program.name == "sglang" else program.name,
+        engine_name="sglang",
+        source=None if source is None else checkpoint_source(command, source),
+        quant=_quant(reading, source or ""),
+        context_tokens=reading.whole("--context-length") or 0,
+        kv_type=_kv_type(reading),
+        options=options,
+        devices=_devices(reading, n_devices),
+        n_devices=n_devices,
+        environment=program.environment,
+        address=None if task == "bench" else address_of(reading, "127.0.0.1", PORT),
+        unknown=given.unknown,
+        doubts=tuple(_doubts(reading, task)),
+        refusal=reading.refusal,
+        spans=given.spans,
+    )
+    return (launch,)
+
+
+@lru_cache(maxsize=2)
+def _flags(*, is_bench: bool) -> tuple[Flag, ...]:
+    return table(tables.SERVE + tables.BENCH if is_bench else tables.SERVE)
+
+
+def _router_flags(arguments: Sequence[str]) -> tuple[Flag, ...]:
+    """What the router takes for itself begins so, and moves no memory of a device."""
+    names = {word.partition("=")[0] for word in arguments if word.startswith("--router-")}
+    return tuple(Flag(names=(name,), takes=Takes.OPTIONAL) for name in sorted(names))
+
+
+def _options(reading: Reading, program: Program, command: Command) -> Options:
+    pieces = reading.whole("--chunked-prefill-size", minimum=-1)
+    if pieces is not None and pieces <= 0:
+        pieces = reading.whole("--max-prefill-tokens") or PREFILL_TOKENS
+    sizes = [int(word) for word in reading.given.every("--cuda-graph-bs-decode") if word.isdecimal()]
+    sizes += [int(word) for word in reading.given.every("--cuda-graph-bs") if word.isdecimal()]
+    decoding = json_object(reading.word("--cuda-graph-config") or "{}") or {}
+    phase = decoding.get("decode")
+    settings = phase if isinstance(phase, dict) else {}
+    is_off = "disabled" in (settings.get("backend"), reading.word("--cuda-graph-backend-decode"))
+    most = settings.get("max_bs")
+    return Options(
+        mem_fraction_static=reading.fraction("--mem-fraction-static", most=1, takes_least=False),
+        tp_size=reading.whole("--tensor-parallel-size") or 1,
+        pp_size=reading.whole("--pipeline-parallel-size") or 1,
+        chunked_prefill_size=pieces,
+        cuda_graph_max_bs=most
+        if isinstance(most, int) and most > 0
+        else (reading.whole("--cuda-graph-max-bs-decode") or (max(sizes) if sizes else None)),
+        is_graph_disabled=reading.is_on("--disable-cuda-graph") or is_off,
+        max_running_requests=reading.whole("--max-running-requests"),
+        max_total_tokens=reading.whole("--max-total-tokens"),
+        version=installed_version(command, program, "sglang") or Options().version,
+    )
+
+
+def _devices(reading: Reading, n_devices: int) -> tuple[str, ...] | None:
+    if reading.word("--device") == "cpu":
+        return ()
+    first = reading.whole("--base-gpu-id", minimum=0)
+    step = reading.whole("--gpu-id-step") or 1
+    if first is None and step == 1:
+        return None
+    return tuple(str((first or 0) + step * n) for n in range(min(n_devices, 64)))
+
+
+def _kv_type(reading: Reading) -> str | None:
+    found = reading.choice("--kv-cache-dtype", (*CACHE_TYPES, *OTHER_CACHE_TYPES))
+    if found in OTHER_CACHE_TYPES:
+        reading.doubt(f"how large a cache of type {found} is, is not known here; it is judged as if of the model's")
+    return CACHE_TYPES.get(found or "")
+
+
+def _quant(reading: Reading, source: str) -> str | None:
+    method = (reading.word("--quantization") or "").casefold()
+    torchao = reading.word("--torchao-config")
+    reading.doubt(
+        f"what --torchao-config {(torchao or '')[:40]} makes of the weights is not counted", when=bool(torchao)
+    )
+    is_stored_so = any(part in source.casefold() for part in ("fp8", "4bit", "bnb", "nvfp4", "mxfp8"))
+    return None if is_stored_so else QUANTISED_ON_LOADING.get(method)
+
+
+def _doubts(reading: Reading, task: str) -> list[str]:
+    given = reading.given
+    n_copies = reading.whole("--data-parallel-size") or 1
+    has_attention_copies = reading.is_on("--enable-dp-attention") or (reading.whole("--attn-dp-size") or 1) > 1
+    n_nodes = reading.whole("--nnodes") or 1
+    reading.doubt(f"{n_nodes} machines share the model; it is judged as if all devices were here", when=n_nodes > 1)
+    reading.doubt(
+        "attention is not sliced but copied (data parallel), which is not reckoned with", when=has_attention_copies
+    )
+    reading.doubt(
+        f"{n_copies} copies of it are started, each on devices of its own; the first one is judged",
+        when=n_copies > 1 and not has_attention_copies,
+    )
+    draft, algorithm = reading.word("--speculative-draft-model-path"), reading.word("--speculative-algorithm")
+    reading.doubt(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
+    reading.doubt(
+        "the layers that predict several tokens at once, and their cache, are not counted",
+        when=bool(algorithm) and not draft and (algorithm or "").upper() != "NGRAM",
+    )
+    reading.doubt("adapters (LoRA) and room for them are not counted", when=given.has("--lora-paths"))
+    offloaded = reading.fraction("--cpu-offload-gb")
+    reading.doubt(f"{offloaded or 0:g} GiB of weights that go to RAM are counted on the devices", when=bool(offloaded))
+    reading.doubt(
+        "the cache that is kept in RAM (--enable-hierarchical-cache) is not counted",
+        when=reading.is_on("--enable-hierarchical-cache"),
+    )
+    reading.doubt(
+        "the model's configuration is changed by arguments, which is not looked into", when=_is_changed(reading)
+    )
+    reading.doubt("a benchmark's own batches are not reckoned with", when=task == "bench")
+    return reading.doubts
+
+
+def _is_changed(reading: Reading) -> bool:
+    changes = json_object(reading.word("--json-model-override-args") or "{}") or {}
+    return bool(set(changes) - {"architectures", "rope_scaling", "rope_parameters", "rope_theta"})

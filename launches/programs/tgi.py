@@ -1,0 +1,167 @@
+"""Text Generation Inference: ``text-generation-launcher``, by its flags and their variables (3.3).
+
+Its cache is what a share of the device leaves beside what is in use once the model has run its largest prompt:
+``0.9 x --cuda-memory-fraction`` of the total, less all that is not free (server/text_generation_server/models/
+flash_causal_lm.py, `warmup`; utils/import_utils.py, `get_cuda_free_memory`; globals.py, `TGI_WIGGLE_ROOM`). That is
+vLLM's budget, by which it is judged here; only that TGI makes do with less where vLLM would refuse.
+"""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
+from estimator.engines.vllm import Options
+from launches.checkpoint import checkpoint_source
+from launches.command import Command, Program
+from launches.errors import NoLaunch
+from launches.launch import Launch
+from launches.reading import Reading
+from launches.words import Flag, Manner, Takes, table, take_apart
+
+VALUED = """model-id revision validation-workers sharded num-shard quantize speculate dtype kv-cache-dtype
+max-concurrent-requests max-best-of max-stop-sequences max-top-n-tokens max-input-tokens max-input-length
+max-total-tokens waiting-served-ratio max-batch-prefill-tokens max-batch-total-tokens max-waiting-tokens max-batch-size
+cuda-graphs hostname port prometheus-port shard-uds-path master-addr master-port huggingface-hub-cache
+weights-cache-override cuda-memory-fraction rope-scaling rope-factor otlp-endpoint otlp-service-name cors-allow-origin
+api-key watermark-gamma watermark-delta ngrok-authtoken ngrok-edge tokenizer-config-path max-client-batch-size
+lora-adapters usage-stats payload-limit graceful-termination-timeout ngrok-domain ngrok-username ngrok-password
+max-batch-weight
+"""
+SWITCHES = """trust-remote-code disable-custom-kernels json-output ngrok disable-grammar-support
+enable-prefill-logprobs enable-cuda-graphs messages-api-enabled"""
+"""launcher/src/main.rs, `Args` (clap: ``long, env``): each has a variable of its name in capitals."""
+CLAP = Manner(has_attached_values=True, has_guarded_values=True, folds_underscores=True)
+"""docs.rs/clap: no abbreviations, nor underscores; those are taken here, where the launcher would refuse."""
+MODEL = "bigscience/bloom-560m"
+ROOM_RATIO = 0.9
+"""`TGI_WIGGLE_ROOM`."""
+GRAPH_SEQUENCES = 32
+"""The largest of ``--cuda-graphs``' default."""
+MORE_TOKENS = 50
+"""``--max-batch-prefill-tokens`` beyond the longest prompt."""
+PORT = 3000
+QUANTISED_ON_LOADING = MappingProxyType(
+    {
+        "bitsandbytes": "bnb-8bit",
+        "bitsandbytes-nf4": "bnb-4bit",
+        "bitsandbytes-fp4": "bnb-4bit",
+        "eetq": "W8A8",
+        "fp8": "FP8-dynamic",
+    }
+)
+"""``--quantize`` of checkpoints that are not quantised; the others name what is stored."""
+STORED = ("awq", "compressed-tensors", "exl2", "gptq", "marlin")
+KV_TYPES = MappingProxyType({"fp8_e4m3fn": "fp8_e4m3", "fp8_e5m2": "fp8_e5m2"})
+VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+"""`num_cuda_devices` counts what the first of these lists; ``all`` is one."""
+
+
+def recognises(program: Program) -> bool:
+    """``text-generation-launcher``."""
+    return program.name == "text-generation-launcher"
+
+
+def read(program: Program, command: Command) -> tuple[Launch, ...]:
+    """The model that it would load.
+
+    Raises:
+        NoLaunch: it shows something.
+    """
+    if any(word in ("-h", "--help", "-V", "--version", "-e", "--env") for word in program.arguments):
+        raise NoLaunch("text-generation-launcher only shows something so")
+    given = take_apart(program.arguments, _flags(), CLAP, offset=program.offset, environment=program.environment)
+    reading = Reading(given)
+    for word in given.positionals[:1]:
+        reading.refusals.append(f"text-generation-launcher knows nothing of {word[:60]!r}")
+    source = reading.word("--model-id") or MODEL
+    n_devices = _n_shards(reading, program.environment)
+    port = reading.whole("--port", minimum=0)
+    launch = Launch(
+        program="text-generation-launcher",
+        engine_name="vllm",
+        source=checkpoint_source(command, source),
+        quant=_quant(reading, source),
+        context_tokens=_context(reading),
+        kv_type=KV_TYPES.get(reading.choice("--kv-cache-dtype", tuple(KV_TYPES)) or ""),
+        options=_options(reading, n_devices),
+        n_devices=n_devices,
+        environment=program.environment,
+        address=(reading.word("--hostname") or "0.0.0.0", PORT if port is None else port),  # noqa: S104  # told
+        unknown=given.unknown,
+        doubts=tuple(_doubts(reading)),
+        refusal=reading.refusal,
+        spans=given.spans,
+    )
+    return (launch,)
+
+
+@lru_cache(maxsize=1)
+def _flags() -> tuple[Flag, ...]:
+    def flag(name: str, takes: Takes) -> Flag:
+        names = (f"--{name}", "-p") if name == "port" else (f"--{name}",)
+        return Flag(names=names, takes=takes, variable=name.upper().replace("-", "_"))
+
+    return (
+        *(flag(name, Takes.ONE) for name in VALUED.split()),
+        *(flag(name, Takes.NOTHING) for name in SWITCHES.split()),
+        *table("-e --env"),
+    )
+
+
+def _n_shards(reading: Reading, environment: Mapping[str, str]) -> int:
+    """`find_num_shards`."""
+    sharded = reading.word("--sharded")
+    if sharded is not None and sharded not in ("true", "false"):
+        reading.refuse("--sharded", sharded, "takes true or false")
+    n_shards = reading.whole("--num-shard")
+    listed = next((environment[name] for name in VISIBLE if name in environment), None)
+    n_listed = 1 if listed is None else len(listed.split(","))
+    if sharded == "true" and (n_shards or n_listed) <= 1:
+        reading.refusals.append("--sharded true needs several devices, by --num-shard or CUDA_VISIBLE_DEVICES")
+    if n_shards is not None:
+        return n_shards
+    return 1 if sharded == "false" else n_listed
+
+
+def _context(reading: Reading) -> int:
+    total = reading.whole("--max-total-tokens")
+    prompt = reading.whole("--max-input-tokens") or reading.whole("--max-input-length")
+    if total is not None and prompt is not None and prompt >= total:
+        reading.refusals.append(f"--max-input-tokens {prompt} must be less than --max-total-tokens {total}")
+    return total or 0
+
+
+def _quant(reading: Reading, source: str) -> str | None:
+    method = reading.choice("--quantize", (*QUANTISED_ON_LOADING, *STORED))
+    is_stored_so = method == "fp8" and "fp8" in source.casefold()
+    return None if is_stored_so else QUANTISED_ON_LOADING.get(method or "")
+
+
+def _options(reading: Reading, n_devices: int) -> Options:
+    share = reading.fraction("--cuda-memory-fraction", most=1, takes_least=False)
+    prompt = reading.whole("--max-input-tokens") or reading.whole("--max-input-length")
+    steps = reading.whole("--max-batch-prefill-tokens") or (prompt + MORE_TOKENS if prompt else None)
+    graphs = reading.word("--cuda-graphs")
+    dtype = reading.choice("--dtype", ("float16", "bfloat16"))
+    return Options(
+        gpu_memory_utilization=round(ROOM_RATIO * (share or 1.0), 6),
+        tensor_parallel_size=n_devices,
+        max_num_seqs=reading.whole("--max-batch-size") or GRAPH_SEQUENCES,
+        max_num_batched_tokens=steps,
+        is_eager=graphs == "0",
+        dtype=dtype or "auto",
+    )
+
+
+def _doubts(reading: Reading) -> list[str]:
+    share = ROOM_RATIO * (reading.fraction("--cuda-memory-fraction", most=1) or 1.0)
+    reading.doubt(
+        f"TGI is judged as vLLM with a share of {share:g}, whose budget is the same; with less free than that, TGI "
+        "makes do with a smaller cache"
+    )
+    reading.doubt(
+        "--max-batch-total-tokens sets the cache's size, which is reckoned without it",
+        when=reading.given.has("--max-batch-total-tokens"),
+    )
+    reading.doubt("adapters (LoRA) are not counted", when=reading.given.has("--lora-adapters"))
+    return reading.doubts

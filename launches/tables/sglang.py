@@ -1,0 +1,612 @@
+"""Flags of SGLang's server and how many words each takes: 0.4.4, 0.4.9, 0.5.3 and 0.5.23 together.
+
+`ServerArgs` of those wheels (srt/server_args.py, srt/arg_groups/fields/); BENCH beside them: what the benchmarks that
+load a model take (bench_one_batch.py, bench_offline_throughput.py).
+"""
+
+SERVE = """
+--abort-on-priority-when-disabled
+--admin-api-key N
+--allow-auto-truncate
+--allowed-media-domains N...
+--api-key N
+--asr-max-buffer-seconds N
+--asr-max-concurrent-sessions N
+--attention-backend N
+--attention-context-parallel-size --attn-cp-size N
+--attention-data-parallel-size --attn-dp-size N
+--base-gpu-id N
+--batch-notify-size N
+--bf16-gemm-backend N
+--boundary-reduction N
+--bucket-e2e-request-latency N...
+--bucket-inter-token-latency N...
+--bucket-time-to-first-token N...
+--c128-page-size N
+--chat-template N
+--checkpoint-engine-wait-weights-before-ready
+--chunked-prefill-size N
+--collect-tokens-histogram
+--completion-template N
+--config N
+--constrained-json-disable-any-whitespace
+--constrained-json-max-whitespace-cnt N
+--constrained-json-whitespace-pattern N
+--context-length N
+--cp-strategy N
+--cpu-offload-gb N
+--crash-dump-folder N
+--cuda-graph-backend-decode N
+--cuda-graph-backend-prefill N
+--cuda-graph-bs N...
+--cuda-graph-bs-decode N...
+--cuda-graph-bs-prefill N...
+--cuda-graph-config N
+--cuda-graph-max-bs-decode --cuda-graph-max-bs N
+--cuda-graph-max-bs-prefill N
+--cuda-graph-max-seq-len-prefill N
+--cuda-graph-prefill-max-context --context-bucket N
+--custom-weight-loader [N...]
+--data-parallel-size --dp-size --dp N
+--dcp-comm-backend N
+--dcp-replicate-q-proj !
+--debug-cuda-graph
+--debug-tensor-dump-inject N
+--debug-tensor-dump-input-file N
+--debug-tensor-dump-layers N...
+--debug-tensor-dump-output-folder N
+--debug-tensor-dump-prefill-only
+--decode-attention-backend N
+--decode-context-parallel-size --dcp-size N
+--decode-log-interval N
+--decoupled-spec-bind-endpoint N
+--decoupled-spec-connect-endpoints N
+--decoupled-spec-rank N
+--decoupled-spec-role N
+--decrypted-config-file N
+--decrypted-draft-config-file N
+--deepep-config N
+--deepep-dispatcher-output-dtype N
+--deepep-mode N
+--deepep-v2-mode N
+--default-chat-template-kwargs N
+--default-priority-value N
+--delete-ckpt-after-loading
+--detokenizer-worker-num N
+--device N
+--disable-aiter-allreduce-fusion-in-decode
+--disable-aiter-allreduce-fusion-in-prefill
+--disable-attn-tp-gather
+--disable-chunked-prefix-cache
+--disable-cuda-graph
+--disable-cuda-graph-padding
+--disable-custom-all-reduce
+--disable-decode-cuda-graph
+--disable-fast-image-processor
+--disable-flashinfer-autotune
+--disable-flashinfer-cutlass-moe-fp4-allgather
+--disable-hybrid-swa-memory
+--disable-mla
+--disable-outlines-disk-cache
+--disable-overlap-cg-plan
+--disable-overlap-schedule --disable-overlap
+--disable-prefill-cuda-graph
+--disable-priority-preemption
+--disable-radix-cache
+--disable-shared-experts-fusion
+--disable-tokenizer-batch-decode
+--disaggregation-bootstrap-port N
+--disaggregation-decode-allocation-policy N
+--disaggregation-decode-dp N
+--disaggregation-decode-enable-offload-kvcache
+--disaggregation-decode-enable-radix-cache
+--disaggregation-decode-extra-slots N
+--disaggregation-decode-host-receive-threshold N
+--disaggregation-decode-polling-interval N
+--disaggregation-decode-retraction-backup N
+--disaggregation-decode-tp N
+--disaggregation-enable-kv-checksum
+--disaggregation-ib-device N
+--disaggregation-mode N
+--disaggregation-prefill-pp N
+--disaggregation-transfer-backend N
+--dist-init-addr --nccl-init-addr N
+--dist-timeout N
+--dllm-algorithm N
+--dllm-algorithm-config N
+--dllm-fdfo !
+--download-dir N
+--ds-channel-config-path N
+--ds-heavy-channel-num N
+--ds-heavy-channel-type N
+--ds-heavy-token-num N
+--ds-sparse-decode-threshold N
+--dsa-decode-backend N
+--dsa-paged-mqa-logits-backend N
+--dsa-prefill-backend N
+--dsa-topk-backend N
+--dsa-triton-union N
+--dsv4-attn-backend N
+--dsv4-prefill-backend N
+--dtype N
+--dwdp-size N
+--dynamic-batch-tokenizer-batch-size N
+--dynamic-batch-tokenizer-batch-timeout N
+--elastic-ep-backend N
+--elastic-ep-initial-size N
+--elastic-ep-join-mode N
+--elastic-ep-join-rank-offset N
+--elastic-ep-scale-timeout N
+--enable-adaptive-dispatch-to-encoder
+--enable-aiter-allreduce-fusion
+--enable-amd-monokernel
+--enable-attn-tp-input-scattered
+--enable-broadcast-mm-inputs-process
+--enable-cache-report
+--enable-cp-decode-attn-tp
+--enable-cudagraph-gc
+--enable-custom-logit-processor
+--enable-decoder-swa-bounded-replay !
+--enable-deepep-moe
+--enable-deepseek-v4-fp4-indexer
+--enable-dense-mlp-attn-tp
+--enable-deterministic-inference
+--enable-double-sparsity
+--enable-dp-attention
+--enable-dp-attention-local-control-broadcast
+--enable-dp-lm-head
+--enable-draft-weights-cpu-backup
+--enable-dsa-cache-layer-split
+--enable-dsa-fused-indexer !
+--enable-dynamic-batch-tokenizer
+--enable-dynamic-chunking
+--enable-elastic-expert-backup
+--enable-encoder-swa-bounded-replay
+--enable-ep-moe
+--enable-eplb
+--enable-expert-distribution-metrics
+--enable-flashinfer-allreduce-fusion
+--enable-flashinfer-cutedsl-moe
+--enable-flashinfer-cutlass-moe
+--enable-flashinfer-mla
+--enable-flashinfer-moe
+--enable-flashinfer-mxfp4-moe
+--enable-flashinfer-trtllm-moe
+--enable-flexkv
+--enable-forward-pass-metrics
+--enable-fp32-lm-head
+--enable-fused-moe-sum-all-reduce
+--enable-fused-qk-norm-rope !
+--enable-hierarchical-cache --enable-hicache
+--enable-hisparse
+--enable-http-worker-reuseport
+--enable-http2
+--enable-int8-mamba-checkpoint
+--enable-kv-cache-sharding
+--enable-layernorm-sp
+--enable-layerwise-nvtx-marker
+--enable-lean-attention
+--enable-linear-replayssm
+--enable-linear-replayssm-spec
+--enable-linker-mla-dedup
+--enable-lmcache
+--enable-lora
+--enable-lora-overlap-loading
+--enable-mamba-cache-stochastic-rounding
+--enable-megamoe-for-layernorm-sp
+--enable-memory-saver
+--enable-metrics
+--enable-metrics-for-all-schedulers
+--enable-mfu-metrics
+--enable-mis
+--enable-mixed-chunk
+--enable-mm-global-cache
+--enable-mscclpp
+--enable-multi-layer-eagle
+--enable-multimodal
+--enable-nan-detection
+--enable-nccl-nvls
+--enable-nvidia-megakernel
+--enable-p2p-check
+--enable-page-major-kv-layout
+--enable-paged-experts
+--enable-pd-role-switch
+--enable-pdmux
+--enable-precise-embedding-interpolation
+--enable-prefill-cp
+--enable-prefill-delayer
+--enable-prefix-mm-cache
+--enable-priority-scheduling
+--enable-profile-cuda-graph
+--enable-quant-communications
+--enable-request-time-stats-logging
+--enable-response-store
+--enable-return-aux-hidden-states
+--enable-return-hidden-states
+--enable-return-indexer-topk
+--enable-return-routed-experts
+--enable-scattered-sconv
+--enable-session-radix-cache
+--enable-shared-experts-attn-tp
+--enable-single-batch-overlap
+--enable-ssl-refresh
+--enable-streaming-session
+--enable-strict-thinking
+--enable-symm-mem
+--enable-tf32-matmul !
+--enable-tokenizer-batch-encode
+--enable-torch-compile
+--enable-torch-compile-debug-mode
+--enable-torch-symm-mem
+--enable-tp-lm-head-all-to-all !
+--enable-trace
+--enable-triton-kernel-moe
+--enable-two-batch-overlap
+--enable-unified-cache-external-linker
+--enable-unified-memory
+--enable-w4a4-mxfp4-megamoe
+--enable-waterfill
+--enable-watermark
+--enable-weights-cpu-backup
+--encoder-bootstrap-port N
+--encoder-only
+--encoder-register-urls N...
+--encoder-transfer-backend N
+--encoder-urls N...
+--enforce-disable-flashinfer-allreduce-fusion
+--enforce-shared-experts-fusion
+--engine-info-bootstrap-port N
+--ep-dispatch-algorithm N
+--ep-num-redundant-experts N
+--eplb-algorithm N
+--eplb-min-rebalancing-utilization-threshold N
+--eplb-rebalance-layers-per-chunk N
+--eplb-rebalance-num-iterations N
+--expert-balancedness-report-mode N
+--expert-distribution-recorder-buffer-size N
+--expert-distribution-recorder-mode N
+--expert-parallel-size --ep-size --ep N
+--experts-shared-outer-loras !
+--export-metrics-to-file
+--export-metrics-to-file-dir N
+--extra-metric-labels N
+--fastapi-root-path N
+--file-storage-path N
+--flashinfer-a2a-dispatch-type N
+--flashinfer-allreduce-fusion-backend N
+--flashinfer-autotune-skip-ops N...
+--flashinfer-mla-disable-ragged
+--flashinfer-mxfp4-moe-precision N
+--flexkv-config-file N
+--forward-hooks N
+--forward-pass-metrics-ipc-name N
+--forward-pass-metrics-worker-id N
+--fp4-gemm-backend N
+--fp8-gemm-backend N
+--fuseep-mode N
+--gated-launch-port N
+--gc-threshold N...
+--gc-warning-threshold-secs N
+--generation-tokens-buckets N...
+--gpu-id-step N
+--grammar-backend N
+--grpc-http-sidecar-port --smg-http-sidecar-port N
+--grpc-mode
+--grpc-port N
+--grpc-response-timeout-secs N
+--hf-chat-template-name N
+--hicache-host-memory-fraction N
+--hicache-host-memory-mode N
+--hicache-io-backend N
+--hicache-mem-layout N
+--hicache-ratio N
+--hicache-size N
+--hicache-storage-backend N
+--hicache-storage-backend-extra-config N
+--hicache-storage-prefetch-policy N
+--hicache-storage-prefetch-retry-max-attempts N
+--hicache-storage-prefetch-retry-poll-interval N
+--hicache-write-policy N
+--hierarchical-sparse-attention-extra-config --hisparse-config N
+--host N
+--http2-initial-connection-window-size N
+--http2-max-concurrent-streams N
+--hybrid-kvcache-ratio [N]
+--image-processor-backend N
+--impl N
+--incremental-streaming-output
+--init-expert-location N
+--int8-mamba-ckpt-size N
+--is-embedding
+--json-model-override-args N
+--keep-mm-feature-on-device
+--kt-cpuinfer N
+--kt-max-deferred-experts-per-token N
+--kt-method N
+--kt-num-gpu-experts N
+--kt-threadpool-count N
+--kt-weight-path N
+--kv-cache-dtype N
+--kv-canary N
+--kv-canary-real-data N
+--kv-canary-sweep-interval N
+--kv-events-config N
+--language-model-only
+--language-only
+--limit-mm-data-per-request N
+--linear-attn-backend N
+--linear-attn-decode-backend N
+--linear-attn-prefill-backend N
+--linear-attn-verify-backend N
+--linear-replayssm-cache-len N
+--lmcache-config-file N
+--load-balance-method N
+--load-format N
+--load-publish-endpoint N
+--load-snapshot-publish-interval N
+--load-watch-interval N
+--log-level N
+--log-level-http N
+--log-requests
+--log-requests-format N
+--log-requests-level N
+--log-requests-target N...
+--lora-backend N
+--lora-drain-wait-threshold N
+--lora-eviction-policy N
+--lora-paths [N...]
+--lora-strict-loading !
+--lora-target-modules [N...]
+--lora-use-virtual-experts
+--mamba-backend N
+--mamba-cache-philox-rounds N
+--mamba-full-memory-ratio N
+--mamba-max-states-per-path N
+--mamba-radix-cache-strategy N
+--mamba-ssm-dtype N
+--mamba-track-interval N
+--max-ep-size N
+--max-loaded-loras N
+--max-lora-chunk-size N
+--max-lora-rank N
+--max-loras-per-batch N
+--max-mamba-cache-size N
+--max-micro-batch-size N
+--max-prefill-tokens N
+--max-queued-requests N
+--max-running-requests N
+--max-total-tokens N
+--media-url-max-file-size-mb N
+--mem-fraction-static N
+--min-free-slots-delay N
+--mlx-enable-sampling
+--mm-attention-backend N
+--mm-enable-dp-encoder !
+--mm-feature-transport N
+--mm-global-cache-backend N
+--mm-io-worker-num N
+--mm-preprocess-cache-size-mb N
+--mm-process-config N
+--mm-processor-worker-num N
+--model-checksum [N]
+--model-config-parser N
+--model-impl N
+--model-loader-extra-config N
+--model-path --model N
+--model-type N
+--modelexpress-config N
+--modelopt-checkpoint-restore-path N
+--modelopt-checkpoint-save-path N
+--modelopt-export-path N
+--modelopt-quant N
+--moe-a2a-backend N
+--moe-data-parallel-size --moe-dp-size N
+--moe-dense-tp-size N
+--moe-runner-backend N
+--monokernel-backend N
+--mooncake-ib-device N
+--msprobe-dump-config N
+--nccl-port N
+--nnodes N
+--node-rank N
+--nsa-decode N
+--nsa-prefill N
+--num-continuous-decode-steps N
+--num-reserved-decode-tokens N
+--numa-node N...
+--offload-group-size N
+--offload-mode N
+--offload-num-in-group N
+--offload-prefetch-step N
+--oltp-traces-endpoint N
+--optimistic-prefill-attempts N
+--otlp-service-name N
+--otlp-traces-endpoint N
+--page-size N
+--paged-experts-num-resident N
+--pdlb-url N
+--pdmux-config-path N
+--pipeline-parallel-size --pp-size --pp N
+--ple-offload-backend N
+--ple-offload-dir N
+--ple-offload-embedding !
+--port N
+--pp-async-batch-depth N
+--pp-max-micro-batch-size N
+--pre-warm-nccl
+--preferred-sampling-params N
+--prefill-attention-backend N
+--prefill-decode-interval N
+--prefill-decode-interval-min-bs N
+--prefill-delayer-forward-passes-buckets N...
+--prefill-delayer-max-delay-ms N
+--prefill-delayer-max-delay-passes N
+--prefill-delayer-queue-min-ratio N
+--prefill-delayer-token-usage-low-watermark N
+--prefill-delayer-wait-seconds-buckets N...
+--prefill-kv-cache-dequant-dtype N
+--prefill-max-requests N
+--prefill-only-disable-kv-cache
+--prefill-round-robin-balance
+--priority-scheduling-preemption-threshold N
+--prompt-tokens-buckets N...
+--qsa-indexer-dtype N
+--quantization N
+--quantization-param-path N
+--quantize-and-serve
+--radix-cache-backend N
+--radix-eviction-policy N
+--radix-eviction-policy-config N
+--random-seed N
+--reasoning-parser N
+--remote-instance-weight-loader-backend N
+--remote-instance-weight-loader-seed-instance-ip N
+--remote-instance-weight-loader-seed-instance-service-port N
+--remote-instance-weight-loader-send-weights-group-ports N
+--remote-instance-weight-loader-start-seed-via-transfer-engine
+--retraction-policy N
+--return-aux-hidden-state-layer-ids N...
+--return-hidden-states-mode N
+--return-input-ids
+--return-output-ids
+--revision N
+--rl-on-policy-target N
+--rl-quant-profile N
+--sampling-backend N
+--sampling-defaults N
+--sampling-mask-max-tokens N
+--schedule-conservativeness N
+--schedule-low-priority-values-first
+--schedule-policy N
+--scheduler-recv-interval N
+--served-model-name N
+--shared-experts-tp-size N
+--show-time-cost
+--sidecar N
+--sidecar-args N
+--skip-server-warmup
+--skip-tokenizer-init
+--sleep-on-idle
+--sm-group-num N
+--smg-grpc-mode
+--soft-watchdog-timeout N
+--spec-trace-dir N
+--speculative-accept-threshold-acc N
+--speculative-accept-threshold-single N
+--speculative-adaptive
+--speculative-adaptive-config N
+--speculative-algorithm --speculative-algo N
+--speculative-attention-mode N
+--speculative-dflash-block-size N
+--speculative-domino-candidate-pool-size N
+--speculative-draft-attention-backend N
+--speculative-draft-kv-cache-dtype N
+--speculative-draft-load-format N
+--speculative-draft-model-path --speculative-draft-model --speculative-draft N
+--speculative-draft-model-quantization N
+--speculative-draft-model-revision N
+--speculative-draft-sink-size N
+--speculative-draft-window-size N
+--speculative-dsa-topk-backend N
+--speculative-dspark-align-verify-tokens-to-graph-tier
+--speculative-dspark-block-size N
+--speculative-dspark-confidence-sts-path N
+--speculative-dspark-sps-table-path N
+--speculative-eagle-topk N
+--speculative-enable-w4a4-mxfp4-megamoe !
+--speculative-moe-a2a-backend N
+--speculative-moe-runner-backend N
+--speculative-ngram-branch-length N
+--speculative-ngram-capacity N
+--speculative-ngram-external-corpus-max-tokens N
+--speculative-ngram-external-corpus-path N
+--speculative-ngram-external-sam-budget N
+--speculative-ngram-match-type N
+--speculative-ngram-max-bfs-breadth N
+--speculative-ngram-max-match-window-size N
+--speculative-ngram-max-trie-depth N
+--speculative-ngram-min-bfs-breadth N
+--speculative-ngram-min-match-window-size N
+--speculative-num-draft-tokens N
+--speculative-num-steps N
+--speculative-token-map N
+--speculative-use-block-verification
+--speculative-use-rejection-sampling
+--ssl-ca-certs N
+--ssl-certfile N
+--ssl-keyfile N
+--ssl-keyfile-password N
+--startup-weight-load-mode N
+--stream-interval N
+--stream-output
+--stream-response-default-include-usage
+--strip-thinking-cache
+--swa-full-tokens-ratio N
+--swa-prefix-tails N
+--tbo-token-distribution-threshold N
+--tensor-parallel-size --tp-size --tp N
+--tokenizer-backend N
+--tokenizer-metrics-allowed-custom-labels N...
+--tokenizer-metrics-custom-labels-header N
+--tokenizer-mode N
+--tokenizer-path N
+--tokenizer-worker-num N
+--tool-call-parser N
+--tool-server N
+--torch-compile-max-bs N
+--torchao-config N
+--trace-modules N
+--triton-attention-num-kv-splits N
+--triton-attention-reduce-in-fp32
+--triton-attention-split-tile-size N
+--trust-mm-content-hashes
+--trust-remote-code
+--trust-request-chat-template
+--unified-cache-external-linker-backend N
+--unified-cache-external-linker-config N
+--uno-lora-path N
+--use-ray
+--uvicorn-access-log-exclude-prefixes [N...]
+--warmups N
+--watchdog-timeout N
+--watermark-config N
+--weight-cache-mode N
+--weight-cache-socket N
+--weight-cache-timeout N
+--weight-loader-disable-mmap
+--weight-loader-drop-cache-after-load
+--weight-loader-prefetch-checkpoints
+--weight-loader-prefetch-num-threads N
+--weight-version N
+"""
+
+BENCH = """
+--run-name N
+--batch-size --batch N...
+--input-len N...
+--output-len N...
+--prompt-filename N
+--result-filename N
+--correct
+--correctness-test
+--cut-len N
+--log-decode-step N
+--profile
+--profile-record-shapes
+--profile-filename-prefix N
+--backend N
+--dataset-name N
+--dataset-path N
+--num-prompts N
+--sharegpt-output-len N
+--sharegpt-context-len N
+--random-input-len --random-input N
+--random-output-len --random-output N
+--random-range-ratio N
+--apply-chat-template
+--skip-warmup
+--do-not-exit
+--disable-ignore-eos
+--extra-request-body N
+--last-benchmark
+"""
