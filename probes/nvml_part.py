@@ -174,7 +174,9 @@ class Part:
             )
         elif kind == "shares":
             if self._figures.value("compute") or self._figures.value("graphics"):
-                self._figures.refresh(kind, lambda: self._shares.ask(self.handle), period_seconds=_LISTS_SECONDS)
+                self._figures.refresh(
+                    kind, lambda: self._shares.ask(self.handle), period_seconds=self._lists_seconds(kind)
+                )
         elif kind == "limit":
             self._figures.refresh(
                 kind,
@@ -203,13 +205,17 @@ class Part:
         self._details.forget()
 
     def _read_list(self, kind: str) -> None:
-        period_seconds = _CHANGED_SECONDS if self.is_unified else _LISTS_SECONDS
+        period_seconds = _CHANGED_SECONDS if self.is_unified else self._lists_seconds(kind)
         self._figures.refresh(
             kind, lambda: ask_processes(self._nvml, self.handle, _LISTS[kind]), period_seconds=period_seconds
         )
         memory = self._memory.memory
         if memory is not None and self._figures.read_seconds(kind) >= memory.read_seconds:
             self._listed_free_bytes = memory.free_bytes
+
+    def _lists_seconds(self, kind: str) -> float:
+        """The first period is shorter on two of three GPUs: from then on, a third of them are asked each second."""
+        return _LISTS_SECONDS - (0 if kind in self._figures else self._index % 3)
 
     def _n_gpu_cores(self) -> int:
         known: int | None = self._figures.value("gpu cores")
@@ -257,7 +263,10 @@ class Part:
             speed=chip._figures.value("speed") or 0.0,
         )
 
-    def device(self, now_seconds: float) -> Device:
+    def device(
+        self, now_seconds: float, *, hidden_by: str | None, program_index: int | None, numa_node: int | None
+    ) -> Device:
+        """With what is known of it beside what NVML says."""
         figures = self._figures
         live = [figures.read_seconds(kind) for kind in _LIVE if kind in figures]
         return Device(
@@ -275,12 +284,20 @@ class Part:
             bandwidth_gigabytes_per_second=figures.value("bandwidth") or self._bandwidth_share(),
             compute_capability=figures.value("capability"),
             bus_address=self._board.value("bus"),
+            numa_node=numa_node,
+            hidden_by=hidden_by,
+            program_index=program_index,
             driver=(self._chip or self)._figures.value("model"),
             parent_key=None if self._chip is None else self._chip.key,
             is_integrated=self.is_unified,
             details=(self._chip or self)._details.details(),
             late_seconds=max((now_seconds - seconds for seconds in live), default=0),
         )
+
+    @property
+    def bus_address(self) -> str | None:
+        address: str | None = self._board.value("bus")
+        return address
 
     def processes(self) -> tuple[Process, ...]:
         """Those listed last: the same objects until they are listed anew, so that nobody works on them in vain."""

@@ -19,7 +19,7 @@ from probes.nvml_identity import Keys
 from probes.nvml_library import start_sentence
 from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part
 from probes.nvml_processes import Namespace
-from probes.nvml_visibility import DEVICE_ORDER, VISIBLE_DEVICES, Visibility, visibility
+from probes.nvml_visibility import DEVICE_ORDER, VISIBLE_DEVICES, CudaDevice, Visibility, visibility
 from probes.pci import numa_node
 from probes.snapshot import HOST_POOL, Device, Fault, Process, Reading, Version
 from probes.sysfs import read_fields
@@ -68,6 +68,8 @@ class Session:
         self._numa_nodes: dict[str, int | None] = {}
         """Bus address -> node."""
         self._all_lost_seconds: float | None = None
+        self._seen: tuple[list[CudaDevice], str | None, Visibility] | None = None
+        """What a program sees, of these devices under this driver: it stays so from one reading to the next."""
         self._start()
 
     def sample(self) -> Reading:
@@ -216,22 +218,25 @@ class Session:
 
     def _visibility(self) -> Visibility:
         devices = [part.cuda_device() for card in self._cards if card.lost_code is None for part in card.parts()]
-        environment = self._access.environment
-        version = version_numbers(self._versions.get("NVIDIA driver"))
-        return visibility(
-            devices,
-            environment.get(VISIBLE_DEVICES),
-            environment.get(DEVICE_ORDER),
-            driver_major=None if version is None else version[0],
-        )
+        driver = self._versions.get("NVIDIA driver")
+        if self._seen is None or self._seen[:2] != (devices, driver):
+            environment = self._access.environment
+            version = version_numbers(driver)
+            found = visibility(
+                devices,
+                environment.get(VISIBLE_DEVICES),
+                environment.get(DEVICE_ORDER),
+                driver_major=None if version is None else version[0],
+            )
+            self._seen = (devices, driver, found)
+        return self._seen[2]
 
     def _device(self, part: Part, seen: Visibility, now_seconds: float) -> Device:
-        device = part.device(now_seconds)
-        device = replace(
-            device,
-            hidden_by=seen.hidden_by.get(device.key),
-            program_index=seen.order.index(device.key) if device.key in seen.order else None,
-            numa_node=self._numa_node(device.bus_address),
+        device = part.device(
+            now_seconds,
+            hidden_by=seen.hidden_by.get(part.key),
+            program_index=seen.order.index(part.key) if part.key in seen.order else None,
+            numa_node=self._numa_node(part.bus_address),
         )
         return device if self._tegra is None or device.pool_key != HOST_POOL else _completed(device, self._tegra)
 

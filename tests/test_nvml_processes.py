@@ -61,6 +61,18 @@ def test_clients_of_mps_are_listed_too() -> None:
 # --- how often they are asked for
 
 
+def test_after_the_first_time_a_third_of_the_gpus_is_asked_each_second() -> None:
+    nvml = FakeNvml(6)
+    probe = NvidiaProbe(Access(root="/nonexistent"), lambda _: nvml, clock=lambda: nvml.seconds)
+    asked = []
+    for _ in range(10):
+        nvml.calls.clear()
+        probe.sample()
+        asked.append(nvml.n_calls("nvmlDeviceGetComputeRunningProcesses_v3"))
+        nvml.seconds += 1
+    assert asked == [6, 2, 2, 2, 2, 2, 2, 2, 2, 2]
+
+
 def test_lists_are_asked_for_every_three_seconds_and_at_once_when_memory_moves() -> None:
     nvml = FakeNvml()
     gpu = nvml.gpus[0]

@@ -13,7 +13,7 @@ import pytest
 
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.probe import Probe, ProbeSource, Title
-from probes.sampler import Answer, Sampler, take_one, take_snapshot
+from probes.sampler import Answer, Sampler, _Titles, take_one, take_snapshot
 from probes.snapshot import Device, Fault, Machine, Pool, Process, Reading, Snapshot
 
 PATIENCE_SECONDS = 5.0
@@ -444,6 +444,26 @@ def test_processes_are_named_by_their_source_and_known_names_stay() -> None:
         ("known", None),
     ]
     assert described == [7]
+
+
+def test_a_process_that_has_not_changed_is_shown_as_the_same_object() -> None:
+    titles = _Titles(lambda pid: Title(name=f"program {pid}", command="", user="me"))
+    still, moving = Process(pid=7, device_key="a", used_bytes=1), Process(pid=8, device_key="b", used_bytes=1)
+    first = titles.named((still, moving), 0.0)
+    second = titles.named((still, replace(moving, used_bytes=2)), 1.0)
+
+    assert second[0] is first[0]
+    assert (second[1].name, second[1].used_bytes) == ("program 8", 2)
+
+
+def test_a_process_with_another_title_is_shown_with_it() -> None:
+    names = ["loading"]
+    titles = _Titles(lambda _: Title(name=names[0], command="", user="me"))
+    process = Process(pid=7, device_key="a", used_bytes=1)
+    titles.named((process,), 0.0)
+    names[0] = "serving"
+
+    assert titles.named((process,), 100.0)[0].name == "serving"
 
 
 def test_process_that_stays_is_described_once(sampled: Callable[..., Queue[Snapshot]]) -> None:
