@@ -107,3 +107,15 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         write_recording(filled((0, 1)), desktop(), path)
     assert path.read_text() == "x"
+
+
+@pytest.mark.parametrize(("n_columns", "column_seconds"), [(12, 5.0), (40, 2.0), (6, 14.6), (100, 60.0)])
+def test_columns_that_were_asked_for_before_are_as_those_that_were_not(n_columns: int, column_seconds: float) -> None:
+    points = [(second * (1 + second % 3) * 0.7, second * 7 % 20) for second in range(120)]
+    points.sort()
+    asked = filled()
+    for number, (second, used) in enumerate(points, 1):
+        asked.append(desktop(used, at=second))
+        columns = asked.columns("gpu-0", n_columns, column_seconds, NOON + second)
+
+        assert columns == filled(*points[:number]).columns("gpu-0", n_columns, column_seconds, NOON + second)

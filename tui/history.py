@@ -5,12 +5,15 @@ What is kept of a span is the most that was in use in it: what a person looks fo
 
 from array import array
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from probes.snapshot import Snapshot
 
 RESOLUTIONS = ((1.0, 900), (15.0, 720), (60.0, 1440))
 """Seconds of a span, and how many are kept: a quarter of an hour, three hours, a day. 16 bytes each: 48 KiB a pool."""
 _NOTHING = -1
+_MOST_DRAWN = 256
+"""Charts that are remembered: one of each pool, and those of some sizes of the terminal."""
 
 
 class _Ring:
@@ -44,6 +47,16 @@ class _Ring:
                 yield number * self.seconds, self._most[place]
 
 
+class _Drawn(NamedTuple):
+    """Columns as they were asked for last: of a pool, time only adds to those at the end."""
+
+    last: int
+    """The number of the last one."""
+    columns: tuple[int | None, ...]
+    noted_seconds: float
+    """When the pool was read last by then."""
+
+
 class History:
     """What each pool had in use, and when. Grows with the number of pools only."""
 
@@ -53,6 +66,8 @@ class History:
         self._last_seconds: dict[str, float] = {}
         self._first_seconds: float | None = None
         self._newest_seconds = 0.0
+        self._drawn: dict[tuple[str, int, float], _Drawn] = {}
+        """By pool, number of columns and their seconds."""
 
     def append(self, snapshot: Snapshot) -> None:
         """Note what was in use. A pool that is missing or late leaves a gap."""
@@ -75,19 +90,28 @@ class History:
 
         Spans begin at multiples of their length, so that the columns do not change while they move on.
         """
-        columns: list[int | None] = [None] * n_columns
         rings = self._rings.get(key)
         if rings is None:
-            return columns
+            return [None] * n_columns
         last = int(now_seconds // column_seconds)
-        begin = (last - n_columns + 1) * column_seconds
-        for taken_seconds, used_bytes in self._ring(rings, column_seconds, now_seconds - begin).between(
-            begin, now_seconds
-        ):
-            column = n_columns - 1 - (last - int(taken_seconds // column_seconds))
+        begin = first = last - n_columns + 1
+        ring = self._ring(rings, column_seconds, now_seconds - first * column_seconds)
+        columns: list[int | None] = [None] * n_columns
+        drawn = self._drawn.get((key, n_columns, column_seconds))
+        if drawn is not None and drawn.last <= last and ring.reach_seconds() >= n_columns * column_seconds:
+            n_new = last - drawn.last
+            columns = [*drawn.columns[n_new:], *columns[:n_new]]
+            begin = max(first, int((drawn.noted_seconds - ring.seconds) // column_seconds))
+            columns[begin - first :] = [None] * (last - begin + 1)
+        for taken_seconds, used_bytes in ring.between(begin * column_seconds, now_seconds):
+            column = int(taken_seconds // column_seconds) - first
             if 0 <= column < n_columns:
                 so_far = columns[column]
                 columns[column] = used_bytes if so_far is None else max(so_far, used_bytes)
+        if len(self._drawn) >= _MOST_DRAWN:
+            self._drawn.clear()
+        noted_seconds = self._last_seconds[key]
+        self._drawn[key, n_columns, column_seconds] = _Drawn(last, tuple(columns), noted_seconds)
         return columns
 
     def _ring(self, rings: tuple[_Ring, ...], column_seconds: float, span_seconds: float) -> _Ring:
