@@ -51,6 +51,13 @@ async def settle(app: PlimsollApp, pilot: Any) -> None:
     await pilot.pause()
 
 
+def test_a_dark_theme_of_ours_is_on_before_any_style_is_read() -> None:
+    app = PlimsollApp(settings=ReadSettings(settings=Settings(theme="plimsoll-contrast")))
+
+    assert app.theme == "plimsoll-contrast"
+    assert app.theme_variables["primary"] == "#5CC0FF"
+
+
 async def test_first_picture_has_the_numbers_of_every_device() -> None:
     app = app_on(server())
     async with app.run_test(size=(200, 50)):
