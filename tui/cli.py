@@ -1,4 +1,4 @@
-"""The command line. It imports argparse and nothing heavier until it knows what is wanted.
+"""The command line. Where something is typed it imports argparse, and nothing heavier until it knows what is wanted.
 
 ``--help`` and ``--version`` answer in 25 ms; everything else reads the hardware on a thread of its own while the rest
 is imported and the model is read.
@@ -11,17 +11,7 @@ import os
 import sys
 
 from tui.console import drop_output, is_coloured, writable
-from tui.flags import (
-    DEFAULT_INTERVAL_SECONDS,
-    UsageError,
-    app_parser,
-    check_parser,
-    doctor_parser,
-    flagged,
-    plan_parser,
-    shared_parser,
-    snapshot_parser,
-)
+from tui.usage import DEFAULT_INTERVAL_SECONDS, UsageError
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -75,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if not arguments and _has_terminal():
+        return _open_app()
     if arguments[:1] == ["serve"]:
         from tui.serve import run_serve  # noqa: PLC0415
 
@@ -89,6 +81,8 @@ def _run(arguments: list[str]) -> int:
         options, words = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
         if is_command(words):
             return check(options, words, _reading_for)
+    from tui.flags import doctor_parser, shared_parser, snapshot_parser  # noqa: PLC0415  # 6 ms, with argparse
+
     shared, rest = shared_parser().parse_known_args(arguments)
     command = rest.pop(0) if rest and rest[0] in COMMANDS else "app"
     if command == "snapshot":
@@ -152,6 +146,8 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
     is_help = not {"-h", "--help"}.isdisjoint(rest)
     snapshot = _no_snapshot if is_help else _reading(shared)
     engine = _engine(shared.engine or DEFAULT_ENGINE)
+    from tui.flags import check_parser  # noqa: PLC0415  # loaded already
+
     # argparse would take the model for the program of a --verify that may stand alone.
     spelled = [
         word.replace("--verify=", "--verify-with=", 1) if word.startswith("--verify=") else word for word in rest
@@ -188,6 +184,8 @@ def _disk_free_bytes(given: argparse.Namespace) -> int | None:
 
 
 def _run_plan(rest: list[str], shared: argparse.Namespace) -> int:
+    from tui.flags import plan_parser  # noqa: PLC0415  # loaded already
+
     engine = _engine(shared.engine or DEFAULT_ENGINE)
     given = plan_parser(engine).parse_args(rest, shared)
     request = _request(given, engine)
@@ -205,11 +203,17 @@ def _run_app(rest: list[str], shared: argparse.Namespace) -> int:
             f"say plimsoll {misplaced} first, then its options; a model of that name is plimsoll ./{misplaced}"
         )
     if not {"-h", "--help", "--version"}.isdisjoint(rest):
+        from tui.flags import app_parser  # noqa: PLC0415  # loaded already
+
         app_parser(None).parse_args(rest, shared)  # prints, and ends
-    has_terminal = sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
-    if not has_terminal and _WEB_DRIVER not in os.environ.get("TEXTUAL_DRIVER", ""):
-        return _report_once(rest, shared)
-    return _open_app(rest, shared)
+    return _open_app(rest, shared) if _has_terminal() else _report_once(rest, shared)
+
+
+def _has_terminal() -> bool:
+    """Or what stands for one."""
+    if _WEB_DRIVER in os.environ.get("TEXTUAL_DRIVER", ""):
+        return True
+    return sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
 
 
 def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
@@ -227,28 +231,31 @@ def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
     return run_check(request, snapshot)
 
 
-def _open_app(rest: list[str], shared: argparse.Namespace) -> int:
-    request = _wanted(rest, shared)
+def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None) -> int:
+    """The full screen; where nothing was typed, without what reads it: 6 of 250 ms to the first picture."""
+    request = None if shared is None else _wanted(rest, shared)
     from probes.access import Access  # noqa: PLC0415
 
     access = Access()
-    sources = _sources(shared, access)
-    is_real = shared.simulate is None and shared.replay is None
+    sources = _real_sources(access) if shared is None else _sources(shared, access)
+    is_real = shared is None or (shared.simulate is None and shared.replay is None)
     from tui.launch import run_app  # noqa: PLC0415
 
     return run_app(
         sources,
         request,
-        interval_seconds=shared.interval,
+        interval_seconds=None if shared is None else shared.interval,
         attention=access.attention if is_real else None,
-        is_read_only=shared.is_read_only,
+        is_read_only=shared is not None and shared.is_read_only,
     )
 
 
-def _wanted(rest: list[str], shared: argparse.Namespace) -> Request | None:
+def _wanted(rest: Sequence[str], shared: argparse.Namespace) -> Request | None:
     """The load that the app begins with. Without one, the engine need not be imported: 35 ms."""
     if not rest:
         return None
+    from tui.flags import app_parser  # noqa: PLC0415  # loaded already
+
     engine = _engine(shared.engine or DEFAULT_ENGINE)
     return _request(app_parser(engine).parse_args(rest, shared), engine)
 
@@ -271,6 +278,10 @@ def _sources(given: argparse.Namespace, access: Access | None = None) -> tuple[P
             return _replayed(given.replay)
     except ProbeError as error:
         raise UsageError(str(error)) from error
+    return _real_sources(access)
+
+
+def _real_sources(access: Access | None) -> tuple[ProbeSource, ...]:
     from probes.probe import real_sources  # noqa: PLC0415
 
     return real_sources() if access is None else real_sources(access)
@@ -353,6 +364,7 @@ def _engine(name: str) -> Engine:
 
 def _request(given: argparse.Namespace, engine: Engine) -> Request | None:
     """What was asked for, or None where no model was named."""
+    from tui.flags import flagged  # noqa: PLC0415  # loaded already
     from tui.request import Request  # noqa: PLC0415
 
     if given.model is not None and given.model_option is not None:

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from tui import __version__
+from tui.usage import UsageError
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from estimator.engine import Engine
 
-DEFAULT_INTERVAL_SECONDS = 1.0
 INTERVAL_SECONDS = (0.1, 3600.0)
 BANDWIDTH_GIGABYTES = (1.0, 10_000.0)
 MOST_CONTEXT_TOKENS = 1 << 30
@@ -24,10 +24,6 @@ MOST_NAMES = 100
 """Of processes for a device, as Prometheus' series."""
 ALL_LAYERS = 999
 """More than any model has; llama.cpp takes the number as it is."""
-
-
-class UsageError(Exception):
-    """The message is one sentence: what is the matter, and what to type."""
 
 
 class _Formatter(argparse.HelpFormatter):

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
-from tui.flags import DEFAULT_INTERVAL_SECONDS
 from tui.plan_memory import PlanMemory
 from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal
+from tui.usage import DEFAULT_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
