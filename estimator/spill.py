@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from estimator.ledger import Overflow, Place, Surroundings
+from estimator.place import Overflow, Place, Surroundings
 
 
 class Outcome(Enum):

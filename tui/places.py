@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from estimator.ledger import Place, Surroundings
+from estimator.place import Place, Surroundings
 from estimator.spill import overflow_of
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Pool, Snapshot
 from tui.humanize import plain, size
