@@ -4,9 +4,9 @@ The first row that holds decides. A row says what becomes of bytes that a place 
 verdict, and from where that is known. Two rows of one kind of memory differ by whether what it moves to has room.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import NamedTuple
 
 from estimator.place import Overflow, Place, Surroundings
 
@@ -44,8 +44,7 @@ _OVERFLOWS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Spill:
+class Spill(NamedTuple):
     """A row. What is empty holds anywhere."""
 
     key: str

@@ -8,7 +8,7 @@ see the way down to them.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from probes.sysfs import read_fields, read_number, read_text
 
@@ -16,8 +16,7 @@ _NAME_LENGTH = 200
 """Of a group's path, for a person; the kernel allows 4096."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Level:
+class Level(NamedTuple):
     """One group above this process."""
 
     version: int
@@ -27,8 +26,7 @@ class Level:
     """Its path below the top that can be seen from here: ``/`` or ``/slurm/job_12``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limit:
+class Limit(NamedTuple):
     """The most that a group may hold, and which file says so."""
 
     n_bytes: int
@@ -36,8 +34,7 @@ class Limit:
     """``memory.high of control group /user.slice``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(NamedTuple):
     """One level of a memory control group, by the names of its files."""
 
     name: str
@@ -96,7 +93,7 @@ def groups(root: str) -> tuple[Group, ...]:
     made = [_group_v2(level) if level.version == 2 else _group_v1(level) for level in levels(root, "memory")]
     found = [group for group in made if any(os.path.exists(limit) for limit in group.limits)]
     # What binds the lower levels is seen at the levels above; only the uppermost may have some that cannot be seen.
-    return (*(replace(group, outer_limit=None) for group in found[:-1]), *found[-1:])
+    return (*(group._replace(outer_limit=None) for group in found[:-1]), *found[-1:])
 
 
 def levels(root: str, controller: str) -> Iterator[Level]:

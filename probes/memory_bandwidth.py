@@ -11,7 +11,7 @@ It is the peak of the wires, as data sheets state it. The files were written aft
 """
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from probes.memory_channels import Channels, channels_of_arm, channels_of_x86
 from probes.processor import Processor
@@ -35,16 +35,14 @@ _MEMORY = {0x12: "DDR", 0x13: "DDR2", 0x18: "DDR3", 0x1A: "DDR4", 0x1B: "LPDDR",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bandwidth:
+class Bandwidth(NamedTuple):
     """10^9 bytes a second, and what that rests on; both None where there is nothing to rest it on."""
 
     gigabytes_per_second: float | None = None
     basis: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(NamedTuple):
     """One module of memory that is plugged in."""
 
     width_bits: int

@@ -9,11 +9,10 @@ All others were put down from memory of the makers' specifications and count as 
 often slower than what a processor takes.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Channels:
+class Channels(NamedTuple):
     """Of one socket. A channel is 64 bits wide, so 32-bit ones count half."""
 
     n_channels: int
@@ -25,8 +24,7 @@ class Channels:
         return self.n_channels * self.megatransfers * 8 / 1000
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
+class _Kind(NamedTuple):
     vendor: str
     family: int
     first_model: int

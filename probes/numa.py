@@ -1,7 +1,7 @@
 """The nodes of a Linux machine's memory (NUMA), from /sys/devices/system/node: docs.kernel.org, ABI/stable."""
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from probes.sysfs import read_text, whole_number
 
@@ -11,8 +11,7 @@ _NVIDIA_GPUS = "/proc/driver/nvidia/gpus"
 _MOST_GPUS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """Zeros where the kernel does not say."""
 
     number: int

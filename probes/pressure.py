@@ -1,14 +1,13 @@
 """Pressure stall information: how long tasks waited for memory. https://docs.kernel.org/accounting/psi.html."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from probes.sysfs import read_text
 
 MACHINE = "/proc/pressure/memory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pressure:
+class Pressure(NamedTuple):
     """Shares of the last ten seconds."""
 
     stalled_ratio: float | None = None

@@ -1,10 +1,9 @@
 """The seam between hardware and the rest: real, simulated and replayed hardware all come through it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from probes.access import REAL, Access
 from probes.presence import MISSING
@@ -27,8 +26,7 @@ class Probe(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Title:
+class Title(NamedTuple):
     """How a person knows a process. Untrusted text."""
 
     name: str
@@ -41,8 +39,7 @@ DescribeProcess = Callable[[int], Title | None]
 """Of a pid; None where the process cannot be seen."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeSource:
+class ProbeSource(NamedTuple):
     """A probe that can be opened. Opening may take long, and imports what it needs only then."""
 
     name: str

@@ -12,9 +12,9 @@ All state is behind one lock, and what crosses it is frozen.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Condition, Thread, current_thread
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
 from probes.probe import DescribeProcess, Probe, ProbeSource, Title
@@ -45,8 +45,7 @@ _T = TypeVar("_T")
 _Figures = TypeVar("_Figures", Pool, Device)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(NamedTuple):
     """What one probe has said last. Times are those of one monotonic clock."""
 
     probe: str
@@ -153,7 +152,7 @@ def take_one(
     late = f"the driver has not answered within {timeout_seconds:g} s; it was not waited for any longer"
     taken_seconds = wall_clock()
     return take_snapshot(
-        (answer if answer.has_answered else replace(answer, error=late) for answer in answers),
+        (answer if answer.has_answered else answer._replace(error=late) for answer in answers),
         now_seconds=clock(),
         taken_seconds=taken_seconds,
         silent_seconds=timeout_seconds,
@@ -328,7 +327,7 @@ class _Worker:
 
     def ask(self, now_seconds: float) -> None:
         """Put the question, under the lock."""
-        self.answer = replace(self.answer, asked_seconds=now_seconds)
+        self.answer = self.answer._replace(asked_seconds=now_seconds)
         self._is_asked = True
         if self.thread is None:
             self.thread = _daemon(self.run, self.source.name)
@@ -372,11 +371,11 @@ class _Worker:
         answer = Answer(probe=self.source.name, has_answered=True)
         if isinstance(error, ProbeUnavailable):
             if error.is_expected:
-                return replace(answer, absence=str(error)), now_seconds + _ABSENT_RETRY_SECONDS
-            return replace(answer, error=str(error)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
+                return answer._replace(absence=str(error)), now_seconds + _ABSENT_RETRY_SECONDS
+            return answer._replace(error=str(error)), now_seconds + _UNAVAILABLE_RETRY_SECONDS
         retry_seconds = now_seconds + self._lost_retry_seconds
         self._lost_retry_seconds = min(2 * self._lost_retry_seconds, _ABSENT_RETRY_SECONDS)
-        return replace(answer, error=str(error)), retry_seconds
+        return answer._replace(error=str(error)), retry_seconds
 
     def _read(self) -> tuple[Reading, float]:
         """A reading, and the moment to which its ages refer."""
@@ -398,8 +397,7 @@ class _Worker:
             self._probe = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Described:
+class _Described(NamedTuple):
     """What was found out about a process, and when it is looked at again."""
 
     title: Title | None

@@ -55,7 +55,7 @@ def test_a_dark_theme_of_ours_is_on_before_any_style_is_read() -> None:
     app = PlimsollApp(settings=ReadSettings(settings=Settings(theme="plimsoll-contrast")))
 
     assert app.theme == "plimsoll-contrast"
-    assert app.theme_variables["primary"] == "#5CC0FF"
+    assert app.theme_variables["background"] == "#000000"
 
 
 async def test_first_picture_has_the_numbers_of_every_device() -> None:

@@ -57,7 +57,7 @@ class FakeProbe:
         self.was_closed.set()
 
     def source(self, name: str = "gpu", **fields: object) -> ProbeSource:
-        return replace(ProbeSource(name=name, open=self.open), **fields)  # type: ignore[arg-type]  # fields by name
+        return ProbeSource(name=name, open=self.open, **fields)  # type: ignore[arg-type]  # fields by name
 
 
 class Ticking:

@@ -5,8 +5,7 @@ The verdict on a plan is not among these: the screen judges it, and warns of it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from probes.snapshot import HOST_POOL
 from tui.humanize import celsius, percent, plain, size
@@ -24,8 +23,7 @@ _LESS_RATIO = 0.02
 """So far under its threshold a figure that has raised an alarm must fall before it can raise another (ASSUMED)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class Alarm(NamedTuple):
     """One thing that is the matter now."""
 
     kind: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from estimator.place import Place, Surroundings
 from estimator.spill import overflow_of
@@ -41,8 +40,7 @@ _KINDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal"}
 """By the vendor; any other is a ``gpu``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingPlace:
+class MissingPlace(NamedTuple):
     """A device that can't be planned for now, and why."""
 
     name: str

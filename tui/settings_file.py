@@ -10,9 +10,9 @@ import os
 import tempfile
 from collections.abc import MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
 
@@ -21,11 +21,10 @@ _MOST_BYTES = 256 * 1024
 _NAME = "config.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSettings:
+class ReadSettings(NamedTuple):
     """What holds, and what the matter is with the file; one sentence each."""
 
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = Settings()
     complaints: tuple[str, ...] = ()
 
 

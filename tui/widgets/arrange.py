@@ -1,6 +1,6 @@
 """Where each panel goes at each size: arithmetic on the terminal's cells, and nothing else."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
 from textual.layout import ArrangeResult, Layout, WidgetPlacement
@@ -19,8 +19,7 @@ _LONG_LIST = 18
 _WIDE, _WIDER, _WIDEST = 100, 118, 190
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wants:
+class Wants(NamedTuple):
     """How many lines there would be to show."""
 
     n_rows: int = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 from tui.humanize import size
@@ -69,8 +69,7 @@ def short_name(name: str) -> str:
     return _MAKERS.sub("", name) or name
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """What every row is made from, looked up once for all of them."""
 
     snapshot: Snapshot
