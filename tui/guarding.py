@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from tui.flags import UsageError
 from tui.run_flags import command_check_parser, run_parser, split
+from tui.usage import UsageError
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
