@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from pictures import settle, text_of
-from scenes import desktop, mixed, model, workstation
+from scenes import desktop, lost, mixed, model, workstation
 
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
@@ -74,6 +74,19 @@ async def test_a_device_is_planned_for_alone_from_the_list_of_devices() -> None:
         await pilot.pause()
 
         assert "all on GPU 1" in text_of(app)
+
+
+async def test_of_a_device_that_cannot_be_read_no_matrix_is_shown() -> None:
+    app = app_on(lost())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot)
+        assert "Q5_K_M" in text_of(app)
+
+        await pilot.press("g", "down", "enter", "escape")
+        await settle(app, pilot)
+        assert "GPU 1 is not there, or its memory is not known now" in text_of(app)
+        assert "cannot be judged here" in text_of(app)
+        assert "Q5_K_M" not in text_of(app)
 
 
 async def test_hidden_devices_are_planned_for_where_that_is_asked() -> None:

@@ -30,7 +30,7 @@ from tui.screens.desk import Desk
 from tui.widgets.arrange import Wants, arrange_panels, is_tiny
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.chart import chart
-from tui.widgets.line import changed_spans, cut_text, fit, fit_text, width_of, wrap
+from tui.widgets.line import ascii_text, changed_spans, cut_text, fit, fit_text, width_of, wrap
 from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
@@ -400,3 +400,8 @@ def test_further_lines_about_a_row_stand_below_its_text_not_its_title() -> None:
     about._text = [("chip one two three", "text")]
 
     assert drawn(about, View(), 12, 3) == "chip one two\n     three"
+
+
+@pytest.mark.parametrize("glyphs", ["█░▒▓▞▚┃╌»", "●▲◆✗", "┄╌", "▸▪"])
+def test_what_is_told_apart_by_its_sign_is_so_in_ascii(glyphs: str) -> None:
+    assert len(set(ascii_text(glyphs))) == len(glyphs)

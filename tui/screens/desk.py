@@ -137,7 +137,7 @@ class Desk:
             pacing=self._pacing(assessment),
             reason=reason,
             advice=found.advice if found and found.plan is self.plan and found.level == level else None,
-            cells=found.cells if found else (),
+            cells=found.cells if found and not reason else (),
             when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
             interval_seconds=self.interval_seconds,
             is_paused=self.is_paused,

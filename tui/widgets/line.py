@@ -44,15 +44,17 @@ def right_text(text: str, width: int) -> str:
 
 _ASCII = str.maketrans(
     {
-        **dict.fromkeys("█▉▊▋▌▓", "#"),
+        **dict.fromkeys("█▉▊▋▌", "#"),
         **dict.fromkeys("▍▎▏", "."),
         **dict.fromkeys("┃│╽╿", "|"),
-        **dict.fromkeys("─╌┄", "-"),
+        **dict.fromkeys("─╌", "-"),
         **dict.fromkeys("└╰╭", "+"),
         **dict.fromkeys("▁▂", "_"),
         **dict.fromkeys("▃▄", "-"),
         **dict.fromkeys("▅▆▇", "="),
         "▒": "+",
+        "▓": "=",
+        "┄": ".",
         "▞": "%",
         "▚": "&",
         "░": ".",
