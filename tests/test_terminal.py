@@ -6,7 +6,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, is_gone
+import pytest
+
+from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, has_glyphs, is_gone
 
 
 def test_a_terminal_is_there_until_its_other_end_is_closed() -> None:
@@ -117,3 +119,28 @@ leave_at_once(3)
 def test_what_lingers_at_the_end_of_an_interpreter_is_not_waited_for() -> None:
     done = subprocess.run([sys.executable, "-c", LINGERING], stdout=subprocess.PIPE, text=True, check=False, timeout=30)
     assert (done.returncode, done.stdout) == (3, "said")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TERM": "xterm-256color"},
+        {"TERM": "screen", "LANG": "de_DE.UTF-8"},
+        {"LANG": "C"},
+        {"LC_ALL": "", "LANG": "x.utf8"},
+    ],
+)
+def test_most_terminals_have_blocks_and_heavy_lines(environment: dict[str, str]) -> None:
+    assert has_glyphs(environment)
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TERM": "linux", "LANG": "de_DE.UTF-8"},
+        {"TERM": "vt220"},
+        {"TERM": "xterm", "LC_ALL": "de_DE.ISO-8859-15@euro", "LANG": "C.UTF-8"},
+    ],
+)
+def test_consoles_and_old_encodings_have_ascii(environment: dict[str, str]) -> None:
+    assert not has_glyphs(environment)

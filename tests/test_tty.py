@@ -2,7 +2,7 @@
 
 import pytest
 
-from tui.tty import described_terminal, has_glyphs
+from tui.tty import described_terminal
 
 
 @pytest.mark.parametrize(
@@ -31,28 +31,3 @@ def test_ssh_and_multiplexers_are_seen() -> None:
 @pytest.mark.parametrize(("encoding", "has_unicode"), [("utf8", True), ("cp1252", False), ("", False)])
 def test_glyphs_need_an_encoding_that_has_them(encoding: str, has_unicode: bool) -> None:
     assert described_terminal({}, 80, 24, encoding).has_unicode is has_unicode
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"TERM": "xterm-256color"},
-        {"TERM": "screen", "LANG": "de_DE.UTF-8"},
-        {"LANG": "C"},
-        {"LC_ALL": "", "LANG": "x.utf8"},
-    ],
-)
-def test_most_terminals_have_blocks_and_heavy_lines(environment: dict[str, str]) -> None:
-    assert has_glyphs(environment)
-
-
-@pytest.mark.parametrize(
-    "environment",
-    [
-        {"TERM": "linux", "LANG": "de_DE.UTF-8"},
-        {"TERM": "vt220"},
-        {"TERM": "xterm", "LC_ALL": "de_DE.ISO-8859-15@euro", "LANG": "C.UTF-8"},
-    ],
-)
-def test_consoles_and_old_encodings_have_ascii(environment: dict[str, str]) -> None:
-    assert not has_glyphs(environment)

@@ -12,8 +12,8 @@ from textual.widgets._toast import ToastRack
 from tui.backlog import Line, is_remote, n_waiting
 from tui.messages import AsideDone, SettingsChanged
 from tui.settings_file import ReadSettings
+from tui.terminal import has_glyphs
 from tui.themes import THEMES, THEMES_OF_16
-from tui.tty import has_glyphs
 from tui.widgets.line import ascii_text
 
 if TYPE_CHECKING:

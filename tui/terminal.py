@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 WATCH_SECONDS = 1.0
 CELLS_IN_ORDER, CELLS_BY_SCRIPT = "\x1b[8l", "\x1b[8h"
@@ -27,6 +27,22 @@ and the figures that follow it. A program that asks for the one when it starts i
 """
 HANGUP_STATUS = 129
 """128 and SIGHUP: what a shell reports of a program that the signal ended."""
+
+
+_FEW_GLYPHS = ("linux", "vt", "ansi", "cons25", "wsvt25")
+"""How TERM begins on consoles whose fonts lack blocks in eighths, heavy lines and ``●``.
+
+That of Linux has 256 or 512 glyphs; its own are those of code page 437 (drivers/tty/vt/cp437.uni of the kernel).
+"""
+
+
+def has_glyphs(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal can be taken to show more than ASCII: neither its kind nor the locale says otherwise."""
+    if environment.get("TERM", "").startswith(_FEW_GLYPHS):
+        return False
+    locale = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
+    _, _, encoding = locale.partition(".")  # without one (C, POSIX) nothing is said of the terminal
+    return not encoding or encoding.partition("@")[0].casefold().replace("-", "") == "utf8"
 
 
 def leave_with_terminal(descriptor: int) -> None:

@@ -60,22 +60,6 @@ def described_terminal(
     )
 
 
-_FEW_GLYPHS = ("linux", "vt", "ansi", "cons25", "wsvt25")
-"""How TERM begins on consoles whose fonts lack blocks in eighths, heavy lines and ``●``.
-
-That of Linux has 256 or 512 glyphs; its own are those of code page 437 (drivers/tty/vt/cp437.uni of the kernel).
-"""
-
-
-def has_glyphs(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal can be taken to show more than ASCII: neither its kind nor the locale says otherwise."""
-    if environment.get("TERM", "").startswith(_FEW_GLYPHS):
-        return False
-    locale = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
-    _, _, encoding = locale.partition(".")  # without one (C, POSIX) nothing is said of the terminal
-    return not encoding or encoding.partition("@")[0].casefold().replace("-", "") == "utf8"
-
-
 def _n_colours(environment: Mapping[str, str], kind: str) -> int:
     """As rich decides it: COLORTERM first, then the ending of TERM; NO_COLOR (no-color.org) and ``dumb`` mean none."""
     if environment.get("NO_COLOR") or kind in ("dumb", "unknown"):
