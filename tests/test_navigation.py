@@ -10,6 +10,7 @@ from scenes import desktop, lost, mixed, model, workstation
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.plan import default_plan
+from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
 from tui.screens.dashboard import Dashboard
 from tui.screens.explain import Explain
@@ -152,3 +153,22 @@ async def test_where_there_is_no_room_below_the_verdict_the_banner_lies_above_it
         assert lines[0].startswith(" ! GPU 0 NVIDIA GeForce RTX 4090 is full")
         assert any("● FITS on GPU 2" in line for line in lines)
         assert lines[-1].startswith(" m model")
+
+
+async def test_the_key_that_reads_a_warning_is_said_however_narrow() -> None:
+    for width in (40, 59, 60, 61, 79):
+        app = app_on(mixed())
+        async with app.run_test(size=(width, 15)):
+            assert text_of(app).split("\n")[0].endswith("enter read ")
+
+
+async def test_a_list_shows_rows_where_there_is_hardly_room() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(50, 8)) as pilot:
+        for key in ("p", "g", "o", "x", "comma", "e", "m", "w", "ctrl+p", "question_mark"):
+            await pilot.press(key)
+            await settle(app, pilot)
+            screen = app.screen
+            assert isinstance(screen, Browser)
+            assert screen.listing.content_size.height == 6 - screen.entry.display, key
+            await pilot.press("escape")

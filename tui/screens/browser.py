@@ -8,6 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from tui.screens.frame import Frame
+from tui.widgets.arrange import SMALLEST
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
 from tui.widgets.line import Line, ascii_text, cut_text, wrap
@@ -17,6 +18,7 @@ from tui.widgets.panel import Panel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from textual import events
     from textual.app import ComposeResult
 
     from tui.messages import RowChosen, RowMoved
@@ -33,10 +35,11 @@ class About(Panel):
         """How long the title is with which each text begins, and how far its further lines are moved in."""
 
     def show(self, *paragraphs: tuple[str, str]) -> None:
-        """Text and style of each; where there is none, there is no panel for it either."""
+        """Text and style of each; where there is none, or room for the list alone, there is no panel for it either."""
         self._text = list(paragraphs)
-        if self.display != bool(paragraphs):
-            self.display = bool(paragraphs)
+        is_seen = bool(paragraphs) and self.app.size.height >= SMALLEST.height
+        if self.display != is_seen:
+            self.display = is_seen
         self.redraw()
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
@@ -97,7 +100,7 @@ class Browser(Frame):
         if self.is_mounted and hasattr(self, "listing"):
             self.fill()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
         if hasattr(self, "listing"):
             self.call_after_refresh(self.fill)
 

@@ -114,7 +114,6 @@ class Dashboard(Frame):
                 keybar.refresh(layout=True)
 
     def on_resize(self, event: events.Resize) -> None:
-        self.set_class(is_tiny(event.size), "-tiny")
         self._want(self.view, event.size.width)
         self._warn(self.view)
 

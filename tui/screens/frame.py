@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeVar
 
+from textual import events
 from textual._styles_cache import StylesCache
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
 from textual.reactive import var
 from textual.screen import Screen
 
+from tui.widgets.arrange import is_tiny
 from tui.widgets.panel import Panel
 from tui.widgets.thrift import ThriftyCompositor
 from tui.widgets.view import View
@@ -83,6 +85,10 @@ class Frame(Screen[None]):
         (``_styles_cache.StylesCache.get_inner_outer``): 0.3 MiB for each screen that was opened.
         """
         StylesCache.get_inner_outer.cache_clear()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Without frames where there is hardly room for lines."""
+        self.set_class(is_tiny(event.size), "-tiny")
 
     def action_go_back(self) -> None:
         """To where the person came from."""

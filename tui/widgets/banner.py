@@ -59,7 +59,7 @@ def _short_lines(view: View, width: int, height: int) -> list[Line]:
         said_first = [f"It no longer fits: {GLYPHS[made.verdict.level]} {made.verdict.level.name}{said(made.verdict)}"]
     first, *others = [*said_first, *(plain(alarm.message, 300) for alarm in view.alarms)] or [""]
     key: Line = ((f" {len(others)} more  " if others else " ", "bad"), ("enter", "key"), (" read ", "dim"))
-    room = max(10, width - width_of(key) - 1)
+    room = max(10, width - width_of(key) - 2)
     texts = wrap(f"! {first}", room)
     if len(texts) > height:
         texts = [*texts[: height - 1], cut_text(f"{texts[height - 1]} …", room)]
