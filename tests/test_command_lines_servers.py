@@ -3,13 +3,35 @@
 import pytest
 from command_lines import differences, launches_of, lines_of
 
-from estimator.engines import sglang, trtllm
+from estimator.engines import mlx, sglang, transformers, trtllm, vllm
+from launches.errors import NoLaunch, UnknownProgram
 
 USUAL = {
     "sglang": sglang.Options(tp_size=1),
     "trtllm": trtllm.Options(tp_size=1),
+    "mlx": mlx.Options(),
+    "tgi": vllm.Options(gpu_memory_utilization=0.9, tensor_parallel_size=1, max_num_seqs=32),
+    "transformers": transformers.Options(),
 }
-LINES = [pytest.param(name, line, id=f"{name}: {line['seen']}") for name in USUAL for line in lines_of(name)]
+"""Options where a line says nothing."""
+SAID = {
+    "mlx": {"context_tokens": 8192},
+    "tgi": {"doubts": ["judged as vLLM"]},
+    "transformers": {"context_tokens": 8192, "n_devices": 0},
+}
+"""What a file says at its beginning of all its lines."""
+LINES = [
+    pytest.param(name, SAID.get(name, {}) | line, id=f"{name}: {line['seen']}")
+    for name in USUAL
+    for line in lines_of(name)
+]
+CONTAINED = lines_of("containers")
+IN_CONTAINERS = USUAL | {"vllm": vllm.Options(tensor_parallel_size=1)}
+
+
+def read(text, **environment):
+    (launch,) = launches_of(text, **environment)
+    return launch
 
 
 @pytest.mark.parametrize(("name", "line"), LINES)
@@ -21,3 +43,120 @@ def test_a_posted_line_is_read_as_it_is_meant(name, line, tmp_path):
 @pytest.mark.parametrize("name", USUAL)
 def test_there_are_as_many_posted_lines_as_were_promised(name):
     assert len(lines_of(name)) >= 25
+
+
+@pytest.mark.parametrize("line", CONTAINED, ids=[line["seen"] for line in CONTAINED])
+def test_a_posted_container_is_read_as_it_is_meant(line):
+    assert list(differences(line, read(line["text"]), IN_CONTAINERS[line["engine"]])) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "transformers chat localhost:8000 --model-name-or-path openai/gpt-oss-20b",
+        "transformers chat Qwen/Qwen2.5-0.5B-Instruct",
+        "transformers download a/b",
+        "sglang version",
+        "trtllm-serve disaggregated -c c.yaml",
+        "trtllm-bench --model a/b prepare-dataset",
+        "mlx_lm.convert --model a/b -q",
+        "text-generation-launcher --help",
+        "docker ps",
+    ],
+)
+def test_what_loads_nothing_is_said_to_load_nothing(text):
+    with pytest.raises(NoLaunch):
+        launches_of(text)
+
+
+def test_a_container_of_something_else_is_unknown():
+    with pytest.raises(UnknownProgram):
+        launches_of("docker run -it ubuntu:24.04 bash")
+
+
+def test_every_flag_of_tgi_has_its_variable():
+    launch = read("text-generation-launcher", MODEL_ID="a/b", NUM_SHARD="2", QUANTIZE="eetq", MAX_TOTAL_TOKENS="4096")
+    assert (launch.source, launch.n_devices, launch.quant, launch.context_tokens) == ("a/b", 2, "W8A8", 4096)
+
+
+def test_tgi_takes_as_many_devices_as_are_listed():
+    assert read("CUDA_VISIBLE_DEVICES=0,1,2 text-generation-launcher --model-id a/b").n_devices == 3
+    assert "--sharded" in read("text-generation-launcher --model-id a/b --sharded true").refusal
+
+
+def test_a_file_of_settings_counts_below_the_words_of_sglang(tmp_path):
+    files = {"c.yaml": "model-path: a/b\ntp-size: 4\nmem-fraction-static: 0.8\ndisable-cuda-graph: true\n"}
+    (launch,) = launches_of("sglang serve --config c.yaml --tp 2", files, tmp_path)
+    assert (launch.source, launch.options.tp_size, launch.options.mem_fraction_static) == ("a/b", 2, 0.8)
+    assert launch.options.is_graph_disabled
+
+
+def test_a_file_of_settings_counts_over_the_words_of_tensorrt_llm(tmp_path):
+    files = {"c.yaml": "tensor_parallel_size: 4\nmax_seq_len: 100\n"}
+    (launch,) = launches_of("trtllm-serve a/b --tp_size 2 --config c.yaml", files, tmp_path)
+    assert (launch.options.tp_size, launch.context_tokens) == (4, 100)
+    assert "tensor_parallel_size is given twice" in launch.doubts[0]
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_off"),
+    [
+        ("--disable-cuda-graph", True),
+        ("--cuda-graph-backend-decode disabled", True),
+        ("--cuda-graph-backend-decode full", False),
+    ],
+)
+def test_sglang_leaves_graphs_out_in_several_ways(flags, is_off):
+    assert read(f"sglang serve --model-path a/b {flags}").options.is_graph_disabled is is_off
+
+
+def test_prompts_that_are_not_cut_are_as_long_as_one_pass_takes():
+    assert read("sglang serve --model a/b --chunked-prefill-size -1").options.chunked_prefill_size == 16384
+
+
+def test_devices_may_begin_behind_others():
+    assert read("sglang serve --model a/b --tp 2 --base-gpu-id 4").devices == ("4", "5")
+
+
+@pytest.mark.parametrize(
+    ("option", "visible"),
+    [
+        ("--gpus all", None),
+        ("--gpus 2", "0,1"),
+        ("--gpus '\"device=2,3\"'", "2,3"),
+        ("--gpus device=1", "1"),
+        ("--device nvidia.com/gpu=3", "3"),
+        ("--runtime nvidia -e NVIDIA_VISIBLE_DEVICES=1,2", "1,2"),
+        ("--gpus '\"device=2,3\"' -e CUDA_VISIBLE_DEVICES=1", "3"),
+    ],
+)
+def test_a_container_sees_the_devices_that_it_is_given(option, visible):
+    launch = read(f"docker run {option} lmsysorg/sglang sglang serve --model a/b")
+    assert launch.environment.get("CUDA_VISIBLE_DEVICES") == visible
+
+
+def test_a_folder_of_a_container_is_found_outside_it(tmp_path):
+    launch = read(f"podman run -v {tmp_path}:/models:ro vllm/vllm-openai --model /models/a")
+    assert launch.source == f"{tmp_path}/a"
+
+
+def test_a_span_of_a_container_stands_in_the_whole_command():
+    text = "docker run --gpus all vllm/vllm-openai:v0.10.2 --model a/b --max-model-len 4096"
+    spans = {span.flag: span.first for span in read(text).spans}
+    assert text.split()[spans["--max-model-len"]] == "--max-model-len"
+
+
+def test_what_the_shell_has_set_is_not_seen_in_a_container():
+    launch = read("docker run -e A -e B=2 lmsysorg/sglang sglang serve --model a/b", A="1", C="3")
+    assert {name: launch.environment.get(name) for name in "ABC"} == {"A": "1", "B": "2", "C": None}
+
+
+def test_variables_come_from_a_file_too(tmp_path):
+    files = {"v.env": "# remark\nMODEL_ID=a/b\n"}
+    text = "docker run --env-file v.env ghcr.io/huggingface/text-generation-inference:3.3.5"
+    (launch,) = launches_of(text, files, tmp_path)
+    assert launch.source == "a/b"
+
+
+def test_a_running_container_may_be_entered():
+    assert read("docker exec -it box vllm serve a/b").source == "a/b"

@@ -41,7 +41,7 @@ CACHED_PROMPTS = 10
 
 def recognises(program: Program) -> bool:
     """A program of mlx-lm or mlx-vlm, as a script, a module or a subcommand."""
-    return _name(program)[0] in TABLES or program.name in ("mlx_lm", "mlx_vlm")
+    return _name(program)[0].partition(".")[0] in ("mlx_lm", "mlx_vlm")
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
