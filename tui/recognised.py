@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from probes.served import Served
+
 
 class Phase(Enum):
     """How far a launch is."""
@@ -25,21 +27,6 @@ class Predicted:
     high_bytes: int
     takes_share: bool = False
     """The engine takes a share of the place and not only what it needs (vLLM, SGLang)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Served:
-    """What an engine's own interface on this machine says of it; None: not said."""
-
-    model: str | None = None
-    context_tokens: int | None = None
-    cache_ratio: float | None = None
-    """Of the KV cache, what is in use: 0.0 to 1.0."""
-    n_running: int | None = None
-    n_waiting: int | None = None
-    is_ready: bool | None = None
-    trouble: str = ""
-    """Why it says nothing, in a sentence; empty where it answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +60,9 @@ class Recognised:
     outcome: str = ""
     """What would happen, where it had no room when it was judged; empty where it had."""
     served: Served | None = None
-    """None where it was not asked, or has no interface."""
+    """What its own interface says; None where it was not asked, has none or says nothing."""
+    ports: tuple[int, ...] = ()
+    """TCP ports of this machine that it listens on."""
 
     @property
     def predicted_bytes(self) -> int | None:

@@ -8,6 +8,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from estimator.errors import EstimatorError
 from estimator.model import Model
@@ -16,6 +17,7 @@ from launches.command import Command
 from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from probes.process_facts import HeldFacts, ProcessFacts, ProcessReader
+from probes.served import Served
 from probes.snapshot import HOST_POOL, Snapshot
 from tui.launched import model_of, places_seen, plan_of
 from tui.places import HOST_NAME, device_label
@@ -72,8 +74,15 @@ class Recogniser:
         """By pid; None: no engine."""
         self._started: dict[int, int] = {}
 
-    def look(self, snapshot: Snapshot) -> tuple[Recognised, ...]:
-        """The engines that run now, the largest first."""
+    def look(
+        self, snapshot: Snapshot, answers: Mapping[int, tuple[Served, ...]] = MappingProxyType({})
+    ) -> tuple[Recognised, ...]:
+        """The engines that run now, the largest first.
+
+        Args:
+            snapshot: what their devices hold.
+            answers: by pid, what they themselves last said.
+        """
         for known in [known for known in self._known.values() if known is not None]:
             if not self._reader.is_same(known.facts):  # gone, or its number is another's now
                 del self._known[known.facts.pid], self._started[known.facts.pid]
@@ -87,7 +96,7 @@ class Recogniser:
         engines = {pid: known for pid, known in self._known.items() if known is not None}
         heads = _heads(engines, by_pid)
         groups = _groups(heads, by_pid)
-        found = [self._recognised(engines[pid], groups[pid], snapshot) for pid in heads]
+        found = [self._recognised(engines[pid], groups[pid], snapshot, answers.get(pid, ())) for pid in heads]
         return tuple(sorted(found, key=lambda one: (-(one.held_bytes or 0), one.pid)))
 
     def _forget(self, by_pid: Mapping[int, ProcessFacts]) -> None:
@@ -95,7 +104,9 @@ class Recogniser:
             if pid not in by_pid or by_pid[pid].started_ticks != self._started[pid]:
                 del self._known[pid], self._started[pid]
 
-    def _recognised(self, known: _Known, pids: frozenset[int], snapshot: Snapshot) -> Recognised:
+    def _recognised(
+        self, known: _Known, pids: frozenset[int], snapshot: Snapshot, served: tuple[Served, ...]
+    ) -> Recognised:
         now = self._clock()
         if now - known.held_seconds >= _FACTS_SECONDS:
             known.held, known.held_seconds = self._reader.held(known.facts.pid), now
@@ -120,6 +131,8 @@ class Recogniser:
             unknown=known.launch.unknown,
             reason=known.reason,
             outcome=known.outcome,
+            served=served[0] if len(served) == 1 else None,
+            ports=known.held.ports,
         )
         rate = _mark(known, now, made.held_bytes or 0)
         return replace(made, phase=_phase(known, made, now), growth_bytes_per_second=rate)

@@ -1,0 +1,80 @@
+"""Watches for engines while the screen is open: on a thread of its own, with the newest snapshot only."""
+
+from __future__ import annotations
+
+import time
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from probes.snapshot import Snapshot
+    from tui.recognised import Recognised
+
+_INTERVAL_SECONDS = 1.0
+_REST = 40
+"""One part of looking to so many of rest at least: a first look at many engines takes a second."""
+
+
+class Watch:
+    """Tells what was seen, each time something was."""
+
+    def __init__(
+        self,
+        on_seen: Callable[[tuple[Recognised, ...]], object],
+        *,
+        root: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._on_seen = on_seen
+        self._root = root
+        self._clock = clock
+        self._changed = Condition()
+        self._newest: Snapshot | None = None
+        self._is_stopped = False
+        self._thread: Thread | None = None
+
+    def feed(self, snapshot: Snapshot) -> None:
+        """A newer one; with the first, the thread begins."""
+        with self._changed:
+            self._newest = snapshot
+            if self._thread is None and not self._is_stopped:
+                self._thread = Thread(target=self._run, name="watch", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """See no more. It is not waited for: a file that is being read may lie on a network."""
+        with self._changed:
+            self._is_stopped = True
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        # 30 ms and 4 MiB with what reads command lines, after the first picture.
+        from probes.process_facts import ProcessReader  # noqa: PLC0415
+        from tui.asker import Asker, Subject  # noqa: PLC0415
+        from tui.recogniser import Recogniser  # noqa: PLC0415
+
+        asker = Asker()
+        recogniser = Recogniser(ProcessReader(root=self._root), clock=self._clock)
+        said: tuple[Recognised, ...] = ()
+        while (snapshot := self._next()) is not None:
+            began_seconds = time.thread_time()
+            engines = recogniser.look(snapshot, asker.answers())
+            asker.follow(tuple(Subject(pid=one.pid, engine_name=one.engine_name, ports=one.ports) for one in engines))
+            if engines != said:
+                said = engines
+                self._on_seen(engines)
+            self._rest(max(_INTERVAL_SECONDS, _REST * (time.thread_time() - began_seconds)))
+        asker.stop()
+
+    def _next(self) -> Snapshot | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None or self._is_stopped)
+            snapshot, self._newest = self._newest, None
+            return None if self._is_stopped else snapshot
+
+    def _rest(self, seconds: float) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_stopped, seconds)
