@@ -14,7 +14,7 @@ from tui.acting import ActingApp
 from tui.alarms import Alarm
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
-from tui.messages import AsideDone, PlanChanged, SnapshotTaken
+from tui.messages import AsideDone, EnginesSeen, PlanChanged, SnapshotTaken
 from tui.notification import notification_escape
 from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tui.screens.study import Study
     from tui.settings import Settings
     from tui.settings_file import ReadSettings
+    from tui.watch import Watch
 
 __all__ = ["PlimsollApp", "run_app"]
 
@@ -129,6 +130,8 @@ class PlimsollApp(ActingApp):
         self._first = snapshot
         self._is_studying = False
         self._warner = Warner()
+        self._watch: Watch | None = None
+        self._is_watching = attention is not None and not is_elsewhere
         self._looked_at: Snapshot | None = None
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
@@ -164,6 +167,10 @@ class PlimsollApp(ActingApp):
     def _finish_start(self) -> None:
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
+        if self._is_watching:
+            from tui.watch import Watch  # noqa: PLC0415  # after the first picture
+
+            self._watch = Watch(lambda engines: self.post_message(EnginesSeen(engines)))
         gc.freeze()
         gc.enable()
 
@@ -176,6 +183,8 @@ class PlimsollApp(ActingApp):
         self._write(CELLS_BY_SCRIPT)
         self._keep_plan()
         self._feed.close()
+        if self._watch is not None:
+            self._watch.stop()
         if self._is_own_sampler and self._sampler is not None:
             self._sampler.stop()
 
@@ -189,8 +198,13 @@ class PlimsollApp(ActingApp):
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self._taken_seconds = self._clock()
         self._desk.take(message.snapshot)
+        if self._watch is not None:
+            self._watch.feed(message.snapshot)
         self._plan_as_asked()
         self._show()
+
+    def on_engines_seen(self, message: EnginesSeen) -> None:
+        self._desk.engines = message.engines  # drawn with the next reading
 
     def on_aside_done(self, message: AsideDone) -> None:
         message.take()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from tui.comparison import Pin
     from tui.plan import Plan
+    from tui.recognised import Recognised
     from tui.settings import Settings
 
 
@@ -24,6 +25,18 @@ class SnapshotTaken(Message, bubble=False):
     def can_replace(self, message: Message) -> bool:
         """Whether this one makes the one that waits superfluous."""
         return isinstance(message, SnapshotTaken)
+
+
+class EnginesSeen(Message, bubble=False):
+    """The engines that run now, posted from the thread that watches for them. Only the newest matter."""
+
+    def __init__(self, engines: "tuple[Recognised, ...]") -> None:
+        self.engines = engines
+        super().__init__()
+
+    def can_replace(self, message: Message) -> bool:
+        """Whether this one makes the one that waits superfluous."""
+        return isinstance(message, EnginesSeen)
 
 
 class PlanChanged(Message):

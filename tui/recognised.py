@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from probes.served import Served
+from tui.places import HOST_NAME
 
 
 class Phase(Enum):
@@ -65,6 +66,11 @@ class Recognised:
     """TCP ports of this machine that it listens on."""
 
     @property
+    def is_on_device(self) -> bool:
+        """Whether it holds something on a device now."""
+        return any(name != HOST_NAME for name in self.held)
+
+    @property
     def predicted_bytes(self) -> int | None:
         """On its devices; in RAM where it uses none. None where it is not known."""
         return sum(one.n_bytes for one in self.counted.values()) if self.predicted else None
@@ -79,7 +85,7 @@ class Recognised:
     @property
     def counted(self) -> Mapping[str, Predicted]:
         """Its devices; RAM alone where there are none."""
-        devices = {name: one for name, one in self.predicted.items() if name != "RAM"}
+        devices = {name: one for name, one in self.predicted.items() if name != HOST_NAME}
         return devices or self.predicted
 
     @property

@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from tui.alarms import Alarm
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
+    from tui.recognised import Recognised
     from tui.screens.study import Study
 
 _NOTICEABLE_BYTES = 128 << 20
@@ -52,6 +53,7 @@ class Desk:
         self.interval_seconds = 1.0
         self.is_paused = False
         self.alarms: tuple[Alarm, ...] = ()
+        self.engines: tuple[Recognised, ...] = ()
         self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
         self.is_ascii = self.is_thrifty = self.is_read_only = self.is_elsewhere = False
@@ -141,6 +143,7 @@ class Desk:
             when=self._to_local(self._snapshot.taken_seconds) if self._snapshot else None,
             interval_seconds=self.interval_seconds,
             is_paused=self.is_paused,
+            engines=self.engines,
             alarms=self.alarms,
             is_verdict_warned=self.is_verdict_warned,
             complaints=self.complaints,

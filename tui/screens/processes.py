@@ -12,6 +12,7 @@ from tui.places import device_label
 from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
 from tui.screens.frame import Frame
+from tui.widgets.engine_text import engine_details, engine_line
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.processes import NOT_VISIBLE, none_known
 
@@ -67,6 +68,7 @@ class Processes(Browser):
         self.about.show(
             (f"{process.pid} {name} on {where}: {held}", "strong"),
             *_about(process),
+            *(line for engine in self.view.engines if process.pid in engine.pids for line in engine_details(engine)),
             (plain(process.command or "", 2000), "dim"),
         )
 
@@ -77,8 +79,16 @@ class Processes(Browser):
             (right_text(gib(process.used_bytes, 2), 9), "strong"),
             (f"  {fit_text(plain(process.user or UNKNOWN), 10)} " if self._has_users else "  ", "dim"),
             (f"{fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
-            (plain(process.command or "", 400), "dim"),
+            *self._what(process),
         )
+
+    def _what(self, process: Process) -> Line:
+        """The engine in it, and how it was started."""
+        command = (plain(process.command or "", 400), "dim")
+        engine = next((one for one in self.view.engines if process.pid in one.pids), None)
+        if engine is None:
+            return (command,)
+        return ((f"{engine_line(engine, self._labels.get(process.device_key))}  ", "text"), command)
 
     def _searched(self, process: Process) -> str:
         label = self._labels.get(process.device_key, "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.humanize import UNKNOWN, counted, gib, plain
-from tui.places import device_label
+from tui.places import HOST_NAME, device_label
+from tui.widgets.engine_text import engine_line
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.panel import Panel
 
@@ -28,6 +29,7 @@ class ProcessPanel(Panel):
             and new is not None
             and bool(new.processes)
             and old.processes == new.processes
+            and before.engines == view.engines
             and len(old.devices) == len(new.devices)
             and all(_is_called_alike(*pair) for pair in zip(old.devices, new.devices, strict=True))
         )
@@ -36,23 +38,36 @@ class ProcessPanel(Panel):
         snapshot = view.snapshot
         if snapshot is None:
             return [(("reading …", "dim"),)]
-        if not snapshot.processes:
+        in_ram = [engine for engine in view.engines if not engine.is_on_device]
+        if not snapshot.processes and not in_ram:
             return [((none_known(snapshot), "dim"),)]
         labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
         processes = sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0))
-        n_shown = height - 1 if len(processes) < height else height - 2
+        engines = {pid: engine for engine in view.engines for pid in engine.pids}
+        n_all = len(processes) + len(in_ram)
+        n_shown = height - 1 if n_all < height else height - 2
         lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  what runs", "dim"),)]
         for process in processes[: max(0, n_shown)]:
-            number = labels.get(process.device_key, UNKNOWN).removeprefix("GPU ")
+            label = labels.get(process.device_key, UNKNOWN)
+            engine = engines.get(process.pid)
+            said = described(process, width) if engine is None else engine_line(engine, label)
             lines.append(
                 (
-                    (f"{process.pid:>8}  {fit_text(number, 4)} ", "dim"),
+                    (f"{process.pid:>8}  {fit_text(label.removeprefix('GPU '), 4)} ", "dim"),
                     (right_text(gib(process.used_bytes), 5), "strong"),
-                    (f"  {described(process, width)}", "text" if process.name else "dim"),
+                    (f"  {said}", "text" if process.name else "dim"),
                 )
             )
-        if len(processes) > n_shown:
-            lines.append(((f"{'':>8}  {len(processes) - n_shown} more: p", "dim"),))
+        lines += [
+            (
+                (f"{engine.pid:>8}  {HOST_NAME:<4} ", "dim"),
+                (right_text(gib(engine.held.get(HOST_NAME)), 5), "strong"),
+                (f"  {engine_line(engine)}", "text"),
+            )
+            for engine in in_ram[: max(0, n_shown - len(processes))]
+        ]
+        if n_all > n_shown:
+            lines.append(((f"{'':>8}  {n_all - n_shown} more: p", "dim"),))
         return lines
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
     from tui.matrix import Cell
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
+    from tui.recognised import Recognised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,6 +41,8 @@ class View:
     when: time.struct_time | None = None
     interval_seconds: float = 1.0
     is_paused: bool = False
+    engines: tuple[Recognised, ...] = ()
+    """What was recognised among the processes, some seconds old at most."""
     alarms: tuple[Alarm, ...] = ()
     """What is the matter beside the verdict."""
     is_verdict_warned: bool = False

@@ -1,0 +1,66 @@
+"""A recognised engine in words: model, what it will hold beside what it holds, and what it is at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.humanize import duration, gib, percent, plain, sentence, short_count, size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tui.recognised import Recognised
+
+_MODEL_LENGTH = 48
+
+
+def engine_line(engine: Recognised, place: str | None = None) -> str:
+    """``Qwen3 4B Q8_0 · 8k · predicted 4.5 · 3 running``, shortest where least is known.
+
+    Args:
+        engine: of the process in the row.
+        place: the device of the row, whose prediction is shown; None for all that it uses.
+    """
+    return sentence(_parts(engine, place))
+
+
+def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
+    yield engine_name(engine)
+    if engine.context_tokens:
+        yield short_count(engine.context_tokens)
+    if engine.phase.value == "loading" and engine.progress_ratio is not None:
+        left = engine.left_seconds
+        yield f"loading {percent(engine.progress_ratio)}{'' if left is None else f', {duration(left)} left'}"
+    predicted = engine.predicted.get(place) if place is not None else None
+    if predicted is not None:
+        yield f"predicted {gib(predicted.n_bytes)}"
+    elif place is None and engine.predicted_bytes is not None:
+        yield f"predicted {gib(engine.predicted_bytes)}"
+    served = engine.served
+    if served is not None and served.cache_ratio is not None:
+        yield f"KV {percent(served.cache_ratio)} used"
+    if served is not None and served.n_running is not None:
+        waiting = f", {served.n_waiting} waiting" if served.n_waiting else ""
+        yield f"{served.n_running} running{waiting}"
+
+
+def engine_name(engine: Recognised) -> str:
+    """The model as it is known, or else the program."""
+    name = engine.model_name or (engine.served.model if engine.served else "") or ""
+    if not name:
+        return plain(engine.program, _MODEL_LENGTH)
+    return f"{plain(name, _MODEL_LENGTH)} {plain(engine.quant, 16)}".rstrip()
+
+
+def engine_details(engine: Recognised) -> Iterator[tuple[str, str]]:
+    """Lines for the row that is looked at, each with its style."""
+    yield f"{plain(engine.program, 60)}: {engine_line(engine)}", "text"
+    for name, one in engine.predicted.items():
+        held = engine.held.get(name)
+        told = "not told" if held is None else size(held)
+        share = ", the share that it takes" if one.takes_share else ""
+        yield f"{name}: holds {told}, {size(one.low_bytes)} to {size(one.high_bytes)} predicted{share}", "text"
+    if engine.reason:
+        yield f"nothing is predicted: {plain(engine.reason, 300)}", "dim"
+    if engine.unknown:
+        yield f"not known here: {plain(', '.join(engine.unknown), 200)}", "tight"
