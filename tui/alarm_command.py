@@ -4,7 +4,7 @@ import os
 import subprocess
 from threading import Thread
 
-from tui.alarms import Alarm
+from tui.alarm import Alarm
 from tui.humanize import plain
 
 _MOST_SECONDS = 60.0

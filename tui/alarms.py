@@ -5,32 +5,25 @@ The verdict on a plan is not among these: the screen judges it, and warns of it 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from probes.snapshot import HOST_POOL
+from tui.alarm import Alarm
 from tui.humanize import celsius, percent, plain, size
 from tui.places import device_label
 from tui.spilled import is_spilled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from estimator.ledger import Place
     from probes.snapshot import Device, Snapshot
+    from tui.recognised import Recognised
     from tui.settings import Alerts
 
 _COOLER_CELSIUS = 3.0
 _LESS_RATIO = 0.02
 """So far under its threshold a figure that has raised an alarm must fall before it can raise another (ASSUMED)."""
-
-
-class Alarm(NamedTuple):
-    """One thing that is the matter now."""
-
-    kind: str
-    """``used``, ``temperature``, ``spilled``, ``lost`` or ``verdict``: what a command is told."""
-    key: str
-    """What it is about; with ``kind``, what makes it one and the same at the next reading."""
-    message: str
 
 
 class Alarms:
@@ -42,10 +35,16 @@ class Alarms:
         self._labels: dict[str, tuple[str, str]] = {}
         """Every device that could be read once: what it was called, and its vendor."""
 
-    def news(self, snapshot: Snapshot, alerts: Alerts) -> tuple[Alarm, ...]:
+    def news(
+        self,
+        snapshot: Snapshot,
+        alerts: Alerts,
+        engines: Sequence[Recognised] = (),
+        places: Sequence[Place] = (),
+    ) -> tuple[Alarm, ...]:
         """What is the matter now and was not before."""
         before = {(alarm.kind, alarm.key) for alarm in self.standing}
-        self.standing = tuple(self._found(snapshot, alerts, before))
+        self.standing = (*self._found(snapshot, alerts, before), *_launches(engines, places, alerts, before))
         return tuple(alarm for alarm in self.standing if (alarm.kind, alarm.key) not in before)
 
     def _found(self, snapshot: Snapshot, alerts: Alerts, before: set[tuple[str, str]]) -> Iterator[Alarm]:
@@ -74,6 +73,16 @@ class Alarms:
             if snapshot.pool(device.pool_key) is not None:
                 self._labels[key] = (_called(device, snapshot), device.vendor)
         return lost
+
+
+def _launches(
+    engines: Sequence[Recognised], places: Sequence[Place], alerts: Alerts, before: set[tuple[str, str]]
+) -> Iterator[Alarm]:
+    if not (alerts.launch and engines):
+        return
+    from tui.early import launch_alarms  # noqa: PLC0415  # where an engine runs
+
+    yield from launch_alarms(engines, places, before)
 
 
 def _why(key: str, vendor: str, snapshot: Snapshot) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.acting import ActingApp
-from tui.alarms import Alarm
+from tui.alarm import Alarm
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
 from tui.messages import AsideDone, EnginesSeen, PlanChanged, SnapshotTaken
@@ -296,7 +296,7 @@ class PlimsollApp(ActingApp):
         snapshot = self._desk.snapshot
         if snapshot is not None and snapshot is not self._looked_at:
             self._looked_at = snapshot
-            for alarm in self._warner.look(snapshot, alerts):
+            for alarm in self._warner.look(snapshot, alerts, self._desk.engines, self._desk.places):
                 if self.screen is not self._dashboard:
                     self.notify(alarm.message, severity="warning", markup=False)
                 self._ring(alarm)

@@ -7,6 +7,10 @@ from enum import Enum
 from probes.served import Served
 from tui.places import HOST_NAME
 
+GROWING = frozenset({"mlx", "transformers"})
+"""Engines whose cache grows with the context, up to what is predicted for all of it (reference: mlx_lm's KVCache and
+transformers' DynamicCache append; llama.cpp, vLLM and SGLang allocate it whole)."""
+
 
 class Phase(Enum):
     """How far a launch is."""
@@ -95,6 +99,14 @@ class Recognised:
             return {}
         left = {name: one.n_bytes - self.held.get(name, 0) for name, one in self.counted.items()}
         return {name: n for name, n in left.items() if n > 0}
+
+    @property
+    def promised(self) -> Mapping[str, int]:
+        """By place, what it may still take unasked: all that is left of a launch, or of a cache that grows."""
+        if self.phase is Phase.LOADING or self.engine_name in GROWING:
+            left = {name: one.n_bytes - self.held.get(name, 0) for name, one in self.counted.items()}
+            return {name: n for name, n in left.items() if n > 0}
+        return {}
 
     @property
     def progress_ratio(self) -> float | None:

@@ -26,6 +26,7 @@ class Alerts:
     )
     temperature_celsius: int = _setting(default=0, help="warn when a device gets this hot; 0 never", least=0, most=150)
     spilled: bool = _setting(default=True, help="warn when a full device holds what it was given in RAM instead")
+    launch: bool = _setting(default=True, help="warn of a launch that will not have the room that it needs")
     lost_device: bool = _setting(default=True, help="warn when a device is lost")
     bell: bool = _setting(default=True, help="ring the terminal's bell with a warning")
     notification: bool = _setting(

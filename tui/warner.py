@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.alarms import Alarm, Alarms
+from tui.alarms import Alarms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from estimator.ledger import Place
     from probes.snapshot import Snapshot
+    from tui.alarm import Alarm
+    from tui.recognised import Recognised
     from tui.settings import Alerts
 
 _BAD = 2
@@ -48,9 +53,15 @@ class Warner:
         self._was_bad = is_bad
         return is_news
 
-    def look(self, snapshot: Snapshot, alerts: Alerts) -> tuple[Alarm, ...]:
+    def look(
+        self,
+        snapshot: Snapshot,
+        alerts: Alerts,
+        engines: Sequence[Recognised] = (),
+        places: Sequence[Place] = (),
+    ) -> tuple[Alarm, ...]:
         """What is news beside the verdict."""
-        news = self._alarms.news(snapshot, alerts)
+        news = self._alarms.news(snapshot, alerts, engines, places)
         self._unread += tuple((alarm.kind, alarm.key) for alarm in news)
         standing = {(alarm.kind, alarm.key) for alarm in self._alarms.standing}
         self._unread = tuple(key for key in self._unread if key in standing)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from estimator.ledger import Place
     from estimator.model import Model
     from probes.snapshot import Snapshot
-    from tui.alarms import Alarm
+    from tui.alarm import Alarm
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
     from tui.recognised import Recognised
@@ -81,6 +81,11 @@ class Desk:
     def snapshot(self) -> Snapshot | None:
         """The newest."""
         return self._snapshot
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where something could be put now."""
+        return self._places
 
     def take(self, snapshot: Snapshot, *, is_first: bool = False) -> None:
         """Another snapshot has come; for the first picture, ``finish`` looks up later what bandwidth products have."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
     from estimator.ledger import Place
     from probes.snapshot import Snapshot
     from tui.advice import Advice
-    from tui.alarms import Alarm
+    from tui.alarm import Alarm
     from tui.matrix import Cell
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan

@@ -1,0 +1,90 @@
+"""Launches that will not have the room that they need, said while they load: judged by their final need.
+
+Counted with each are the engines that still take what they were promised: others that load, and those whose cache grows
+with the context (MLX, Transformers).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.alarm import Alarm
+from tui.humanize import duration, plain, size
+from tui.recognised import Phase
+from tui.widgets.engine_text import engine_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from estimator.ledger import Place
+    from tui.recognised import Recognised
+
+_LEAST_BYTES = 64 << 20
+"""So much must be missing: below it, what a driver rounds up decides (ASSUMED)."""
+
+
+def launch_alarms(
+    engines: Sequence[Recognised], places: Sequence[Place], before: set[tuple[str, str]]
+) -> Iterator[Alarm]:
+    """One for each launch that will run out of room. One that was raised stands until the launch is over.
+
+    Args:
+        engines: as they were recognised.
+        places: as they are now.
+        before: (kind, key) of what stood at the last reading.
+    """
+    for engine in engines:
+        if engine.phase is not Phase.LOADING:
+            continue
+        key = f"{engine.pid}:{engine.started_ticks}"
+        least = -(1 << 62) if ("launch", key) in before else _LEAST_BYTES
+        message = _shortage(engine, engines, places, least)
+        if message:
+            yield Alarm(kind="launch", key=key, message=message)
+
+
+def _shortage(engine: Recognised, engines: Sequence[Recognised], places: Sequence[Place], least: int) -> str:
+    """What is missing for it where most is; empty where nothing is."""
+    found: tuple[int, str] = (least, "")
+    for place in places:
+        own = engine.remaining.get(place.name, 0)
+        if not own:
+            continue
+        promised = [(other, other.promised.get(place.name, 0)) for other in engines if other is not engine]
+        others = sum(n for _, n in promised)
+        missing = own + others - place.free_bytes
+        if missing > found[0]:
+            largest = max(promised, key=lambda pair: pair[1], default=None)
+            beside = largest[0] if largest is not None and largest[1] and own <= place.free_bytes else None
+            found = (missing, _message(engine, place, beside, largest[1] if largest else 0))
+    if not found[1] and engine.outcome and not least < 0:
+        return f"{_called(engine)} will not fit: {plain(engine.outcome, 200)}"
+    return found[1]
+
+
+def _message(engine: Recognised, place: Place, beside: Recognised | None, beside_bytes: int) -> str:
+    need = engine.predicted[place.name].n_bytes
+    room = engine.held.get(place.name, 0) + place.free_bytes
+    text = f"{_called(engine)} will need {size(need)} on {place.name}, and {size(room)} is all that it can get"
+    if beside is not None:
+        text = (
+            f"{_called(engine)} will need {size(need)} on {place.name}, where {_called(beside)} still takes "
+            f"{size(beside_bytes)}: together more than is there"
+        )
+    rate = engine.growth_bytes_per_second
+    when = f" in about {duration(place.free_bytes / rate)}" if rate > 0 else ""
+    return f"{text}: {_consequence(engine, place)}{when}"
+
+
+def _consequence(engine: Recognised, place: Place) -> str:
+    """By the table of spills, for this engine on this system."""
+    from estimator.engine import load_engine  # noqa: PLC0415  # with a warning only
+    from estimator.spill import spill_of, surroundings_of  # noqa: PLC0415
+
+    name = load_engine(engine.engine_name).NAME
+    row = spill_of(surroundings_of(place), name, has_room=place.overflow_free_bytes > 0)
+    return row.sentence.replace("{engine}", name)
+
+
+def _called(engine: Recognised) -> str:
+    return f"{plain(engine.program, 40)} {engine.pid} ({engine_name(engine)})"
