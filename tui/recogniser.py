@@ -226,7 +226,7 @@ def _judge(known: _Known, devices: frozenset[str], held: Mapping[str, int], snap
         for place in made.places
         if estimate.n_bytes((place.name,))
     }
-    known.model_name, known.quant = model.name, model.stored_as
+    known.model_name, known.quant = plan.model.name, plan.model.stored_as
     known.context_tokens, known.reason = plan.workload.context_tokens, ""
 
 

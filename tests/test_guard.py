@@ -1,0 +1,131 @@
+"""A command is started unchanged where it has room, and stood in the way of where it has none."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from launches.command import Command
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
+from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
+from tui.report import finding_text
+
+FITS = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
+TOO_LONG = ("vllm", "serve", "meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", "131072")
+TOO_LARGE = ("vllm", "serve", "Qwen/Qwen2.5-72B-Instruct")
+ENGINE_STATUS = 42
+
+
+def machine(text="RTX 4090, RAM 64GiB"):
+    return take_one(simulated_sources(text), 5.0)
+
+
+@dataclass
+class Start:
+    """Stands for exec, which does not return."""
+
+    commands: list = field(default_factory=list)
+
+    def __call__(self, command):
+        self.commands.append(command)
+        return ENGINE_STATUS
+
+
+def guarded(words, *, manner=None, answer=None, snapshot=machine, **environment):
+    start = Start()
+    status = run_guarded(
+        Command(arguments=words, environment=environment),
+        snapshot,
+        manner or Manner(),
+        terminal=Terminal(is_there=answer is not None, ask=lambda _: answer or ""),
+        start=start,
+        sleep=lambda _: None,
+    )
+    return status, [command.arguments for command in start.commands]
+
+
+def test_what_fits_is_started_as_it_was_typed():
+    assert guarded(FITS) == (ENGINE_STATUS, [FITS])
+
+
+def test_what_does_not_fit_is_refused_before_anything_starts(capsys):
+    assert guarded(TOO_LARGE) == (REFUSED, [])
+    assert "FAILS" in capsys.readouterr().err
+
+
+def test_nothing_is_said_on_the_standard_output(capsys):
+    guarded(TOO_LARGE)
+    guarded(FITS, answer="y")
+    assert capsys.readouterr().out == ""
+
+
+def test_on_a_terminal_the_person_decides():
+    assert guarded(TOO_LARGE, answer="y") == (ENGINE_STATUS, [TOO_LARGE])
+    assert guarded(TOO_LARGE, answer="n") == (REFUSED, [])
+    assert guarded(TOO_LARGE, answer="") == (REFUSED, [])
+
+
+def test_yes_starts_it_and_says_what_is_wrong(capsys):
+    assert guarded(TOO_LARGE, manner=Manner(is_agreed=True)) == (ENGINE_STATUS, [TOO_LARGE])
+    assert "FAILS" in capsys.readouterr().err
+
+
+def test_the_flags_that_would_fit_are_said_in_the_commands_own_words(capsys):
+    guarded(TOO_LONG)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "vllm serve" in line]
+    assert any("--max-model-len" in line and "131072" not in line for line in lines)
+
+
+def test_a_proposed_command_is_let_through():
+    finding = find_command(Command(arguments=TOO_LONG), machine())
+    proposed = next(line for line in finding.rewrites if "--max-model-len" in line)
+    assert guarded(tuple(proposed.split()))[0] == ENGINE_STATUS
+
+
+def test_an_option_that_is_not_known_makes_a_fit_tight(capsys):
+    words = (*FITS, "--quite-new-option", "7")
+    assert guarded(words, manner=Manner(is_strict=True)) == (REFUSED, [])
+    assert "--quite-new-option" in capsys.readouterr().err
+    assert guarded(words) == (ENGINE_STATUS, [words])
+
+
+def test_a_program_that_is_not_known_is_started_and_named(capsys):
+    assert guarded(("ls", "-l")) == (ENGINE_STATUS, [("ls", "-l")])
+    assert "ls is no engine" in capsys.readouterr().err
+
+
+def test_strictly_a_program_that_is_not_known_is_not_started():
+    assert guarded(("ls", "-l"), manner=Manner(is_strict=True)) == (3, [])
+
+
+def test_a_command_that_loads_nothing_is_started_without_a_word(capsys):
+    assert guarded(("vllm", "--version")) == (ENGINE_STATUS, [("vllm", "--version")])
+    assert capsys.readouterr().err == ""
+
+
+def test_waiting_lasts_until_there_is_room():
+    readings = [machine("RTX 4090, used 20GiB, RAM 64GiB"), machine("RTX 4090, used 20GiB, RAM 64GiB"), machine()]
+    status = guarded(FITS, manner=Manner(wait_seconds=60), snapshot=lambda: readings.pop(0))
+    assert (status, readings) == ((ENGINE_STATUS, [FITS]), [])
+
+
+def test_waiting_ends_with_a_refusal():
+    busy = machine("RTX 4090, used 20GiB, RAM 64GiB")
+    assert guarded(FITS, manner=Manner(wait_seconds=0), snapshot=lambda: busy) == (REFUSED, [])
+
+
+def test_an_environment_decides_which_devices_count():
+    two = machine("2x RTX 4090, RAM 64GiB")
+    words = (*FITS, "--tensor-parallel-size", "2")
+    assert guarded(words, snapshot=lambda: two)[0] == ENGINE_STATUS
+
+
+@pytest.mark.parametrize("words", [FITS, TOO_LONG, TOO_LARGE])
+def test_a_check_and_the_guard_say_the_same(words):
+    finding = find_command(Command(arguments=words), machine())
+    assert (finding.exit_status == 0) == (guarded(words)[0] == ENGINE_STATUS)
+
+
+def test_a_report_of_a_command_proposes_no_other_line():
+    text = finding_text(find_command(Command(arguments=FITS), machine()))
+    assert "vllm serve" not in text
