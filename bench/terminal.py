@@ -38,6 +38,7 @@ LEFT = {  # what was switched on, and what switches it off again
     "mouse, SGR": (b"\x1b[?1006h", b"\x1b[?1006l"),
     "bracketed paste": (b"\x1b[?2004h", b"\x1b[?2004l"),
     "focus": (b"\x1b[?1004h", b"\x1b[?1004l"),
+    "order of cells": (b"\x1b[8l", b"\x1b[8h"),
 }
 SCREENS = "mphxofg,?wc"
 TERMS = ("dumb", "linux", "xterm", "unknown", "vt100", "screen-256color", "no-such-terminal")
@@ -250,6 +251,12 @@ def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for a
     stage.start()
     app = stage.terminal.tree()[-1]
     os.kill(app, signal.SIGTSTP)
+    stage.until(lambda: stage.terminal.painted.count(LEFT["alternate screen"][1]) > 0, 5.0, "it has not stopped")
+    stage.watch(0.3)
+    stopped = stage.terminal.painted.partition(LEFT["alternate screen"][1])
+    for name, (on, off) in LEFT.items():
+        if on in stopped[0] and off not in b"".join(stopped):
+            raise BrokenError(f"{name} is not put back while it is stopped")
     stage.watch(2.0)
     painted = stage.terminal.painted
     modes = re.findall(rb"(?:[0-9a-f]+:){8,}[0-9a-f]+", painted)

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from signal import SIGCONT, SIGTSTP
 
 import pytest
 
-from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, has_glyphs, is_gone
+from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, has_glyphs, is_gone, mind_stops
 
 
 def test_a_terminal_is_there_until_its_other_end_is_closed() -> None:
@@ -144,3 +145,16 @@ def test_most_terminals_have_blocks_and_heavy_lines(environment: dict[str, str])
 )
 def test_consoles_and_old_encodings_have_ascii(environment: dict[str, str]) -> None:
     assert not has_glyphs(environment)
+
+
+def test_a_stopped_app_leaves_the_order_of_cells_to_the_terminal() -> None:
+    written: list[str] = []
+    before = [signal.signal(number, lambda *_: written.append("as before")) for number in (SIGTSTP, SIGCONT)]
+    try:
+        mind_stops(written.append)
+        signal.raise_signal(SIGTSTP)
+        signal.raise_signal(SIGCONT)
+    finally:
+        for number, handler in zip((SIGTSTP, SIGCONT), before, strict=True):
+            signal.signal(number, handler)
+    assert written == [CELLS_BY_SCRIPT, "as before", "as before", CELLS_IN_ORDER]

@@ -42,7 +42,9 @@ from tui.widgets.verdict import VerdictPanel
 from tui.widgets.view import View
 
 SIZES = [
-    (width, height) for width in (1, 40, 60, 80, 99, 100, 120, 200, 300) for height in (1, 5, 10, 16, 24, 36, 50, 90)
+    (width, height)
+    for width in (0, 1, 40, 60, 80, 99, 100, 120, 200, 300)
+    for height in (0, 1, 5, 10, 16, 24, 36, 50, 90)
 ]
 
 
@@ -405,3 +407,10 @@ def test_further_lines_about_a_row_stand_below_its_text_not_its_title() -> None:
 @pytest.mark.parametrize("glyphs", ["█░▒▓▞▚┃╌»", "●▲◆✗", "┄╌", "▸▪"])
 def test_what_is_told_apart_by_its_sign_is_so_in_ascii(glyphs: str) -> None:
     assert len(set(ascii_text(glyphs))) == len(glyphs)
+
+
+def test_a_list_is_drawn_where_there_is_no_room_for_it() -> None:
+    listing = Listing()
+    listing.rows = [(("one", "text"),), (("two", "text"),)]
+
+    assert listing.lines(View(), 0, 1)

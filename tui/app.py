@@ -20,7 +20,7 @@ from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
-from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER
+from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, mind_stops
 from tui.warner import Warner
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ class PlimsollApp(ActingApp):
 
     def on_mount(self) -> None:
         self._write(CELLS_IN_ORDER)
+        if not self.is_headless:
+            mind_stops(self._write)
         if self._is_own_sampler and self._sampler is not None:
             self._sampler.start()
         self._feed.listen(self._hear)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import FrameType
 
 WATCH_SECONDS = 1.0
 CELLS_IN_ORDER, CELLS_BY_SCRIPT = "\x1b[8l", "\x1b[8h"
@@ -25,6 +26,34 @@ Where the terminal orders cells by script, as some do by default, a name in Hebr
 and the figures that follow it. A program that asks for the one when it starts is to ask for the other when it ends
 (terminal-wg.pages.freedesktop.org/bidi/recommendation/escape-sequences.html, read 2026-11-26).
 """
+
+
+def mind_stops(write: Callable[[str], object]) -> None:
+    """Leave the order of cells to the terminal while the app is stopped (SIGTSTP), as all else of it is put back.
+
+    To be called once there are handlers of Textual's own, which stop the process, and draw again when it goes on.
+
+    Args:
+        write: to the terminal, in order with what is drawn.
+    """
+    if os.name == "nt":
+        return
+    stop, go_on = signal.getsignal(signal.SIGTSTP), signal.getsignal(signal.SIGCONT)
+    if not (callable(stop) and callable(go_on)):  # drawn elsewhere: in a browser
+        return
+
+    def stopped(number: int, frame: FrameType | None) -> None:
+        write(CELLS_BY_SCRIPT)
+        stop(number, frame)
+
+    def continued(number: int, frame: FrameType | None) -> None:
+        go_on(number, frame)
+        write(CELLS_IN_ORDER)
+
+    signal.signal(signal.SIGTSTP, stopped)
+    signal.signal(signal.SIGCONT, continued)
+
+
 HANGUP_STATUS = 129
 """128 and SIGHUP: what a shell reports of a program that the signal ended."""
 

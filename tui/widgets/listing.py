@@ -71,7 +71,7 @@ class Listing(Panel, can_focus=True):
         self._top = max(0, min(self._top, self.cursor, len(self.rows) - n_shown), self.cursor - n_shown + 1)
         self._say_range(n_shown)
         shown = [(_GUTTER, *row) for row in self.rows[self._top : self._top + n_shown]]
-        _, *marked = fit(shown[self.cursor - self._top], width)
+        marked = fit(shown[self.cursor - self._top], width)[1:]  # nothing, where there is no room for the sign
         shown[self.cursor - self._top] = ((CURSOR, "cursor"), *((text, "cursor") for text, _ in marked))
         return head + shown
 
