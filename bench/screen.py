@@ -9,6 +9,9 @@ how many of a hundred the CPU was taken by others. Processor time is what a busy
 a key press waits for its picture, and a letter typed into the list of models (``keys.py``); without ``--real``, on 64
 GPUs.
 
+``--first`` starts only Plimsoll and the app that shows a word, each until its first picture, and prints the ratio: of
+time, and of processor time as the scheduler counts it. As people start it, by its script, where that is installed.
+
 ``--real`` leaves the hardware to whoever runs this, say a stand-in for the driver that nvitop and nvtop see as well;
 TEXT is of the first picture, ``H100``.
 """
@@ -215,6 +218,52 @@ def n_changing_lines(command: list[str], ready: str, env: dict[str, str]) -> int
     return round(found.get("lines_per_s", 0.0)) or 1
 
 
+def first_picture(command: list[str], ready: str, env: dict[str, str]) -> dict[str, float]:
+    """Milliseconds from the start to the first picture, and of processor time until then."""
+    terminal = Terminal(command, env)
+    try:
+        while not terminal.shows([ready]):
+            if not terminal.read(0.1) or time.perf_counter() - terminal.started > START_SECONDS:
+                raise SystemExit(f"{ready!r} was never painted")
+        taken = time.perf_counter() - terminal.started
+        return {"first_paint_ms": taken * 1e3, "first_cpu_ms": _scheduled_seconds(terminal.pid) * 1e3}
+    finally:
+        terminal.end()
+
+
+def _scheduled_seconds(pid: int) -> float:
+    """Of all threads that live, to the nanosecond (docs.kernel.org, scheduler/sched-stats); ticks are 10 ms."""
+    names = os.listdir(f"/proc/{pid}/task")
+    counts = (_proc(pid, f"task/{name}/schedstat").split() for name in names)
+    return sum(int(count[0]) for count in counts if count) / 1e9
+
+
+def compare_first_pictures(env: dict[str, str], real_text: str | None, n_rounds: int) -> None:
+    """Print medians, fastest and ratios, taken in turn."""
+    script = _installed("plimsoll")
+    screens = programs([script] if script else [sys.executable, "-m", "tui"])
+    if real_text is not None:
+        screens["plimsoll"] = ([screens["plimsoll"][0][0], *([] if script else ["-m", "tui"])], real_text)
+    compared = {name: screens[name] for name in ("plimsoll", "bare Textual app")}
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in compared}
+    for number in range(n_rounds + 1):
+        for name, (command, ready) in compared.items():
+            found = first_picture(command, ready, env)
+            if number:  # the first one may have compiled its modules
+                taken[name].append(found)
+    print(f"{'':20}{'first picture ms':>18}{'fastest':>9}{'its CPU ms':>12}{'fastest':>9}   {n_rounds} runs in turn")
+    columns = ("first_paint_ms", "first_cpu_ms")
+    figures = {
+        name: [choose([run[column] for run in runs]) for column in columns for choose in (statistics.median, min)]
+        for name, runs in taken.items()
+    }
+    for name, (paint, least_paint, cpu, least_cpu) in figures.items():
+        print(f"{name:20}{paint:>18.0f}{least_paint:>9.0f}{cpu:>12.0f}{least_cpu:>9.0f}")
+    ratios = [ours / theirs for ours, theirs in zip(*figures.values(), strict=True)]
+    cells = "".join(f"{ratio:>{width}.2f}" for ratio, width in zip(ratios, (18, 9, 12, 9), strict=True))
+    print(f"{'ratio':20}{cells}   (at most 1.25 is aimed at)")
+
+
 def programs(plimsoll: list[str]) -> dict[str, tuple[list[str], str]]:
     """What is compared: each program's command, and a text of its first picture."""
     found = {
@@ -273,8 +322,9 @@ def key_waits(plimsoll: list[str], real_text: str | None, env: dict[str, str]) -
 
 
 def _homes(scratch: Path, env: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Nobody's settings and plans; and the same with a slow line."""
+    """Nobody's settings and plans; and the same with a slow line. What is compiled is kept, as users have it."""
     homes = []
+    env = {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for name, text in (("usual", ""), ("slow", 'low_bandwidth = "on"\n')):
         home = scratch / name
         for part in ("config/plimsoll", "config/btop", "state", "cache"):
@@ -301,11 +351,17 @@ def _processor_ticks() -> list[int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("seconds", nargs="?", type=float, default=20.0, help="how long each is watched (default: 20)")
-    parser.add_argument("--rounds", type=int, default=1, help="so often all take their turn (default: 1)")
+    parser.add_argument("--rounds", type=int, help="so often all take their turn (default: 1; of first pictures 15)")
+    parser.add_argument("--first", action="store_true", help="only the first picture, beside the bare Textual app's")
     parser.add_argument("--real", metavar="TEXT", help="the hardware that is there; TEXT is of the first picture")
     parser.add_argument("--lines", type=int, help="what the drawing app draws (default: as many as Plimsoll changes)")
     parser.add_argument("--no-keys", action="store_true", help="leave out how long keys wait")
     given = parser.parse_args()
+    given.rounds = given.rounds or (15 if given.first else 1)
+    if given.first:
+        with tempfile.TemporaryDirectory(prefix="plimsoll-screen-") as scratch:
+            compare_first_pictures(_homes(Path(scratch), dict(os.environ))[0], given.real, given.rounds)
+        return
     screens = more_programs([sys.executable, "-m", "tui"], given.real)
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in screens}
     begun = _processor_ticks()

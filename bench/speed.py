@@ -90,8 +90,14 @@ def measure_commands(scratch: Path, env: dict[str, str], n_runs: int) -> None:
     print(f"Start to end, ms: {n_runs} runs in turn, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     print(f"FILE has {n_header_bytes / 1e6:.1f} MB of header: {N_TOKENS:,} tokens, {N_MERGES:,} merges")
     print(f"  {'':32}{'median':>8}{'fastest':>9}{'processor':>11}")
-    for name, (median, fastest, processor) in medians_ms(commands, env, n_runs).items():
+    found = medians_ms(commands, env, n_runs)
+    for name, (median, fastest, processor) in found.items():
         print(f"  {name:32}{median:>8.0f}{fastest:>9.0f}{processor:>11.0f}")
+    ratios = [
+        ours / theirs
+        for ours, theirs in zip(found["plimsoll check FILE"], found["python -c 'import textual.app'"], strict=True)
+    ]
+    print(f"  {'check FILE to the import':32}{ratios[0]:>8.2f}{ratios[1]:>9.2f}{ratios[2]:>11.2f}")
 
 
 CATALOGUE_STEPS = """
