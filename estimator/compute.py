@@ -8,6 +8,7 @@ quant, and one layer more or less on a device is often the same stack.
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from estimator.allocator import Allocator, Mark
@@ -69,8 +70,7 @@ class Machine:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A run of layers that was cut short."""
 
     start: int

@@ -3,7 +3,7 @@
 Layout: docs/gguf.md of ggml. A file with its tensors is longer by this, 2 to 15 MB of most models.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.model import Model, Tensor
 
@@ -17,8 +17,7 @@ ALIGNMENT = 32
 """Of each tensor's data."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSize:
+class FileSize(NamedTuple):
     """Bytes of one file, or of its parts together."""
 
     low_bytes: int

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import prod
 from struct import Struct
 from struct import error as struct_error
+from typing import NamedTuple
 
 from estimator.errors import UnreadableModel
 from estimator.file_cursor import FileCursor
@@ -64,8 +65,7 @@ class SkippedArray:
     length: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
+class Header(NamedTuple):
     """What one GGUF file says before its weights."""
 
     version: int

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.derived import of_model, of_model_by
 from estimator.errors import Unjudgeable
@@ -14,8 +14,7 @@ GGUF_PACKED = frozenset(name for name, block in GGML_BLOCKS.items() if block.n_w
 """Types that only ggml computes with; PyTorch and MLX know no such tensors."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
+class Module(NamedTuple):
     """One piece that is never split."""
 
     name: str
@@ -60,8 +59,7 @@ def modules_of(model: Model, float_bytes: int | None = None, *, dequantises_gguf
     return tuple(Module(name=key, n_bytes=n_held[key], read_bytes=n_read[key], block=_block(key)) for key in ordered)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LayerKinds:
+class LayerKinds(NamedTuple):
     """A model's layers, most of which are alike."""
 
     layers: tuple[Layer, ...]

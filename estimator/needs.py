@@ -1,7 +1,7 @@
 """What a load needs beside the memory it ends up in: room on disk for the files, and RAM while they are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.derived import of_model
 from estimator.file_size import gguf_size
@@ -11,8 +11,7 @@ from estimator.modules import Module, has_gguf_types, modules_of
 from estimator.quant import stored_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Needs(NamedTuple):
     """Of one load, before anything is computed."""
 
     disk_bytes: int

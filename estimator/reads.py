@@ -1,6 +1,6 @@
 """What is read for one token, and where: from the ledger's terms, or by the model's shape where an engine says none."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.derived import of_model
 from estimator.ledger import Estimate, Kind, Workload
@@ -12,8 +12,7 @@ _CACHE_BYTES = {"f32": 4.0, "fp32": 4.0, "q8_0": 34 / 32, "q5_1": 24 / 32, "q5_0
 _CACHE_BYTES |= {"q4_0": 18 / 32, "iq4_nl": 18 / 32, "int8": 1.0, "nvfp4": 0.5625}
 
 
-@dataclass(frozen=True, slots=True)
-class Reads:
+class Reads(NamedTuple):
     """Bytes per token of one sequence, in one place."""
 
     weight_bytes: float = 0.0
@@ -21,8 +20,7 @@ class Reads:
     """With the context full; half of it half full."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class Work(NamedTuple):
     """What a token costs whatever device does it."""
 
     active_parameters: int

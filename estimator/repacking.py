@@ -7,8 +7,8 @@ a phone list (SmolLM2 1.7B as Q4_0 and Q8_0, llama.rn 0.12.0, 2026-05), for AMX 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from estimator.derived import of_model_by
 from estimator.model import Model, Tensor
@@ -38,8 +38,7 @@ _UNKNOWN = ("avx2",)
 """Taken where nobody says what the processor has: nearly every one of the last ten years with x86."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Repacked:
+class Repacked(NamedTuple):
     """Copies for the CPU's kernels."""
 
     n_bytes: int = 0

@@ -1,14 +1,13 @@
 """Stretches of a sequence that repeat: the layers of a model, most of which are alike."""
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_PERIOD = 8
 """The longest pattern of layers known is Granite's and Nemotron's ten to twelve; those are left whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """``n_repeats`` times the same ``period`` entries, from ``start`` on."""
 
     start: int

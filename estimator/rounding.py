@@ -1,13 +1,12 @@
 """How a kind of device rounds what is put into its buffers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.quant import BLOCKS, row_bytes, stored_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rounding:
+class Rounding(NamedTuple):
     """The buffer type's rules."""
 
     alignment_bytes: int

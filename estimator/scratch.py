@@ -6,7 +6,7 @@ Each is a count of floats that live at the same time, named below by what they h
 with llama.cpp of 2026-10-01 on devices with CUDA's rules (bench/accuracy.py replays such rows).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.derived import of_model
 from estimator.kv_cache import CacheShape
@@ -19,8 +19,7 @@ ROTATION_WIDTH = 64
 """Values of a quantised cache are rotated in blocks of so many (`build_attn_inp_kv`, src/llama-graph.cpp)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """What a step is asked to do."""
 
     shape: CacheShape
@@ -43,8 +42,7 @@ class Step:
         return BLOCKS[self.key_type].n_weights > 1 or BLOCKS[self.value_type].n_weights > 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peaks:
+class Peaks(NamedTuple):
     """Bytes at each of the moments that may be the high-water mark of one device."""
 
     feed_forward_bytes: int

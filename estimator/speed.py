@@ -6,6 +6,7 @@ memory that a driver has moved away over PCIe, pages that have no room from the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Workload, drawing_on
 from estimator.model import Model
@@ -32,8 +33,7 @@ ASSUMED_BANDWIDTH_DOUBT = 0.45
 """Where nobody stated a bandwidth, besides the doubt of the class."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
+class Stage(NamedTuple):
     """What one place does for a token."""
 
     place: str
@@ -51,8 +51,7 @@ class Stage:
     source: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
+class Batch(NamedTuple):
     """Sequences side by side, each with its full context."""
 
     n_sequences: int

@@ -5,11 +5,10 @@ src/llama-hparams.cpp, as of 2026-10. An architecture that is not here ignores a
 purpose).
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(NamedTuple):
     """Every layer has the window but one in each period."""
 
     period: int

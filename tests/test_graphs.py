@@ -276,7 +276,7 @@ def test_cuda_has_kernels_for_some_heads(widths: tuple[int, int], n_queries_per_
 def test_a_model_without_a_kernel_for_its_heads_needs_what_the_engine_reserved() -> None:
     # llama.cpp 0c1e57098 with -fa auto, on one device with CUDA's rules, 8 192 tokens.
     load = load_of("StableLM 2 12B")
-    step = replace(load.step, n_outputs=1)
+    step = load.step._replace(n_outputs=1)
     layout = load.default_layout(999, 0)
 
     assert compute_bytes(load.model, step, layout, load.machine) == (616573056, 37761088)

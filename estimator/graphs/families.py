@@ -1,9 +1,10 @@
 """Which builder writes the graph of which architecture."""
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
+from typing import NamedTuple
 
 from estimator.graph import Draft
 from estimator.graphs.attention import AttentionTraits
@@ -17,8 +18,7 @@ def _no_variants(model: Model, layer: int) -> Hashable:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Family:
+class Family(NamedTuple):
     """How the graphs of an architecture are built."""
 
     build: Callable[[Draft], None]
