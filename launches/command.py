@@ -34,6 +34,10 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "mpirun": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to --output-filename".split()),
     "mpiexec": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to".split()),
     "trtllm-llmapi-launch": frozenset(),
+    "srun": frozenset("-A -c -D -e -G -J -N -n -o -p -t -w --ntasks --nodes --gres --partition --account".split()),
+    "screen": frozenset("-S -dmS -c -L -Logfile".split()),
+    "singularity": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),
+    "apptainer": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),
     "gamemoderun": frozenset(),
     "caffeinate": frozenset({"-t", "-w"}),
     "uv": frozenset({"--with", "--python", "-p", "--project", "--directory", "--extra", "--group", "--env-file"}),
@@ -47,9 +51,17 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "torchrun": frozenset("--nproc_per_node --nproc-per-node --nnodes --master_port --rdzv_endpoint".split()),
 }
 """Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
-_N_OPERANDS = {"taskset": 1, "chrt": 1, "timeout": 1}
-"""Words of theirs before the program: a mask, a priority, a duration."""
-_SUBCOMMANDS = {"uv": ("run",), "pipx": ("run",), "poetry": ("run",), "conda": ("run",), "accelerate": ("launch",)}
+_N_OPERANDS = {"taskset": 1, "chrt": 1, "timeout": 1, "singularity": 1, "apptainer": 1}
+"""Words of theirs before the program: a mask, a priority, a duration, an image."""
+_SUBCOMMANDS = {
+    "uv": ("run",),
+    "pipx": ("run",),
+    "poetry": ("run",),
+    "conda": ("run",),
+    "accelerate": ("launch",),
+    "singularity": ("exec",),
+    "apptainer": ("exec",),
+}
 _PYTHON = re.compile(r"(python|pypy)([0-9.]*)w?$")
 _PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 """Options of ``python`` with a word of their own (docs.python.org, "Command line and environment", 3.13)."""
@@ -164,6 +176,10 @@ def _behind_python(words: Sequence[str], position: int, environment: Mapping[str
     position += 1
     while position < len(words) and words[position].startswith("-") and words[position] not in ("-m", "-c", "-"):
         position += 2 if words[position] in _PYTHON_VALUED else 1
+    if position + 1 < len(words) and words[position] == "-c":
+        return Program(
+            name="python -c", arguments=tuple(words[position + 1 :]), offset=position + 1, environment=environment
+        )
     if position >= len(words) or words[position] in ("-c", "-"):
         return None
     is_module = words[position] == "-m"

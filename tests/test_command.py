@@ -59,9 +59,7 @@ def test_a_script_of_python_is_the_program():
     assert program("python", "koboldcpp.py", "--model", "a.gguf").name == "koboldcpp.py"
 
 
-@pytest.mark.parametrize(
-    "words", [(), ("A=b",), ("env",), ("python",), ("python", "-c", "x"), ("python", "-m"), ("nohup",)]
-)
+@pytest.mark.parametrize("words", [(), ("A=b",), ("env",), ("python",), ("python", "-c"), ("python", "-m"), ("nohup",)])
 def test_without_a_program_there_is_none(words):
     assert program(*words) is None
 

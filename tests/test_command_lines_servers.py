@@ -57,6 +57,7 @@ def test_a_posted_container_is_read_as_it_is_meant(line):
         "transformers chat Qwen/Qwen2.5-0.5B-Instruct",
         "transformers download a/b",
         "sglang version",
+        "python -m sglang.bench_serving --backend sglang",
         "trtllm-serve disaggregated -c c.yaml",
         "trtllm-bench --model a/b prepare-dataset",
         "mlx_lm.convert --model a/b -q",
@@ -108,6 +109,11 @@ def test_a_file_of_settings_counts_over_the_words_of_tensorrt_llm(tmp_path):
 )
 def test_sglang_leaves_graphs_out_in_several_ways(flags, is_off):
     assert read(f"sglang serve --model-path a/b {flags}").options.is_graph_disabled is is_off
+
+
+def test_the_first_of_several_copies_is_judged():
+    launch = read("python -m sglang_router.launch_server --model-path a/b --dp-size 4 --router-policy cache_aware")
+    assert (launch.n_devices, launch.unknown, len(launch.doubts)) == (1, (), 1)
 
 
 def test_prompts_that_are_not_cut_are_as_long_as_one_pass_takes():

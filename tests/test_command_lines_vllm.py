@@ -33,8 +33,13 @@ def test_a_suffix_is_a_thousand_where_it_is_small_and_1024_where_it_is_not(text,
 
 
 @pytest.mark.parametrize("text", ["-1", "auto"])
-def test_a_length_that_memory_decides_is_none(text):
-    assert read(f"vllm serve a/b --max-model-len {text}").context_tokens is None
+def test_a_length_that_memory_decides_is_free(text):
+    launch = read(f"vllm serve a/b --max-model-len {text}")
+    assert (launch.context_tokens, launch.is_context_free) == (0, True)
+
+
+def test_fewer_tokens_than_sequences_in_one_step_are_refused():
+    assert "--max-num-seqs 64" in read("vllm serve a/b --max-num-seqs 64 --max-num-batched-tokens 32").refusal
 
 
 def test_a_decimal_is_refused_with_a_binary_suffix():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.engine import load_engine
-from estimator.engines import mlx, sglang, trtllm, vllm
+from estimator.engines import mlx, sglang, transformers, trtllm, vllm
 from estimator.ledger import Estimate, Workload
 from estimator.reader import read_model
 from launches.command import Command
@@ -141,6 +141,31 @@ def test_mlx(options, kv_type, start, n_sequences):
     assert (launch.kv_type or "f16") == kv_type
 
 
+@given(
+    options=st.builds(
+        transformers.Options,
+        dtype=st.sampled_from(("auto", "bfloat16", "float32")),
+        device_map=st.sampled_from(("auto", "sequential")),
+        max_memory=st.none() | st.lists(st.integers(1, 999).map(lambda n: n / 10), min_size=1, max_size=4).map(tuple),
+        attn_implementation=st.sampled_from(("sdpa", "flash_attention_2", "eager")),
+        cache_implementation=st.sampled_from(("dynamic", "static", "offloaded")),
+        max_new_tokens=counts,
+        prefill_chunk_size=some_counts,
+    ),
+    kv_type=st.sampled_from(("f16", "int8", "int4")),
+    quant=st.sampled_from(("BF16", "bnb-8bit", "bnb-4bit", "bnb-nf4")),
+)
+@settings(max_examples=30, deadline=None)
+def test_transformers(options, kv_type, quant):
+    if kv_type != "f16":  # a quantised cache grows
+        options = replace(options, cache_implementation="dynamic")
+    model, engine = read_model("Qwen3 8B", quant), transformers
+    workload = Workload(context_tokens=8192, kv_type=kv_type)
+    (launch,) = launches_of(engine.command(model, engine.flags(model, workload, options, NOTHING_YET)))
+    assert (launch.source, launch.quant) == ("Qwen/Qwen3-8B", None if quant == "BF16" else quant)
+    assert (launch.options, launch.kv_type or "f16", launch.unknown) == (options, kv_type, ())
+
+
 FLAGS = {
     "vllm serve a/b": table(vllm_tables.SERVE),
     "vllm bench throughput": table(vllm_tables.BENCH),
@@ -175,6 +200,7 @@ STARTS = (
     "transformers serve",
     "transformers-cli chat",
     "docker run",
+    "python -c",
     "podman run vllm/vllm-openai",
 )
 

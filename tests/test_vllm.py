@@ -108,6 +108,15 @@ def test_two_cards_slice_the_weights_and_the_cache() -> None:
     assert answer(two, "kv_tokens").value > 2 * float(answer(one, "kv_tokens").value)
 
 
+def test_a_free_length_is_the_longest_that_starts() -> None:
+    places = [card(23.58), RAM]
+    asked = Workload(context_tokens=131072, kv_type="auto")
+    found = vllm.free_context(llama(), asked, vllm.DEFAULTS, places)
+    assert 0 < found < 131072
+    assert not vllm.estimate(llama(), replace(asked, context_tokens=found), vllm.DEFAULTS, places).refusal
+    assert vllm.free_context(llama(), asked, vllm.DEFAULTS, [card(79.25), RAM]) == 131072
+
+
 def test_more_cards_than_there_are_is_refused() -> None:
     assert made(card(79.25), options=vllm.Options(tensor_parallel_size=2)).refusal == ("2 devices asked for, 1 there")
 

@@ -157,6 +157,15 @@ fallback = quick_fallback = nothing
 needs = checkpoint_needs
 
 
+def free_context(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> int:
+    """The tokens that ``--max-model-len auto`` settles on: what one sequence has room for, the workload's at most.
+
+    `_auto_fit_max_model_len`, v1/core/kv_cache_planning.py.
+    """
+    load = _Load(model, replace(workload, n_sequences=1), options, places)
+    return load.length if load.split_refusal() else load.longest_tokens()
+
+
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
     """The same with what makes it start: another share, fewer sequences at once, no CUDA graphs, a split that works.
 
@@ -373,6 +382,13 @@ class _Load:
             f"one sequence of {self.length} tokens needs {_gib(each * (needed - 1))} GiB of cache, and {when}"
             f"{_gib(each * (n_blocks - 1))} are left; --max-model-len {longest} would fit"
         )
+
+    def longest_tokens(self) -> int:
+        """Of one sequence, up to what is asked for; that where there is room for none."""
+        cache, n_blocks = self.budget.cache, self.budget.blocks.n_bytes
+        if not cache.groups or n_blocks <= 1:
+            return self.length
+        return max(1, cache.longest(n_blocks - 1, self.length))
 
     def estimate(self) -> Estimate:
         """The ledger."""

@@ -43,7 +43,7 @@ others name what is stored."""
 
 def recognises(program: Program) -> bool:
     """``sglang``, or one of its modules."""
-    return program.name in MODULES or (program.name == "sglang" and program.arguments[:1] != ("generate",))
+    return program.name.partition(".")[0] in ("sglang", "sglang_router")
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -53,11 +53,9 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         NoLaunch: it shows something, or makes pictures.
     """
     task = MODULES.get(program.name, "serve")
-    n_before = 0
-    if program.name not in MODULES:
-        if program.arguments[:1] != ("serve",):
-            raise NoLaunch(f"sglang {(program.arguments or ('',))[0]} loads no model".replace("  ", " "))
-        n_before = 1
+    n_before = 0 if program.name in MODULES else 1
+    if n_before and (program.name != "sglang" or program.arguments[:1] != ("serve",)):
+        raise NoLaunch(f"{' '.join((program.name, *program.arguments[:1]))} loads no language model itself")
     arguments = program.arguments[n_before:]
     if any(word in ("-h", "--help", "--version") for word in arguments):
         raise NoLaunch("SGLang only shows something so")

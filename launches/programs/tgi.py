@@ -82,6 +82,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         source=checkpoint_source(command, source),
         quant=_quant(reading, source),
         context_tokens=_context(reading),
+        is_context_free=not reading.given.has("--max-total-tokens"),
         kv_type=KV_TYPES.get(reading.choice("--kv-cache-dtype", tuple(KV_TYPES)) or ""),
         options=_options(reading, n_devices),
         n_devices=n_devices,

@@ -4,6 +4,7 @@ Since 5.0 ``chat`` asks a server; before, it started one itself where no address
 asked.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,6 +16,7 @@ from launches.errors import NoLaunch
 from launches.installed import installed_version
 from launches.launch import Launch
 from launches.reading import Reading, address_of
+from launches.script import script_of
 from launches.words import Flag, Manner, table, take_apart
 
 OPTIONS = """
@@ -84,8 +86,8 @@ PORT = 8000
 
 
 def recognises(program: Program) -> bool:
-    """``transformers``, or ``transformers-cli`` before it."""
-    return program.name in PROGRAMS
+    """``transformers``, ``transformers-cli`` before it, or a line of Python that loads a model by it."""
+    return program.name in PROGRAMS or (program.name == "python -c" and "transformers" in (*program.arguments, "")[0])
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -94,6 +96,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     Raises:
         NoLaunch: it asks a server, downloads or shows something.
     """
+    if program.name == "python -c":
+        return (_scripted(program, command),)
     task = program.arguments[0] if program.arguments else ""
     arguments = program.arguments[1:]
     if task not in ("serve", "chat"):
@@ -122,6 +126,81 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         spans=given.spans,
     )
     return (launch,)
+
+
+def _scripted(program: Program, command: Command) -> Launch:
+    """A line of Python, such as advice prints it.
+
+    Raises:
+        NoLaunch: no model is loaded in it, or not so that it can be read.
+    """
+    script = script_of(program.arguments[0])
+    if script is None:
+        raise NoLaunch("no model is loaded in this script, as far as it can be read")
+    loading, generating = script.loading, script.generating
+    limits = loading.get("max_memory")
+    dtype = str(loading.get("dtype") or loading.get("torch_dtype") or "auto").removeprefix("torch.")
+    attention = str(loading.get("attn_implementation") or Options().attn_implementation)
+    cache, kv_type = str(generating.get("cache_implementation") or "dynamic"), None
+    settings = generating.get("cache_config")
+    if cache == "quantized":
+        bits = settings.get("nbits") if isinstance(settings, dict) else None
+        cache, kv_type = "dynamic", "int8" if bits == 8 else "int4"
+    n_new, n_chunk = generating.get("max_new_tokens"), generating.get("prefill_chunk_size")
+    device_map = str(loading.get("device_map") or "auto")
+    known = (
+        "device_map",
+        "max_memory",
+        "dtype",
+        "torch_dtype",
+        "attn_implementation",
+        "quantization_config",
+        "gguf_file",
+    )
+    file = loading.get("gguf_file")
+    source = os.path.join(script.source, file) if isinstance(file, str) else script.source
+    return Launch(
+        program="python -c",
+        engine_name="transformers",
+        source=checkpoint_source(command, source),
+        quant=_quant_of(loading.get("quantization_config")),
+        context_tokens=HELD_TOKENS,
+        kv_type=kv_type,
+        options=Options(
+            dtype=DTYPES.get(dtype, "bfloat16"),
+            device_map=device_map if device_map in ("auto", "sequential") else "auto",
+            max_memory=_limits(limits) if isinstance(limits, dict) else None,
+            attn_implementation=attention if attention in ATTENTIONS else "flash_attention_2",
+            cache_implementation=cache if cache in ("dynamic", "static", "offloaded") else "dynamic",
+            max_new_tokens=n_new if isinstance(n_new, int) and n_new > 0 else Options().max_new_tokens,
+            prefill_chunk_size=n_chunk if isinstance(n_chunk, int) and n_chunk > 0 else None,
+        ),
+        environment=program.environment,
+        unknown=tuple(dict.fromkeys((*script.unread, *(name for name in loading if name not in known)))),
+        doubts=(f"its cache grows with what is asked; a conversation of {HELD_TOKENS} tokens is reckoned with",),
+    )
+
+
+def _quant_of(settings: object) -> str | None:
+    if not isinstance(settings, dict):
+        return None
+    if settings.get("load_in_8bit"):
+        return "bnb-8bit"
+    if settings.get("load_in_4bit"):
+        return "bnb-4bit" if settings.get("bnb_4bit_use_double_quant") else "bnb-nf4"
+    return None
+
+
+def _limits(limits: dict[object, object]) -> tuple[float, ...] | None:
+    """GiB of the devices, in their order; the host's own is not one."""
+    found = []
+    for number in range(min(len(limits), 64)):
+        text = str(limits.get(number, ""))
+        size = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)\s*GiB", text)
+        if size is None:
+            break
+        found.append(float(size[1]))
+    return tuple(found) or None
 
 
 @lru_cache(maxsize=1)

@@ -240,7 +240,8 @@ class _Launch:
             engine_name="vllm",
             source=checkpoint_source(self.command, source),
             quant=quant,
-            context_tokens=context,
+            context_tokens=context or 0,
+            is_context_free=context is None,
             kv_type=kv_type,
             options=options,
             devices=self._devices(ids),
@@ -270,6 +271,11 @@ class _Launch:
         if n_tokens is None and self.task in BENCHMARKS:
             n_tokens = BENCH_TOKENS
             reading.doubt("on cards from 70 GiB on, its steps take 16384 tokens, not the 8192 that are reckoned with")
+        n_sequences = reading.whole("--max-num-seqs")
+        if n_tokens is not None and n_sequences is not None and n_tokens < n_sequences:
+            reading.refusals.append(
+                f"--max-num-batched-tokens {n_tokens} must not be less than --max-num-seqs {n_sequences}"
+            )
         share = reading.fraction("--gpu-memory-utilization", most=1, takes_least=False)
         return Options(
             gpu_memory_utilization=share,
@@ -277,7 +283,7 @@ class _Launch:
             pipeline_parallel_size=reading.whole("--pipeline-parallel-size") or 1,
             data_parallel_size=self._n_copies(),
             is_expert_parallel=reading.is_on("--enable-expert-parallel"),
-            max_num_seqs=reading.whole("--max-num-seqs"),
+            max_num_seqs=n_sequences,
             max_num_batched_tokens=n_tokens,
             is_eager=reading.is_on("--enforce-eager") or not has_graphs,
             block_size=reading.whole("--block-size"),
@@ -336,6 +342,7 @@ class _Launch:
         return tuple(part.strip().strip("'\"") for part in ids.split(",")) if ids else None
 
     def _context(self) -> int | None:
+        """None where it is to be as long as there is room for."""
         text = self.reading.word("--max-model-len")
         if text is not None and text.casefold() in ("-1", "auto"):
             return None
