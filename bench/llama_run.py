@@ -10,12 +10,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 MIB = 1 << 20
 BUFFER = re.compile(r"(\w+?)(?:_Mapped|_REPACK)? +(model|KV|RS|compute|output) buffer size = +([\d.]+) MiB")
+OFFLOADED = re.compile(r"offloaded (\d+)/\d+ layers to GPU")
 OUT_OF_MEMORY = re.compile(r"out of memory|failed to allocate|unable to allocate|cudaMalloc failed", re.IGNORECASE)
 
 
@@ -34,8 +36,12 @@ class Run:
     """The same after a request with a prompt of several steps."""
     free_bytes: int | None = None
     """Of the device, then."""
+    most_held_bytes: int | None = None
+    """The most seen while it loaded and answered."""
     least_free_bytes: int | None = None
-    """The least seen while it loaded and answered."""
+    """The least of the device, likewise."""
+    n_offloaded: int | None = None
+    """Layers on devices, as logged."""
     host_mib: dict[str, int] = field(default_factory=dict)
     """Rows of /proc/PID/status, after the request."""
     breakdown: list[str] = field(default_factory=list)
@@ -137,18 +143,23 @@ def run_server(
 
 
 def _attend(server: Server, run: Run, driver: Driver | None, n_prompt_tokens: int, end: float) -> None:
+    pid = server.process.pid
     while not server.is_up():
-        _watch(run, driver)
+        _watch(run, driver, pid)
         if server.process.poll() is not None or time.monotonic() > end:
             run.outcome = "failed"
             return
         time.sleep(0.05)
-    pid = server.process.pid
     run.loaded_bytes = driver.held_bytes(pid) if driver else None
-    if not server.ask(n_prompt_tokens, max(1.0, end - time.monotonic())):
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(server.ask, n_prompt_tokens, max(1.0, end - time.monotonic()))
+        while not answer.done():
+            _watch(run, driver, pid)
+            time.sleep(0.02)
+    if not answer.result():
         run.outcome = "failed at the request"
         return
-    _watch(run, driver)
+    _watch(run, driver, pid)
     if driver:
         run.answered_bytes, run.free_bytes = driver.held_bytes(pid), driver.free_bytes()
     rows = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -156,16 +167,19 @@ def _attend(server: Server, run: Run, driver: Driver | None, n_prompt_tokens: in
     run.host_mib = {row[0].rstrip(":"): int(row[1]) // 1024 for row in named}
 
 
-def _watch(run: Run, driver: Driver | None) -> None:
+def _watch(run: Run, driver: Driver | None, pid: int) -> None:
     if driver:
         free_bytes = driver.free_bytes()
         run.least_free_bytes = min(free_bytes, run.least_free_bytes or free_bytes)
+        run.most_held_bytes = max(driver.held_bytes(pid) or 0, run.most_held_bytes or 0)
 
 
 def _read_log(text: str, run: Run) -> None:
     for device, kind, mib in BUFFER.findall(text):
         kinds = run.buffers_mib.setdefault(device, {})
         kinds[kind] = kinds.get(kind, 0.0) + float(mib)
+    if offloaded := OFFLOADED.search(text):
+        run.n_offloaded = int(offloaded[1])
     run.breakdown = [line.partition("print: ")[2] for line in text.splitlines() if "memory_breakdown_print: |" in line]
 
 

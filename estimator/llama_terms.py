@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.blas import uses_blas
 from estimator.kv_cache import layer_kinds
 from estimator.ledger import Basis, Estimate, Kind, Place, Term
 from estimator.llama_load import Load
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout, compiled
 from estimator.repacking import Repacked, repacked
-from estimator.runtime import host_runtime, runtime_term
+from estimator.runtime import blas_bytes, host_runtime, runtime_term
 from estimator.weights import ALWAYS_COPIED, HEADLESS, Held, embedded_bytes, weight_table
 
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
@@ -24,8 +25,7 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
         *compute_terms(load, layout, is_simulated=is_simulated),
         *server_terms(load),
         *_companion_terms(load),
-        *(term for place in load.devices if (term := runtime_term(place)) is not None),
-        host_runtime(load.host),
+        *_runtime_terms(load),
     ]
     return Estimate(
         engine=engine,
@@ -35,6 +35,14 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
         summary=summary(load.model, load.devices, layout),
         doubts=(*_doubts_of_model(load), *_doubts(load)),
     )
+
+
+def _runtime_terms(load: Load) -> list[Term]:
+    is_on_cuda = any(place.kind == "cuda" for place in load.devices)
+    has_blas = is_on_cuda and (not load.options.is_flash_attention or uses_blas(load.model))
+    terms = (runtime_term(place, blas_bytes(place) if has_blas else 0) for place in load.devices)
+    host = host_runtime(load.host, is_on_cuda=is_on_cuda, has_blas=has_blas)
+    return [*(term for term in terms if term is not None), host]
 
 
 def _companion_terms(load: Load) -> list[Term]:

@@ -1,60 +1,109 @@
 """What the driver, its libraries and the process itself take, beside what an engine asks for."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from estimator.ledger import Basis, Kind, Place, Term
 
 MIB = 1 << 20
 
 CUDA_CONTEXT_BASE_BYTES = 8 * MIB
-CUDA_CONTEXT_PER_MULTIPROCESSOR_BYTES = int(2.91 * MIB)
-"""A CUDA context grows with the multiprocessors: 107 MiB on an RTX 4060 Ti (34), 555 MiB on an RTX PRO 6000 (188);
-github.com/ggml-org/llama.cpp/pull/23604. The line through both gives 380 MiB for an RTX 4090 (128)."""
-CUDA_LIBRARIES_BYTES = 64 * MIB
-"""cuBLAS workspace (4 MiB, 32 MiB from Hopper on), the pool for dequantised activations, CUDA graphs. What is left of
-the unaccounted 451 to 456 MiB on RTX 4090 (github.com/ggml-org/llama.cpp/pull/15860) and of 164 MiB on an RTX 4060 Ti
-(a log of 2026-04) once the context is taken off: 57 to 76 MiB."""
+CUDA_CONTEXT_PER_THREAD_BYTES = 1986
+"""A CUDA context grows with the threads that may be resident at once: multiprocessors x threads of each. Measured:
+518 MiB on an H100 (132 x 2048) under driver 580.159.04, by NVML, of a process that has allocated nothing (2026-11-26,
+bench/hold_gpu_memory.py); 555 MiB on an RTX PRO 6000 (188 x 1536) and 107 MiB on an RTX 4060 Ti (34 x 1536),
+github.com/ggml-org/llama.cpp/pull/23604. The line gives 520, 555 and 107. An idle PyTorch process takes 256 MiB on an
+RTX 3090 (82 x 1536; github.com/invoke-ai/InvokeAI/issues/9413): it gives 247."""
+CUDA_RESIDENT_THREADS: Mapping[tuple[int, int], int] = MappingProxyType(
+    {(7, 5): 1024, (8, 6): 1536, (8, 7): 1536, (8, 9): 1536, (12, 0): 1536, (12, 1): 1536}
+)
+MOST_CUDA_RESIDENT_THREADS = 2048
+"""Per multiprocessor, by compute capability; of all others 2048 (torch/headeronly/macros/Macros.h,
+CUDA_MAX_THREADS_PER_SM, of PyTorch 2.13; 12.1 is ASSUMED to be like 12.0)."""
+CUDA_KERNELS_BASE_BYTES = 52 * MIB
+CUDA_KERNELS_PER_THREAD_BYTES = 116
+"""Code and local memory of the kernels that run, and the pool for a prompt's quantised activations. llama.cpp holds 57
+MiB beside buffers and context on an RTX 4060 Ti (a log of 2026-04), 71 to 76 on an RTX 4090
+(github.com/ggml-org/llama.cpp/pull/15860), 81 to 98 on an H100 (four dense models of 0.6B to 32B, bench/real_gpu.py,
+2026-11-26): the line gives 58, 74 and 82. PyTorch's first kernel takes 92 there."""
+CUBLAS_BYTES = 66 * MIB
+"""Its kernels, from the first product on that it is asked for: PyTorch 2.11 on the H100, beside the workspace, which
+counts among tensors. llama.cpp then holds 98 to 122 MiB more there: these and the workspace."""
+CUBLAS_WORKSPACE_BYTES = 4 * MIB
+HOPPER_CUBLAS_WORKSPACE_BYTES = 32 * MIB
+HOPPER = (9, 0)
+"""A handle's workspace, and from which capability on it is the larger one (docs.nvidia.com/cuda/cublas,
+cublasSetWorkspace)."""
 CUDA_POOL_GROWTH_BYTES = 192 * MIB
-"""Above that, by the batches that come; our own allowance."""
+"""Above that, by the batches that come; our own allowance. Of 23 loads on the H100, none took more than 27."""
 
-UNKNOWN_CUDA_BYTES = (107 * MIB, 400 * MIB, 750 * MIB)
-"""(low, expected, high) where the card's size is not known: the span of the cards above."""
+UNKNOWN_CUDA_BYTES = (107 * MIB, 450 * MIB, 850 * MIB)
+"""(low, expected, high) where the card's size is not known: the span of the cards above, and a B200 by these rules."""
 METAL_BYTES = (0, 32 * MIB, 256 * MIB)
 """llama.cpp's breakdown on an Apple M5 Pro leaves 0 MiB unaccounted (a log of 2026-05); the rest is our allowance."""
 PROCESS_BYTES = (40 * MIB, 120 * MIB, 400 * MIB)
-"""The process itself: code, tokenizer, HTTP server, and on CUDA the driver's host side. Our allowance."""
+"""The process itself: code, tokenizer, HTTP server. Our allowance."""
+CUDA_PROCESS_BYTES = (300 * MIB, 360 * MIB, 800 * MIB)
+CUBLAS_PROCESS_BYTES = 115 * MIB
+"""With the driver's host side and CUDA's libraries: a llama-server on an H100 has 355 to 371 MiB resident beside the
+file's pages and its buffers for dense models, 471 to 483 where cuBLAS is used, and up to 780 with what it keeps of past
+prompts' states (bench/real_gpu.py, 2026-11-26, files without a vocabulary)."""
 
 
-def runtime_term(place: Place) -> Term | None:
-    """What a process takes on a device before it has allocated anything; None on the host."""
+def runtime_term(place: Place, n_blas_bytes: int = CUBLAS_BYTES) -> Term | None:
+    """What a process takes on a device that nobody allocates by name; None on the host.
+
+    Args:
+        place: the device.
+        n_blas_bytes: what cuBLAS takes of it; PyTorch always uses it, and counts its workspace as a tensor.
+    """
     if place.kind == "host":
         return None
     if place.kind == "metal":
         return allowance(place, "Metal runtime", METAL_BYTES, "our allowance; a log of 2026-05 shows none on an M5 Pro")
     if place.kind != "cuda":
         return allowance(place, "driver context", UNKNOWN_CUDA_BYTES, "no such device was measured; the span of CUDA's")
-    source = "measured contexts: github.com/ggml-org/llama.cpp pull requests 23604 and 15860"
+    source = "measured on an H100, an RTX 4060 Ti, RTX 4090 and RTX PRO 6000: estimator/runtime.py"
     if place.n_multiprocessors is None:
         unknown = allowance(place, "CUDA context", UNKNOWN_CUDA_BYTES, source)
         return replace(unknown, formula="multiprocessors not reported: the span of known cards")
-    low = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_MULTIPROCESSOR_BYTES * place.n_multiprocessors
-    expected = low + CUDA_LIBRARIES_BYTES
+    n_threads = place.n_multiprocessors * _threads_each(place)
+    context = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_THREAD_BYTES * n_threads
+    expected = context + CUDA_KERNELS_BASE_BYTES + CUDA_KERNELS_PER_THREAD_BYTES * n_threads + n_blas_bytes
     return Term(
         kind=Kind.RUNTIME,
         label="CUDA context",
         place=place.name,
         n_bytes=expected,
-        low_bytes=low,
+        low_bytes=context,
         high_bytes=expected + CUDA_POOL_GROWTH_BYTES,
         basis=Basis.CALIBRATED,
         source=source,
-        formula=f"8 MiB + 2.91 MiB x {place.n_multiprocessors} multiprocessors + 64 MiB for libraries",
+        formula=f"60 MiB + 2102 B x {place.n_multiprocessors} multiprocessors x {_threads_each(place)} threads"
+        + f" + {n_blas_bytes // MIB} MiB for cuBLAS" * bool(n_blas_bytes),
     )
 
 
-def host_runtime(host: Place) -> Term:
+def blas_bytes(place: Place) -> int:
+    """What cuBLAS takes where an engine leaves its workspace to it."""
+    is_large = place.compute_capability is not None and place.compute_capability >= HOPPER
+    return CUBLAS_BYTES + (HOPPER_CUBLAS_WORKSPACE_BYTES if is_large else CUBLAS_WORKSPACE_BYTES)
+
+
+def _threads_each(place: Place) -> int:
+    if place.compute_capability is None:
+        return MOST_CUDA_RESIDENT_THREADS
+    return CUDA_RESIDENT_THREADS.get(place.compute_capability, MOST_CUDA_RESIDENT_THREADS)
+
+
+def host_runtime(host: Place, *, is_on_cuda: bool = False, has_blas: bool = False) -> Term:
     """The process's own memory on the host."""
-    return allowance(host, "process", PROCESS_BYTES, "our allowance for code, tokenizer and server")
+    if not is_on_cuda:
+        return allowance(host, "process", PROCESS_BYTES, "our allowance for code, tokenizer and server")
+    low, expected, high = CUDA_PROCESS_BYTES
+    span = low, expected + CUBLAS_PROCESS_BYTES * has_blas, high
+    return allowance(host, "process", span, "llama-server measured on an H100, driver 580: estimator/runtime.py")
 
 
 def allowance(place: Place, label: str, span_bytes: tuple[int, int, int], source: str) -> Term:

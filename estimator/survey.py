@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from estimator.blas import recurs_or_routes
 from estimator.buffers import Buffer, Spread, buffers
 from estimator.errors import Unjudgeable
 from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes, state_bytes
@@ -16,7 +17,7 @@ from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
 from estimator.repacking import is_copied
 from estimator.rounding import ROUNDINGS
-from estimator.runtime import host_runtime, runtime_term
+from estimator.runtime import blas_bytes, host_runtime, runtime_term
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
@@ -148,12 +149,14 @@ class _Load:
         ))  # fmt: skip
         terms = [_buffer_term(place, buffer) for place, buffer in zip((*devices, host), made, strict=True)]
         layers_bytes = weights.blocks + weights.experts + self.kept_bytes(devices[0].kind if devices else "cpu")
+        is_on_cuda = any(place.kind == "cuda" for place in devices)
+        has_blas = recurs_or_routes(self.sketch.model)
         for number, place in enumerate(devices):
             n_bytes = layers_bytes * placed[:-1].count(number) // n_layers
             if number == placed[-1]:
                 n_bytes += weights.head + weights.tied
             terms.append(_term(place, Kind.WEIGHTS, n_bytes))
-            if (runtime := runtime_term(place)) is not None:
+            if (runtime := runtime_term(place, blas_bytes(place) if has_blas else 0)) is not None:
                 terms.append(runtime)
         is_shared = any(place.kind == "metal" for place in devices)  # the same pages serve both
         on_host = weights.input - (weights.tied if is_shared else 0)
@@ -168,7 +171,7 @@ class _Load:
             terms += [_term(host, Kind.WEIGHTS, copied + tied)]
             terms += [_term(host, Kind.KV_CACHE, layers_bytes - weights.blocks - weights.experts)]
         terms.append(_term(host, Kind.OUTPUT, 4 * self.sketch.model.vocabulary_size))
-        terms.append(host_runtime(host))
+        terms.append(host_runtime(host, is_on_cuda=is_on_cuda, has_blas=has_blas))
         return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=n_layers + 1, n_gpu_layers=n_layers + 1)
 
     def relieved(self, made: Estimate, devices: tuple[Place, ...], host: Place) -> Estimate:

@@ -131,7 +131,9 @@ class TorchLoad:
 
     def estimate(self, mapped: DeviceMap) -> Estimate:
         """The ledger of this map."""
-        terms = [*self._weight_terms(mapped), *self.moving_terms(mapped, HOST), process_term(self.host)]
+        is_on_cuda = any(place.kind == "cuda" for place in self.devices)
+        terms = [*self._weight_terms(mapped), *self.moving_terms(mapped, HOST)]
+        terms.append(process_term(self.host, is_on_cuda=is_on_cuda))
         for device, place in enumerate(self.devices):
             extras = (workspace_term(place), runtime_term(place))
             terms += [*self.moving_terms(mapped, device), *(term for term in extras if term is not None)]

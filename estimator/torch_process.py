@@ -3,19 +3,25 @@
 from collections.abc import Sequence
 
 from estimator.ledger import Basis, Kind, Place, Term
-from estimator.runtime import allowance
+from estimator.runtime import HOPPER, HOPPER_CUBLAS_WORKSPACE_BYTES, allowance
 
 MIB = 1 << 20
 
-HOPPER = (9, 0)
-HOPPER_WORKSPACE_BYTES = 32 * MIB
 WORKSPACE_BYTES = 4096 * 2 * 1024 + 16 * 8 * 1024
 """cuBLAS' workspace, taken from the same pool as tensors (aten/src/ATen/cuda/CublasHandlePool.cpp,
 `parseChosenWorkspaceSize`). Runs on H20 leave 33 to 48 MiB beside weights and cache, whatever the length
 (github.com/QwenLM/Qwen3, speed_benchmark.md)."""
 PYTHON_BYTES = (347 * MIB, 800 * MIB, 1800 * MIB)
 """(low, expected, high) of the process. torch 2.13.0 without CUDA and transformers 5.24.0, a tiny model generating,
-take 347 MiB of resident memory (measured 2026-11); CUDA's libraries come on top: our allowance."""
+take 347 MiB of resident memory (measured 2026-11); the rest is our allowance."""
+FRAGMENTS_BYTES = 480 * MIB
+"""Of blocks that activations of other sizes can't use: beside its peak, the allocator kept 52 and 94 MiB reserved after
+2,048 tokens of Qwen3 8B and 0.6B, 465 and 407 after 8,192, where each layer's keys fill whole segments and the next
+token moves them all (torch 2.11 on an H100, 2026-11-26)."""
+CUDA_PYTHON_BYTES = (600 * MIB, 1630 * MIB, 2100 * MIB)
+"""The same on a GPU. Torch 2.11.0 (CUDA 13.0) and transformers 5.17.0 on an H100 (2026-11-26): 615 MiB with one tensor
+there, 961 after products and attention; 925 once a model is loaded, 1628 once it has answered, of 0.6B and 8B alike,
+and 2059 at most while weights are read."""
 
 
 def workspace_term(place: Place) -> Term | None:
@@ -23,14 +29,14 @@ def workspace_term(place: Place) -> Term | None:
     if place.kind not in ("cuda", "rocm"):
         return None
     capability = place.compute_capability
-    expected = WORKSPACE_BYTES if capability is None or capability < HOPPER else HOPPER_WORKSPACE_BYTES
+    expected = WORKSPACE_BYTES if capability is None or capability < HOPPER else HOPPER_CUBLAS_WORKSPACE_BYTES
     return Term(
         kind=Kind.COMPUTE,
         label="cuBLAS workspace",
         place=place.name,
         n_bytes=expected,
         low_bytes=0,
-        high_bytes=expected + HOPPER_WORKSPACE_BYTES,  # one more for each further stream or cuBLASLt
+        high_bytes=expected + HOPPER_CUBLAS_WORKSPACE_BYTES,  # one more for each further stream or cuBLASLt
         basis=Basis.DERIVED,
         source="aten/src/ATen/cuda/CublasHandlePool.cpp, parseChosenWorkspaceSize",
     )
@@ -57,13 +63,13 @@ def slack_term(place: Place, left_bytes: int, taken: Sequence[Term]) -> Term | N
         place=place.name,
         n_bytes=expected,
         low_bytes=0,
-        high_bytes=max(expected, min(2 * left_bytes, safe)),
+        high_bytes=max(expected, min(2 * left_bytes + FRAGMENTS_BYTES, safe)),
         basis=Basis.ASSUMED,
         source="c10/cuda/CUDACachingAllocator.cpp keeps freed blocks until memory is short",
     )
 
 
-def process_term(host: Place) -> Term:
+def process_term(host: Place, *, is_on_cuda: bool = False) -> Term:
     """Python, PyTorch and the driver's host side."""
-    source = "torch 2.13.0 and transformers 5.24.0 measured without CUDA; the rest is our allowance"
-    return allowance(host, "process", PYTHON_BYTES, source)
+    source = "torch 2.13.0 and transformers 5.24.0 measured without CUDA, 2.11.0 and 5.17.0 on an H100"
+    return allowance(host, "process", CUDA_PYTHON_BYTES if is_on_cuda else PYTHON_BYTES, source)
