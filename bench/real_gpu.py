@@ -86,7 +86,7 @@ def show(row: dict[str, Any], run: Run, device: int) -> bool:
         return run.outcome == "loaded"
     held = run.answered_bytes / MIB
     fell = (row["before_free_bytes"] - (run.free_bytes or 0)) / MIB
-    holds = low <= held <= high
+    holds = bool(low <= held <= high)
     band = "in" if holds else "OUT"
     print(
         f"{start}{logged:9.1f}{runtime:9.1f}{held - logged:9.1f}{buffers + runtime:9.1f}{held:9.1f}{band:>9}{fell:9.1f}"
