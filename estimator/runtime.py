@@ -18,8 +18,9 @@ RTX 3090 (82 x 1536; github.com/invoke-ai/InvokeAI/issues/9413): it gives 247.""
 CUDA_RESIDENT_THREADS: Mapping[tuple[int, int], int] = MappingProxyType(
     {(7, 5): 1024, (8, 6): 1536, (8, 7): 1536, (8, 9): 1536, (12, 0): 1536, (12, 1): 1536}
 )
-MOST_CUDA_RESIDENT_THREADS = 2048
-"""Per multiprocessor, by compute capability; of all others 2048 (torch/headeronly/macros/Macros.h,
+MOST_CUDA_RESIDENT_THREADS, USUAL_CUDA_RESIDENT_THREADS = 2048, 1536
+"""Per multiprocessor, by compute capability; where that is not told, as in the cards that are sold most (ASSUMED); of
+all others 2048 (torch/headeronly/macros/Macros.h,
 CUDA_MAX_THREADS_PER_SM, of PyTorch 2.13; 12.1 is ASSUMED to be like 12.0)."""
 CUDA_KERNELS_BASE_BYTES = 52 * MIB
 CUDA_KERNELS_PER_THREAD_BYTES = 116
@@ -30,13 +31,15 @@ MiB beside buffers and context on an RTX 4060 Ti (a log of 2026-04), 71 to 76 on
 CUBLAS_BYTES = 66 * MIB
 """Its kernels, from the first product on that it is asked for: PyTorch 2.11 on the H100, beside the workspace, which
 counts among tensors. llama.cpp then holds 98 to 122 MiB more there: these and the workspace."""
+TORCH_LIBRARIES_BYTES = CUBLAS_BYTES + 28 * MIB
+"""With more kinds of kernels, attention's among them: 692 to 712 MiB beside all tensors once a model has generated."""
 CUBLAS_WORKSPACE_BYTES = 4 * MIB
 HOPPER_CUBLAS_WORKSPACE_BYTES = 32 * MIB
 HOPPER = (9, 0)
 """A handle's workspace, and from which capability on it is the larger one (docs.nvidia.com/cuda/cublas,
 cublasSetWorkspace)."""
 CUDA_POOL_GROWTH_BYTES = 192 * MIB
-"""Above that, by the batches that come; our own allowance. Of 23 loads on the H100, none took more than 27."""
+"""Above that, by the batches that come; our own allowance. Of 30 loads on the H100 none took more than 40."""
 
 UNKNOWN_CUDA_BYTES = (107 * MIB, 450 * MIB, 850 * MIB)
 """(low, expected, high) where the card's size is not known: the span of the cards above, and a B200 by these rules."""
@@ -51,12 +54,12 @@ file's pages and its buffers for dense models, 471 to 483 where cuBLAS is used, 
 prompts' states (bench/real_gpu.py, 2026-11-26, files without a vocabulary)."""
 
 
-def runtime_term(place: Place, n_blas_bytes: int = CUBLAS_BYTES) -> Term | None:
+def runtime_term(place: Place, n_library_bytes: int = TORCH_LIBRARIES_BYTES) -> Term | None:
     """What a process takes on a device that nobody allocates by name; None on the host.
 
     Args:
         place: the device.
-        n_blas_bytes: what cuBLAS takes of it; PyTorch always uses it, and counts its workspace as a tensor.
+        n_library_bytes: what libraries take of it; PyTorch's, unless given, whose workspaces count as tensors.
     """
     if place.kind == "host":
         return None
@@ -70,7 +73,7 @@ def runtime_term(place: Place, n_blas_bytes: int = CUBLAS_BYTES) -> Term | None:
         return replace(unknown, formula="multiprocessors not reported: the span of known cards")
     n_threads = place.n_multiprocessors * _threads_each(place)
     context = CUDA_CONTEXT_BASE_BYTES + CUDA_CONTEXT_PER_THREAD_BYTES * n_threads
-    expected = context + CUDA_KERNELS_BASE_BYTES + CUDA_KERNELS_PER_THREAD_BYTES * n_threads + n_blas_bytes
+    expected = context + CUDA_KERNELS_BASE_BYTES + CUDA_KERNELS_PER_THREAD_BYTES * n_threads + n_library_bytes
     return Term(
         kind=Kind.RUNTIME,
         label="CUDA context",
@@ -81,7 +84,7 @@ def runtime_term(place: Place, n_blas_bytes: int = CUBLAS_BYTES) -> Term | None:
         basis=Basis.CALIBRATED,
         source=source,
         formula=f"60 MiB + 2102 B x {place.n_multiprocessors} multiprocessors x {_threads_each(place)} threads"
-        + f" + {n_blas_bytes // MIB} MiB for cuBLAS" * bool(n_blas_bytes),
+        + f" + {n_library_bytes // MIB} MiB for libraries" * bool(n_library_bytes),
     )
 
 
@@ -93,7 +96,7 @@ def blas_bytes(place: Place) -> int:
 
 def _threads_each(place: Place) -> int:
     if place.compute_capability is None:
-        return MOST_CUDA_RESIDENT_THREADS
+        return USUAL_CUDA_RESIDENT_THREADS
     return CUDA_RESIDENT_THREADS.get(place.compute_capability, MOST_CUDA_RESIDENT_THREADS)
 
 

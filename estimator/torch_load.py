@@ -24,7 +24,7 @@ from estimator.model import Model
 from estimator.modules import has_gguf_types, has_tied_output, layer_kinds, modules_of
 from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
-from estimator.torch_process import process_term, slack_term, workspace_term
+from estimator.torch_process import ACTIVATIONS, process_term, slack_term, workspace_term
 from estimator.torch_terms import RELEASE, Computation, derived
 
 NAME = "Transformers"
@@ -189,7 +189,7 @@ class TorchLoad:
 
         The output comes after all of them, when the blocks' activations are gone.
         """
-        passing = sum(term.n_bytes for term in terms if term.place == place.name and term.label == "activations")
+        passing = sum(term.n_bytes for term in terms if term.place == place.name and term.label == ACTIVATIONS)
         n_bytes = max(mapped.largest_offloaded_bytes, mapped.offloaded_output_bytes - passing)
         if n_bytes <= 0:
             return []

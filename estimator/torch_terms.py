@@ -6,6 +6,7 @@ from estimator.dynamic_cache import Alike, CacheRun, state_bytes
 from estimator.ledger import Basis, Kind, Place, Term
 from estimator.model import Model
 from estimator.prompt_pass import prompt_pass, score_elements, unpacked_bytes
+from estimator.torch_process import ACTIVATIONS
 
 RELEASE = "transformers 5.24.0"
 
@@ -88,7 +89,7 @@ class Computation:
         n_bytes = max(expected + unpacked, growing + (repeated if is_masked else 0))
         return Term(
             kind=Kind.COMPUTE,
-            label="activations",
+            label=ACTIVATIONS,
             place=place.name,
             n_bytes=n_bytes,
             low_bytes=min(max(low, logits), n_bytes),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from estimator.ledger import Basis, Kind, Place, Term
-from estimator.torch_process import slack_term, workspace_term
+from estimator.torch_process import ACTIVATIONS, slack_term, workspace_term
 
 GIB, MIB = 1 << 30, 1 << 20
 CARD = Place(name="GPU 0", kind="cuda", total_bytes=24 * GIB, free_bytes=24 * GIB)
@@ -29,6 +29,14 @@ def test_slack_does_not_cross_the_load_line() -> None:
     term = slack_term(replace(CARD, reserve_bytes=1 * GIB), 5 * GIB, [WEIGHTS])
     assert term is not None
     assert term.high_bytes == 0
+
+
+def test_activations_leave_blocks_that_nothing_asks_for_again() -> None:
+    passing = replace(WEIGHTS, label=ACTIVATIONS, kind=Kind.COMPUTE, n_bytes=GIB, low_bytes=GIB, high_bytes=GIB)
+    term = slack_term(CARD, 0, [passing])
+    assert term is not None
+    assert 0.5 * GIB < term.n_bytes < term.high_bytes
+    assert slack_term(CARD, 0, [WEIGHTS]) is None
 
 
 def test_hopper_has_the_larger_workspace() -> None:
