@@ -7,8 +7,7 @@ what recurrent layers compute in chunks (ssm-scan.cu, solve_tri.cu). Seen so on 
 recurrent ones took 98 to 122 MiB more than the dense ones (bench/real_gpu.py, 2026-11-26).
 """
 
-from functools import lru_cache
-
+from estimator.derived import of_model
 from estimator.model import Model, Tensor
 
 UNQUANTISED = frozenset({"F32", "F16", "BF16"})
@@ -16,7 +15,7 @@ NO_PRODUCTS = ("token_embd.weight", "output.weight", "position_embd.weight", "to
 """Rows are looked up, or multiplied for the last token alone."""
 
 
-@lru_cache(maxsize=48)
+@of_model
 def uses_blas(model: Model) -> bool:
     """Of a prompt of many tokens; remembered, since it looks at every tensor."""
     return recurs_or_routes(model) or any(map(_is_left_to_blas, model.tensors))

@@ -340,7 +340,7 @@ def test_the_cursor_of_a_list_is_a_sign_that_shifts_nothing() -> None:
 
 
 def test_a_verdict_on_figures_from_before_says_of_when_they_are() -> None:
-    assert "12.4 GiB under the line, as of 31 s ago" in drawn(VerdictPanel(), view_of(late(), model("Llama 3.1 8B")))
+    assert "12.3 GiB under the line, as of 31 s ago" in drawn(VerdictPanel(), view_of(late(), model("Llama 3.1 8B")))
     assert "as of" not in drawn(VerdictPanel(), view_of(desktop(), model("Llama 3.1 8B")))
 
 
@@ -355,7 +355,7 @@ def test_the_age_of_a_verdict_is_never_cut(width: int) -> None:
 def test_a_verdict_with_room_says_what_each_place_has_left() -> None:
     shown = drawn(VerdictPanel(), view_of(desktop(1.2), model("Llama 3.1 8B"), is_studied=True), 76, 8)
 
-    assert re.search(r"GPU 0  5.8 GiB of 22.3 GiB free, \S+ GiB under the line", shown)
+    assert re.search(r"GPU 0  5.9 GiB of 22.3 GiB free, \S+ GiB under the line", shown)
 
 
 def test_a_list_that_is_longer_than_its_panel_says_which_rows_are_seen() -> None:
