@@ -65,6 +65,29 @@ def test_server_shows_all_eight_and_which_two_a_program_would_see(shown: Shown) 
     assert shown["faults"] == []
 
 
+# --- a GPU that a virtual machine has to itself
+
+
+@pytest.mark.parametrize("shown", ["h100-guest"], indirect=True)
+def test_a_guests_card_adds_up_but_for_9_mib_that_no_process_holds(shown: Shown) -> None:
+    (device,), (process,) = shown["devices"], shown["processes"]
+    memory = pool(shown, device["key"])
+    assert memory["used_bytes"] + memory["free_bytes"] == memory["total_bytes"] == 81559 * MIB
+    assert memory["reserved_bytes"] == 480 * MIB
+    assert process["used_bytes"] == 40 * GIB + 518 * MIB, "what it allocated, and its context"
+    assert 8 * MIB < device["used_bytes"] - process["used_bytes"] < 9 * MIB
+    assert shown["faults"] == []
+
+
+@pytest.mark.parametrize("shown", ["h100-guest"], indirect=True)
+def test_a_guests_card_has_the_chip_of_its_data_sheet(shown: Shown) -> None:
+    (device,) = shown["devices"]
+    # HBM3 at 5.2 Gbit/s over 5 120 bits is 3 352 GB/s
+    assert (device["n_multiprocessors"], device["compute_capability"]) == (132, "9.0")
+    assert device["bandwidth_gigabytes_per_second"] == pytest.approx(3352, abs=1)
+    assert (device["power_limit_watts"], device["numa_node"], device["program_index"]) == (700, None, 0)
+
+
 # --- parts of a GPU
 
 
