@@ -67,15 +67,6 @@ def find_in_studio(text: str, roots: Sequence[str]) -> str | None:
     return None
 
 
-def names_in_studio(roots: Sequence[str]) -> Iterator[str]:
-    """Every ``publisher/model`` that has a folder."""
-    for root in roots:
-        for owner in _listed(root):
-            for name in _listed(os.path.join(root, owner)):
-                if _ID.fullmatch(f"{owner}/{name}") and os.path.isdir(os.path.join(root, owner, name)):
-                    yield f"{owner}/{name}"
-
-
 def _folders(root: str) -> Iterator[tuple[str, str, str]]:
     """(folder, owner or nothing, name)."""
     for folder in _listed(root):

@@ -4,8 +4,7 @@ In that order, and only where the name is one of theirs as a whole; part of a na
 """
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from estimator.hub_cache import (
@@ -13,14 +12,9 @@ from estimator.hub_cache import (
     find_in_cache,
     find_in_studio,
     names_in_cache,
-    names_in_studio,
     studio_roots,
 )
 from estimator.ollama_store import find_in_store, names_in_store, store_roots
-
-_MOST_FILES = 2000
-_PART = re.compile(r"-(\d{5})-of-\d{5}\.gguf$")
-"""Of a split file; the first part stands for all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,32 +60,6 @@ def local_names_with(text: str, environment: Mapping[str, str]) -> list[str]:
         return []
     names = [*names_in_store(store_roots(environment)), *names_in_cache(cache_roots(environment))]
     return [name for name in names if wanted in _plain(name)]
-
-
-def local_models(environment: Mapping[str, str]) -> list[str]:
-    """Everything that is here, by what ``read_model`` takes: names of the stores, and files of llama.cpp's cache."""
-    names = [
-        *names_in_store(store_roots(environment)),
-        *names_in_cache(cache_roots(environment)),
-        *names_in_studio(studio_roots(environment)),
-        *files_in_llama_cache(environment),
-    ]
-    return list(dict.fromkeys(names))
-
-
-def files_in_llama_cache(environment: Mapping[str, str]) -> Iterator[str]:
-    """GGUF files that ``llama-server -hf`` has downloaded (common/common.cpp, ``fs_get_cache_directory``)."""
-    stated = environment.get("LLAMA_CACHE")
-    home = environment.get("XDG_CACHE_HOME") or "~/.cache"
-    root = os.path.expanduser(stated or os.path.join(home, "llama.cpp"))
-    try:
-        found = sorted(os.listdir(root))
-    except OSError:
-        return
-    for name in found[:_MOST_FILES]:
-        part = _PART.search(name)
-        if name.endswith(".gguf") and (part is None or int(part[1]) == 1):
-            yield os.path.join(root, name)
 
 
 def _plain(text: str) -> str:

@@ -91,9 +91,11 @@ def _model(manifest: str, name: str, blobs: str, source: str, partial: Mapping[s
     is_coming = bool(layers.missing) and any(digest in partial for digest in layers.missing)
     trouble = UNFINISHED if is_coming else ""
     if layers.missing and not is_coming:
-        trouble = f"the blob sha256-{layers.missing[0][:12]} is missing; pull the model again"
+        trouble = f"weights are missing (blob sha256-{layers.missing[0][:12]}); pull the model again"
     elif layers.wrong and not trouble:
-        trouble = f"the blob sha256-{layers.wrong[0][:12]} is not as long as its manifest says; pull the model again"
+        trouble = (
+            f"weights are not as long as its manifest says (blob sha256-{layers.wrong[0][:12]}); pull the model again"
+        )
     return FoundModel(
         names=(name,),
         key=name,

@@ -14,7 +14,7 @@ settings.register_profile("quick", max_examples=40, deadline=None)
 settings.load_profile("quick")
 
 # What this machine has downloaded must not decide what a name means.
-os.environ |= {"OLLAMA_MODELS": os.devnull, "HF_HUB_CACHE": os.devnull}
+os.environ |= {"OLLAMA_MODELS": os.devnull, "HF_HUB_CACHE": os.devnull, "HOME": "/nonexistent"}
 # Nor must the console it is tested on decide what is drawn with.
 os.environ |= {"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"}
 

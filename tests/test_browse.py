@@ -4,15 +4,26 @@ from pathlib import Path
 
 import pytest
 from scenes import desktop
+from shelves import OllamaStore
 from test_app import app_on, text_of
 from textual.pilot import Pilot
 
-from estimator.local_models import local_models
+from estimator.found_model import Facts as FileFacts
+from estimator.found_model import FoundModel
 from estimator.readers.catalogue import entries
 from tui.app import PlimsollApp
-from tui.browse import Choice, Facts, Item, chosen, items, stepped
+from tui.browse import Choice, Facts, Item, chosen, facts_of, items, stepped
 
-ALL = items(entries(), ("llama3.1:8b", "someone/odd-model", "/models/mine-Q4_K_M.gguf"))
+
+def here(name: str, key: str | None = None, **settings: object) -> FoundModel:
+    """A model that lies on this machine."""
+    told: dict[str, object] = {"sources": ("folder",), "format": "gguf", "files": (), "path": key or name} | settings
+    return FoundModel(names=(name,), key=key or name, **told)  # type: ignore[arg-type]
+
+
+ALL = items(
+    entries(), (here("llama3.1:8b"), here("someone/odd-model"), here("mine-Q4_K_M", "/models/mine-Q4_K_M.gguf"))
+)
 GIB = 1 << 30
 
 
@@ -28,7 +39,7 @@ def test_what_lies_here_is_listed_and_marked_where_the_catalogue_knows_it() -> N
     here = [item.name for item in ALL if item.is_here]
 
     assert "Llama 3.1 8B" in here
-    assert here[-3:] == ["llama3.1:8b", "someone/odd-model", "mine-Q4_K_M.gguf"]
+    assert here[-3:] == ["llama3.1:8b", "someone/odd-model", "mine-Q4_K_M"]
     assert names(Choice(is_here_only=True)) == sorted(here, key=here.index) or set(
         names(Choice(is_here_only=True))
     ) == set(here)
@@ -81,7 +92,7 @@ def test_the_newest_comes_first_by_release() -> None:
 
 
 def test_a_file_that_only_lies_here_is_found_by_part_of_its_name() -> None:
-    assert names(Choice(), text="mine-q4") == ["mine-Q4_K_M.gguf"]
+    assert names(Choice(), text="mine-q4") == ["mine-Q4_K_M"]
 
 
 def test_each_filter_goes_round() -> None:
@@ -101,21 +112,34 @@ def test_what_is_set_is_said() -> None:
     assert choice.said() == "by fit · fits now · code · context from 128k"
 
 
-def test_the_stores_of_this_machine_are_looked_through(tmp_path: Path) -> None:
-    hub = tmp_path / "hf" / "hub" / "models--owner--thing" / "snapshots" / "abc"
-    hub.mkdir(parents=True)
-    cache = tmp_path / "llama"
-    cache.mkdir()
-    for name in ("a-Q4_K_M.gguf", "b-00001-of-00002.gguf", "b-00002-of-00002.gguf", "a.json"):
-        (cache / name).touch()
+def test_parts_that_lie_here_are_no_models() -> None:
+    parts = [here("mmproj", role="projector"), here("lora", role="adapter"), here("vae", role="part")]
 
-    found = local_models({"HF_HOME": str(tmp_path / "hf"), "LLAMA_CACHE": str(cache), "OLLAMA_MODELS": "/nonexistent"})
+    assert items((), parts) == ()
 
-    assert found[0] == "owner/thing"
-    assert [Path(name).name for name in found[1:] if name.startswith(str(cache))] == [
-        "a-Q4_K_M.gguf",
-        "b-00001-of-00002.gguf",
-    ]
+
+def test_a_broken_file_does_not_make_the_catalogues_model_one_that_is_here() -> None:
+    found = items(entries(), (here("llama3.1:8b", trouble="truncated"),))
+
+    assert [item.name for item in found if item.is_here] == ["llama3.1:8b"]
+
+
+def test_what_lies_here_is_told_before_it_is_judged() -> None:
+    told = facts_of(here("it", facts=FileFacts(quant="Q8_0", n_parameters=5, context_tokens=4096)))
+
+    assert (told.quant, told.n_parameters, told.context_tokens, told.reason) == ("Q8_0", 5, 4096, "")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"trouble": "truncated: x"}, "truncated: x"),
+        ({"facts": FileFacts(note="not a language model")}, "not a language model"),
+        ({"format": "diffusers"}, "diffusers files are not judged"),
+    ],
+)
+def test_why_what_lies_here_is_not_judged_is_said(settings: dict[str, object], reason: str) -> None:
+    assert facts_of(here("it", **settings)).reason == reason
 
 
 async def until(app: PlimsollApp, pilot: Pilot[None], text: str) -> str:
@@ -151,3 +175,20 @@ async def test_names_from_disk_are_plain_text(item: Item) -> None:
         shown = text_of(app)
         assert "evil" in shown
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
+
+
+async def test_what_lies_here_is_listed_with_whose_it_is_and_what_the_matter_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = OllamaStore(tmp_path / "ollama")
+    store.weights("a")
+    store.name("library/tiny/1b", [store.layer("a")])
+    store.name("library/gone/1b", [store.layer("b")])
+    monkeypatch.setenv("OLLAMA_MODELS", str(store.root))
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m", "f6")
+        shown = await until(app, pilot, "tiny:1b · Ollama")
+        assert "weights are missing" in shown
+        shown = await until(app, pilot, "● fits")
+        assert "Q4_K_M" in next(line for line in shown.split("\n") if "tiny:1b" in line)

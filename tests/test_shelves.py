@@ -76,7 +76,7 @@ def test_a_blob_that_is_missing_is_said(store: OllamaStore) -> None:
 
     found = only(inventory_of(store.root))
 
-    assert found.trouble == "the blob sha256-aaaaaaaaaaaa is missing; pull the model again"
+    assert found.trouble == "weights are missing (blob sha256-aaaaaaaaaaaa); pull the model again"
     assert not found.is_partial
 
 

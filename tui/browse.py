@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from estimator.found_model import MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from estimator.found_model import FoundModel
     from estimator.readers.catalogue import Entry
 
 SORTS = ("match", "fit", "size", "speed", "release", "name")
@@ -17,6 +19,8 @@ LICENCES = (None, "apache-2.0", "mit", "open", "other")
 """``open``: either of the first two."""
 CONTEXTS = (0, 32768, 131072, 262144, 1048576)
 """The least that a model must have."""
+READ_FORMATS = frozenset({"gguf", "safetensors", "mlx", "exl"})
+"""What an engine here loads."""
 _OPEN = ("apache-2.0", "mit")
 
 
@@ -31,6 +35,8 @@ class Item:
     """What the catalogue knows of it; None of a file that was only found here."""
     is_here: bool = False
     """On this machine's disk."""
+    found: FoundModel | None = None
+    """What lies here, of a row of its own; None of one that the catalogue knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,10 +92,14 @@ def stepped(choice: Choice, name: str) -> Choice:
     return replace(choice, **{name: following})  # type: ignore[arg-type]  # a value of the field's own steps
 
 
-def items(known: Iterable[Entry], local: Iterable[str]) -> tuple[Item, ...]:
-    """Of the catalogue and of this machine, each once: a file that the catalogue knows by name is marked there, too."""
-    here = tuple(local)
-    folded = {_folded(name) for name in here} | {_folded(name.partition(":")[0]) for name in here if "/" in name}
+def items(known: Iterable[Entry], local: Iterable[FoundModel]) -> tuple[Item, ...]:
+    """Of the catalogue and of this machine, each once: a file that the catalogue knows by name is marked there, too.
+
+    Of what lies here the models alone: image parts, adapters and the like are not loaded by themselves.
+    """
+    here = [model for model in local if model.role == MODEL]
+    names = [name for model in here if model.is_usable for name in model.names]
+    folded = {_folded(name) for name in names} | {_folded(name.partition(":")[0]) for name in names if "/" in name}
     found = [
         Item(
             key=entry.checkpoint,
@@ -99,7 +109,22 @@ def items(known: Iterable[Entry], local: Iterable[str]) -> tuple[Item, ...]:
         )
         for entry in known
     ]
-    return (*found, *(Item(key=name, name=_short(name), is_here=True) for name in here))
+    return (*found, *(Item(key=model.key, name=model.names[0], is_here=True, found=model) for model in here))
+
+
+def facts_of(found: FoundModel) -> Facts:
+    """What is known of a model that lies here before it is judged."""
+    told = found.facts
+    reason = found.trouble or (told.note if told is not None else "")
+    if not reason and found.format not in READ_FORMATS:
+        reason = f"{found.format} files are not judged"
+    return Facts(
+        file_bytes=found.n_bytes,
+        quant=told.quant if told is not None else "",
+        n_parameters=told.n_parameters if told is not None else None,
+        context_tokens=told.context_tokens if told is not None else None,
+        reason=reason,
+    )
 
 
 def chosen(
@@ -129,7 +154,9 @@ _NOTHING = Facts()
 def _is_meant(item: Item, text: str, keys: set[str] | None) -> bool:
     if keys is None:
         return True
-    return item.key in keys or (item.entry is None and _folded(text) in _folded(item.key))
+    if item.found is not None:
+        return any(_folded(text) in _folded(name) for name in (*item.found.names, item.key))
+    return item.key in keys
 
 
 def _is_wanted(item: Item, facts: Mapping[str, Facts], choice: Choice) -> bool:
@@ -180,7 +207,3 @@ def _distance(name: str, text: str) -> int:
 
 def _folded(text: str) -> str:
     return "".join(char for char in text.casefold() if char.isalnum() or char == ".")
-
-
-def _short(name: str) -> str:
-    return Path(name).name if name.endswith(".gguf") else name

@@ -34,7 +34,7 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "run", "snapshot", "doctor", "serve")
+COMMANDS = ("check", "plan", "run", "models", "snapshot", "doctor", "serve")
 _WEB_DRIVER = "web_driver"
 """Of textual, in TEXTUAL_DRIVER: a browser at the other end of two pipes stands for the terminal."""
 DEFAULT_ENGINE = "llamacpp"
@@ -71,6 +71,10 @@ def _run(arguments: list[str]) -> int:
         from tui.serve import run_serve  # noqa: PLC0415
 
         return run_serve(arguments[1:])
+    if arguments[:1] == ["models"]:
+        from tui.models import run_models  # noqa: PLC0415
+
+        return run_models(arguments[1:])
     if arguments[:1] == ["run"]:
         from tui.guarding import run  # noqa: PLC0415
 

@@ -53,6 +53,7 @@ class Settings:
         default="auto",
         metadata={"help": "fewer readings and no charts, for slow lines; auto: once the terminal falls behind"},
     )
+    model_folders: str = _setting(default="", help="further folders to look for models in, separated as those of PATH")
     remember_plan: bool = _setting(default=True, help="open with the load that was planned last on this machine")
     read_only: bool = _setting(default=False, help="no key ends a process")
     alerts: Alerts = field(default_factory=Alerts, metadata={"help": "what is worth a warning"})

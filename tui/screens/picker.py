@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,17 @@ from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
-from estimator.local_models import local_models
 from estimator.reader import read_model
 from estimator.readers.catalogue import entries, read, search
 from estimator.survey import Surveyed, survey
 from tui.aside import Aside
-from tui.browse import Choice, Facts, Item, chosen, items, stepped
+from tui.browse import Choice, Facts, Item, chosen, facts_of, items, stepped
 from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.pace import pacing_of
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan
 from tui.screens.browser import Browser
+from tui.shelf import find_models
 from tui.stored import near_size_for
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
@@ -30,6 +29,7 @@ from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from estimator.inventory import Inventory
     from estimator.ledger import Place
     from estimator.model import Model
     from tui.widgets.line import Line
@@ -85,8 +85,8 @@ class Picker(Browser):
 
     def on_mount(self) -> None:
         super().on_mount()
-        work = Aside(lambda: local_models(os.environ))
-        work.then(lambda found: self.post_message(AsideDone(lambda: self._take_local(found))))
+        work = Aside(lambda: find_models(is_reading=False))
+        work.then(lambda found: self.post_message(AsideDone(lambda: self._take_listed(found))))
 
     def watch_view(self, view: View) -> None:
         if _have_moved(self._places, view.places):
@@ -154,8 +154,8 @@ class Picker(Browser):
         quant = known.quant or (entry.default_quant if entry is not None else "")
         speed = UNKNOWN if known.tokens_per_second is None else rate(known.tokens_per_second)
         return (
-            ("▪ " if item.is_here else "  ", "fits"),
-            (fit_text(plain(item.name), name_width - 2) + " ", "strong"),
+            ("▪ " if item.is_here else "  ", "bad" if item.found is not None and item.found.trouble else "fits"),
+            *_name(item, name_width - 2),
             (right_text(parameters(n_parameters) if n_parameters else "", 7) + " ", "text"),
             *(() if is_narrow else ((f"{fit_text(quant, 8)} ", "dim"),)),
             (right_text(size(known.file_bytes) if known.file_bytes is not None else "", 9), "text"),
@@ -207,10 +207,24 @@ class Picker(Browser):
             self._facts |= found
         self.fill()
 
-    def _take_local(self, found: list[str] | EstimatorError) -> None:
-        if not isinstance(found, EstimatorError):
-            self._items = items(entries(), found)
-            self.fill()
+    def _take_listed(self, found: Inventory | EstimatorError) -> None:
+        """What is there at first; files that nobody has read yet are read after that, with rests."""
+        self._take_local(found)
+        if self.is_attached and not isinstance(found, EstimatorError) and found.n_unread:
+            work = Aside(lambda: find_models(rest_ratio=_REST_RATIO))
+            work.then(lambda read: self.post_message(AsideDone(lambda: self._take_local(read))))
+
+    def _take_local(self, found: Inventory | EstimatorError) -> None:
+        if isinstance(found, EstimatorError) or not self.is_attached:
+            return
+        self._items = items(entries(), found.models)
+        for item in self._items:
+            if item.found is not None:
+                told, known = facts_of(item.found), self._facts.get(item.key, _UNKNOWN)
+                self._facts[item.key] = replace(
+                    told, level=known.level, tokens_per_second=known.tokens_per_second, quant=told.quant or known.quant
+                )
+        self.fill()
 
     def describe(self, index: int) -> None:  # noqa: ARG002  # whichever it is, others may have come into sight
         self._start_judging()
@@ -250,6 +264,15 @@ class Picker(Browser):
             return
         self.post_message(PlanChanged(self._plan_for(found), is_model_new=True))
         self.dismiss()
+
+
+def _name(item: Item, width: int) -> Line:
+    """With whose store it lies in, where there is room for that."""
+    name = plain(item.name)
+    source = "" if item.found is None else f" · {', '.join(item.found.sources)}"
+    if source and len(name) + len(source) <= width:
+        return ((name, "strong"), (fit_text(source, width - len(name)) + " ", "dim"))
+    return ((fit_text(name, width) + " ", "strong"),)
 
 
 def _matches(text: str) -> set[str]:
