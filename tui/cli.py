@@ -34,7 +34,9 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "run", "models", "snapshot", "doctor", "serve")
+COMMANDS = ("check", "plan", "run", "models", "snapshot", "doctor", "serve", "completions", "alias")
+APART = ("models", "serve", "completions", "alias")
+"""Those that read no hardware themselves, and take none of the options about it."""
 _WEB_DRIVER = "web_driver"
 """Of textual, in TEXTUAL_DRIVER: a browser at the other end of two pipes stands for the terminal."""
 DEFAULT_ENGINE = "llamacpp"
@@ -67,14 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     if not arguments and _has_terminal():
         return _open_app()
-    if arguments[:1] == ["serve"]:
-        from tui.serve import run_serve  # noqa: PLC0415
-
-        return run_serve(arguments[1:])
-    if arguments[:1] == ["models"]:
-        from tui.models import run_models  # noqa: PLC0415
-
-        return run_models(arguments[1:])
+    if arguments and arguments[0] in APART:
+        return _run_apart(arguments[0], arguments[1:])
     if arguments[:1] == ["run"]:
         from tui.guarding import run  # noqa: PLC0415
 
@@ -98,6 +94,20 @@ def _run(arguments: list[str]) -> int:
     if command == "plan":
         return _run_plan(rest, shared)
     return _run_app(rest, shared)
+
+
+def _run_apart(command: str, words: list[str]) -> int:
+    if command == "serve":
+        from tui.serve import run_serve  # noqa: PLC0415
+
+        return run_serve(words)
+    if command == "models":
+        from tui.models import run_models  # noqa: PLC0415
+
+        return run_models(words)
+    from tui.shells import run_alias, run_completions  # noqa: PLC0415
+
+    return run_alias(words) if command == "alias" else run_completions(words)
 
 
 def _run_snapshot(given: argparse.Namespace) -> int:

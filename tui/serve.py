@@ -7,7 +7,6 @@ browsers let any page open a websocket to a machine's own ports, and say in ``Or
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import ipaddress
 import json
@@ -19,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from tui.flags import parser_of
+from tui.serve_flags import serve_parser
 from tui.usage import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from aiohttp import WSMessage, web
 
-DEFAULT_PORT = 8747
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 """A page may ask for any size; twice that of the largest screens that people have is drawn, and no more."""
 MOST_TYPED = 65_536
@@ -36,25 +34,6 @@ SHUTDOWN_SECONDS = 3.0
 _TEMPLATES = Path(__file__).parent / "templates"
 MISSING = 3
 """Exit status where the extra is not installed."""
-
-
-def serve_parser() -> argparse.ArgumentParser:
-    """What can be typed behind ``plimsoll serve``."""
-    parser = parser_of(
-        "plimsoll serve",
-        usage="plimsoll serve [--host ADDRESS] [--port N] [MODEL and options of the app]",
-        description="Shows the app in a browser. It needs textual-serve: pip install 'plimsoll-vram[serve]'.",
-        epilog="There is no password: whoever reaches the address sees this machine's memory and processes.",
-    )
-    parser.add_argument("--host", default="localhost", metavar="ADDRESS", help="to listen on (default: localhost)")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help=f"default: {DEFAULT_PORT}")
-    return parser
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is no port; say a number from 1 to 65535")
 
 
 def run_serve(words: Sequence[str]) -> int:
