@@ -10,7 +10,7 @@ from estimator.found_model import ADAPTER, MODEL, PROJECTOR, FoundModel
 from estimator.json_file import read_json_object
 from estimator.stored_file import StoredFile, look_at
 
-UNFINISHED = "the download has not finished"
+UNFINISHED = "unfinished download"
 CONFIG_NAMES = ("config.json", "adapter_config.json", "hf_quant_config.json", "quantize_config.json")
 INDEX_SUFFIX = ".safetensors.index.json"
 _MOST_INDEX_BYTES = 64 << 20

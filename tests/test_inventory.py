@@ -77,7 +77,7 @@ def test_a_part_that_is_still_coming_belongs_to_those_that_are_there(tmp_path: P
 
     assert found.is_partial
     assert len(found.files) == 3
-    assert found.trouble == "the download has not finished"
+    assert found.trouble == "unfinished download"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_the_table_has_a_line_a_model_and_a_sum(library: Path, capsys: pytest.Ca
 
     lines = capsys.readouterr().out.split("\n")
     assert [line.split()[0] for line in lines[:4]] == ["model", "Coming-Q8_0", "Cut-Q4_K_M", "Tiny-Q4_K_M"]
-    assert "the download has not finished" in lines[1]
+    assert "unfinished download" in lines[1]
     assert "broken: " in lines[2]
     assert [word for word in lines[3].split() if word in ("Q4_K_M", "4k", "folder")] == ["Q4_K_M", "4k", "folder"]
     assert lines[-2].startswith("3 models · 1 of their parts (--all lists them)")
