@@ -19,6 +19,8 @@ from tui.widgets.line import ascii_text
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.driver import Driver
+
     from estimator.errors import EstimatorError
     from estimator.model import Model
     from probes.sampler import Sampler
@@ -73,6 +75,15 @@ class LastingApp(App[None]):
             if theme.name == self.settings.theme and theme.dark:  # as the default is, so that no more has to change
                 self.set_reactive(App.theme, theme.name)
                 self.stylesheet.set_variables(self.get_css_variables())
+
+    def get_driver_class(self) -> type[Driver]:
+        """What reads keys and writes pictures: on Linux and macOS, one that sleeps in between."""
+        found = super().get_driver_class()
+        if found.__module__ != "textual.drivers.linux_driver":
+            return found
+        from tui.patient_driver import PatientDriver  # noqa: PLC0415  # not on Windows
+
+        return PatientDriver
 
     def _show(self) -> None:
         """Draw what the desk says now."""

@@ -1,0 +1,101 @@
+"""Keys come from the terminal as they do by the library's own driver, and leaving is not waited for."""
+
+import os
+from collections.abc import Iterator
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+from textual.app import App
+from textual.events import Key
+from textual.message import Message
+
+pytest.importorskip("termios")
+
+from tui.app import PlimsollApp
+from tui.patient_driver import PatientDriver
+
+PATIENCE_SECONDS = 10.0
+"""Only a broken test waits for so long."""
+
+
+class Heard(PatientDriver):
+    def __init__(self) -> None:
+        super().__init__(App())
+        self.messages: Queue[Message] = Queue()
+
+    def write(self, data: str) -> None:
+        """There is nobody to read it."""
+
+    def process_message(self, message: Message) -> None:
+        self.messages.put(message)
+
+    def keys(self, number: int) -> list[str]:
+        heard: list[str] = []
+        while len(heard) < number:
+            message = self.messages.get(timeout=PATIENCE_SECONDS)
+            if isinstance(message, Key):
+                heard.append(message.key)
+        return heard
+
+
+@pytest.fixture
+async def driver() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+def terminal(driver: Heard) -> Iterator[int]:
+    """What is written here, the driver reads."""
+    driver.fileno, writer = os.pipe()
+    driver._key_thread = Thread(target=driver.run_input_thread, daemon=True)
+    driver._key_thread.start()
+    yield writer
+    driver.disable_input()
+    os.close(writer)
+    os.close(driver.fileno)
+
+
+def test_keys_are_heard_in_their_order(driver: Heard, terminal: int) -> None:
+    os.write(terminal, "aé\x1b[B".encode())
+
+    assert driver.keys(3) == ["a", "é", "down"]
+
+
+def test_an_escape_alone_is_a_key(driver: Heard, terminal: int) -> None:
+    os.write(terminal, b"\x1b")
+
+    assert driver.keys(1) == ["escape"]
+
+
+def test_a_key_whose_bytes_come_one_by_one_is_one_key(driver: Heard, terminal: int) -> None:
+    for byte in "日".encode():
+        os.write(terminal, bytes([byte]))
+
+    assert len(driver.keys(1)[0]) == 1
+
+
+def test_bytes_that_are_no_text_do_not_end_it(driver: Heard, terminal: int) -> None:
+    os.write(terminal, b"\xff\xfea")
+    while "a" not in driver.keys(1):
+        pass
+
+
+def test_it_stops_when_told_and_can_begin_again(driver: Heard, terminal: int) -> None:
+    first = driver._key_thread
+    driver.disable_input()
+
+    assert first is not None
+    assert not first.is_alive()
+
+    driver._key_thread = Thread(target=driver.run_input_thread, daemon=True)
+    driver._key_thread.start()
+    os.write(terminal, b"z")
+
+    assert driver.keys(1) == ["z"]
+    with pytest.raises(Empty):
+        driver.messages.get_nowait()
+
+
+def test_the_app_has_it() -> None:
+    assert PlimsollApp().driver_class is PatientDriver
