@@ -6,20 +6,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from proc_tree import make_process
 
 from probes.process_facts import HeldFacts, ProcessReader
 
 GGUF = "/models/qwen.gguf"
-STAT = "{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 {ticks} 0 0\n"
-
-
-def make(root: Path, pid: int, *words: str, parent: int = 1, ticks: int = 500, name: str = "x", **files: str) -> None:
-    folder = root / "proc" / str(pid)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "stat").write_text(STAT.format(pid=pid, name=name, parent=parent, ticks=ticks))
-    (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
-    for key, text in files.items():
-        (folder / key).write_text(text)
 
 
 @pytest.fixture
@@ -28,38 +19,40 @@ def reader(tmp_path):
 
 
 def test_words_parent_and_start_are_read(tmp_path, reader):
-    make(tmp_path, 7, "llama-server", "-m", "a b.gguf", parent=3, ticks=900)
+    make_process(tmp_path, 7, "llama-server", "-m", "a b.gguf", parent=3, ticks=900)
     (facts,) = reader.all_facts()
     assert (facts.arguments, facts.parent_pid, facts.started_ticks) == (("llama-server", "-m", "a b.gguf"), 3, 900)
 
 
 def test_a_name_with_brackets_and_blanks_misleads_nobody(tmp_path, reader):
-    make(tmp_path, 7, "x", name="a) S 9 (b", parent=3)
+    make_process(tmp_path, 7, "x", name="a) S 9 (b", parent=3)
     assert reader.facts(7).parent_pid == 3
 
 
 def test_a_kernel_thread_is_no_process(tmp_path, reader):
-    make(tmp_path, 7)
+    make_process(tmp_path, 7)
     assert reader.all_facts() == ()
 
 
 def test_one_that_is_gone_is_forgotten(tmp_path, reader):
-    make(tmp_path, 7, "x")
+    make_process(tmp_path, 7, "x")
     reader.all_facts()
     (tmp_path / "proc" / "7").rename(tmp_path / "proc" / "gone")
     assert reader.all_facts() == ()
 
 
 def test_a_number_used_again_is_another_process(tmp_path, reader):
-    make(tmp_path, 7, "x", ticks=1)
+    make_process(tmp_path, 7, "x", ticks=1)
     (facts,) = reader.all_facts()
-    make(tmp_path, 7, "y", ticks=2)
+    make_process(tmp_path, 7, "y", ticks=2)
     assert not reader.is_same(facts)
     assert reader.all_facts()[0].arguments == ("y",)
 
 
 def test_variables_that_move_memory_are_kept(tmp_path, reader):
-    make(tmp_path, 7, "x", environ="CUDA_VISIBLE_DEVICES=1\0OLLAMA_NUM_PARALLEL=4\0LLAMA_ARG_CTX_SIZE=5\0PATH=/bin\0")
+    make_process(
+        tmp_path, 7, "x", environ="CUDA_VISIBLE_DEVICES=1\0OLLAMA_NUM_PARALLEL=4\0LLAMA_ARG_CTX_SIZE=5\0PATH=/bin\0"
+    )
     assert reader.facts(7).environment == {
         "CUDA_VISIBLE_DEVICES": "1",
         "OLLAMA_NUM_PARALLEL": "4",
@@ -69,12 +62,12 @@ def test_variables_that_move_memory_are_kept(tmp_path, reader):
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "VLLM_API_KEY", "HUGGINGFACE_HUB_TOKEN", "LLAMA_ARG_API_KEY"])
 def test_no_secret_is_kept(tmp_path, reader, name):
-    make(tmp_path, 7, "x", environ=f"{name}=s3cret\0")
+    make_process(tmp_path, 7, "x", environ=f"{name}=s3cret\0")
     assert reader.facts(7).environment == {}
 
 
 def test_an_environment_that_may_not_be_read_is_none(tmp_path, reader):
-    make(tmp_path, 7, "x")
+    make_process(tmp_path, 7, "x")
     assert reader.facts(7).environment is None
 
 
@@ -85,12 +78,12 @@ def test_files_of_models_are_named_the_largest_mapping_first(tmp_path, reader):
         "7f00-7f10 r--p 0 08:01 7 /usr/lib/libc.so.6\n"
         "7f20-7f30 rw-p 0 00:00 0 \n"
     )
-    make(tmp_path, 7, "x", maps=maps)
+    make_process(tmp_path, 7, "x", maps=maps)
     assert reader.held(7).files == (GGUF, "/models/small.gguf")
 
 
 def test_an_open_model_is_named_though_it_is_not_mapped(tmp_path, reader):
-    make(tmp_path, 7, "x")
+    make_process(tmp_path, 7, "x")
     descriptors = tmp_path / "proc" / "7" / "fd"
     descriptors.mkdir()
     os.symlink(GGUF, descriptors / "3")
@@ -99,7 +92,7 @@ def test_an_open_model_is_named_though_it_is_not_mapped(tmp_path, reader):
 
 
 def test_only_its_own_listening_ports_are_its_ports(tmp_path, reader):
-    make(tmp_path, 7, "x")
+    make_process(tmp_path, 7, "x")
     descriptors = tmp_path / "proc" / "7" / "fd"
     descriptors.mkdir()
     os.symlink("socket:[111]", descriptors / "3")
@@ -115,7 +108,7 @@ def test_only_its_own_listening_ports_are_its_ports(tmp_path, reader):
 
 
 def test_own_memory_leaves_out_the_pages_of_files(tmp_path, reader):
-    make(tmp_path, 7, "x", status="VmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 790 kB\nRssShmem:\t 10 kB\n")
+    make_process(tmp_path, 7, "x", status="VmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 790 kB\nRssShmem:\t 10 kB\n")
     held = reader.held(7)
     assert (held.resident_bytes, held.own_bytes) == (900 << 10, 110 << 10)
 

@@ -1,7 +1,7 @@
 """Launches that will not have the room that they need, said while they load: judged by their final need.
 
-Counted with each are the engines that still take what they were promised: others that load, and those whose cache grows
-with the context (MLX, Transformers).
+Counted with each are the engines before it that still take what they were promised: those that load, and those whose
+cache grows with the context (MLX, Transformers). Who came last is warned of.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def _shortage(engine: Recognised, engines: Sequence[Recognised], places: Sequenc
         own = engine.remaining.get(place.name, 0)
         if not own:
             continue
-        promised = [(other, other.promised.get(place.name, 0)) for other in engines if other is not engine]
+        earlier = [other for other in engines if (other.started_ticks, other.pid) < (engine.started_ticks, engine.pid)]
+        promised = [(other, other.promised.get(place.name, 0)) for other in earlier]
         others = sum(n for _, n in promised)
         missing = own + others - place.free_bytes
         if missing > found[0]:

@@ -113,7 +113,7 @@ class Recogniser:
         held = _held_by(pids, snapshot)
         if known.held.own_bytes is not None:
             held[HOST_NAME] = known.held.own_bytes
-        devices = frozenset(name for name in held if name != HOST_NAME)
+        devices = frozenset(name for name, n in held.items() if name != HOST_NAME and n >= _NOTICEABLE_BYTES)
         if not known.is_judged or devices - known.devices:
             _judge(known, devices, held, snapshot)
         made = Recognised(
@@ -205,9 +205,9 @@ def _judge(known: _Known, devices: frozenset[str], held: Mapping[str, int], snap
     try:
         model = _model(launch, known.held)
         plan = plan_of(launch, model, seen)
-        used = tuple(name for name in (plan.devices or ()))
-        if devices and launch.n_devices is not None and not devices <= set(used):
-            plan = replace(plan, devices=tuple(sorted(devices)))  # what the driver says counts
+        fullest = sorted(devices, key=lambda name: -held[name])[: launch.n_devices]
+        if launch.n_devices == len(fullest) and not set(fullest) <= set(plan.devices or ()):
+            plan = replace(plan, devices=tuple(sorted(fullest)))  # what the driver says counts
         made = assess(plan, places_seen(launch, seen))
     except EstimatorError as error:
         known.reason = str(error)

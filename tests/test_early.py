@@ -1,0 +1,107 @@
+"""A launch that will not have its room is said while it loads, once, until it is over."""
+
+from dataclasses import replace
+
+import pytest
+from proc_tree import end_process, make_process
+from test_recogniser import ENGINE, PID, Bench
+
+from probes.snapshot import Process
+from tui.alarms import Alarms
+from tui.places import places_of
+from tui.settings import Alerts
+
+GIB = 1 << 30
+STRANGER = 77
+
+
+class Screen:
+    """What the app does with each reading: engines, places, alarms."""
+
+    def __init__(self, root, hardware="RTX 4090, RAM 64GiB", alerts=None):
+        self.bench = Bench(root, hardware)
+        self.alarms = Alarms()
+        self.alerts = alerts or Alerts()
+
+    def reading(self, held, *, after=1.0):
+        """Messages of launches that are news, where each pid holds so many GiB of the first card."""
+        self.bench.now += after
+        device = self.bench.empty.devices[0]
+        n_used = int(sum(held.values()) * GIB)
+        pools = tuple(
+            replace(pool, used_bytes=n_used, free_bytes=pool.total_bytes - n_used)
+            if pool.key == device.pool_key
+            else pool
+            for pool in self.bench.empty.pools
+        )
+        processes = tuple(
+            Process(pid=pid, device_key=device.key, used_bytes=int(gib * GIB)) for pid, gib in held.items()
+        )
+        snapshot = replace(self.bench.empty, pools=pools, processes=processes)
+        engines = self.bench.recogniser.look(snapshot)
+        news = self.alarms.news(snapshot, self.alerts, engines, places_of(snapshot))
+        return [alarm.message for alarm in news if alarm.kind == "launch"]
+
+    @property
+    def standing(self):
+        return [alarm for alarm in self.alarms.standing if alarm.kind == "launch"]
+
+
+@pytest.fixture
+def screen(tmp_path):
+    make_process(tmp_path, PID, *ENGINE)
+    return Screen(tmp_path)
+
+
+def test_a_launch_with_room_is_no_warning(screen):
+    assert [news for gib in range(1, 23) if (news := screen.reading({PID: gib}))] == []
+
+
+def test_a_launch_without_room_is_said_before_half_is_taken(screen):
+    first = next(gib for gib in range(1, 23) if screen.reading({PID: gib, STRANGER: 8}))
+    assert first < 11
+
+
+def test_the_warning_names_the_process_need_and_room(screen):
+    screen.reading({PID: 1, STRANGER: 8})
+    (alarm,) = screen.standing
+    assert f"vllm serve {PID} (Qwen2.5 7B BF16)" in alarm.message
+    assert "22.1 GiB on GPU 0" in alarm.message
+
+
+def test_it_is_said_once(screen):
+    assert sum(len(screen.reading({PID: gib, STRANGER: 8})) for gib in range(1, 15)) == 1
+
+
+def test_it_clears_when_the_process_is_gone(screen):
+    screen.reading({PID: 1, STRANGER: 8})
+    end_process(screen.bench.root, PID)
+    screen.reading({STRANGER: 8})
+    assert screen.standing == []
+
+
+def test_it_clears_when_the_launch_is_done_after_all(screen):
+    screen.reading({PID: 1, STRANGER: 8})
+    screen.reading({PID: 22.1})
+    assert screen.standing == []
+
+
+def test_it_does_not_flicker_while_room_comes_and_goes(screen):
+    news = [screen.reading({PID: 1 + n / 10, STRANGER: 1.7 + n % 2 / 4}) for n in range(20)]
+    assert sum(map(len, news)) <= 1
+
+
+def test_two_launches_that_fit_only_one_at_a_time_are_said(tmp_path):
+    screen = Screen(tmp_path, "A100 80GB, RAM 256GiB")
+    share = ("--gpu-memory-utilization", "0.6")
+    make_process(tmp_path, PID, *ENGINE, *share)
+    screen.reading({PID: 40})
+    make_process(tmp_path, PID + 1, *ENGINE, *share, ticks=900)
+    (message,) = screen.reading({PID: 41, PID + 1: 1})
+    assert str(PID + 1) in message
+
+
+def test_whoever_wants_none_gets_none(tmp_path):
+    make_process(tmp_path, PID, *ENGINE)
+    screen = Screen(tmp_path, alerts=Alerts(launch=False))
+    assert screen.reading({PID: 1, STRANGER: 8}) == []

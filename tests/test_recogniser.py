@@ -1,0 +1,184 @@
+"""Engines are found among processes, counted with their children, and known by what they will hold."""
+
+from dataclasses import replace
+
+import pytest
+from proc_tree import end_process, make_process
+
+from probes.process_facts import ProcessReader
+from probes.sampler import take_one
+from probes.served import Served
+from probes.simulate import simulated_sources
+from probes.snapshot import Process
+from tui.recognised import Phase
+from tui.recogniser import Recogniser
+
+GIB = 1 << 30
+ENGINE = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
+PID = 4000
+
+
+class Bench:
+    """A machine of one or two cards, its processes and a clock."""
+
+    def __init__(self, root, hardware="RTX 4090, RAM 64GiB"):
+        self.root, self.now = root, 0.0
+        self.empty = take_one(simulated_sources(hardware), 5.0)
+        self.recogniser = Recogniser(ProcessReader(root=str(root)), clock=lambda: self.now)
+
+    def look(self, held=None, *, after=0.0, answers=None):
+        """Engines, where each pid holds so many GiB on the first card, or on each of a list."""
+        self.now += after
+        processes = []
+        for pid, gib in (held or {}).items():
+            parts = gib if isinstance(gib, list) else [gib]
+            processes += [
+                Process(pid=pid, device_key=device.key, used_bytes=int(part * GIB))
+                for device, part in zip(self.empty.devices, parts, strict=False)
+            ]
+        return self.recogniser.look(replace(self.empty, processes=tuple(processes)), answers or {})
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Bench(tmp_path)
+
+
+def test_an_engine_is_known_by_its_command_line(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: 1})
+    assert (found.pid, found.engine_name, found.model_name, found.context_tokens) == (PID, "vllm", "Qwen2.5 7B", 8192)
+
+
+def test_what_is_no_engine_is_none(bench):
+    make_process(bench.root, PID, "python3", "train.py")
+    assert bench.look({PID: 10}) == ()
+
+
+def test_its_quant_is_what_the_engine_loads(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: 1})
+    assert found.quant == "BF16"
+
+
+def test_children_count_with_their_parent(bench):
+    make_process(bench.root, PID, *ENGINE)
+    make_process(bench.root, PID + 1, "VLLM::EngineCore", parent=PID)
+    make_process(bench.root, PID + 2, "VLLM::Worker_TP0", parent=PID + 1)
+    (found,) = bench.look({PID + 1: 2, PID + 2: 3})
+    assert (found.pids, found.held["GPU 0"]) == ({PID, PID + 1, PID + 2}, 5 * GIB)
+
+
+def test_a_child_with_its_parents_command_is_no_second_engine(bench):
+    make_process(bench.root, PID, *ENGINE)
+    make_process(bench.root, PID + 1, *ENGINE, parent=PID)
+    assert len(bench.look({PID: 1})) == 1
+
+
+def test_a_shell_between_them_does_not_matter(bench):
+    make_process(bench.root, PID, "bash", "-c", "x")
+    make_process(bench.root, PID + 1, *ENGINE, parent=PID)
+    (found,) = bench.look({PID + 1: 1})
+    assert found.pids == {PID + 1}
+
+
+def test_a_loop_of_parents_ends(bench):
+    make_process(bench.root, PID, *ENGINE, parent=PID + 1)
+    make_process(bench.root, PID + 1, "sh", parent=PID)
+    assert len(bench.look({PID: 1})) == 1
+
+
+def test_what_it_will_hold_is_predicted_as_if_it_held_nothing(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (early,) = bench.look({PID: 0.5})
+    other = Bench(bench.root)
+    (late,) = other.look({PID: 20})
+    assert early.predicted["GPU 0"].n_bytes == pytest.approx(late.predicted["GPU 0"].n_bytes, rel=0.01)
+
+
+def test_a_launch_loads_until_it_holds_what_was_predicted(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (begun,) = bench.look({PID: 1})
+    (half,) = bench.look({PID: 11}, after=5)
+    (done,) = bench.look({PID: 22.1}, after=5)
+    assert [one.phase for one in (begun, half, done)] == [Phase.LOADING, Phase.LOADING, Phase.RESTING]
+
+
+def test_its_progress_and_the_time_left_follow_from_its_growth(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 1})
+    (found,) = bench.look({PID: 11}, after=5)
+    assert found.growth_bytes_per_second == pytest.approx(2 * GIB)
+    assert found.left_seconds == pytest.approx((found.predicted_bytes - 11 * GIB) / (2 * GIB))
+    assert found.progress_ratio == pytest.approx(11 * GIB / found.predicted_bytes)
+
+
+def test_one_that_stops_growing_rests_though_it_holds_less(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 10})
+    (pausing,) = bench.look({PID: 10}, after=10)
+    (resting,) = bench.look({PID: 10}, after=15)
+    assert (pausing.phase, resting.phase) == (Phase.LOADING, Phase.RESTING)
+
+
+def test_work_after_rest_is_no_launch(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 22.1})
+    (found,) = bench.look({PID: 5}, after=5)
+    assert found.phase is Phase.RESTING
+
+
+def test_one_that_is_gone_is_gone(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 1})
+    end_process(bench.root, PID)
+    assert bench.look() == ()
+
+
+def test_a_number_that_is_used_again_is_another_launch(bench):
+    make_process(bench.root, PID, *ENGINE, ticks=1)
+    bench.look({PID: 22.1})
+    make_process(bench.root, PID, "vllm", "serve", "Qwen/Qwen2.5-0.5B-Instruct", ticks=2)
+    (found,) = bench.look({PID: 1}, after=5)
+    assert (found.model_name, found.phase) == ("Qwen2.5 0.5B", Phase.LOADING)
+
+
+def test_a_model_that_is_not_known_is_said_and_nothing_is_predicted(bench):
+    make_process(bench.root, PID, "vllm", "serve", "/nowhere/of-a-stranger")
+    (found,) = bench.look({PID: 1})
+    assert (found.predicted, found.phase) == ({}, Phase.UNKNOWN)
+    assert found.reason
+
+
+def test_its_variables_choose_its_devices(tmp_path):
+    bench = Bench(tmp_path, "2x RTX 4090, RAM 64GiB")
+    make_process(bench.root, PID, *ENGINE, environ="CUDA_VISIBLE_DEVICES=1\0")
+    (found,) = bench.look({})
+    assert "GPU 1" in found.predicted
+    assert "GPU 0" not in found.predicted
+
+
+def test_the_drivers_word_on_devices_counts_more_than_variables(tmp_path):
+    bench = Bench(tmp_path, "2x RTX 4090, RAM 64GiB")
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: [0, 5]})
+    assert "GPU 1" in found.predicted
+
+
+def test_what_it_says_of_itself_is_kept_beside_it(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: 1}, answers={PID: (Served(model="a", cache_ratio=0.5),)})
+    assert found.served.cache_ratio == 0.5
+
+
+def test_words_that_are_not_understood_are_named(bench):
+    make_process(bench.root, PID, *ENGINE, "--quite-new", "5")
+    (found,) = bench.look({PID: 1})
+    assert found.unknown == ("--quite-new 5",)
+
+
+def test_memory_of_another_container_is_not_taken_for_its_own(bench):
+    make_process(bench.root, PID, *ENGINE)
+    outside = Process(pid=PID, device_key=bench.empty.devices[0].key, used_bytes=GIB, is_outside=True)
+    (found,) = bench.recogniser.look(replace(bench.empty, processes=(outside,)))
+    assert "GPU 0" not in found.held
