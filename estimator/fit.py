@@ -15,6 +15,7 @@ from estimator.llama_load import Load
 from estimator.llama_options import Options
 from estimator.model import Model
 from estimator.placement import HOST, Layout, Override
+from estimator.runtime import told_free_bytes
 
 SOURCE = "common/fit.cpp, llama.cpp 0c1e57098, 2026-10-01"
 MARGIN_BYTES = 1024 << 20
@@ -138,8 +139,7 @@ def fit(load: Load, *, is_context_free: bool = False, margin_bytes: int = MARGIN
     """
     if not load.devices:
         return None
-    free = [place.free_bytes for place in load.devices]
-    targets = [n - margin_bytes for n in free]
+    targets = [told_free_bytes(place) - margin_bytes for place in load.devices]
     layout = load.default_layout(load.n_all_layers, load.n_cpu_moe_layers)
     full = load.device_bytes(layout)
     if all(n <= target for n, target in zip(full, targets, strict=True)):
@@ -181,7 +181,7 @@ class _Search:
         self.load, self.targets = load, targets
         self.n_devices, self.n_all = len(load.devices), load.n_all_layers
         self.has_experts = load.model.experts is not None
-        self.free_shares = tuple(float(place.free_bytes) for place in load.devices)
+        self.free_shares = tuple(float(told_free_bytes(place)) for place in load.devices)
 
     def run(self) -> Fitted:
         shares = self._filled()

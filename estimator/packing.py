@@ -12,6 +12,7 @@ from estimator.buffers import Spread, device_buffer
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.placement import HOST, Layout, counted_layout
+from estimator.runtime import told_free_bytes
 from estimator.scratch import Step
 from estimator.weights import weight_table
 
@@ -56,7 +57,7 @@ class Burden:
     def has_room(self, layout: Layout, devices: Sequence[Place]) -> bool:
         """Whether every device keeps the margin."""
         return all(
-            self.device_bytes(layout, len(devices), number) <= place.free_bytes - FIT_MARGIN_BYTES
+            self.device_bytes(layout, len(devices), number) <= told_free_bytes(place) - FIT_MARGIN_BYTES
             for number, place in enumerate(devices)
         )
 
@@ -95,7 +96,7 @@ def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> La
             if number:
                 trial[0] += n_open - n - 1
             n_bytes = burden.device_bytes(counted_layout(n_layers, 0, trial), len(devices), number)
-            return n_bytes > devices[number].free_bytes - FIT_MARGIN_BYTES
+            return n_bytes > told_free_bytes(devices[number]) - FIT_MARGIN_BYTES
 
         counts[number] = least(range(n_open), is_full, n_open)
         n_open -= counts[number]

@@ -17,7 +17,7 @@ from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
 from estimator.repacking import is_copied
 from estimator.rounding import ROUNDINGS
-from estimator.runtime import blas_bytes, host_runtime, runtime_term
+from estimator.runtime import blas_bytes, host_runtime, runtime_term, told_free_bytes
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
@@ -178,7 +178,7 @@ class _Load:
         """What has no room beside the margin that --fit keeps lies on the host."""
         terms, moved = [], 0
         for place in devices:
-            room = max(0, place.free_bytes - FIT_MARGIN_BYTES)
+            room = max(0, told_free_bytes(place) - FIT_MARGIN_BYTES)
             load = made.n_bytes([place.name])
             terms.append(_term(place, Kind.WEIGHTS, min(load, room)))
             moved += max(0, load - room)

@@ -203,7 +203,7 @@ def test_layers_asked_for_are_not_moved() -> None:
 
 def test_two_devices_are_filled_one_by_one_where_the_default_split_does_not_fit() -> None:
     model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
-    places = [gpu(5 * GIB), gpu(31 * GIB // 2, 1), ram()]
+    places = [gpu(11 * GIB // 2), gpu(16 * GIB, 1), ram()]
     made = estimate(model, workload, Options(), places)
     by_free_memory = estimate(model, workload, Options(n_gpu_layers=99), places)
     assert judge(by_free_memory, places).margins[0].load_bytes > 4 * GIB
@@ -281,7 +281,7 @@ def test_flags_ask_for_what_was_estimated() -> None:
 
 def test_a_split_that_the_engine_would_not_choose_is_among_the_flags() -> None:
     model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
-    made = estimate(model, workload, Options(), [gpu(5 * GIB), gpu(31 * GIB // 2, 1), ram()])
+    made = estimate(model, workload, Options(), [gpu(11 * GIB // 2), gpu(16 * GIB, 1), ram()])
     assert sum(made.layers_by_device) == 49
     assert f"-ts {made.layers_by_device[0]},{made.layers_by_device[1]}" in flags(model, workload, Options(), made)
 

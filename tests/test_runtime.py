@@ -9,7 +9,7 @@ from estimator.engines import llamacpp
 from estimator.ledger import Kind, Place, Workload
 from estimator.model import Layer, Tensor
 from estimator.reader import read_model
-from estimator.runtime import blas_bytes, host_runtime, runtime_term
+from estimator.runtime import blas_bytes, host_runtime, runtime_term, told_free_bytes
 
 MIB, GIB = 1 << 20, 1 << 30
 H100 = Place(
@@ -104,3 +104,25 @@ def test_a_card_of_unknown_size_gets_the_span_of_the_known_ones() -> None:
 def test_cudas_libraries_are_in_the_process_too() -> None:
     plain, on_cuda = host_runtime(HOST), host_runtime(HOST, is_on_cuda=True)
     assert plain.n_bytes < on_cuda.n_bytes < host_runtime(HOST, is_on_cuda=True, has_blas=True).n_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "free_mib", "n_layers", "buffers_mib"),
+    [("Qwen3 8B", 4096, 14, 2472.0), ("Qwen3 32B", 4096, 6, 2450.5), ("Qwen3 30B-A3B", 10240, 49, 8637.7)],
+)
+def test_what_fit_left_on_an_h100_is_what_is_foreseen(
+    name: str, free_mib: int, n_layers: int, buffers_mib: float
+) -> None:
+    # llama-server with its defaults, all but so much held by another process (bench/real_gpu.py --leave).
+    model, workload = read_model(name, "Q4_K_M"), Workload(context_tokens=8192, n_sequences=1)
+    made = llamacpp.fallback(model, workload, llamacpp.Options(), (replace(H100, free_bytes=free_mib * MIB), HOST))
+    assert made is not None
+    terms = [term for term in made.select([H100.name]) if term.kind is not Kind.RUNTIME]
+    assert made.n_gpu_layers == n_layers
+    assert sum(term.n_bytes for term in terms) / MIB == pytest.approx(buffers_mib, abs=0.1)
+
+
+def test_a_program_is_told_what_its_own_context_leaves() -> None:
+    assert told_free_bytes(H100) == H100.free_bytes - context(H100)
+    assert told_free_bytes(replace(H100, n_multiprocessors=None)) == H100.free_bytes
+    assert told_free_bytes(HOST) == HOST.free_bytes

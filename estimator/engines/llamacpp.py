@@ -19,6 +19,7 @@ from estimator.model import Model
 from estimator.needs import Needs, mapped_needs, unmapped_needs
 from estimator.packing import packed_layout, spilled_layout
 from estimator.placement import Layout
+from estimator.runtime import told_free_bytes
 from estimator.shell import quoted
 
 __all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
@@ -160,7 +161,7 @@ def _n_cpu_moe_layers(load: Load, found: Fitted) -> int:
 
     --fit takes the last blocks of a device and the flag the first ones of the model, which may be larger or smaller.
     """
-    room = load.devices[0].free_bytes - MARGIN_BYTES
+    room = told_free_bytes(load.devices[0]) - MARGIN_BYTES
     n_blocks, n_gpu_layers = load.model.n_layers, found.layout.n_gpu_layers
 
     def has_room(n: int) -> bool:
