@@ -12,6 +12,7 @@ class Takes(Enum):
 
     NOTHING = ""
     ONE = "N"
+    TWO = "N N"
     OPTIONAL = "[N]"
     MANY = "N..."
     """At least one, to the next flag."""
@@ -54,7 +55,7 @@ ARGPARSE = Manner(has_abbreviations=True, has_attached_values=True, has_guarded_
 """docs.python.org, argparse: "Option value syntax", "Arguments containing -", "allow_abbrev"."""
 NEGATED = ("no",)
 """The words of a time when a flag was given by one of its contrary names."""
-_OFF = frozenset({"no", "false", "0", "off", "n", "f"})
+_OFF = frozenset({"no", "false", "0", "off", "n", "f", "disabled"})
 """What programs take for the contrary where a switch, or a variable for one, has a value."""
 
 
@@ -121,7 +122,7 @@ def table(text: str) -> tuple[Flag, ...]:
         words = line.split()
         if not words:
             continue
-        takes = next((Takes(word) for word in words if word in ("N", "[N]", "N...", "[N...]")), Takes.NOTHING)
+        takes = Takes(" ".join(word for word in words if word in ("N", "[N]", "N...", "[N...]")))
         variable = next((word[1:] for word in words if word.startswith("$")), "")
         names = tuple(word for word in words if word[0] == "-")
         negatives = tuple(word[1:] for word in words if word[0] == "!" and len(word) > 1)
@@ -175,7 +176,7 @@ def take_apart(
         given = (attached,) if attached is not None else tuple(arguments[position : position + n_values])
         given = NEGATED if is_negated else given
         position += n_values
-        if not given and flag.takes in (Takes.ONE, Takes.MANY):
+        if not is_negated and len(given) < _N_LEAST.get(flag.takes, 0):
             refusals.append(f"{word} needs a value")
             continue
         values.setdefault(flag.names[0], []).append(given)
@@ -196,11 +197,16 @@ def _is_flag(word: str) -> bool:
     return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
 
 
+_N_LEAST = {Takes.ONE: 1, Takes.TWO: 2, Takes.MANY: 1}
+
+
 def _n_values(flag: Flag, following: Sequence[str], manner: Manner) -> int:
     if flag.takes is Takes.NOTHING or not following:
         return 0
     if flag.takes is Takes.ONE:
         return int(not manner.has_guarded_values or not _is_flag(following[0]) or " " in following[0])
+    if flag.takes is Takes.TWO:
+        return min(2, len(following))
     if flag.takes is Takes.OPTIONAL:
         return int(not _is_flag(following[0]))
     return next((n for n, word in enumerate(following) if _is_flag(word)), len(following))
@@ -235,7 +241,15 @@ def _told(
     """What the environment says of flags that no word gives."""
     told: dict[str, list[tuple[str, ...]]] = {}
     for flag in flags:
-        value = environment.get(flag.variable, "") if flag.variable else ""
+        value = _of_variable(flag, environment)
         if value and flag.names[0] not in values and flag.names[0] not in told:
             told[flag.names[0]] = [(value,)]
     return told
+
+
+def _of_variable(flag: Flag, environment: Mapping[str, str]) -> str:
+    """What a variable says; llama.cpp's that have ``NO_`` in their name say the contrary (common/arg.cpp)."""
+    contrary = flag.variable.replace("LLAMA_ARG_", "LLAMA_ARG_NO_")
+    if flag.negatives and contrary != flag.variable and contrary in environment:
+        return NEGATED[0]
+    return environment.get(flag.variable, "") if flag.variable else ""
