@@ -1,67 +1,151 @@
-"""A line as it was typed or posted, into words: quotes, continued lines, pipes, and Windows' paths."""
+"""A command as people post it, in words: without quotes, continued lines, prompts, remarks and redirections."""
 
 import re
-import shlex
 from collections.abc import Iterator
 
+from launches.command import base_name
 from launches.errors import UnreadableLine
 
 MOST_CHARACTERS = 1 << 16
-_CONTINUED = re.compile(r"[ \t]*(?:\\|\^|`)[ \t]*\r?\n[ \t]*")
-"""By sh, by Windows' cmd, by PowerShell."""
-_PROMPT = re.compile(r"\A(?:\$|#|>|PS [^>\n]{0,200}>|[A-Z]:\\[^>\n]{0,200}>)\s+")
-_DESCRIPTOR = re.compile(r"(?<=\s)[0-9](?=[<>])")
-"""The 2 of ``2>&1``, which is no word."""
-_WINDOWS = re.compile(r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\|[\w.-]+\\[\w.-]+)|\.exe\b")
-"""A path of Windows: there a backslash is a separator, not a quote."""
-_OPERATORS = frozenset("()<>|&;")
-_BEFORE = frozenset(
-    {"cd", "pushd", "source", ".", "set", "ulimit", "mkdir", "echo", "sleep", "unset", "conda", "module"}
+
+_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n[ \t]*(?:>[ \t])?")
+"""A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell."""
+_PROMPT = re.compile(
+    r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS (?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
+    r"|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%#>][ \t]+|!(?=[\w./~]))"
 )
-"""What people type in the same line before the command that counts."""
+_WINDOWS = re.compile(
+    r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:"
+)
+"""Where a backslash is part of a path and escapes nothing."""
+_SETTING = frozenset({"export", "set", "setx", "declare"})
+_POWERSHELL = re.compile(r"\$env:(\w+)\s*=\s*(.*)", re.IGNORECASE)
+_BESIDE = frozenset(
+    "cd pushd source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda module".split()
+)
+"""Commands before the one that is meant."""
+_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|<(?![\w -]{1,40}>)|&>")
+"""``<key>`` stands for something that a person left out."""
 
 
 def words_of(text: str) -> list[str]:
-    """The words of the first command that is not only preparation; ``export A=b`` before it becomes an assignment.
+    """The words of the first command that is not only preparation, with what was set before it as assignments.
 
     What follows an operator (``| tee``, ``> log``, ``&``) is left out.
 
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
     """
+    settings: list[str] = []
+    for words in commands_of(text):
+        if words[0] in _SETTING:
+            settings += [word for word in words[1:] if "=" in word]
+        elif (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
+            settings.append(f"{found[1]}={found[2]}")
+        elif base_name(words[0]) not in _BESIDE or words[:2] == ["conda", "run"]:
+            return [*settings, *words]
+    return settings
+
+
+def commands_of(text: str) -> Iterator[list[str]]:
+    """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines.
+
+    Raises:
+        UnreadableLine: as ``words_of``.
+    """
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
-    joined = _DESCRIPTOR.sub("", _PROMPT.sub("", _CONTINUED.sub(" ", text.strip())))
-    assignments: list[str] = []
-    for words in _commands(joined):
-        if words[0] == "export":
-            assignments += [word for word in words[1:] if "=" in word]
-        elif words[0] not in _BEFORE or words[:2] == ["conda", "run"]:
-            return [*assignments, *words]
-    return assignments
-
-
-def _commands(text: str) -> Iterator[list[str]]:
-    """One simple command after another, without what is redirected."""
-    reader = shlex.shlex(text, posix=True, punctuation_chars=True)
-    reader.whitespace_split = True
-    reader.commenters = ""
-    if _WINDOWS.search(text):
-        reader.escape = ""
+    is_windows = _WINDOWS.search(text) is not None
+    text = _PROMPT.sub("", _CONTINUED.sub(" ", text.strip()))
     words: list[str] = []
+    for word in _Splitter(text, is_windows=is_windows).words():
+        if word is not None:
+            words.append(word)
+        elif kept := _without_redirections(words):
+            yield kept
+            words = []
+    if kept := _without_redirections(words):
+        yield kept
+
+
+def _without_redirections(words: list[str]) -> list[str]:
+    kept: list[str] = []
     is_target = False
-    try:
-        for word in reader:
-            if not word or not _OPERATORS.issuperset(word):
-                if not is_target:
-                    words.append(word)
-                is_target = False
-            elif "<" in word or ">" in word:
-                is_target = True
-            elif words:
-                yield words
-                words = []
-    except ValueError as error:
-        raise UnreadableLine(f"the command cannot be taken apart ({str(error).lower()}); check its quotes") from error
-    if words:
-        yield words
+    for word in words:
+        if is_target:
+            is_target = False
+        elif (found := _REDIRECTION.match(word)) is not None:
+            is_target = found.end() == len(word) and "&" not in word[1:]
+        else:
+            kept.append(word)
+    return kept
+
+
+class _Splitter:
+    """One pass over the characters."""
+
+    def __init__(self, text: str, *, is_windows: bool) -> None:
+        self.text, self.is_windows = text, is_windows
+        self.position = 0
+
+    def words(self) -> Iterator[str | None]:
+        """Words; None where a command ends."""
+        while self.position < len(self.text):
+            character = self.text[self.position]
+            if character in " \t\r()":
+                self.position += 1
+            elif character in "\n;|&" and not self.text.startswith("&>", self.position):
+                self.position += 1
+                yield None
+            elif character == "#" and (self.position == 0 or self.text[self.position - 1] in " \t\n"):
+                end = self.text.find("\n", self.position)
+                self.position = len(self.text) if end < 0 else end
+            else:
+                yield self._word()
+
+    def _word(self) -> str:
+        parts: list[str] = []
+        depth = 0
+        while self.position < len(self.text):
+            character = self.text[self.position]
+            if character in "\"'":
+                parts.append(self._quoted(character))
+                continue
+            if depth == 0 and (character in " \t\r\n;|" or (character == "&" and not self._is_redirected(parts))):
+                break
+            if character == "(" and (depth or (parts and parts[-1] == "$")):
+                depth += 1
+            elif character == ")" and depth:
+                depth -= 1
+            if character == "\\" and not self.is_windows and self.position + 1 < len(self.text):
+                self.position += 1
+                character = self.text[self.position]
+            parts.append(character)
+            self.position += 1
+        return "".join(parts)
+
+    def _quoted(self, quote: str) -> str:
+        """To the closing quote."""
+        self.position += 1
+        parts: list[str] = []
+        while self.position < len(self.text) and self.text[self.position] != quote:
+            if quote == '"' and self.text[self.position] == "\\" and self._escapes():
+                self.position += 1
+            parts.append(self.text[self.position])
+            self.position += 1
+        if self.position >= len(self.text):
+            raise UnreadableLine(f"the command cannot be taken apart (no closing {quote}); check its quotes")
+        self.position += 1
+        return "".join(parts)
+
+    def _escapes(self) -> bool:
+        """Whether a backslash between quotes is not itself meant; one at the end of a Windows path is."""
+        following = self.text[self.position + 1 : self.position + 2]
+        if not self.is_windows:
+            return following in ('"', "\\", "$", "`") and following != ""
+        behind = self.text[self.position + 2 : self.position + 3]
+        return following == '"' and behind not in ("", " ", "\t", "\n") and '"' in self.text[self.position + 2 :]
+
+    def _is_redirected(self, parts: list[str]) -> bool:
+        """Whether the ampersand here is part of ``2>&1`` or ``&>``."""
+        return parts[-1:] == [">"] or (not parts and self.text.startswith("&>", self.position))
