@@ -1,0 +1,516 @@
+"""Every flag of llama.cpp's programs, what follows it, and its variable; and those that ik_llama.cpp has of its own.
+
+llama.cpp's are those of all of its programs together, since none of them gives a name two meanings: common/arg.cpp of
+0c1e57098 (2026-10-01, in PyPI's llama-cpp-python 0.3.36). What it once took and no longer takes is from the same file
+of earlier builds. ik_llama.cpp's are from common/common.cpp of 8337e4cd3 (2026-08-15), `gpt_params_find_arg`.
+"""
+
+from functools import cache
+
+from launches.words import Flag, table
+
+# A value of ``[N]`` was not taken by earlier builds: --flash-attn and --color alone mean on there.
+_LLAMA_CPP = """
+--help -h --usage
+--version
+--cache-list -cl
+--completion-bash
+--server-base N
+--verbose-prompt
+--display-prompt !--no-display-prompt
+--color -co [N]
+--threads -t N $LLAMA_ARG_THREADS
+--threads-batch -tb N
+--cpu-mask -C N
+--cpu-range -Cr N
+--cpu-strict N
+--prio N
+--poll N
+--cpu-mask-batch -Cb N
+--cpu-range-batch -Crb N
+--cpu-strict-batch N
+--prio-batch N
+--poll-batch N
+--lookup-cache-static -lcs N
+--lookup-cache-dynamic -lcd N
+--ctx-size -c N $LLAMA_ARG_CTX_SIZE
+--kv-unified-per-slot N $LLAMA_ARG_KV_UNIFIED_PER_SLOT
+--predict -n --n-predict N $LLAMA_ARG_N_PREDICT
+--batch-size -b N $LLAMA_ARG_BATCH
+--ubatch-size -ub N $LLAMA_ARG_UBATCH
+--keep N
+--swa-full $LLAMA_ARG_SWA_FULL
+--ctx-checkpoints -ctxcp --swa-checkpoints N $LLAMA_ARG_CTX_CHECKPOINTS
+--checkpoint-min-step -cms N $LLAMA_ARG_CHECKPOINT_MIN_SPACING_NT
+--cache-ram -cram N $LLAMA_ARG_CACHE_RAM
+--kv-unified -kvu !-no-kvu !--no-kv-unified $LLAMA_ARG_KV_UNIFIED
+--cache-idle-slots !--no-cache-idle-slots $LLAMA_ARG_CACHE_IDLE_SLOTS
+--context-shift !--no-context-shift $LLAMA_ARG_CONTEXT_SHIFT
+--chunks N
+--flash-attn -fa [N] $LLAMA_ARG_FLASH_ATTN
+--prompt -p N
+--system-prompt -sys N
+--perf !--no-perf $LLAMA_ARG_PERF
+--show-timings !--no-show-timings $LLAMA_ARG_SHOW_TIMINGS
+--file -f N
+--system-prompt-file -sysf N
+--in-file N
+--binary-file -bf N
+--escape -e !--no-escape
+--print-token-count -ptc N
+--prompt-cache N
+--prompt-cache-all
+--prompt-cache-ro
+--reverse-prompt -r N
+--special -sp
+--conversation -cnv !-no-cnv !--no-conversation
+--single-turn -st
+--interactive -i
+--interactive-first -if
+--multiline-input -mli
+--in-prefix-bos
+--in-prefix N
+--in-suffix N
+--warmup !--no-warmup
+--spm-infill
+--samplers N
+--seed -s N
+--sampler-seq --sampling-seq N
+--ignore-eos
+--temp --temperature N $LLAMA_ARG_TEMPERATURE
+--top-k N $LLAMA_ARG_TOP_K
+--top-p N $LLAMA_ARG_TOP_P
+--min-p N $LLAMA_ARG_MIN_P
+--top-nsigma --top-n-sigma N
+--xtc-probability N
+--xtc-threshold N
+--typical --typical-p N
+--repeat-last-n N
+--repeat-penalty N $LLAMA_ARG_REPEAT_PENALTY
+--presence-penalty N $LLAMA_ARG_PRESENCE_PENALTY
+--frequency-penalty N $LLAMA_ARG_FREQUENCY_PENALTY
+--dry-multiplier N
+--dry-base N
+--dry-allowed-length N
+--dry-penalty-last-n N
+--dry-sequence-breaker N
+--adaptive-target N
+--adaptive-decay N
+--dynatemp-range N
+--dynatemp-exp N
+--mirostat N
+--mirostat-lr N
+--mirostat-ent N
+--logit-bias -l N
+--grammar N
+--grammar-file N
+--json-schema -j N
+--json-schema-file -jf N
+--backend-sampling -bs $LLAMA_ARG_BACKEND_SAMPLING
+--pooling N $LLAMA_ARG_POOLING
+--attention N
+--rope-scaling N $LLAMA_ARG_ROPE_SCALING_TYPE
+--rope-scale N $LLAMA_ARG_ROPE_SCALE
+--rope-freq-base N $LLAMA_ARG_ROPE_FREQ_BASE
+--rope-freq-scale N $LLAMA_ARG_ROPE_FREQ_SCALE
+--yarn-orig-ctx N $LLAMA_ARG_YARN_ORIG_CTX
+--yarn-ext-factor N $LLAMA_ARG_YARN_EXT_FACTOR
+--yarn-attn-factor N $LLAMA_ARG_YARN_ATTN_FACTOR
+--yarn-beta-slow N $LLAMA_ARG_YARN_BETA_SLOW
+--yarn-beta-fast N $LLAMA_ARG_YARN_BETA_FAST
+--grp-attn-n -gan N $LLAMA_ARG_GRP_ATTN_N
+--grp-attn-w -gaw N $LLAMA_ARG_GRP_ATTN_W
+--kv-offload -kvo !-nkvo !--no-kv-offload $LLAMA_ARG_KV_OFFLOAD
+--repack !-nr !--no-repack $LLAMA_ARG_REPACK
+--no-host $LLAMA_ARG_NO_HOST
+--cache-type-k -ctk N $LLAMA_ARG_CACHE_TYPE_K
+--cache-type-v -ctv N $LLAMA_ARG_CACHE_TYPE_V
+--hellaswag
+--hellaswag-tasks N
+--winogrande
+--winogrande-tasks N
+--multiple-choice
+--multiple-choice-tasks N
+--kl-divergence
+--save-all-logits --kl-divergence-base N
+--ppl-stride N
+--ppl-output-type N
+--defrag-thold -dt N $LLAMA_ARG_DEFRAG_THOLD
+--parallel -np N $LLAMA_ARG_N_PARALLEL
+--sequences -ns N
+--cont-batching -cb !-nocb !--no-cont-batching $LLAMA_ARG_CONT_BATCHING
+--mmproj -mm N $LLAMA_ARG_MMPROJ
+--mmproj-url -mmu N $LLAMA_ARG_MMPROJ_URL
+--mmproj-auto !--no-mmproj !--no-mmproj-auto $LLAMA_ARG_MMPROJ_AUTO
+--mmproj-offload !--no-mmproj-offload $LLAMA_ARG_MMPROJ_OFFLOAD
+--mmproj-device -mmdev N $MTMD_BACKEND_DEVICE
+--image --audio --video N
+--image-min-tokens N $LLAMA_ARG_IMAGE_MIN_TOKENS
+--image-max-tokens N $LLAMA_ARG_IMAGE_MAX_TOKENS
+--mtmd-batch-max-tokens N $LLAMA_ARG_MTMD_BATCH_MAX_TOKENS
+--video-fps N $LLAMA_ARG_VIDEO_FPS
+--video-timestamp-interval N $LLAMA_ARG_VIDEO_TIMESTAMP_INTERVAL
+--video-ffmpeg-dir N $LLAMA_ARG_VIDEO_FFMPEG_DIR
+--rpc N $LLAMA_ARG_RPC
+--load-mode -lm N $LLAMA_ARG_LOAD_MODE
+--lazy-mode -lzm N $LLAMA_ARG_LAZY_MODE
+--numa [N] $LLAMA_ARG_NUMA
+--device -dev N $LLAMA_ARG_DEVICE
+--list-devices
+--override-tensor -ot N $LLAMA_ARG_OVERRIDE_TENSOR
+--cpu-moe -cmoe $LLAMA_ARG_CPU_MOE
+--n-cpu-moe -ncmoe N $LLAMA_ARG_N_CPU_MOE
+--n-cpu-ffn -ncffn N $LLAMA_ARG_N_CPU_FFN
+--gpu-layers -ngl --n-gpu-layers N $LLAMA_ARG_N_GPU_LAYERS
+--split-mode -sm N $LLAMA_ARG_SPLIT_MODE
+--tensor-split -ts N $LLAMA_ARG_TENSOR_SPLIT
+--main-gpu -mg N $LLAMA_ARG_MAIN_GPU
+--fit -fit [N] $LLAMA_ARG_FIT
+--fit-print -fitp N $LLAMA_ARG_FIT_ESTIMATE
+--fit-target -fitt N $LLAMA_ARG_FIT_TARGET
+--fit-ctx -fitc N $LLAMA_ARG_FIT_CTX
+--check-tensors
+--override-kv N
+--op-offload !--no-op-offload
+--lora N
+--lora-scaled N
+--control-vector N
+--control-vector-scaled N
+--control-vector-layer-range N N
+--alias -a N $LLAMA_ARG_ALIAS
+--tags N $LLAMA_ARG_TAGS
+--model -m N $LLAMA_ARG_MODEL
+--model-url -mu N $LLAMA_ARG_MODEL_URL
+--docker-repo -dr N $LLAMA_ARG_DOCKER_REPO
+--hf-repo -hf -hfr N $LLAMA_ARG_HF_REPO
+--hf-file -hff N $LLAMA_ARG_HF_FILE
+--hf-token -hft N $HF_TOKEN
+--mtp
+--dflash
+--eagle3
+--context-file N
+--chunk-size N
+--chunk-separator N
+--junk N
+--pos N
+--output -o --output-file N
+--output-frequency -ofreq N
+--output-format N
+--save-frequency N
+--process-output
+--ppl !--no-ppl
+--chunk --from-chunk N
+--show-statistics
+--parse-special
+--ids
+--stdin
+--no-bos
+--no-parse-special
+--show-count
+-pps
+-tgs
+-npp N
+-ntg N
+-npl N
+--embd-normalize N
+--embd-output-format N
+--embd-separator N
+--cls-separator N
+--host N $LLAMA_ARG_HOST
+--port N $LLAMA_ARG_PORT
+--reuse-port $LLAMA_ARG_REUSE_PORT
+--path N $LLAMA_ARG_STATIC_PATH
+--cors-origins N $LLAMA_ARG_CORS_ORIGINS
+--cors-methods N $LLAMA_ARG_CORS_METHODS
+--cors-headers N $LLAMA_ARG_CORS_HEADERS
+--cors-credentials !--no-cors-credentials $LLAMA_ARG_CORS_CREDENTIALS
+--api-prefix N $LLAMA_ARG_API_PREFIX
+--ui-config --webui-config N $LLAMA_ARG_UI_CONFIG
+--ui-config-file --webui-config-file N $LLAMA_ARG_UI_CONFIG_FILE
+--ui-mcp-proxy --webui-mcp-proxy !--no-ui-mcp-proxy !--no-webui-mcp-proxy $LLAMA_ARG_UI_MCP_PROXY
+--tools N $LLAMA_ARG_TOOLS
+--tools-runtime N $LLAMA_ARG_TOOLS_RUNTIME
+--mcp-servers-config N $LLAMA_ARG_MCP_SERVERS_CONFIG
+--mcp-servers-json N $LLAMA_ARG_MCP_SERVERS_JSON
+--agent -ag !-no-ag !--no-agent $LLAMA_ARG_AGENT
+--ui --webui !--no-ui !--no-webui $LLAMA_ARG_UI
+--embedding --embeddings $LLAMA_ARG_EMBEDDINGS
+--rerank --reranking $LLAMA_ARG_RERANKING
+--api-key N $LLAMA_API_KEY
+--api-key-file N $LLAMA_ARG_API_KEY_FILE
+--ssl-key-file N $LLAMA_ARG_SSL_KEY_FILE
+--ssl-cert-file N $LLAMA_ARG_SSL_CERT_FILE
+--chat-template-kwargs N $LLAMA_ARG_CHAT_TEMPLATE_KWARGS
+--timeout -to N $LLAMA_ARG_TIMEOUT
+--sse-ping-interval N $LLAMA_ARG_SSE_PING_INTERVAL
+--threads-http N $LLAMA_ARG_THREADS_HTTP
+--cache-prompt !--no-cache-prompt $LLAMA_ARG_CACHE_PROMPT
+--cache-reuse N $LLAMA_ARG_CACHE_REUSE
+--metrics $LLAMA_ARG_ENDPOINT_METRICS
+--props $LLAMA_ARG_ENDPOINT_PROPS
+--slots !--no-slots $LLAMA_ARG_ENDPOINT_SLOTS
+--slot-save-path N
+--media-path N
+--models-dir N $LLAMA_ARG_MODELS_DIR
+--models-preset N $LLAMA_ARG_MODELS_PRESET
+--models-max N $LLAMA_ARG_MODELS_MAX
+--models-autoload !--no-models-autoload $LLAMA_ARG_MODELS_AUTOLOAD
+--jinja !--no-jinja $LLAMA_ARG_JINJA
+--reasoning-format N $LLAMA_ARG_THINK
+--reasoning -rea N $LLAMA_ARG_REASONING
+--reasoning-effort N $LLAMA_ARG_REASONING_EFFORT
+--reasoning-budget N $LLAMA_ARG_THINK_BUDGET
+--reasoning-budget-message N $LLAMA_ARG_THINK_BUDGET_MESSAGE
+--reasoning-preserve !--no-reasoning-preserve $LLAMA_ARG_REASONING_PRESERVE
+--chat-template N $LLAMA_ARG_CHAT_TEMPLATE
+--chat-template-file N $LLAMA_ARG_CHAT_TEMPLATE_FILE
+--skip-chat-parsing !--no-skip-chat-parsing $LLAMA_ARG_SKIP_CHAT_PARSING
+--prefill-assistant !--no-prefill-assistant $LLAMA_ARG_PREFILL_ASSISTANT
+--slot-prompt-similarity -sps N
+--lora-init-without-apply
+--sleep-idle-seconds N
+--simple-io
+--positive-file N
+--negative-file N
+--pca-batch N
+--pca-iter N
+--method N
+--log-disable
+--log-file N $LLAMA_ARG_LOG_FILE
+--log-jsonl !--no-log-jsonl $LLAMA_ARG_LOG_JSONL
+--log-prompts-dir N
+--log-colors [N] $LLAMA_ARG_LOG_COLORS
+--verbose -v --log-verbose
+--offline $LLAMA_ARG_OFFLINE
+--verbosity -lv --log-verbosity N $LLAMA_ARG_LOG_VERBOSITY
+--log-prefix !--no-log-prefix $LLAMA_ARG_LOG_PREFIX
+--log-timestamps !--no-log-timestamps $LLAMA_ARG_LOG_TIMESTAMPS
+--hf-repo-draft --spec-draft-hf -hfd -hfrd N $LLAMA_ARG_SPEC_DRAFT_HF_REPO
+--spec-draft-threads -td --threads-draft N
+--spec-draft-threads-batch -tbd --threads-batch-draft N
+--spec-draft-cpu-mask -Cd --cpu-mask-draft N
+--spec-draft-cpu-range -Crd --cpu-range-draft N
+--spec-draft-cpu-strict --cpu-strict-draft N
+--spec-draft-prio --prio-draft N
+--spec-draft-poll --poll-draft N
+--spec-draft-cpu-mask-batch -Cbd --cpu-mask-batch-draft N
+--spec-draft-cpu-range-batch -Crbd --cpu-range-batch-draft N
+--spec-draft-cpu-strict-batch --cpu-strict-batch-draft N
+--spec-draft-prio-batch --prio-batch-draft N
+--spec-draft-poll-batch --poll-batch-draft N
+--cache-type-k-draft --spec-draft-type-k -ctkd N $LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_K
+--cache-type-v-draft --spec-draft-type-v -ctvd N $LLAMA_ARG_SPEC_DRAFT_CACHE_TYPE_V
+--spec-draft-override-tensor -otd --override-tensor-draft N
+--spec-draft-cpu-moe -cmoed --cpu-moe-draft $LLAMA_ARG_SPEC_DRAFT_CPU_MOE
+--spec-draft-n-cpu-moe --spec-draft-ncmoe -ncmoed --n-cpu-moe-draft N $LLAMA_ARG_SPEC_DRAFT_N_CPU_MOE
+--spec-draft-n-max N $LLAMA_ARG_SPEC_DRAFT_N_MAX
+--spec-draft-n-min N $LLAMA_ARG_SPEC_DRAFT_N_MIN
+--spec-synth-len N $LLAMA_ARG_SPEC_SYNTH_LEN
+--spec-synth-rates N $LLAMA_ARG_SPEC_SYNTH_RATES
+--spec-draft-p-split --draft-p-split N $LLAMA_ARG_SPEC_DRAFT_P_SPLIT
+--spec-draft-p-min --draft-p-min N $LLAMA_ARG_SPEC_DRAFT_P_MIN
+--spec-draft-backend-sampling !--no-spec-draft-backend-sampling $LLAMA_ARG_SPEC_DRAFT_BACKEND_SAMPLING
+--device-draft --spec-draft-device -devd N
+--gpu-layers-draft --spec-draft-ngl -ngld --n-gpu-layers-draft N $LLAMA_ARG_N_GPU_LAYERS_DRAFT
+--model-draft --spec-draft-model -md N $LLAMA_ARG_SPEC_DRAFT_MODEL
+--spec-type N $LLAMA_ARG_SPEC_TYPE
+--spec-ngram-mod-n-min N
+--spec-ngram-mod-n-max N
+--spec-ngram-mod-n-match N
+--spec-ngram-simple-size-n N
+--spec-ngram-simple-size-m N
+--spec-ngram-simple-min-hits N
+--spec-ngram-map-k-size-n N
+--spec-ngram-map-k-size-m N
+--spec-ngram-map-k-min-hits N
+--spec-ngram-map-k4v-size-n N
+--spec-ngram-map-k4v-size-m N
+--spec-ngram-map-k4v-min-hits N
+--draft --draft-n --draft-max N $LLAMA_ARG_DRAFT_MAX
+--draft-min --draft-n-min N $LLAMA_ARG_DRAFT_MIN
+--spec-ngram-size-n N
+--spec-ngram-size-m N
+--spec-ngram-min-hits N
+--tts-lang N
+--tts-speaker-file N
+--diffusion-steps N
+--diffusion-visual
+--diffusion-eps N
+--diffusion-algorithm N
+--diffusion-alg-temp N
+--diffusion-block-length N
+--diffusion-cfg-scale N
+--diffusion-add-gumbel-noise N
+--learning-rate -lr N
+--learning-rate-min -lr-min N
+--learning-rate-decay-epochs -decay-epochs N
+--weight-decay -wd N
+--val-split -val-split N
+--epochs -epochs N
+--optimizer -opt N
+--check
+--save-logits
+--logits-output-dir N
+--tensor-filter N
+--embd-gemma-default
+--fim-qwen-1.5b-default
+--fim-qwen-3b-default
+--fim-qwen-7b-default
+--fim-qwen-7b-spec
+--fim-qwen-14b-spec
+--fim-qwen-30b-default
+--gpt-oss-20b-default
+--gpt-oss-120b-default
+--vision-gemma-4b-default
+--vision-gemma-12b-default
+--spec-default
+"""
+_FORMER = """
+--mmap !--no-mmap $LLAMA_ARG_MMAP
+--mlock $LLAMA_ARG_MLOCK
+--direct-io -dio !--no-direct-io !-ndio $LLAMA_ARG_DIO
+--ctx-size-draft -cd N $LLAMA_ARG_CTX_SIZE_DRAFT
+--replace-draft --spec-replace N N
+--dump-kv-cache -dkvc
+--infill
+--instruct -ins
+--chatml -cml
+--memory-f32
+--mul-mat-q -mmq !--no-mul-mat-q !-nommq
+--low-vram
+--rms-norm-eps -eps N
+--gqa -gqa N
+--cfg-negative-prompt N
+--cfg-negative-prompt-file N
+--cfg-scale N
+--tfs N
+--penalize-nl !--no-penalize-nl
+--p-split -ps N
+--p-accept -pa N
+--lora-base N
+--logdir -ld N
+--log-format N
+--log-test
+--log-enable
+--log-new
+--log-append
+--system-prompt-file -spf N
+--slots-endpoint-disable
+--hf-repo-v -hfv -hfrv N
+--hf-file-v -hffv N
+--model-vocoder -mv N
+--tts-use-guide-tokens
+--embd-bge-small-en-default
+--embd-e5-small-en-default
+--embd-gte-small-default
+--tts-oute-default
+--all-logits --perplexity
+--random-prompt
+--kl-divergence-all
+--n-probs N
+--mtest
+--export N
+--prompt-cache-dir N
+--hf-file-draft -hffd N
+"""
+_FORK = """
+--fused-moe -fmoe !--no-fused-moe !-no-fmoe
+--mla-use -mla N
+--attention-max-batch -amb N
+--smart-expert-reduction -ser N
+--run-time-repack -rtr
+--offload-only-active-experts -ooae !--no-offload-only-active-experts !-no-ooae
+--flash-attn -fa !--no-flash-attn !-no-fa [N] $LLAMA_ARG_FLASH_ATTN
+--grouped-expert-routing -ger
+--fused-up-gate -fug !--no-fused-up-gate !-no-fug
+--fused-mul-multiadd -mmad !--no-fused-mul-multiadd !-no-mmad
+--rope-cache -rcache
+--graph-reuse -gr !--no-graph-reuse !-no-gr
+--dsa -dsa
+--fused-indexer-topk -fidx
+--dsa-top-k -dsatk N
+--swa-compress
+--max-extra-alloc -mea N
+--max-gpu N
+--n-repetitions -nrep N
+--threads-mtmd -tm N
+--adaptive-updt-w-cur
+--draft-p-min N
+--spec-ckpt-mode --recurrent-ckpt-mode N
+--spec-autotune
+--spec-stage N
+--suffix-pattern-len N
+--suffix-max-depth N
+--suffix-corpus N
+--mtmd-kq-type N
+--indexer-cache-type-k -ictk N
+--cache-type-k-first -ctk-first N
+--cache-type-k-last -ctk-last N
+--cache-type-v-first -ctv-first N
+--cache-type-v-last -ctv-last N
+--mtp-requantize-output-tensor -mtprot N
+--gpu-fit-margin -gfm N
+--cuda-params -cuda N
+--multi-token-prediction -mtp !--no-multi-token-prediction !-no-mtp
+--draft-params -draft N
+--fit
+--defer-experts
+--prefetch-experts
+--prefetch-experts-threads N
+--fit-margin N
+--worst-graph-tokens -wgt N
+--transparent-huge-pages -thp
+--validate-quants -vq
+--merge-qkv -mqkv
+--merge-up-gate-experts -muge
+--k-cache-hadamard -khad $LLAMA_ARG_K_CACHE_HADAMARD
+--v-cache-hadamard -vhad $LLAMA_ARG_V_CACHE_HADAMARD
+--split-mode-graph-scheduling -smgs
+--scheduler-async -sas
+--fused-delta-net -fdn N
+--split-mode-f16 -smf16
+--split-mode-f32 -smf32
+--graph-reduce-type -grt N
+--graph-attn-precision -gap N
+--banned-string-file N
+--banned-n N
+--allowlist-unicode-rule N
+--allowlist-pieces N
+--allowlist-keyword N
+--allowlist-keyword-delay N
+--expiring-logit-bias-file N
+--dry-run -dr
+--offload-policy -op N
+--send-done
+--webui N
+--reasoning-tokens N
+--sql-save-file N
+--sqlite-zstd-ext-file N
+--peg
+--parallel-tool-calls -ptcall
+--context-shift !--no-context-shift [N]
+--ctx-checkpoints -ctx-ckpt N
+--ctx-checkpoints-interval -ctx-ckpt-i N
+--ctx-checkpoints-tolerance -ctx-ckpt-t N
+--ctx-checkpoints-eviction -ctx-ckpt-e N
+--cache-ram-similarity -crs N
+--cache-ram-n-min -cram-n-min N
+--output-draft --draft-output --draft-output-file N
+--output-tensor-name N
+--layer-similarity -lsim
+--warmup-batch -wb
+--minilog
+--override-kv -okv N
+"""
+FORK_MARKS = frozenset(
+    "-fmoe --fused-moe -no-fmoe -mla --mla-use -amb --attention-max-batch -ser --smart-expert-reduction -rtr "
+    "--run-time-repack -ooae -no-ooae -ger -no-fug -no-mmad -rcache -khad -vhad -muge -mqkv -smgs -sas -grt -gap "
+    "-cuda -ictk -dsa -wgt -gfm -mea".split()
+)
+"""Names that only ik_llama.cpp takes."""
+
+
+@cache  # 1 ms
+def flags_of(*, is_fork: bool) -> tuple[Flag, ...]:
+    """What the programs take, of a name that stands twice the meaning first that it has there."""
+    return table(_FORK + _LLAMA_CPP + _FORMER) if is_fork else table(_LLAMA_CPP + _FORMER)
