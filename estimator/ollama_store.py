@@ -62,6 +62,28 @@ def find_in_store(text: str, roots: Sequence[str]) -> OllamaModel | None:
     return None
 
 
+def stored_parameters(text: str, roots: Sequence[str]) -> Mapping[str, object]:
+    """What the Modelfile of that name sets (``num_ctx``, ``num_gpu`` ...); empty where it is not in a store.
+
+    Raises:
+        UnreadableModel: its manifest, or what it sets, is damaged.
+    """
+    parts = _parts(text)
+    for root in roots if parts is not None else ():
+        path = _manifest_path(root, parts or ())
+        if path is None:
+            continue
+        layers = read_json_object(path, MAX_MANIFEST_BYTES).get("layers")
+        for layer in layers if isinstance(layers, list) else ():
+            if isinstance(layer, dict) and layer.get("mediaType") == f"{_LAYER}params":
+                return read_json_object(
+                    _blob_path(root, layer.get("digest"), shown_name(path, os.path.join(root, "manifests"))),
+                    MAX_MANIFEST_BYTES,
+                )
+        return {}
+    return {}
+
+
 def _parts(text: str) -> tuple[str, str, str, str] | None:
     """(host, namespace, model, tag); None for what can't be a name."""
     before, slash, last = text.rpartition("/")
