@@ -204,7 +204,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--n-cpu-moe {options.n_cpu_moe_layers}": options.n_cpu_moe_layers > 0,
         f"-ot {quoted(options.tensor_overrides or '')}": bool(options.tensor_overrides),
         "--no-op-offload": not options.offloads_operations,
-        "--no-mmap": not options.is_mapped,
+        # Builds of 2026-10 know no --no-mmap any more (common/arg.cpp); older ones know no --load-mode.
+        "--no-mmap" if options.build else "--load-mode none": not options.is_mapped,
         "--no-repack": not options.is_repacked,
         f"--cache-ram {options.prompt_cache_mib}": options.prompt_cache_mib is not None,
         f"--mmproj {quoted(options.projector or '')}": options.projector is not None,
