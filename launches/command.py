@@ -51,6 +51,7 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "torchrun": frozenset("--nproc_per_node --nproc-per-node --nnodes --master_port --rdzv_endpoint".split()),
 }
 """Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
+_SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
 _N_OPERANDS = {"taskset": 1, "chrt": 1, "timeout": 1, "singularity": 1, "apptainer": 1}
 """Words of theirs before the program: a mask, a priority, a duration, an image."""
 _SUBCOMMANDS = {
@@ -62,7 +63,7 @@ _SUBCOMMANDS = {
     "singularity": ("exec",),
     "apptainer": ("exec",),
 }
-_PYTHON = re.compile(r"(python|pypy)([0-9.]*)w?$")
+_PYTHON = re.compile(r"(python|pypy)([0-9.]*)w?$|py$")
 _PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 """Options of ``python`` with a word of their own (docs.python.org, "Command line and environment", 3.13)."""
 
@@ -122,6 +123,9 @@ def program_of(command: Command) -> Program | None:
             position += 1
             continue
         name = base_name(word)
+        if name in _SHELLS and not "".join(words[position + 1 : position + 2]).startswith("-"):
+            position += 1  # a script, or a program that its header makes a script of, too (llamafile)
+            continue
         if name not in _WRAPPERS or not _has_subcommand(name, words[position + 1 :]):
             break
         position = _behind_wrapper(name, words, position + 1)

@@ -8,7 +8,19 @@ from typing import Any, Protocol
 from launches.command import Command, Program, program_of, shortened
 from launches.errors import UnknownProgram
 
-PROGRAMS: tuple[str, ...] = ("llamacpp", "vllm", "sglang", "trtllm", "mlx", "tgi", "transformers")
+PROGRAMS: tuple[str, ...] = (
+    "llamacpp",
+    "llama_bench",
+    "llamafile",
+    "koboldcpp",
+    "ollama",
+    "vllm",
+    "sglang",
+    "trtllm",
+    "mlx",
+    "tgi",
+    "transformers",
+)
 """Modules of ``launches.programs``."""
 
 

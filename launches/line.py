@@ -18,6 +18,7 @@ _WINDOWS = re.compile(
     r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:"
 )
 """Where a backslash is part of a path and escapes nothing."""
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 _SETTING = frozenset({"export", "set", "setx", "declare"})
 _POWERSHELL = re.compile(r"\$env:(\w+)\s*=\s*(.*)", re.IGNORECASE)
 _BESIDE = frozenset(
@@ -42,9 +43,14 @@ def words_of(text: str) -> list[str]:
             settings += [word for word in words[1:] if "=" in word]
         elif (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
             settings.append(f"{found[1]}={found[2]}")
-        elif base_name(words[0]) not in _BESIDE or words[:2] == ["conda", "run"]:
+        elif _started(words) not in _BESIDE or words[:2] == ["conda", "run"]:
             return [*settings, *words]
     return settings
+
+
+def _started(words: list[str]) -> str:
+    """What a command starts, behind assignments."""
+    return next((base_name(word) for word in words if not _ASSIGNMENT.match(word)), "")
 
 
 def commands_of(text: str) -> Iterator[list[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from launches.llama_defaults import OLD_NAMES, Defaults
+from launches.llama_defaults import ALL_LAYERS, OLD_NAMES, Defaults
 from launches.llama_settings import Settings
 from launches.numbers import Values
 
@@ -107,9 +107,12 @@ def _embedding(settings: Settings, values: Values, defaults: Defaults) -> Settin
 
 
 def _batched(settings: Settings, values: Values, defaults: Defaults) -> Settings:
-    """tools/batched-bench: as many sequences as the largest number of -npl."""
+    """tools/batched-bench: as many sequences as the largest number of -npl; it does without --fit."""
     del defaults
-    return _all_outputs(replace(settings, n_sequences=max(1, *map(int, values.reals("-npl", ",")), 1)))
+    n_sequences = max(1, *map(int, values.reals("-npl", ",")), 1)
+    layers = settings.options.n_gpu_layers
+    options = replace(settings.options, n_gpu_layers=ALL_LAYERS if layers is None else layers)
+    return _all_outputs(replace(settings, is_context_free=False, n_sequences=n_sequences, options=options))
 
 
 def _parallel(settings: Settings, values: Values, defaults: Defaults) -> Settings:

@@ -41,6 +41,7 @@ class Settings:
 
 def settings_of(values: Values, defaults: Defaults, *, build: str, is_fork: bool) -> Settings:
     """All of it; what the engine refuses, and what is not sure, is told to ``values``."""
+    values.is_older = bool(build)
     given = values.given
     context = values.whole("--ctx-size", defaults.context_tokens, least=0)
     fits = _fits(values, defaults, is_fork=is_fork)
@@ -178,6 +179,8 @@ def _is_mapped(values: Values) -> bool:
     if not names:
         return True
     last = names[-1]
+    if last != "--load-mode" and not values.is_older:
+        values.doubts.append(f"{last} is refused by llama.cpp from 2026-10 on, which has --load-mode for it")
     if last == "--load-mode":
         return values.one_of("--load-mode", LOAD_MODES, "auto") in MAPPING_MODES
     if last == "--mmap":

@@ -17,6 +17,8 @@ class Values:
     given: Given
     refusals: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
+    is_older: bool = False
+    """The build is known to be none of the newest."""
 
     def whole(self, flag: str, default: int, *, least: int | None = None) -> int:
         """As `std::stoi` reads it: what begins with a number is one, so that ``32k`` is 32."""

@@ -38,7 +38,7 @@ def test_a_posted_line_comes_to_what_the_engine_makes_of_it(engine, line):
     expected = load_engine(line.get("engine", engine)).Options(**lists_as_tuples(line.get("options", {})))
     assert launch.options == expected
     assert launch.source == (None if line.get("no_model") else os.path.expanduser(line["model"]))
-    assert launch.context_tokens == line.get("context_tokens", 0)
+    assert launch.context_tokens == (None if line.get("has_own_context") else line.get("context_tokens", 0))
     assert launch.n_sequences == line.get("n_sequences", 1)
     assert launch.kv_type == line.get("kv_type")
     for name in ("program", "engine_name", "quant", "is_context_free", "n_devices"):
