@@ -212,6 +212,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         "--no-mmproj-offload": options.projector is not None and not options.is_projector_offloaded,
         f"-md {_draft_file(options)}": options.draft_model is not None,
         f"-ngld {options.n_draft_gpu_layers}": options.n_draft_gpu_layers is not None,
+        f"-ctkd {options.draft_key_type}": options.draft_model is not None and options.draft_key_type != "f16",
+        f"-ctvd {options.draft_value_type}": options.draft_model is not None and options.draft_value_type != "f16",
         f"--ctx-checkpoints {options.n_checkpoints}": options.n_checkpoints is not None,
     }
     return " ".join(parts + [flag for flag, is_said in said.items() if is_said])

@@ -250,7 +250,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             address=_address(values, positionals),
             unknown=(*given.unknown, *left),
             doubts=tuple(dict.fromkeys((*values.doubts, *_doubts(values.given)))),
-            refusal="; ".join((*given.refusals, *values.refusals)),
+            refusal="; ".join(dict.fromkeys((*given.refusals, *values.given.refusals, *values.refusals))),
             spans=() if config is not None else given.spans,
         ),
     )
