@@ -25,7 +25,7 @@ _BESIDE = frozenset(
     "cd pushd source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda module".split()
 )
 """Commands before the one that is meant."""
-_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|<(?![\w -]{1,40}>)|&>")
+_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>")
 """``<key>`` stands for something that a person left out."""
 
 
@@ -67,24 +67,11 @@ def commands_of(text: str) -> Iterator[list[str]]:
     for word in _Splitter(text, is_windows=is_windows).words():
         if word is not None:
             words.append(word)
-        elif kept := _without_redirections(words):
-            yield kept
+        elif words:
+            yield words
             words = []
-    if kept := _without_redirections(words):
-        yield kept
-
-
-def _without_redirections(words: list[str]) -> list[str]:
-    kept: list[str] = []
-    is_target = False
-    for word in words:
-        if is_target:
-            is_target = False
-        elif (found := _REDIRECTION.match(word)) is not None:
-            is_target = found.end() == len(word) and "&" not in word[1:]
-        else:
-            kept.append(word)
-    return kept
+    if words:
+        yield words
 
 
 class _Splitter:
@@ -100,7 +87,9 @@ class _Splitter:
             character = self.text[self.position]
             if character in " \t\r()":
                 self.position += 1
-            elif character in "\n;|&" and not self.text.startswith("&>", self.position):
+            elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
+                self._skip_redirection(found)
+            elif character in "\n;|&":
                 self.position += 1
                 yield None
             elif character == "#" and (self.position == 0 or self.text[self.position - 1] in " \t\n"):
@@ -108,6 +97,14 @@ class _Splitter:
                 self.position = len(self.text) if end < 0 else end
             else:
                 yield self._word()
+
+    def _skip_redirection(self, found: re.Match[str]) -> None:
+        """``> log`` with what it goes to."""
+        self.position = found.end()
+        if found[0][-1] in "<>":
+            while self.text[self.position : self.position + 1] in (" ", "\t"):
+                self.position += 1
+            self._word()
 
     def _word(self) -> str:
         parts: list[str] = []
@@ -117,7 +114,7 @@ class _Splitter:
             if character in "\"'":
                 parts.append(self._quoted(character))
                 continue
-            if depth == 0 and (character in " \t\r\n;|" or (character == "&" and not self._is_redirected(parts))):
+            if depth == 0 and character in " \t\r\n;|&":
                 break
             if character == "(" and (depth or (parts and parts[-1] == "$")):
                 depth += 1
@@ -151,7 +148,3 @@ class _Splitter:
             return following in ('"', "\\", "$", "`") and following != ""
         behind = self.text[self.position + 2 : self.position + 3]
         return following == '"' and behind not in ("", " ", "\t", "\n") and '"' in self.text[self.position + 2 :]
-
-    def _is_redirected(self, parts: list[str]) -> bool:
-        """Whether the ampersand here is part of ``2>&1`` or ``&>``."""
-        return parts[-1:] == [">"] or (not parts and self.text.startswith("&>", self.position))
