@@ -13,6 +13,7 @@ PROGRAMS: tuple[str, ...] = (
     "llama_bench",
     "llamafile",
     "koboldcpp",
+    "lmstudio",
     "ollama",
     "vllm",
     "sglang",

@@ -232,3 +232,19 @@ def test_ollamas_server_counts_not_the_command_that_asks_it():
     launch = read("ollama", "run", "qwen3:8b", OLLAMA_CONTEXT_LENGTH="8192")
     assert launch.context_tokens is None
     assert any("OLLAMA_CONTEXT_LENGTH" in doubt for doubt in launch.doubts)
+
+
+@pytest.mark.parametrize(
+    ("words", "context", "layers"),
+    [
+        (("qwen2.5-coder", "--context-length", "64000"), 64000, None),
+        (("openai/gpt-oss-20b", "-y", "--gpu", "max", "-c", "16384"), 16384, 999),
+        (("a/b", "--gpu", "off"), 4096, 0),
+        (("a/b", "--gpu=0.5", "--ttl", "3600"), 4096, None),
+        (("a/b", "--gpu=1.0", "--identifier", "x"), 4096, 999),
+    ],
+)
+def test_lm_studio_loads_what_its_command_says(words, context, layers):
+    launch = read("lms", "load", *words)
+    assert (launch.source, launch.context_tokens, launch.options.n_gpu_layers) == (words[0], context, layers)
+    assert (launch.unknown, launch.refusal) == ((), "")
