@@ -11,7 +11,7 @@ MOST_CHARACTERS = 1 << 16
 _CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n[ \t]*(?:>[ \t])?")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell."""
 _PROMPT = re.compile(
-    r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS (?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
+    r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
     r"|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%#>][ \t]+|!(?=[\w./~]))"
 )
 _WINDOWS = re.compile(
@@ -19,6 +19,8 @@ _WINDOWS = re.compile(
 )
 """Where a backslash is part of a path and escapes nothing."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
+_ARITHMETIC = re.compile(r"\$\(\(\s*(\d{1,9})\s*([*+])\s*(\d{1,9})\s*\)\)")
+"""``$((64 * 1024))``, as people write a context."""
 _SETTING = frozenset({"export", "set", "setx", "declare"})
 _POWERSHELL = re.compile(r"\$env:(\w+)\s*=\s*(.*)", re.IGNORECASE)
 _BESIDE = frozenset(
@@ -125,7 +127,7 @@ class _Splitter:
                 character = self.text[self.position]
             parts.append(character)
             self.position += 1
-        return "".join(parts)
+        return _ARITHMETIC.sub(_reckoned, "".join(parts))
 
     def _quoted(self, quote: str) -> str:
         """To the closing quote."""
@@ -148,3 +150,8 @@ class _Splitter:
             return following in ('"', "\\", "$", "`") and following != ""
         behind = self.text[self.position + 2 : self.position + 3]
         return following == '"' and behind not in ("", " ", "\t", "\n") and '"' in self.text[self.position + 2 :]
+
+
+def _reckoned(found: re.Match[str]) -> str:
+    first, second = int(found[1]), int(found[3])
+    return str(first * second if found[2] == "*" else first + second)

@@ -412,6 +412,7 @@ _FORMER = """
 --export N
 --prompt-cache-dir N
 --hf-file-draft -hffd N
+--output-tensor-name N
 """
 _FORK = """
 --fused-moe -fmoe !--no-fused-moe !-no-fmoe
@@ -505,7 +506,7 @@ _FORK = """
 FORK_MARKS = frozenset(
     "-fmoe --fused-moe -no-fmoe -mla --mla-use -amb --attention-max-batch -ser --smart-expert-reduction -rtr "
     "--run-time-repack -ooae -no-ooae -ger -no-fug -no-mmad -rcache -khad -vhad -muge -mqkv -smgs -sas -grt -gap "
-    "-cuda -ictk -dsa -wgt -gfm -mea".split()
+    "-cuda -ictk -dsa -wgt -gfm -mea --layer-similarity -lsim".split()
 )
 """Names that only ik_llama.cpp takes."""
 

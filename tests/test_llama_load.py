@@ -155,7 +155,7 @@ def test_every_option_that_is_set_is_among_the_flags() -> None:
     text = flags(model, workload, options, estimate(model, workload, options, [*gpus(2), RAM]))
     assert text.endswith(
         "-sm none -mg 1 -ctk f16 -ctv q8_0 --cpu-moe -ot ffn=CPU --no-op-offload --load-mode none --no-repack "
-        "--ctx-checkpoints 4"
+        "--cache-ram 0 --ctx-checkpoints 4"
     )
 
 
