@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
+RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
+"""Programs that start others in containers; ``launches.container`` reads what."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _WRAPPERS: Mapping[str, frozenset[str]] = {
     "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),

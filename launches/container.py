@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from launches.command import Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 
-RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
 SWITCHES = frozenset(
     """--detach --interactive --tty --rm --init --privileged --read-only --sig-proxy --publish-all --no-healthcheck
     --oom-kill-disable --disable-content-trust --quiet --no-hosts --replace --rootfs --tls-verify

@@ -1,12 +1,13 @@
 """What a command asks an engine to load, in the estimator's terms; and who reads which program's command line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import Any, Protocol
 
-from launches.command import Command, Program, program_of, shortened
+from launches.command import RUNTIMES, Command, Program, program_of, shortened
 from launches.errors import UnknownProgram
+from launches.shell import SHELLS, commanded, script_in
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -101,15 +102,53 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
         UnknownProgram: no engine is known that is started so.
         NoLaunch: a known program that loads nothing so.
     """
+    opened = opened_of(command)
+    launches = reader_of(opened.program).read(opened.program, opened.command)
+    # Words of a script are none of the command's, so that nothing can be replaced there.
+    return tuple(replace(launch, spans=()) for launch in launches) if opened.is_script else launches
+
+
+_MOST_COVERS = 8
+"""Containers and shells around a program (ASSUMED; two are usual)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A command without the containers and shells around it."""
+
+    command: Command
+    """As it is inside."""
+    program: Program
+    is_script: bool = False
+    """It stood in one word of a shell: ``bash -c "vllm serve ..."``."""
+
+
+def opened_of(command: Command) -> Opened:
+    """The program itself, behind containers and shells too.
+
+    Raises:
+        UnknownProgram: there is none.
+        NoLaunch: a container's program starts no container so.
+    """
     command = shortened(command)
     program = program_of(command)
+    image, is_script = "", False
+    for _ in range(_MOST_COVERS):
+        if program is None:
+            break
+        if program.name in RUNTIMES:
+            from launches.container import contained  # noqa: PLC0415  # which few commands need
+
+            command, program = contained(command, program)
+            image = program.image
+        elif program.name in SHELLS and (script := script_in(program.arguments)) is not None:
+            command = shortened(replace(command, arguments=commanded(script), environment=program.environment))
+            program, is_script = program_of(command), True
+        else:
+            break
     if program is None:
         raise UnknownProgram("there is no program in this command")
-    if program.name in ("docker", "podman", "nerdctl"):
-        from launches.container import contained  # noqa: PLC0415  # which few commands need
-
-        command, program = contained(command, program)
-    return reader_of(program).read(program, command)
+    return Opened(command=command, program=replace(program, image=image), is_script=is_script)
 
 
 def reader_of(program: Program) -> Reader:

@@ -1,10 +1,14 @@
 """The command lines of servers are read as each server reads them."""
 
+import shlex
+
 import pytest
 from command_lines import differences, launches_of, lines_of
 
 from estimator.engines import mlx, sglang, transformers, trtllm, vllm
+from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram
+from launches.launch import read_launches
 
 USUAL = {
     "sglang": sglang.Options(tp_size=1),
@@ -166,3 +170,36 @@ def test_variables_come_from_a_file_too(tmp_path):
 
 def test_a_running_container_may_be_entered():
     assert read("docker exec -it box vllm serve a/b").source == "a/b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bash -c 'vllm serve a/b --max-model-len 4096'",
+        "sh -c 'cd /x && exec vllm serve a/b --max-model-len 4096 2>&1 | tee log'",
+        "bash -euo pipefail -lc 'vllm serve a/b --max-model-len 4096'",
+        """docker run --gpus all --entrypoint bash vllm/vllm-openai -c 'vllm serve a/b --max-model-len 4096'""",
+        """bash -c "sh -c 'vllm serve a/b --max-model-len 4096'" """,
+    ],
+)
+def test_a_command_in_one_word_of_a_shell_is_read(text):
+    launch = read(text)
+    assert (launch.source, launch.context_tokens, launch.spans) == ("a/b", 4096, ())
+
+
+def test_what_a_script_sets_the_engine_sees():
+    assert read("bash -c 'export CUDA_VISIBLE_DEVICES=1; vllm serve a/b'").environment["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+@pytest.mark.parametrize("text", ["bash", "bash -l", "bash -c", "bash -c ''", """bash -c "echo '" """, "sh start.sh"])
+def test_a_shell_without_a_command_is_no_engine(text):
+    with pytest.raises(UnknownProgram):
+        read(text)
+
+
+def test_shells_around_shells_come_to_an_end():
+    words = ("bash", "-c", "vllm serve a/b")
+    for _ in range(9):
+        words = ("bash", "-c", shlex.join(words))
+    with pytest.raises(UnknownProgram):
+        read_launches(Command(arguments=words))

@@ -8,6 +8,7 @@ from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
+from tui.guarding import is_command
 from tui.report import finding_text
 
 FITS = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
@@ -129,3 +130,17 @@ def test_a_check_and_the_guard_say_the_same(words):
 def test_a_report_of_a_command_proposes_no_other_line():
     text = finding_text(find_command(Command(arguments=FITS), machine()))
     assert "vllm serve" not in text
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("docker run vllm/vllm-openai --model a/b", True),
+        ("docker ps", True),
+        ("docker run alpine ls", False),
+        ("bash -c 'vllm serve a/b'", True),
+        ("my models/a model.gguf", False),
+    ],
+)
+def test_a_line_in_one_word_is_a_command_where_an_engine_is_found_in_it(line, is_one):
+    assert is_command([line]) is is_one

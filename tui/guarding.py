@@ -62,15 +62,15 @@ def is_command(arguments: Sequence[str]) -> bool:
     """Whether what stands behind ``check --`` is a command: a name of several words, or an engine's program."""
     if len(arguments) != 1:
         return bool(arguments)
-    from launches.command import program_of  # noqa: PLC0415
-    from launches.errors import UnknownProgram  # noqa: PLC0415
-    from launches.launch import reader_of  # noqa: PLC0415
+    from launches.errors import NoLaunch, UnknownProgram  # noqa: PLC0415
+    from launches.launch import opened_of, reader_of  # noqa: PLC0415
 
-    program = program_of(typed(arguments))
     try:
-        return program is not None and reader_of(program) is not None
+        return reader_of(opened_of(typed(arguments)).program) is not None
     except UnknownProgram:
         return False
+    except NoLaunch:
+        return True
 
 
 def typed(arguments: Sequence[str]) -> Command:

@@ -13,9 +13,10 @@ from types import MappingProxyType
 from estimator.errors import EstimatorError
 from estimator.model import Model
 from estimator.verdict import Level
-from launches.command import Command
+from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
+from launches.shell import SHELLS
 from probes.process_facts import HeldFacts, ProcessFacts, ProcessReader
 from probes.served import Served
 from probes.snapshot import HOST_POOL, Snapshot
@@ -141,6 +142,9 @@ class Recogniser:
 def _engine_in(facts: ProcessFacts) -> _Known | None:
     """What the command line of a process says, where it is an engine's."""
     command = Command(arguments=facts.arguments, environment=facts.environment or {}, directory=facts.directory or "")
+    program = program_of(command)
+    if program is None or program.name in RUNTIMES | SHELLS:
+        return None  # what they start is a process of its own, and holds the memory
     try:
         launches = read_launches(command)
     except LaunchError:
