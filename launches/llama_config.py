@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 
 from estimator.errors import UnreadableModel
 from estimator.file_cursor import regular_file_bytes
@@ -42,16 +43,22 @@ def config_paths(command: Command, environment: Mapping[str, str]) -> tuple[str,
 
 
 def _told(path: str) -> Iterator[tuple[str, tuple[tuple[str, ...], ...]]]:
-    names = {
-        name.lstrip("-"): (flag, name in flag.negatives)
-        for flag in flags_of(is_fork=False)
-        for name in (*flag.names, *flag.negatives)
-    }
-    names |= {flag.variable: (flag, False) for flag in flags_of(is_fork=False) if flag.variable}
-    for name, value in _entries(path):
+    entries = list(_entries(path))
+    names = _names() if entries else {}
+    for name, value in entries:
         if name in names:
             flag, is_negative = names[name]
             yield flag.names[0], (_words(flag, value, is_negative=is_negative),)
+
+
+@cache
+def _names() -> Mapping[str, tuple[Flag, bool]]:
+    """(flag, whether the name turns it off) by its names without dashes, and by its variable."""
+    flags = flags_of(is_fork=False)
+    by_variable = {flag.variable: (flag, False) for flag in flags if flag.variable}
+    return by_variable | {
+        name.lstrip("-"): (flag, name in flag.negatives) for flag in flags for name in (*flag.names, *flag.negatives)
+    }
 
 
 def _words(flag: Flag, value: str, *, is_negative: bool) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 
 from launches.launch import Span
 
@@ -149,7 +150,7 @@ def take_apart(
         offset: index of the first argument in the whole command, for the spans.
         environment: where flags that are not given as words may be set; an empty variable counts as none.
     """
-    known = {_folded(name, manner): flag for flag in reversed(flags) for name in (*flag.negatives, *flag.names)}
+    known = _known(tuple(flags), manner)
     values: dict[str, list[tuple[str, ...]]] = {}
     positionals: list[str] = []
     unknown: list[str] = []
@@ -190,6 +191,12 @@ def take_apart(
         refusals=tuple(refusals),
         from_environment=frozenset(told),
     )
+
+
+@lru_cache(maxsize=32)  # 0.3 ms for llama.cpp's; the tables of flags are few, and live as long as the program
+def _known(flags: tuple[Flag, ...], manner: Manner) -> Mapping[str, Flag]:
+    """By every name; of one that stands twice the first."""
+    return {_folded(name, manner): flag for flag in reversed(flags) for name in (*flag.negatives, *flag.names)}
 
 
 def _is_flag(word: str) -> bool:
@@ -240,7 +247,7 @@ def _told(
 ) -> dict[str, list[tuple[str, ...]]]:
     """What the environment says of flags that no word gives."""
     told: dict[str, list[tuple[str, ...]]] = {}
-    for flag in flags:
+    for flag in flags if environment else ():
         value = _of_variable(flag, environment)
         if value and flag.names[0] not in values and flag.names[0] not in told:
             told[flag.names[0]] = [(value,)]
@@ -249,7 +256,9 @@ def _told(
 
 def _of_variable(flag: Flag, environment: Mapping[str, str]) -> str:
     """What a variable says; llama.cpp's that have ``NO_`` in their name say the contrary (common/arg.cpp)."""
-    contrary = flag.variable.replace("LLAMA_ARG_", "LLAMA_ARG_NO_")
-    if flag.negatives and contrary != flag.variable and contrary in environment:
+    if not flag.variable:
+        return ""
+    is_switch = flag.negatives and flag.variable.startswith("LLAMA_ARG_")
+    if is_switch and f"LLAMA_ARG_NO_{flag.variable.removeprefix('LLAMA_ARG_')}" in environment:
         return NEGATED[0]
-    return environment.get(flag.variable, "") if flag.variable else ""
+    return environment.get(flag.variable, "")
