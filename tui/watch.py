@@ -17,6 +17,11 @@ _REST = 40
 """One part of looking to so many of rest at least: a first look at many engines takes a second."""
 
 
+def rest_seconds(look_seconds: float) -> float:
+    """Until the next look, after one that took so much of a processor."""
+    return max(_INTERVAL_SECONDS, _REST * look_seconds)
+
+
 class Watch:
     """Tells what was seen, each time something was."""
 
@@ -66,7 +71,7 @@ class Watch:
             if engines != said:
                 said = engines
                 self._on_seen(engines)
-            self._rest(max(_INTERVAL_SECONDS, _REST * (time.thread_time() - began_seconds)))
+            self._rest(rest_seconds(time.thread_time() - began_seconds))
         asker.stop()
 
     def _next(self) -> Snapshot | None:
