@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -32,11 +33,13 @@ from stand_in import Size, config_path, run_again, write_config
 from probes.probe import real_sources
 from probes.process_facts import ProcessReader
 from probes.sampler import Sampler
-from probes.snapshot import Snapshot
 from tui.alarms import Alarms
 from tui.places import places_of
 from tui.recogniser import Recogniser
 from tui.settings import Alerts
+
+if TYPE_CHECKING:
+    from probes.snapshot import Snapshot
 
 ROOT = Path(__file__).parent.parent
 CARD = """

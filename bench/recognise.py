@@ -2,10 +2,10 @@
 
     python bench/recognise.py [--processes 200] [--engines 40] [--minutes 5] [--here]
 
-The processes are files under a root of the bench's own, as /proc has them: engines of several kinds with 3,000 mappings
-and 200 open descriptors each, which load for two minutes. The recogniser looks as often as the app's watch lets it, by a
-clock that is not waited for. Told: the first look, the median of later ones, all of them over the time that passed, and
-by how much this process has grown. ``--here`` looks at this machine's own processes instead.
+The processes are files under a root of the bench's own, as /proc has them: engines of several kinds with 3,000
+mappings and 200 open descriptors each, which load for two minutes. The recogniser looks as often as the app's watch
+lets it, by a clock that is not waited for. Told: the first look, the median of later ones, all of them over the time
+that passed, and by how much this process has grown. ``--here`` looks at this machine's own processes instead.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -80,8 +81,6 @@ def resident_mib(name: str = "VmRSS") -> float:
 
 
 def measure(root: str, engines: list[int], minutes: float) -> None:
-    from dataclasses import replace
-
     empty = take_one(simulated_sources("8x H100 80GB, used 60GiB"), 5.0)
     now = 0.0
     recogniser = Recogniser(ProcessReader(root=root), clock=lambda: now)

@@ -175,3 +175,19 @@ def names_in_store(roots: Sequence[str]) -> Iterator[str]:
                         if n > MAX_NAMES:
                             return
                         yield shown_name(os.path.join(manifests, host, namespace, model, tag), manifests)
+
+
+def name_of_blob(path: str) -> str | None:
+    """The first name whose weights are that file: ``llama3.1:8b`` of ``.../blobs/sha256-...``; None where none is."""
+    blobs, _, file = path.rpartition("/")
+    root, _, folder = blobs.rpartition("/")
+    if folder != "blobs" or _DIGEST.fullmatch(file) is None:
+        return None
+    for name in names_in_store((root,)):
+        try:
+            found = find_in_store(name, (root,))
+        except UnreadableModel:
+            continue
+        if found is not None and os.path.basename(found.path) == file:
+            return name
+    return None

@@ -64,6 +64,7 @@ def test_a_launch_without_room_is_said_before_half_is_taken(screen):
 
 def test_the_warning_names_the_process_need_and_room(screen):
     screen.reading({PID: 1, STRANGER: 8})
+    screen.reading({PID: 2, STRANGER: 8})
     (alarm,) = screen.standing
     assert f"vllm serve {PID} (Qwen2.5 7B BF16)" in alarm.message
     assert "22.1 GiB on GPU 0" in alarm.message
@@ -75,6 +76,8 @@ def test_it_is_said_once(screen):
 
 def test_it_clears_when_the_process_is_gone(screen):
     screen.reading({PID: 1, STRANGER: 8})
+    screen.reading({PID: 2, STRANGER: 8})
+    assert screen.standing
     end_process(screen.bench.root, PID)
     screen.reading({STRANGER: 8})
     assert screen.standing == []
@@ -82,6 +85,8 @@ def test_it_clears_when_the_process_is_gone(screen):
 
 def test_it_clears_when_the_launch_is_done_after_all(screen):
     screen.reading({PID: 1, STRANGER: 8})
+    screen.reading({PID: 2, STRANGER: 8})
+    assert screen.standing
     screen.reading({PID: 22.1})
     assert screen.standing == []
 
@@ -97,11 +102,36 @@ def test_two_launches_that_fit_only_one_at_a_time_are_said(tmp_path):
     make_process(tmp_path, PID, *ENGINE, *share)
     screen.reading({PID: 40})
     make_process(tmp_path, PID + 1, *ENGINE, *share, ticks=900)
-    (message,) = screen.reading({PID: 41, PID + 1: 1})
+    screen.reading({PID: 41, PID + 1: 1})
+    (message,) = screen.reading({PID: 42, PID + 1: 2})
     assert str(PID + 1) in message
+
+
+def test_who_holds_the_same_since_it_was_first_seen_is_no_launch(screen):
+    assert [news for _ in range(40) if (news := screen.reading({PID: 5, STRANGER: 17}))] == []
+
+
+def test_who_gives_back_and_takes_again_is_at_work(screen):
+    screen.reading({PID: 9})
+    screen.reading({PID: 6, STRANGER: 8})
+    assert [news for n in range(20) if (news := screen.reading({PID: 6 + n % 2 * 3, STRANGER: 12}))] == []
+
+
+def test_a_device_that_it_holds_nothing_on_is_not_warned_of(tmp_path):
+    make_process(tmp_path, PID, *ENGINE, "--tensor-parallel-size", "2")
+    screen = Screen(tmp_path, "2x RTX 4090, RAM 64GiB")
+    pools = [replace(pool, free_bytes=GIB, used_bytes=pool.total_bytes - GIB) for pool in screen.bench.empty.pools[1:]]
+    screen.bench.empty = replace(screen.bench.empty, pools=(screen.bench.empty.pools[0], *pools))
+    assert [news for gib in (1, 2, 3, 4) if (news := screen.reading({PID: gib}))] == []
+
+
+def test_a_model_known_by_its_name_alone_is_not_warned_of(tmp_path):
+    make_process(tmp_path, PID, "vllm", "serve", "/nowhere/qwen3-32b-q4_k_m.gguf")
+    screen = Screen(tmp_path)
+    assert [news for gib in (1, 2, 3, 4) if (news := screen.reading({PID: gib, STRANGER: 18}))] == []
 
 
 def test_whoever_wants_none_gets_none(tmp_path):
     make_process(tmp_path, PID, *ENGINE)
     screen = Screen(tmp_path, alerts=Alerts(launch=False))
-    assert screen.reading({PID: 1, STRANGER: 8}) == []
+    assert [screen.reading({PID: gib, STRANGER: 8}) for gib in (1, 2)] == [[], []]

@@ -107,6 +107,51 @@ def test_only_its_own_listening_ports_are_its_ports(tmp_path, reader):
     assert reader.held(7).ports == (8080,)
 
 
+def listen(root, *rows, inode=111, uid=1000):
+    """A process with a socket, and (address, port) that it listens on."""
+    make_process(root, 7, "x")
+    lines = "".join(
+        f"   0: {address}:{port:04X} 00000000:0000 0A 0:0 00:0 0  {uid}        0 {inode} 1\n" for address, port in rows
+    )
+    for pid in ("7", "self"):
+        (root / "proc" / pid / "net").mkdir(parents=True)
+        (root / "proc" / pid / "net" / "tcp").write_text(f"  sl  local_address\n{lines}")
+
+
+def test_a_port_of_one_address_is_none_of_loopback(tmp_path, reader):
+    listen(tmp_path, ("0501A8C0", 8000), ("00000000", 8001), ("0100007F", 8002))
+    (tmp_path / "proc" / "7" / "fd").mkdir()
+    os.symlink("socket:[111]", tmp_path / "proc" / "7" / "fd" / "3")
+    assert reader.ports(7) == (8001, 8002)
+
+
+def test_a_port_of_another_network_is_none_of_this_machine(tmp_path, reader):
+    listen(tmp_path, ("00000000", 8000))
+    for pid, network in (("7", 1), ("self", 2)):
+        (tmp_path / "proc" / pid / "fd").mkdir()
+        (tmp_path / "proc" / pid / "ns").mkdir()
+        os.symlink("socket:[111]", tmp_path / "proc" / pid / "fd" / "3")
+        os.symlink(f"net:[{network}]", tmp_path / "proc" / pid / "ns" / "net")
+    assert reader.ports(7) == ()
+
+
+def test_where_sockets_may_not_be_seen_its_users_socket_at_the_stated_port_counts(tmp_path, reader):
+    listen(tmp_path, ("0100007F", 8000), ("0100007F", 9000), uid=os.getuid())
+    assert (reader.ports(7), reader.ports(7, 8000)) == ((), (8000,))
+
+
+def test_another_users_socket_at_the_stated_port_does_not_count(tmp_path, reader):
+    listen(tmp_path, ("0100007F", 8000), uid=os.getuid() + 1)
+    assert reader.ports(7, 8000) == ()
+
+
+def test_a_path_of_a_container_is_opened_through_its_root(tmp_path, reader):
+    make_process(tmp_path, 7, "x")
+    inside = tmp_path / "proc" / "7" / "root" / "only-in-there"
+    inside.mkdir(parents=True)
+    assert reader.path_of(7, "/only-in-there") == str(inside)
+
+
 def test_own_memory_leaves_out_the_pages_of_files(tmp_path, reader):
     make_process(tmp_path, 7, "x", status="VmRSS:\t 900 kB\nRssAnon:\t 100 kB\nRssFile:\t 790 kB\nRssShmem:\t 10 kB\n")
     held = reader.held(7)

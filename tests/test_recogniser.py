@@ -182,3 +182,38 @@ def test_memory_of_another_container_is_not_taken_for_its_own(bench):
     outside = Process(pid=PID, device_key=bench.empty.devices[0].key, used_bytes=GIB, is_outside=True)
     (found,) = bench.recogniser.look(replace(bench.empty, processes=(outside,)))
     assert "GPU 0" not in found.held
+
+
+def test_a_file_that_cannot_be_read_is_taken_for_what_its_name_says(bench):
+    make_process(bench.root, PID, "vllm", "serve", "/nowhere/qwen3-32b-q4_k_m.gguf")
+    (found,) = bench.look({PID: 1})
+    assert (found.model_name, found.quant, found.is_by_name) == ("Qwen3 32B", "Q4_K_M", True)
+
+
+@pytest.mark.parametrize("name", ["qwen3-32b.gguf", "mine-q4_k_m.gguf", "q4_k_m.gguf", "qwen-q4_k_m.gguf"])
+def test_a_name_that_is_not_clear_is_taken_for_nothing(bench, name):
+    make_process(bench.root, PID, "vllm", "serve", f"/nowhere/{name}")
+    (found,) = bench.look({PID: 1})
+    assert (found.predicted, found.model_name) == ({}, name)
+
+
+def test_who_runs_for_long_when_first_seen_is_loaded(tmp_path):
+    bench = Bench(tmp_path)
+    bench.recogniser = Recogniser(ProcessReader(root=str(tmp_path)), clock=lambda: 0.0, running_seconds=lambda _: 1e4)
+    make_process(tmp_path, PID, *ENGINE)
+    (found,) = bench.look({PID: 5})
+    assert found.phase is Phase.RESTING
+
+
+def test_the_context_is_what_it_serves_where_nothing_else_is_known(bench):
+    make_process(bench.root, PID, "vllm", "serve", "/nowhere/of-a-stranger")
+    bench.look({PID: 1})
+    (found,) = bench.look({PID: 1}, answers={PID: (Served(model="a", context_tokens=4096),)})
+    assert found.context_tokens == 4096
+
+
+def test_many_engines_are_judged_few_at_a_time_until_all_are(bench):
+    for number in range(7):
+        make_process(bench.root, PID + number, *ENGINE, ticks=500 + number)
+    n_judged = [sum(bool(one.predicted) for one in bench.look({}, after=1)) for _ in range(4)]
+    assert n_judged == [2, 4, 6, 7]

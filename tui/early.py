@@ -1,7 +1,9 @@
 """Launches that will not have the room that they need, said while they load: judged by their final need.
 
-Counted with each are the engines before it that still take what they were promised: those that load, and those whose
-cache grows with the context (MLX, Transformers). Who came last is warned of.
+A launch is one that was seen to grow: who holds the same since it was first seen may be as large as it will ever get,
+and whoever gives back is at work. It is judged where it holds something already; that it goes to other devices too is
+only reckoned. Counted with each are the engines before it that still take what they were promised: those that load,
+and those whose cache grows with the context (MLX, Transformers). Who came last is warned of.
 """
 
 from __future__ import annotations
@@ -34,9 +36,10 @@ def launch_alarms(
         before: (kind, key) of what stood at the last reading.
     """
     for engine in engines:
-        if engine.phase is not Phase.LOADING:
-            continue
         key = f"{engine.pid}:{engine.started_ticks}"
+        is_launch = engine.is_growing or ("launch", key) in before
+        if engine.phase is not Phase.LOADING or engine.is_by_name or not is_launch:
+            continue
         least = -(1 << 62) if ("launch", key) in before else _LEAST_BYTES
         message = _shortage(engine, engines, places, least)
         if message:
@@ -48,7 +51,7 @@ def _shortage(engine: Recognised, engines: Sequence[Recognised], places: Sequenc
     found: tuple[int, str] = (least, "")
     for place in places:
         own = engine.remaining.get(place.name, 0)
-        if not own:
+        if not own or not engine.held.get(place.name):
             continue
         earlier = [other for other in engines if (other.started_ticks, other.pid) < (engine.started_ticks, engine.pid)]
         promised = [(other, other.promised.get(place.name, 0)) for other in earlier]
@@ -58,7 +61,8 @@ def _shortage(engine: Recognised, engines: Sequence[Recognised], places: Sequenc
             largest = max(promised, key=lambda pair: pair[1], default=None)
             beside = largest[0] if largest is not None and largest[1] and own <= place.free_bytes else None
             found = (missing, _message(engine, place, beside, largest[1] if largest else 0))
-    if not found[1] and engine.outcome and not least < 0:
+    has_arrived = all(engine.held.get(name) for name in engine.counted)
+    if not found[1] and engine.outcome and has_arrived and not least < 0:
         return f"{_called(engine)} will not fit: {plain(engine.outcome, 200)}"
     return found[1]
 

@@ -56,12 +56,16 @@ class Recognised:
     held: Mapping[str, int] = field(default_factory=dict)
     """By place: bytes now, of all its processes; a place that reports none is left out."""
     phase: Phase = Phase.UNKNOWN
+    is_growing: bool = False
+    """It was seen to take more than it had, and gave nothing back: it is being loaded."""
     growth_bytes_per_second: float = 0.0
     """Of all places together, over the last seconds."""
     unknown: tuple[str, ...] = ()
     """Of its command line, what is not understood."""
     reason: str = ""
     """Why nothing is predicted."""
+    is_by_name: bool = False
+    """Its file cannot be read here: the model is taken for the one that is called so."""
     outcome: str = ""
     """What would happen, where it had no room when it was judged; empty where it had."""
     served: Served | None = None
@@ -102,11 +106,15 @@ class Recognised:
 
     @property
     def promised(self) -> Mapping[str, int]:
-        """By place, what it may still take unasked: all that is left of a launch, or of a cache that grows."""
-        if self.phase is Phase.LOADING or self.engine_name in GROWING:
-            left = {name: one.n_bytes - self.held.get(name, 0) for name, one in self.counted.items()}
-            return {name: n for name, n in left.items() if n > 0}
-        return {}
+        """By place where it holds something, what it may still take unasked.
+
+        That is all that is left of a launch, or of a cache that grows; nothing where the model is only known by name.
+        """
+        is_loading = self.phase is Phase.LOADING and self.is_growing
+        if self.is_by_name or not (is_loading or self.engine_name in GROWING):
+            return {}
+        left = {name: one.n_bytes - held for name, one in self.counted.items() if (held := self.held.get(name, 0))}
+        return {name: n for name, n in left.items() if n > 0}
 
     @property
     def progress_ratio(self) -> float | None:

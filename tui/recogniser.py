@@ -4,27 +4,22 @@ Runs on a thread aside: reading a model and estimating it takes up to a second, 
 launch are figures; models are let go.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 
-from estimator.errors import EstimatorError
-from estimator.model import Model
-from estimator.verdict import Level
 from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.shell import SHELLS
-from probes.process_facts import HeldFacts, ProcessFacts, ProcessReader
+from probes.process_facts import ProcessFacts, ProcessReader
 from probes.served import Served
-from probes.snapshot import HOST_POOL, Snapshot
-from tui.launched import model_of, places_seen, plan_of
+from probes.snapshot import Snapshot
+from tui.expectation import NOTICEABLE_BYTES, Expectation, expect
 from tui.places import HOST_NAME, device_label
-from tui.plan import assess
-from tui.recognised import Phase, Predicted, Recognised
-from tui.visibility import as_seen_with
+from tui.recognised import Phase, Recognised
 
 _LOADED_RATIO = 0.97
 """Of the low end of the prediction: from here on a launch counts as loaded (ASSUMED)."""
@@ -32,12 +27,33 @@ _RESTING_SECONDS = 20.0
 """What has not grown for so long is at rest; a file on a slow disk may pause for some seconds (ASSUMED)."""
 _RATE_SECONDS = 8.0
 """Over which the growth is taken."""
-_NOTICEABLE_BYTES = 8 << 20
-"""Growth below this is none: contexts and buffers come and go."""
-_FACTS_SECONDS = 10.0
-"""Between two looks at what an engine has open."""
-_SHARES = frozenset({"vllm", "sglang", "trtllm"})
-"""Engines that take a share of a device."""
+_FIRST_WAIT_SECONDS, _MOST_WAIT_SECONDS = 10.0, 320.0
+"""Between two looks at what costs milliseconds (ports, a model that could not be found): each time twice as long, since
+a server that loads for long opens its port late."""
+_MOST_AT_ONCE = 2
+"""Engines that are judged, and engines whose ports are read, in one look: 10 ms each."""
+_OLD_SECONDS = 900.0
+"""Who runs for so long when first seen is loaded (ASSUMED: 400 GB at 0.5 GB/s)."""
+_KEPT_RATIO = 7 / 8
+"""Of what it held, at least, from one reading to the next while it loads: buffers of a file's parts come and go, who
+gives back more is at work (ASSUMED)."""
+_MOST_CHILDREN = 8
+"""Whose ports are looked for where their parent has none."""
+_HERE = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::", ""})  # noqa: S104  # compared, never bound
+_CLIENTS = frozenset({"ollama run"})
+"""Programs that have another process load what they name."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """When something is looked at again."""
+
+    due_seconds: float = float("-inf")
+    wait_seconds: float = _FIRST_WAIT_SECONDS
+
+    def take(self, now: float) -> None:
+        self.due_seconds = now + self.wait_seconds
+        self.wait_seconds = min(2 * self.wait_seconds, _MOST_WAIT_SECONDS)
 
 
 @dataclass(slots=True)
@@ -46,31 +62,48 @@ class _Known:
 
     facts: ProcessFacts
     launch: Launch
-    predicted: Mapping[str, Predicted] = field(default_factory=dict)
-    model_name: str = ""
-    quant: str = ""
-    context_tokens: int | None = None
-    reason: str = ""
-    outcome: str = ""
+    expected: Expectation = field(default_factory=Expectation)
     is_judged: bool = False
+    judging: _Turn = field(default_factory=_Turn)
+    """Again, where nothing could be predicted."""
     devices: frozenset[str] = frozenset()
     """Where it held memory when it was judged."""
-    held: HeldFacts = field(default_factory=HeldFacts)
-    held_seconds: float = float("-inf")
+    was_told: bool = False
+    """It was judged with what it says of itself."""
+    ports: tuple[int, ...] = ()
+    port_turn: _Turn = field(default_factory=_Turn)
+    own_bytes: int | None = None
+    own_turn_seconds: float = float("-inf")
     marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
     """(seconds, bytes held) of the last readings."""
     grown_seconds: float = 0.0
     """When it last grew."""
+    is_growing: bool = False
+    """It took more since it was first seen."""
+    has_given_back: bool = False
     is_loaded: bool = False
     """It rested once: what it takes later is its work."""
+
+    @property
+    def is_certain(self) -> bool:
+        """What it says of itself would change nothing."""
+        return bool(self.expected.predicted) and not self.expected.is_by_name and self.launch.context_tokens is not None
 
 
 class Recogniser:
     """Knows the engines by their processes, from reading to reading."""
 
-    def __init__(self, reader: ProcessReader, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        reader: ProcessReader,
+        *,
+        clock: Callable[[], float],
+        running_seconds: Callable[[int], float | None] = lambda _: None,
+    ) -> None:
+        """``running_seconds``: from a start in ticks, for how long that process runs; None where it is not known."""
         self._reader = reader
         self._clock = clock
+        self._running_seconds = running_seconds
         self._known: dict[int, _Known | None] = {}
         """By pid; None: no engine."""
         self._started: dict[int, int] = {}
@@ -92,12 +125,16 @@ class Recogniser:
         self._forget(by_pid)
         for facts in everything:
             if facts.pid not in self._known:
-                self._known[facts.pid] = _engine_in(facts)
+                self._known[facts.pid] = self._engine_in(facts)
                 self._started[facts.pid] = facts.started_ticks
         engines = {pid: known for pid, known in self._known.items() if known is not None}
         heads = _heads(engines, by_pid)
         groups = _groups(heads, by_pid)
-        found = [self._recognised(engines[pid], groups[pid], snapshot, answers.get(pid, ())) for pid in heads]
+        self._read_ports(engines, heads, groups, by_pid)
+        held = {pid: self._held_by(engines[pid], groups[pid], snapshot) for pid in heads}
+        told = {pid: _told(engines[pid], answers.get(pid, ())) for pid in heads}
+        self._judge(engines, held, told, snapshot)
+        found = [self._recognised(engines[pid], groups[pid], held[pid], told[pid]) for pid in heads]
         return tuple(sorted(found, key=lambda one: (-(one.held_bytes or 0), one.pid)))
 
     def _forget(self, by_pid: Mapping[int, ProcessFacts]) -> None:
@@ -105,51 +142,133 @@ class Recogniser:
             if pid not in by_pid or by_pid[pid].started_ticks != self._started[pid]:
                 del self._known[pid], self._started[pid]
 
+    def _engine_in(self, facts: ProcessFacts) -> _Known | None:
+        """What the command line of a process says, where it is an engine's."""
+        command = Command(
+            arguments=facts.arguments, environment=facts.environment or {}, directory=facts.directory or ""
+        )
+        program = program_of(command)
+        if program is None or program.name in RUNTIMES | SHELLS:
+            return None  # what they start is a process of its own, and holds the memory
+        try:
+            launch = read_launches(command)[0]
+        except LaunchError:
+            return None
+        if launch.program in _CLIENTS:
+            return None
+        running = self._running_seconds(facts.started_ticks)
+        return _Known(facts=facts, launch=launch, is_loaded=running is not None and running > _OLD_SECONDS)
+
+    def _read_ports(
+        self,
+        engines: Mapping[int, _Known],
+        heads: Sequence[int],
+        groups: Mapping[int, frozenset[int]],
+        by_pid: Mapping[int, ProcessFacts],
+    ) -> None:
+        """Of those that wait longest."""
+        now = self._clock()
+        due = [engines[pid] for pid in heads if engines[pid].port_turn.due_seconds <= now]
+        for known in sorted(due, key=lambda one: one.port_turn.due_seconds)[:_MOST_AT_ONCE]:
+            known.port_turn.take(now)
+            pid = known.facts.pid
+            server = _server_of(pid, engines, by_pid) if known.launch.program == "ollama runner" else None
+            if server is not None:  # which alone knows the model's name
+                known.ports = self._ports(engines[server])
+                continue
+            known.ports = self._ports(known)
+            for child in sorted(groups[pid] - {pid})[:_MOST_CHILDREN]:
+                if not known.ports:
+                    known.ports = self._reader.ports(child)
+
+    def _ports(self, known: _Known) -> tuple[int, ...]:
+        host, port = known.launch.address or ("", 0)
+        return self._reader.ports(known.facts.pid, port if port and host in _HERE else None)
+
+    def _held_by(self, known: _Known, pids: frozenset[int], snapshot: Snapshot) -> dict[str, int]:
+        """Label of a place -> bytes that these processes hold there."""
+        now = self._clock()
+        if not known.is_loaded or now >= known.own_turn_seconds:
+            known.own_bytes = self._reader.own_bytes(known.facts.pid)
+            known.own_turn_seconds = now + _FIRST_WAIT_SECONDS
+        held = _held_by(pids, snapshot)
+        if known.own_bytes is not None:
+            held[HOST_NAME] = known.own_bytes
+        return held
+
+    def _judge(
+        self,
+        engines: Mapping[int, _Known],
+        held: Mapping[int, Mapping[str, int]],
+        told: Mapping[int, Served | None],
+        snapshot: Snapshot,
+    ) -> None:
+        """Those that were not yet, or of which more is known: the youngest first, since it may be loading."""
+        now = self._clock()
+        due = []
+        for pid, places in held.items():
+            known = engines[pid]
+            devices = frozenset(name for name, n in places.items() if name != HOST_NAME and n >= NOTICEABLE_BYTES)
+            is_new = not known.is_judged or bool(devices - known.devices)
+            is_told = told[pid] is not None and not known.was_told and not known.is_certain
+            again = not known.expected.predicted and now >= known.judging.due_seconds
+            if is_new or is_told or again:
+                due.append((known, devices))
+        due.sort(key=lambda pair: (pair[0].is_judged, -pair[0].facts.started_ticks))
+        for known, devices in due[:_MOST_AT_ONCE]:
+            pid = known.facts.pid
+            known.is_judged, known.devices, known.was_told = True, devices, told[pid] is not None
+            known.judging.take(now)
+            known.expected = expect(
+                known.launch,
+                snapshot,
+                held[pid],
+                files=partial(self._reader.files, pid),
+                path_of=partial(self._reader.path_of, pid),
+                served=told[pid],
+            )
+
     def _recognised(
-        self, known: _Known, pids: frozenset[int], snapshot: Snapshot, served: tuple[Served, ...]
+        self, known: _Known, pids: frozenset[int], held: Mapping[str, int], served: Served | None
     ) -> Recognised:
         now = self._clock()
-        if now - known.held_seconds >= _FACTS_SECONDS:
-            known.held, known.held_seconds = self._reader.held(known.facts.pid), now
-        held = _held_by(pids, snapshot)
-        if known.held.own_bytes is not None:
-            held[HOST_NAME] = known.held.own_bytes
-        devices = frozenset(name for name, n in held.items() if name != HOST_NAME and n >= _NOTICEABLE_BYTES)
-        if not known.is_judged or devices - known.devices:
-            _judge(known, devices, held, snapshot)
+        expected = known.expected
         made = Recognised(
             pid=known.facts.pid,
             started_ticks=known.facts.started_ticks,
             pids=pids,
             program=known.launch.program,
             engine_name=known.launch.engine_name,
-            model_name=known.model_name,
-            quant=known.quant,
-            context_tokens=known.context_tokens,
+            model_name=expected.model_name,
+            quant=expected.quant,
+            context_tokens=expected.context_tokens or (served.context_tokens if served else None),
             n_sequences=known.launch.n_sequences,
-            predicted=known.predicted,
+            predicted=expected.predicted,
             held=held,
             unknown=known.launch.unknown,
-            reason=known.reason,
-            outcome=known.outcome,
-            served=served[0] if len(served) == 1 else None,
-            ports=known.held.ports,
+            reason=expected.reason,
+            is_by_name=expected.is_by_name,
+            outcome=expected.outcome,
+            served=served,
+            ports=known.ports,
         )
         rate = _mark(known, now, made.held_bytes or 0)
-        return replace(made, phase=_phase(known, made, now), growth_bytes_per_second=rate)
+        phase = _phase(known, made, now)
+        return replace(made, phase=phase, is_growing=known.is_growing, growth_bytes_per_second=rate)
 
 
-def _engine_in(facts: ProcessFacts) -> _Known | None:
-    """What the command line of a process says, where it is an engine's."""
-    command = Command(arguments=facts.arguments, environment=facts.environment or {}, directory=facts.directory or "")
-    program = program_of(command)
-    if program is None or program.name in RUNTIMES | SHELLS:
-        return None  # what they start is a process of its own, and holds the memory
-    try:
-        launches = read_launches(command)
-    except LaunchError:
-        return None
-    return _Known(facts=facts, launch=launches[0])
+def _told(known: _Known, served: tuple[Served, ...]) -> Served | None:
+    """What an engine says of the model in this process, where that is clear."""
+    name = known.expected.model_name
+    alike = [one for one in served if name and one.model in (name, name.removesuffix(":latest"))]
+    chosen = alike or list(served)
+    return chosen[0] if len(chosen) == 1 else None
+
+
+def _server_of(pid: int, engines: Mapping[int, _Known], by_pid: Mapping[int, ProcessFacts]) -> int | None:
+    """The server above a process that was started to hold one model."""
+    above = (one for one in _ancestors(pid, by_pid) if one in engines)
+    return next((one for one in above if engines[one].launch.source is None), None)
 
 
 def _heads(engines: Mapping[int, _Known], by_pid: Mapping[int, ProcessFacts]) -> tuple[int, ...]:
@@ -201,69 +320,14 @@ def _held_by(pids: frozenset[int], snapshot: Snapshot) -> dict[str, int]:
     return held
 
 
-def _judge(known: _Known, devices: frozenset[str], held: Mapping[str, int], snapshot: Snapshot) -> None:
-    """What the launch will hold, as if what it holds already were free."""
-    known.is_judged, known.devices = True, devices
-    launch = known.launch
-    seen = as_seen_with(launch.environment, _without(held, snapshot))
-    try:
-        model = _model(launch, known.held)
-        plan = plan_of(launch, model, seen)
-        fullest = sorted(devices, key=lambda name: -held[name])[: launch.n_devices]
-        if launch.n_devices == len(fullest) and not set(fullest) <= set(plan.devices or ()):
-            plan = replace(plan, devices=tuple(sorted(fullest)))  # what the driver says counts
-        made = assess(plan, places_seen(launch, seen))
-    except EstimatorError as error:
-        known.reason = str(error)
-        known.model_name = known.model_name or os.path.basename(launch.source or "")
-        return
-    does_fit = made.verdict.level < Level.SPILLS
-    estimate = made.estimate if does_fit else made.fallback or made.estimate
-    known.outcome = "" if does_fit or made.fallback is not None else made.verdict.reason
-    known.predicted = {
-        place.name: Predicted(
-            n_bytes=estimate.n_bytes((place.name,)),
-            low_bytes=estimate.low_bytes((place.name,)),
-            high_bytes=estimate.high_bytes((place.name,)),
-            takes_share=launch.engine_name in _SHARES,
-        )
-        for place in made.places
-        if estimate.n_bytes((place.name,))
-    }
-    known.model_name, known.quant = plan.model.name, plan.model.stored_as
-    known.context_tokens, known.reason = plan.workload.context_tokens, ""
-
-
-def _model(launch: Launch, held: HeldFacts) -> Model:
-    """What the command names, or, where that cannot be read, the largest file that the process has mapped.
-
-    Raises:
-        EstimatorError: neither can be read.
-    """
-    try:
-        return model_of(launch)
-    except EstimatorError:
-        for path in (held.files or ())[:1]:
-            return model_of(replace(launch, source=path, quant=None))
-        raise
-
-
-def _without(held: Mapping[str, int], snapshot: Snapshot) -> Snapshot:
-    """The snapshot as if what an engine holds already were free."""
-    freed: dict[str, int] = {HOST_POOL: held.get(HOST_NAME, 0)}
-    for device in snapshot.devices:
-        freed[device.pool_key] = freed.get(device.pool_key, 0) + held.get(device_label(device, snapshot.devices), 0)
-    pools = []
-    for pool in snapshot.pools:
-        n_bytes = min(freed.get(pool.key, 0), pool.used_bytes)
-        pools.append(replace(pool, free_bytes=pool.free_bytes + n_bytes, used_bytes=pool.used_bytes - n_bytes))
-    return replace(snapshot, pools=tuple(pools))
-
-
 def _mark(known: _Known, now: float, n_bytes: int) -> float:
     """Notes what is held now, and gives the growth in bytes a second over the last readings; never negative."""
-    if not known.marks or n_bytes > known.marks[-1][1] + _NOTICEABLE_BYTES:
+    before = known.marks[-1][1] if known.marks else 0
+    if not known.marks or n_bytes > before + NOTICEABLE_BYTES:
         known.grown_seconds = now
+        known.is_growing = before > 0 and not known.has_given_back
+    elif n_bytes < before * _KEPT_RATIO:
+        known.is_growing, known.has_given_back = False, True
     known.marks.append((now, n_bytes))
     earlier = next(mark for mark in known.marks if now - mark[0] <= _RATE_SECONDS)
     seconds = now - earlier[0]

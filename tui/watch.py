@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
@@ -20,6 +21,13 @@ _REST = 40
 def rest_seconds(look_seconds: float) -> float:
     """Until the next look, after one that took so much of a processor."""
     return max(_INTERVAL_SECONDS, _REST * look_seconds)
+
+
+def _running_seconds(started_ticks: int) -> float | None:
+    """For how long a process runs: starttime of proc_pid_stat(5), since the machine's start."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
@@ -62,7 +70,7 @@ class Watch:
         from tui.recogniser import Recogniser  # noqa: PLC0415
 
         asker = Asker()
-        recogniser = Recogniser(ProcessReader(root=self._root), clock=self._clock)
+        recogniser = Recogniser(ProcessReader(root=self._root), clock=self._clock, running_seconds=_running_seconds)
         said: tuple[Recognised, ...] = ()
         while (snapshot := self._next()) is not None:
             began_seconds = time.thread_time()

@@ -31,6 +31,8 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     if engine.phase.value == "loading" and engine.progress_ratio is not None:
         left = engine.left_seconds
         yield f"loading {percent(engine.progress_ratio)}{'' if left is None else f', {duration(left)} left'}"
+    if engine.is_by_name:
+        yield "by its name"
     predicted = engine.predicted.get(place) if place is not None else None
     if predicted is not None:
         yield f"predicted {gib(predicted.n_bytes)}"
@@ -60,6 +62,8 @@ def engine_details(engine: Recognised) -> Iterator[tuple[str, str]]:
         told = "not told" if held is None else size(held)
         share = ", the share that it takes" if one.takes_share else ""
         yield f"{name}: holds {told}, {size(one.low_bytes)} to {size(one.high_bytes)} predicted{share}", "text"
+    if engine.is_by_name:
+        yield "its file cannot be read here: this is what a model of that name takes", "dim"
     if engine.reason:
         yield f"nothing is predicted: {plain(engine.reason, 300)}", "dim"
     if engine.unknown:

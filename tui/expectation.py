@@ -1,0 +1,114 @@
+"""What an engine that runs here will hold once it is loaded: judged as if what it holds already were free."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from estimator.errors import EstimatorError
+from estimator.verdict import Level
+from launches.launch import Launch
+from probes.served import Served
+from probes.snapshot import HOST_POOL, Snapshot
+from tui.launched import places_seen, plan_of
+from tui.model_found import FoundAs, find_running_model
+from tui.places import HOST_NAME, device_label
+from tui.plan import Plan, assess
+from tui.recognised import Predicted
+from tui.visibility import as_seen_with
+
+_SHARES = frozenset({"vllm", "sglang", "trtllm"})
+"""Engines that take a share of a device."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """Figures only: the model is let go."""
+
+    predicted: Mapping[str, Predicted] = field(default_factory=dict)
+    model_name: str = ""
+    quant: str = ""
+    context_tokens: int | None = None
+    is_by_name: bool = False
+    """The model itself could not be read: it is taken for the one that is known by that name."""
+    reason: str = ""
+    """Why nothing is predicted."""
+    outcome: str = ""
+    """What would happen, where there was no room for it; empty where there was."""
+
+
+def expect(
+    launch: Launch,
+    snapshot: Snapshot,
+    held: Mapping[str, int],
+    *,
+    files: Callable[[], tuple[str, ...] | None] = lambda: None,
+    path_of: Callable[[str], str] = lambda path: path,
+    served: Served | None = None,
+) -> Expectation:
+    """What the launch will hold.
+
+    Args:
+        launch: as its command line says it.
+        snapshot: as it is now.
+        held: by place, what it holds already.
+        files: asks for the files of models that it has open; None where they may not be seen.
+        path_of: where one of its paths can be opened from here.
+        served: what it says of itself; counts where the command says nothing.
+    """
+    if launch.context_tokens is None and served is not None and served.context_tokens:
+        launch = replace(launch, context_tokens=served.context_tokens * launch.n_sequences)
+    try:
+        found = find_running_model(launch, files=files, path_of=path_of, served=served)
+    except EstimatorError as error:
+        name = os.path.basename(launch.source or "") or (served.model if served else "") or ""
+        return Expectation(model_name=name, reason=str(error))
+    seen = as_seen_with(launch.environment, _without(held, snapshot))
+    try:
+        plan = _on_devices_held(plan_of(found.launch, found.model, seen), launch, held)
+        made = assess(plan, places_seen(launch, seen))
+    except EstimatorError as error:
+        return Expectation(model_name=found.name or found.model.name, quant=found.model.stored_as, reason=str(error))
+    does_fit = made.verdict.level < Level.SPILLS
+    estimate = made.estimate if does_fit else made.fallback or made.estimate
+    return Expectation(
+        predicted={
+            place.name: Predicted(
+                n_bytes=estimate.n_bytes((place.name,)),
+                low_bytes=estimate.low_bytes((place.name,)),
+                high_bytes=estimate.high_bytes((place.name,)),
+                takes_share=launch.engine_name in _SHARES,
+            )
+            for place in made.places
+            if estimate.n_bytes((place.name,))
+        },
+        model_name=found.name or plan.model.name,
+        quant=plan.model.stored_as,
+        context_tokens=plan.workload.context_tokens,
+        is_by_name=found.found_as is FoundAs.NAME,
+        outcome="" if does_fit or made.fallback is not None else made.verdict.reason,
+    )
+
+
+def _on_devices_held(plan: Plan, launch: Launch, held: Mapping[str, int]) -> Plan:
+    """What the driver says of devices counts more than what is reckoned."""
+    devices = sorted((name for name in held if name != HOST_NAME), key=lambda name: -held[name])
+    fullest = [name for name in devices if held[name] >= NOTICEABLE_BYTES][: launch.n_devices]
+    if launch.n_devices != len(fullest) or set(fullest) <= set(plan.devices or ()):
+        return plan
+    return replace(plan, devices=tuple(sorted(fullest)))
+
+
+NOTICEABLE_BYTES = 8 << 20
+"""Less is none: contexts and buffers come and go."""
+
+
+def _without(held: Mapping[str, int], snapshot: Snapshot) -> Snapshot:
+    """The snapshot as if what an engine holds already were free."""
+    freed: dict[str, int] = {HOST_POOL: held.get(HOST_NAME, 0)}
+    for device in snapshot.devices:
+        freed[device.pool_key] = freed.get(device.pool_key, 0) + held.get(device_label(device, snapshot.devices), 0)
+    pools = []
+    for pool in snapshot.pools:
+        n_bytes = min(freed.get(pool.key, 0), pool.used_bytes)
+        pools.append(replace(pool, free_bytes=pool.free_bytes + n_bytes, used_bytes=pool.used_bytes - n_bytes))
+    return replace(snapshot, pools=tuple(pools))
