@@ -93,7 +93,7 @@ def served(words: Sequence[str], port: int) -> Iterator["subprocess.Popen[bytes]
 
 def resident_bytes(pid: int) -> dict[str, int]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    found = dict(line.split(":", 1) for line in lines if line.startswith("Rss") or line.startswith("VmRSS"))
+    found = dict(line.split(":", 1) for line in lines if line.startswith(("Rss", "VmRSS")))
     return {name: int(value.split()[0]) * 1024 for name, value in found.items()}
 
 
