@@ -177,13 +177,14 @@ def refusals(claims: Claims, words: list[str]) -> None:
         wrapper.write_text(f'#!/bin/sh\ntouch "{marker}"\nexec "{words[0]}" "$@"\n')
         wrapper.chmod(0o755)
         marked = [str(wrapper), *words[1:]]
-        ended = run(marked, ["--simulate", "RAM 1GiB"])
+        limit_bytes = predicted_bytes(words) // 2
+        ended = run(marked, ["--simulate", f"RAM {limit_bytes // MIB}MiB"])
         claims.say(
             "beyond a simulated limit: status 1, nothing started",
             holds=ended.returncode == 1 and not marker.exists(),
             detail=ended.stderr.splitlines()[0] if ended.stderr else "",
         )
-        with memory_group(192 * MIB) as group:
+        with memory_group(limit_bytes) as group:
             if group is None:
                 print("skipped a control group: this user may make none")
                 return
