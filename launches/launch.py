@@ -65,6 +65,8 @@ class Launch:
     Empty: the CPU alone."""
     n_devices: int | None = None
     """It takes so many of those that it sees, the first ones; None: all."""
+    n_machines: int = 1
+    """That share the model, this one among them."""
     environment: Mapping[str, str] = field(default_factory=dict)
     """What the program sees; which devices are hidden from it is told there (``CUDA_VISIBLE_DEVICES``)."""
     address: tuple[str, int] | None = None

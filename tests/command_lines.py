@@ -58,6 +58,7 @@ def differences(line: dict, launch: Launch, usual, root: Path | None = None) -> 
         "kv_type": line.get("kv_type"),
         "options": replace(usual, **line.get("options", {})),
         "n_devices": line.get("n_devices", 1) or None,
+        "n_machines": line.get("n_machines", 1),
         "devices": tuple(line["devices"]) if "devices" in line else None,
         "unknown": tuple(line.get("unknown", ())),
     }

@@ -144,3 +144,9 @@ def test_a_report_of_a_command_proposes_no_other_line():
 )
 def test_a_line_in_one_word_is_a_command_where_an_engine_is_found_in_it(line, is_one):
     assert is_command([line]) is is_one
+
+
+def test_a_model_shared_with_other_machines_is_not_judged_by_this_one(capsys):
+    words = (*FITS, "--tensor-parallel-size", "8", "--nnodes", "2")
+    assert guarded(words, manner=Manner(is_strict=True)) == (3, [])
+    assert "2 machines share" in capsys.readouterr().err

@@ -328,11 +328,15 @@ def _reading(given: argparse.Namespace, access: Access | None = None) -> Callabl
 
 def _reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
     """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
-    from launches.command import program_of  # noqa: PLC0415
+    from launches.errors import LaunchError  # noqa: PLC0415
+    from launches.launch import opened_of  # noqa: PLC0415
     from probes.access import Access  # noqa: PLC0415
 
-    program = program_of(command)
-    sources = _sources(given, Access(environment=command.environment if program is None else program.environment))
+    try:
+        environment = opened_of(command).program.environment
+    except LaunchError:
+        environment = command.environment
+    sources = _sources(given, Access(environment=environment))
     first = [_in_background(lambda: _take_one(sources))]
     return lambda: first.pop()() if first else _take_one(sources)
 

@@ -72,6 +72,8 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
     Raises:
         Unjudgeable: what it takes, or where it would go, cannot be told.
     """
+    if launch.n_machines > 1:
+        raise Unjudgeable(f"{launch.n_machines} machines share the model, of which only this one can be seen from here")
     engine = load_engine(launch.engine_name)
     model = model if launch.quant is not None else as_published_for(engine, model)
     places = places_seen(launch, snapshot)

@@ -80,6 +80,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         options=options,
         devices=_devices(reading, n_devices),
         n_devices=n_devices,
+        n_machines=reading.whole("--nnodes") or 1,
         environment=program.environment,
         address=None if task == "bench" else address_of(reading, "127.0.0.1", PORT),
         unknown=given.unknown,
@@ -158,8 +159,6 @@ def _doubts(reading: Reading, task: str) -> list[str]:
     given = reading.given
     n_copies = reading.whole("--data-parallel-size") or 1
     has_attention_copies = reading.is_on("--enable-dp-attention") or (reading.whole("--attn-dp-size") or 1) > 1
-    n_nodes = reading.whole("--nnodes") or 1
-    reading.doubt(f"{n_nodes} machines share the model; it is judged as if all devices were here", when=n_nodes > 1)
     reading.doubt(
         "attention is not sliced but copied (data parallel), which is not reckoned with", when=has_attention_copies
     )

@@ -246,6 +246,7 @@ class _Launch:
             options=options,
             devices=self._devices(ids),
             n_devices=n_devices,
+            n_machines=self.reading.whole("--nnodes") or 1,
             environment=self.program.environment,
             address=self._address(),
             unknown=given.unknown,
@@ -320,15 +321,12 @@ class _Launch:
 
     def _n_devices(self) -> int:
         reading = self.reading
-        n_nodes = reading.whole("--nnodes") or 1
-        n_devices = (
+        return (
             (reading.whole("--tensor-parallel-size") or 1)
             * (reading.whole("--pipeline-parallel-size") or 1)
             * (reading.whole("--prefill-context-parallel-size") or 1)
             * self._n_copies_quietly()
         )
-        reading.doubt(f"{n_nodes} machines share the model; it is judged as if all devices were here", when=n_nodes > 1)
-        return n_devices
 
     def _n_copies_quietly(self) -> int:
         n_doubts = len(self.reading.doubts)
