@@ -13,14 +13,11 @@ from estimator.errors import UnreadableModel
 from estimator.folder_walk import Budget, Listing
 from estimator.found_model import FoundModel
 from estimator.json_file import read_json_object
-from estimator.ollama_store import MAX_MANIFEST_BYTES, shown_name
+from estimator.ollama_store import MANIFESTS, MAX_MANIFEST_BYTES, runnable, shown_name
 from estimator.shelf_rows import UNFINISHED, download_row, stored
 from estimator.stored_file import StoredFile
 
-MANIFESTS = ("manifests-v2", "manifests")
-"""A name of the first hides the same one of the second (`namedManifestRefs`)."""
 _LAYER = "application/vnd.ollama.image."
-_LIST = "application/vnd.ollama.manifest.list.v2+json"
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
 _PARTIAL = re.compile(r"sha256-([0-9a-f]{64})-partial")
 _MOST_LAYERS = 20_000
@@ -82,7 +79,7 @@ def _manifests(path: str, budget: Budget) -> Iterator[str]:
 def _model(manifest: str, name: str, blobs: str, source: str, partial: Mapping[str, str]) -> FoundModel | None:
     """None of what runs elsewhere: a name of Ollama's cloud has no weights here."""
     try:
-        found = _chosen(read_json_object(manifest, MAX_MANIFEST_BYTES), blobs)
+        found = runnable(read_json_object(manifest, MAX_MANIFEST_BYTES), blobs)
     except UnreadableModel:
         return _broken(manifest, name, source, "its manifest is damaged; pull the model again")
     layers = _layers(found, blobs, partial)
@@ -107,20 +104,6 @@ def _model(manifest: str, name: str, blobs: str, source: str, partial: Mapping[s
         trouble=trouble,
         is_partial=is_coming,
     )
-
-
-def _chosen(found: Mapping[str, object], blobs: str) -> Mapping[str, object]:
-    """Of a list the manifest for llama.cpp's runner, else the first: as it stands there, or in a blob."""
-    children = found.get("manifests")
-    if found.get("mediaType") != _LIST or not isinstance(children, list):
-        return found
-    maps = [child for child in children if isinstance(child, dict)]
-    ranks = {"ollama": 0, "llamacpp": 1}
-    child = min(maps, key=lambda one: ranks.get(str(one.get("runner")), 2), default={})
-    digest = _DIGEST.fullmatch(str(child.get("digest")))
-    if "layers" in child or digest is None:
-        return child
-    return read_json_object(os.path.join(blobs, f"sha256-{digest[1]}"), MAX_MANIFEST_BYTES)
 
 
 def _layers(found: Mapping[str, object], blobs: str, partial: Mapping[str, str]) -> _Layers:

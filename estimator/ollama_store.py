@@ -1,13 +1,15 @@
 """Ollama's store: from ``llama3.1:8b``, as people type it, to the file with the weights.
 
 Layout and names as of Ollama 0.12 (types/model/name.go, server/manifest.go): a manifest per name and tag lists layers
-by digest, and each layer is a file among the blobs.
+by digest, and each layer is a file among the blobs. Since 2026 (manifest/manifest.go) names may lead to manifests among
+the blobs, and one manifest may list others, one for each runner.
 """
 
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from estimator.errors import UnreadableModel
 from estimator.file_cursor import shown
@@ -15,6 +17,8 @@ from estimator.json_file import read_json_object
 
 REGISTRY, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
 """What a name leaves out."""
+MANIFESTS = ("manifests-v2", "manifests")
+"""A name of the first hides the same one of the second (`namedManifestRefs`)."""
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_NAMES = 2000
 """Listed of one store."""
@@ -22,6 +26,7 @@ MAX_NAMES = 2000
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile("sha256[:-]([0-9a-f]{64})")
 _LAYER = "application/vnd.ollama.image."
+_LIST = "application/vnd.ollama.manifest.list.v2+json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +46,8 @@ def store_roots(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Where stores are that exist: the one that is set, or a person's own and the service's."""
     stated = environment.get("OLLAMA_MODELS")
     places = (stated,) if stated else ("~/.ollama/models", "/usr/share/ollama/.ollama/models")
-    return tuple(
-        root for place in places if os.path.isdir(os.path.join(root := os.path.expanduser(place), "manifests"))
-    )
+    roots = map(os.path.expanduser, places)
+    return tuple(root for root in roots if any(os.path.isdir(os.path.join(root, name)) for name in MANIFESTS))
 
 
 def find_in_store(text: str, roots: Sequence[str]) -> OllamaModel | None:
@@ -56,9 +60,10 @@ def find_in_store(text: str, roots: Sequence[str]) -> OllamaModel | None:
     if parts is None:
         return None
     for root in roots:
-        path = _manifest_path(root, parts)
-        if path is not None:
-            return _read_manifest(path, root)
+        for manifests in MANIFESTS:
+            path = _manifest_path(os.path.join(root, manifests), parts)
+            if path is not None:
+                return _read_manifest(path, root, shown_name(path, os.path.join(root, manifests)))
     return None
 
 
@@ -95,9 +100,8 @@ def _parts(text: str) -> tuple[str, str, str, str] | None:
     return parts[0], parts[1], parts[2], parts[3]
 
 
-def _manifest_path(root: str, parts: Sequence[str]) -> str | None:
+def _manifest_path(path: str, parts: Sequence[str]) -> str | None:
     """In the spelling that is stored; names don't differ by case alone."""
-    path = os.path.join(root, "manifests")
     for part in parts:
         exact = os.path.join(path, part)
         if not os.path.exists(exact):
@@ -116,9 +120,8 @@ def _listed(directory: str) -> list[str]:
         return []
 
 
-def _read_manifest(path: str, root: str) -> OllamaModel:
-    name = shown_name(path, os.path.join(root, "manifests"))
-    layers = read_json_object(path, MAX_MANIFEST_BYTES).get("layers")
+def _read_manifest(path: str, root: str, name: str) -> OllamaModel:
+    layers = runnable(read_json_object(path, MAX_MANIFEST_BYTES), os.path.join(root, "blobs")).get("layers")
     if not isinstance(layers, list):
         raise UnreadableModel(f"Ollama's manifest of {name} lists no layers; pull the model again")
     blobs: dict[str, list[str]] = {"model": [], "projector": [], "adapter": [], "tensor": []}
@@ -136,6 +139,24 @@ def _read_manifest(path: str, root: str) -> OllamaModel:
         projectors=(*blobs["model"][1:], *blobs["projector"]),
         adapters=tuple(blobs["adapter"]),
     )
+
+
+def runnable(manifest: Mapping[str, object], blobs: str) -> Mapping[str, object]:
+    """Of a list of manifests the one for llama.cpp's runner, else the first: as it stands there, or from its blob.
+
+    Raises:
+        UnreadableModel: its blob is missing or damaged.
+    """
+    children = manifest.get("manifests")
+    if manifest.get("mediaType") != _LIST or not isinstance(children, list):
+        return manifest
+    ranks = {"ollama": 0, "llamacpp": 1}
+    maps = [child for child in children if isinstance(child, dict)]
+    child = min(maps, key=lambda one: ranks.get(str(one.get("runner")), len(ranks)), default={})
+    digest = _DIGEST.fullmatch(str(child.get("digest")))
+    if "layers" in child or digest is None:
+        return child
+    return read_json_object(os.path.join(blobs, f"sha256-{digest[1]}"), MAX_MANIFEST_BYTES)
 
 
 def _blob_path(root: str, digest: object, name: str) -> str:
@@ -164,17 +185,17 @@ def shown_name(path: str, manifests: str) -> str:
 
 def names_in_store(roots: Sequence[str]) -> Iterator[str]:
     """Every name and tag, as Ollama lists them."""
-    n = 0
-    for root in roots:
-        manifests = os.path.join(root, "manifests")
-        for host in _listed(manifests):
-            for namespace in _listed(os.path.join(manifests, host)):
-                for model in _listed(os.path.join(manifests, host, namespace)):
-                    for tag in _listed(os.path.join(manifests, host, namespace, model)):
-                        n += 1
-                        if n > MAX_NAMES:
-                            return
-                        yield shown_name(os.path.join(manifests, host, namespace, model, tag), manifests)
+    folders = [os.path.join(root, manifests) for root in roots for manifests in MANIFESTS]
+    names = (shown_name(path, folder) for folder in folders for path in _manifests_in(folder))
+    yield from dict.fromkeys(islice(names, MAX_NAMES))
+
+
+def _manifests_in(folder: str) -> Iterator[str]:
+    for host in _listed(folder):
+        for namespace in _listed(os.path.join(folder, host)):
+            for model in _listed(os.path.join(folder, host, namespace)):
+                for tag in _listed(os.path.join(folder, host, namespace, model)):
+                    yield os.path.join(folder, host, namespace, model, tag)
 
 
 def name_of_blob(path: str) -> str | None:

@@ -23,6 +23,7 @@ from estimator.model_roots import (
     Root,
     model_roots,
 )
+from estimator.ollama_store import find_in_store, names_in_store, store_roots
 
 
 @pytest.fixture
@@ -130,6 +131,10 @@ def test_a_manifest_that_is_a_link_to_a_blob_is_read(store: OllamaStore) -> None
     path.symlink_to(store.blob("d"))
 
     assert only(inventory_of(store.root)).names == ("qwen3:8b",)
+    assert list(names_in_store([str(store.root)])) == ["qwen3:8b"]
+    found = find_in_store("qwen3:8b", store_roots({"OLLAMA_MODELS": str(store.root)}))
+    assert found is not None
+    assert found.path == str(store.blob("a"))
 
 
 def test_of_a_list_the_manifest_for_llama_cpp_is_taken(store: OllamaStore) -> None:
@@ -148,6 +153,9 @@ def test_of_a_list_the_manifest_for_llama_cpp_is_taken(store: OllamaStore) -> No
     )
 
     assert only(inventory_of(store.root)).path == str(store.blob("a"))
+    found = find_in_store("qwen3:8b", [str(store.root)])
+    assert found is not None
+    assert found.path == str(store.blob("a"))
 
 
 def test_a_blob_that_another_program_has_a_link_to_is_counted_once(store: OllamaStore, tmp_path: Path) -> None:
