@@ -2,7 +2,7 @@
 
     python bench/guard.py LLAMA_SERVER MODEL.gguf [--context 2048]
 
-The model may be a header with a hole for its weights. Prints a line for each claim; exit status 1 where one does not
+The model may be a header with a hole for its weights: what is held is read after the engine's own warm-up. Prints a line for each claim; exit status 1 where one does not
 hold. Linux only; control groups where this user may make them. Standard library only.
 """
 
@@ -95,13 +95,6 @@ def resident_bytes(pid: int) -> dict[str, int]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     found = dict(line.split(":", 1) for line in lines if line.startswith(("Rss", "VmRSS")))
     return {name: int(value.split()[0]) * 1024 for name, value in found.items()}
-
-
-def completion(port: int) -> None:
-    body = json.dumps({"prompt": "a b c", "n_predict": 4}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/completion", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        answer.read()
 
 
 def predicted_bytes(words: Sequence[str]) -> int:
@@ -199,7 +192,6 @@ def refusals(claims: Claims, words: list[str]) -> None:
 def held(claims: Claims, words: list[str], port: int) -> None:
     predicted = predicted_bytes(words)
     with served(words, port) as process:
-        completion(port)
         rss = resident_bytes(process.pid)
     ratio = rss["VmRSS"] / predicted - 1
     claims.say(

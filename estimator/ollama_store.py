@@ -56,15 +56,8 @@ def find_in_store(text: str, roots: Sequence[str]) -> OllamaModel | None:
     Raises:
         UnreadableModel: it is there, and its manifest is damaged or its weights are missing.
     """
-    parts = _parts(text)
-    if parts is None:
-        return None
-    for root in roots:
-        for manifests in MANIFESTS:
-            path = _manifest_path(os.path.join(root, manifests), parts)
-            if path is not None:
-                return _read_manifest(path, root, shown_name(path, os.path.join(root, manifests)))
-    return None
+    found = _found(text, roots)
+    return None if found is None else _read_manifest(*found)
 
 
 def stored_parameters(text: str, roots: Sequence[str]) -> Mapping[str, object]:
@@ -73,20 +66,26 @@ def stored_parameters(text: str, roots: Sequence[str]) -> Mapping[str, object]:
     Raises:
         UnreadableModel: its manifest, or what it sets, is damaged.
     """
+    found = _found(text, roots)
+    if found is None:
+        return {}
+    path, root, name = found
+    layers = runnable(read_json_object(path, MAX_MANIFEST_BYTES), os.path.join(root, "blobs")).get("layers")
+    for layer in layers if isinstance(layers, list) else ():
+        if isinstance(layer, dict) and layer.get("mediaType") == f"{_LAYER}params":
+            return read_json_object(_blob_path(root, layer.get("digest"), name), MAX_MANIFEST_BYTES)
+    return {}
+
+
+def _found(text: str, roots: Sequence[str]) -> tuple[str, str, str] | None:
+    """(manifest, store, name as Ollama shows it)."""
     parts = _parts(text)
     for root in roots if parts is not None else ():
-        path = _manifest_path(root, parts or ())
-        if path is None:
-            continue
-        layers = read_json_object(path, MAX_MANIFEST_BYTES).get("layers")
-        for layer in layers if isinstance(layers, list) else ():
-            if isinstance(layer, dict) and layer.get("mediaType") == f"{_LAYER}params":
-                return read_json_object(
-                    _blob_path(root, layer.get("digest"), shown_name(path, os.path.join(root, "manifests"))),
-                    MAX_MANIFEST_BYTES,
-                )
-        return {}
-    return {}
+        for manifests in MANIFESTS:
+            path = _manifest_path(os.path.join(root, manifests), parts or ())
+            if path is not None:
+                return path, root, shown_name(path, os.path.join(root, manifests))
+    return None
 
 
 def _parts(text: str) -> tuple[str, str, str, str] | None:
