@@ -41,8 +41,12 @@ class PatientDriver(LinuxDriver):
             if self._woken in ready and not self.exit_event.wait(_LONGEST_SECONDS):  # which is set right after
                 self._forget_waking()
             if self.fileno in ready:
-                for event in parser.feed(decode(os.read(self.fileno, 4096))):
-                    self.process_message(event)
+                content = os.read(self.fileno, 4096)
+                if not content:  # the terminal has ended: nothing more will come
+                    return
+                if text := decode(content):  # a part of a character is none yet; to the parser, no text is the end
+                    for event in parser.feed(text):
+                        self.process_message(event)
             for event in parser.tick():
                 self.process_message(event)
 
