@@ -2,9 +2,9 @@
 
     python bench/guard.py LLAMA_SERVER MODEL.gguf [--context 2048]
 
-The model may be a header with a hole for its weights: what is held is read after the engine's own warm-up. Prints a line
-for each claim; exit status 1 where one does not hold. Linux only; control groups where this user may make them. Standard
-library only.
+The model may be a header with a hole for its weights: what is held is read after the engine's own warm-up. Prints a
+line for each claim; exit status 1 where one does not hold. Linux only; control groups where this user may make them.
+Standard library only.
 """
 
 import argparse
