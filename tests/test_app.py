@@ -12,8 +12,9 @@ from probes.access import Attention
 from probes.snapshot import HOST_POOL, Fault, Process, Snapshot
 from tui.app import PlimsollApp
 from tui.aside import Aside
-from tui.messages import SnapshotTaken
+from tui.messages import EnginesSeen, SnapshotTaken
 from tui.plan import default_plan
+from tui.recognised import Recognised
 from tui.request import Request
 from tui.screens.dashboard import Dashboard
 from tui.settings import Alerts, Settings
@@ -397,3 +398,15 @@ async def test_what_the_environment_says_of_a_spill_holds_for_loads_of_this_mach
             surroundings = app._desk.view().places[0].surroundings
             assert surroundings is not None
             assert surroundings.settings == settings
+
+
+@pytest.mark.parametrize("recognise", [True, False])
+async def test_engines_are_shown_unless_the_person_wants_none_recognised(recognise: bool) -> None:
+    seen = Recognised(
+        pid=7, started_ticks=1, pids=frozenset({7}), program="x", engine_name="llamacpp", model_name="Seen 4B"
+    )
+    app = app_on(desktop(4), settings=ReadSettings(settings=Settings(recognise=recognise)))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.post_message(EnginesSeen((seen,)))
+        await show(app, pilot, desktop(5))
+        assert ("Seen 4B" in text_of(app)) is recognise

@@ -111,6 +111,13 @@ def test_who_holds_the_same_since_it_was_first_seen_is_no_launch(screen):
     assert [news for _ in range(40) if (news := screen.reading({PID: 5, STRANGER: 17}))] == []
 
 
+def test_what_the_driver_tells_late_is_no_growth(tmp_path):
+    make_process(tmp_path, PID, *ENGINE, status="RssAnon:\t 300000 kB\n")
+    screen = Screen(tmp_path)
+    held = [{STRANGER: 17}, {STRANGER: 17}, *[{PID: 5, STRANGER: 17}] * 20]
+    assert [news for one in held if (news := screen.reading(one))] == []
+
+
 def test_who_gives_back_and_takes_again_is_at_work(screen):
     screen.reading({PID: 9})
     screen.reading({PID: 6, STRANGER: 8})

@@ -34,7 +34,9 @@ def test_the_question_goes_without_cookies_and_keys():
         (b"HTTP/1.1 302 Found\r\nLocation: http://example.org/\r\n\r\n", "status 302"),
         (b"SSH-2.0-OpenSSH\r\n", "no HTTP"),
         (b"", "no HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort", "no HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nshort", "cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal", "cut short"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nhal", "cut short"),
         (b"\x00" * 100_000, "no HTTP"),
     ],
 )
@@ -45,6 +47,15 @@ def test_what_is_no_answer_is_said_to_be_none(sent, said):
 
     with misbehaving(answer) as port, pytest.raises(NoAnswer, match=said):
         ask(port, "/x")
+
+
+def test_an_answer_in_chunks_is_joined():
+    def answer(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n")
+
+    with misbehaving(answer) as port:
+        assert ask(port, "/x") == b"abcde"
 
 
 def test_a_server_that_hangs_is_left_in_time():

@@ -1,9 +1,11 @@
 """Engines are found among processes, counted with their children, and known by what they will hold."""
 
+import os
 from dataclasses import replace
 
 import pytest
 from proc_tree import end_process, make_process
+from shelves import OllamaStore
 
 from probes.process_facts import ProcessReader
 from probes.sampler import take_one
@@ -12,6 +14,7 @@ from probes.simulate import simulated_sources
 from probes.snapshot import Process
 from tui.recognised import Phase
 from tui.recogniser import Recogniser
+from tui.widgets.engine_text import engine_line
 
 GIB = 1 << 30
 ENGINE = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
@@ -217,3 +220,57 @@ def test_many_engines_are_judged_few_at_a_time_until_all_are(bench):
         make_process(bench.root, PID + number, *ENGINE, ticks=500 + number)
     n_judged = [sum(bool(one.predicted) for one in bench.look({}, after=1)) for _ in range(4)]
     assert n_judged == [2, 4, 6, 7]
+
+
+@pytest.fixture
+def tiny(bench):
+    """A store of Ollama with one model, and the path of its weights."""
+    store = OllamaStore(bench.root / "store")
+    blob = store.weights("a")
+    store.name("library/tiny/1b", [store.layer("a")])
+    return str(blob)
+
+
+def test_ollamas_server_alone_is_an_engine_with_nothing_loaded(bench):
+    make_process(bench.root, PID, "/usr/local/bin/ollama", "serve")
+    (found,) = bench.look()
+    assert (found.program, found.model_name, found.phase) == ("ollama serve", "", Phase.UNKNOWN)
+    assert engine_line(found) == "ollama serve · nothing loaded"
+
+
+def test_ollamas_runner_is_called_as_its_store_calls_the_model(bench, tiny):
+    make_process(bench.root, PID, "/usr/local/bin/ollama", "serve")
+    make_process(bench.root, PID + 1, "/usr/local/bin/ollama", "runner", "--model", tiny, "--port", "4242", parent=PID)
+    (found,) = bench.look({PID + 1: 1})
+    assert (found.pid, found.model_name) == (PID + 1, "tiny:1b")
+
+
+def test_a_llama_server_of_ollama_is_called_so_too(bench, tiny):
+    make_process(bench.root, PID, "/usr/local/bin/ollama", "serve")
+    make_process(bench.root, PID + 1, "/usr/lib/ollama/llama-server", "--model", tiny, "-c", "2048", parent=PID)
+    (found,) = bench.look({PID + 1: 1})
+    assert found.model_name == "tiny:1b"
+
+
+def test_ollamas_runner_has_the_context_that_its_server_tells(bench, tiny):
+    make_process(bench.root, PID, "/usr/local/bin/ollama", "serve")
+    make_process(bench.root, PID + 1, "/usr/local/bin/ollama", "runner", "--model", tiny, "--port", "4242", parent=PID)
+    served = (Served(model="other:1b", context_tokens=7), Served(model="tiny:1b", context_tokens=1024))
+    bench.look({PID + 1: 1})
+    (found,) = bench.look({PID + 1: 1}, after=1, answers={PID + 1: served})
+    assert (found.context_tokens, found.served) == (1024, served[1])
+
+
+def test_ollamas_runner_is_asked_of_at_its_servers_port(bench, tiny):
+    make_process(bench.root, PID, "/usr/local/bin/ollama", "serve")
+    make_process(bench.root, PID + 1, "/usr/local/bin/ollama", "runner", "--model", tiny, "--port", "4242", parent=PID)
+    row = f"0: 0100007F:2CAA 0:0 0A 0:0 0:0 0 {os.getuid()} 0 5 1"
+    (bench.root / "proc" / "self" / "net").mkdir(parents=True)
+    (bench.root / "proc" / "self" / "net" / "tcp").write_text(f"sl local_address\n{row}\n")
+    (found,) = bench.look({PID + 1: 1})
+    assert found.ports == (11434,)
+
+
+def test_who_only_asks_ollama_for_a_model_is_no_engine(bench):
+    make_process(bench.root, PID, "ollama", "run", "llama3.1:8b")
+    assert bench.look() == ()

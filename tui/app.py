@@ -132,6 +132,8 @@ class PlimsollApp(ActingApp):
         self._warner = Warner()
         self._watch: Watch | None = None
         self._is_watching = attention is not None and not is_elsewhere
+        self._may_watch = False
+        """From the first picture on."""
         self._looked_at: Snapshot | None = None
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
@@ -169,10 +171,7 @@ class PlimsollApp(ActingApp):
     def _finish_start(self) -> None:
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
-        if self._is_watching:
-            from tui.watch import Watch  # noqa: PLC0415  # after the first picture
-
-            self._watch = Watch(lambda engines: self.post_message(EnginesSeen(engines)))
+        self._may_watch = self._is_watching
         gc.freeze()
         gc.enable()
 
@@ -200,13 +199,27 @@ class PlimsollApp(ActingApp):
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self._taken_seconds = self._clock()
         self._desk.take(message.snapshot)
-        if self._watch is not None:
-            self._watch.feed(message.snapshot)
+        self._look_for_engines(message.snapshot)
         self._plan_as_asked()
         self._show()
 
+    def _look_for_engines(self, snapshot: Snapshot) -> None:
+        """As long as the person wants it."""
+        if not self.settings.recognise:
+            self._desk.engines = ()
+            if self._watch is not None:
+                self._watch.stop()
+                self._watch = None
+        elif self._may_watch:
+            if self._watch is None:
+                from tui.watch import Watch  # noqa: PLC0415  # after the first picture
+
+                self._watch = Watch(lambda engines: self.post_message(EnginesSeen(engines)))
+            self._watch.feed(snapshot)
+
     def on_engines_seen(self, message: EnginesSeen) -> None:
-        self._desk.engines = message.engines  # drawn with the next reading
+        if self.settings.recognise:
+            self._desk.engines = message.engines  # drawn with the next reading
 
     def on_aside_done(self, message: AsideDone) -> None:
         message.take()

@@ -76,6 +76,8 @@ class _Known:
     own_turn_seconds: float = float("-inf")
     marks: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=64))
     """(seconds, bytes held) of the last readings."""
+    marked: frozenset[str] = frozenset()
+    """The places that they are of."""
     grown_seconds: float = 0.0
     """When it last grew."""
     is_growing: bool = False
@@ -252,7 +254,7 @@ class Recogniser:
             served=served,
             ports=known.ports,
         )
-        rate = _mark(known, now, made.held_bytes or 0)
+        rate = _mark(known, now, {name: held[name] for name in made.counted or held if name in held})
         phase = _phase(known, made, now)
         return replace(made, phase=phase, is_growing=known.is_growing, growth_bytes_per_second=rate)
 
@@ -320,8 +322,15 @@ def _held_by(pids: frozenset[int], snapshot: Snapshot) -> dict[str, int]:
     return held
 
 
-def _mark(known: _Known, now: float, n_bytes: int) -> float:
-    """Notes what is held now, and gives the growth in bytes a second over the last readings; never negative."""
+def _mark(known: _Known, now: float, held: Mapping[str, int]) -> float:
+    """Notes what is held now, and gives the growth in bytes a second over the last readings; never negative.
+
+    What it holds at a place that was not told of before is no growth: the driver may have been late.
+    """
+    if held.keys() != known.marked:
+        known.marked = frozenset(held)
+        known.marks.clear()
+    n_bytes = sum(held.values())
     before = known.marks[-1][1] if known.marks else 0
     if not known.marks or n_bytes > before + NOTICEABLE_BYTES:
         known.grown_seconds = now

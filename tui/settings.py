@@ -55,6 +55,9 @@ class Settings:
     )
     model_folders: str = _setting(default="", help="further folders to look for models in, separated as those of PATH")
     remember_plan: bool = _setting(default=True, help="open with the load that was planned last on this machine")
+    recognise: bool = _setting(
+        default=True, help="recognise engines by their processes and, on this machine alone, by what they serve"
+    )
     read_only: bool = _setting(default=False, help="no key ends a process")
     alerts: Alerts = field(default_factory=Alerts, metadata={"help": "what is worth a warning"})
 

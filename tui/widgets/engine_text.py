@@ -26,6 +26,8 @@ def engine_line(engine: Recognised, place: str | None = None) -> str:
 
 def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     yield engine_name(engine)
+    if engine.program == "ollama serve" and not (engine.model_name or engine.served):
+        yield "nothing loaded"
     if engine.context_tokens:
         yield short_count(engine.context_tokens)
     if engine.phase.value == "loading" and engine.progress_ratio is not None:
