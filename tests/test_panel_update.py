@@ -130,3 +130,27 @@ async def test_a_line_that_no_longer_fits_its_panel_is_made_anew_first() -> None
         ours, _ = both(app, {headline.region})
 
         assert isinstance(ours, CroppedUpdate)
+
+
+async def test_a_change_beside_what_lies_over_its_panel_is_written_around_it() -> None:
+    app = app_of("fits")
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        await settle(app, pilot)
+        app.notify("something over the panels", timeout=60)
+        await pilot.pause()
+        await pilot.pause()
+        compositor = app.screen._compositor
+        assert isinstance(compositor, ThriftyCompositor)
+        panels = [panel for panel in app.screen.query(Panel) if panel.content_size.area]
+        lines = {
+            panel: [Region(0, y, panel.content_size.width, 1) for y in range(panel.content_size.height)]
+            for panel in panels
+        }
+        ours = compositor.update_of(list(lines.items()))
+        _, theirs = both(app, {panel.content_region for panel in panels})
+
+        assert ours is not None
+        seen = written(app, ours)
+        assert len(seen) < sum(panel.content_size.area for panel in panels)
+        assert seen == {place: theirs[place] for place in seen}
+        assert "something over" not in "".join(char for char, _ in seen.values())

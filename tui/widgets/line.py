@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import zip_longest
 
 from rich.cells import cell_len, chop_cells, set_cell_size
@@ -20,6 +21,11 @@ def run(text: str, style: str = "text") -> Run:
     return (text, style)
 
 
+def n_cells(text: str) -> int:
+    """What ``rich.cells.cell_len`` says, which takes 1 µs of every text; most are ASCII."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def width_of(line: Line) -> int:
     """In cells: a wide character takes two, a combining one none."""
     return sum([len(text) if text.isascii() else cell_len(text) for text, _ in line])
@@ -29,17 +35,21 @@ def fit_text(text: str, width: int) -> str:
     """Cut with an ellipsis, or padded, to exactly so many cells."""
     if width <= 0:
         return ""
-    return set_cell_size(text, width) if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+    if text.isascii() and len(text) <= width:
+        return text.ljust(width)
+    return set_cell_size(text, width) if n_cells(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
 def cut_text(text: str, width: int) -> str:
     """Cut with an ellipsis where it is longer than so many cells."""
-    return text if cell_len(text) <= width else fit_text(text, width)
+    return text if n_cells(text) <= width else fit_text(text, width)
 
 
 def right_text(text: str, width: int) -> str:
     """Padded on the left."""
-    return " " * (width - cell_len(text)) + cut_text(text, width)
+    if text.isascii() and len(text) <= width:
+        return text.rjust(width)
+    return " " * (width - n_cells(text)) + cut_text(text, width)
 
 
 _ASCII = str.maketrans(
@@ -108,7 +118,7 @@ def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
     for text, style in line:
         if left <= 0:
             break
-        wide = cell_len(text)
+        wide = n_cells(text)
         if wide <= left:
             fitted.append((text, style))
             left -= wide
@@ -124,7 +134,7 @@ def cut_line(line: Line, width: int) -> Line:
     kept: list[Run] = []
     for text, style in line:
         left = width - width_of(tuple(kept))
-        if cell_len(text) > left:
+        if n_cells(text) > left:
             kept.append((set_cell_size(text, max(0, left)).rstrip(), style))
             break
         kept.append((text, style))
@@ -160,16 +170,22 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 def wrap(text: str, width: int) -> list[str]:
     """Whole words on lines of at most so many cells; a longer word is broken."""
+    return list(_wrapped(text, width))
+
+
+@lru_cache(maxsize=64)
+def _wrapped(text: str, width: int) -> tuple[str, ...]:
+    """Notices and warnings stay the same from one reading to the next, and each takes 0.1 ms."""
     lines, line = [], ""
     for word in text.split(" "):
-        pieces = [word] if cell_len(word) <= width else chop_cells(word, max(width, 2))
+        pieces = [word] if n_cells(word) <= width else chop_cells(word, max(width, 2))
         for piece in pieces:
-            if line and cell_len(line) + 1 + cell_len(piece) > width:
+            if line and n_cells(line) + 1 + n_cells(piece) > width:
                 lines.append(line)
                 line = piece
             else:
                 line = f"{line} {piece}" if line else piece
-    return [*lines, line] if line else lines
+    return (*lines, line) if line else tuple(lines)
 
 
 def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
@@ -227,7 +243,7 @@ def _cells(line: Line) -> list[tuple[str, str, int]]:
             cells += [(char, style, 0) for char in text]
             continue
         for char in text:
-            wide = cell_len(char)
+            wide = n_cells(char)
             if wide == 0 and cells:
                 last = cells[-1]
                 cells[-1] = (last[0] + char, last[1], last[2])

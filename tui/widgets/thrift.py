@@ -74,14 +74,39 @@ class ThriftyCompositor(Compositor):
         return None if update is None else CroppedUpdate(update.chops, update.spans, update.chop_ends)
 
     def update_of(self, changes: Iterable[tuple[Panel, list[Region]]]) -> PanelUpdate | None:
-        """The changes of panels, each as regions of its lines; None where they can't be written as they are."""
-        regions = [
-            region.translate(self.visible_widgets[panel][0].offset + panel.gutter_offset)
-            for panel, changed in changes
-            if panel in self.visible_widgets
-            for region in changed
-        ]
-        return self._panel_update(regions)
+        """The changes of panels, each as regions of its lines; None where they can't be written as they are.
+
+        What lies over a panel, a warning say, stays as it is: the rest of a line is written around it.
+        """
+        if self.root is None or (color_system := self.root.app.console._color_system) is None:
+            return None
+        pieces = []
+        for panel, changed in changes:
+            if panel not in self.visible_widgets:
+                continue
+            region, clip = self.visible_widgets[panel]
+            if clip.intersection(region) != region:
+                return None
+            covers = self._covers_of(panel, region)
+            to_x, to_y = panel.gutter_offset
+            for x, y, width, _ in changed:
+                x, y = x + to_x, y + to_y  # noqa: PLW2901  # from here on, counted from the frame's first
+                for start, end in _around(covers, region.y + y, region.x + x, region.x + x + width):
+                    runs = panel.cells(y, start - region.x, end - region.x, region.size, color_system)
+                    if runs is None:
+                        return None
+                    pieces.append((region.y + y, start, runs))
+        return PanelUpdate(pieces, Pen(color_system)) if pieces else None
+
+    def _covers_of(self, panel: Panel, region: Region) -> list[Region]:
+        """Where other widgets lie over this one."""
+        covers = []
+        for widget, (its_region, clip) in self.visible_widgets.items():  # from front to back
+            if widget is panel:
+                break
+            if cover := clip.intersection(its_region).intersection(region):
+                covers.append(cover)
+        return covers
 
     def _panel_update(self, regions: Iterable[Region]) -> PanelUpdate | None:
         """None where a change is not all within the lines of one panel, or something else lies over it."""
@@ -101,3 +126,15 @@ class ThriftyCompositor(Compositor):
                 pieces.append((y, start, runs))
                 break
         return PanelUpdate(pieces, Pen(color_system)) if pieces else None
+
+
+def _around(covers: Iterable[Region], y: int, start: int, end: int) -> list[tuple[int, int]]:
+    """What is seen of the cells of a line from one up to another."""
+    seen = [(start, end)] if start < end else []
+    for left, top, width, height in covers:
+        if top <= y < top + height:
+            sides = [
+                side for first, last in seen for side in ((first, min(last, left)), (max(first, left + width), last))
+            ]
+            seen = [(first, last) for first, last in sides if first < last]
+    return seen
