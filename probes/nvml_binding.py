@@ -24,6 +24,7 @@ class Nvml:
         self.n_calls = 0
         self._module = module
         self._driver: str | None = None
+        self._driver_version: tuple[int, int] | None = None
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Raises RefusedError, also where the binding or the driver is too old for the function."""
@@ -45,7 +46,9 @@ class Nvml:
 
     def driver_version(self) -> tuple[int, int] | None:
         """``(580, 159)``; None where the driver does not say."""
-        return version_numbers(self.driver())
+        if self._driver_version is None:
+            self._driver_version = version_numbers(self.driver())
+        return self._driver_version
 
     def text(self, name: str, *arguments: Any) -> str:
         return decoded(self.call(name, *arguments))

@@ -68,6 +68,16 @@ class Card:
         except RefusedError as refused:
             self._lose(refused.code)
 
+    def due_seconds(self, kind: str) -> float:
+        """When this kind is to be read again. Of some hundred kinds of eight GPUs, few are due in a second."""
+        if self.lost_code is not None:
+            return float("inf")
+        if kind == "split":
+            return self._split_seconds
+        if not self._split or kind in OF_BOARD:
+            return self._whole.due_seconds(kind)
+        return min(part.due_seconds(kind) for part in (self._whole, *self._split))
+
     def read(self, kind: str) -> None:
         """One kind of figures, unless the GPU is lost: its handle is not touched again."""
         if self.lost_code is not None:

@@ -106,6 +106,10 @@ class DetailsReader:
         }[kind]
         self._figures.refresh(kind, lambda: ask(handle), period_seconds=period_seconds)
 
+    def due_seconds(self, kind: str) -> float:
+        """When it is asked for again."""
+        return self._figures.due_seconds(kind)
+
     def forget(self) -> None:
         """Nobody looks any more: what was read would be old when somebody looks again."""
         self._figures.forget(but=frozenset())
@@ -113,6 +117,8 @@ class DetailsReader:
 
     def details(self) -> Details | None:
         """None where nothing was read yet."""
+        if self._figures.are_unread:  # of all GPUs, unless somebody looks at their details
+            return None
         values = [self._figures.value(kind) for kind in KINDS]
         known: dict[str, Any] = {}
         for value in values:

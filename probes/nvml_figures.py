@@ -13,6 +13,7 @@ KEPT_SECONDS = 5.0
 _REST = 20.0
 """Where a figure has a period, it is not asked again before so many times what the answer took: 5 % of the time. The
 driver serialises all calls of all programs (flightlessmango/MangoHud #1307), so a dear call is dear for games too."""
+_LONG_AGO = float("-inf")
 
 
 class Figures:
@@ -27,6 +28,11 @@ class Figures:
     def __contains__(self, kind: str) -> bool:
         return kind in self._read
 
+    @property
+    def are_unread(self) -> bool:
+        """Nothing is known of any kind."""
+        return not self._read
+
     def value(self, kind: str) -> Any:
         """None where it was never read, or is not supported."""
         read = self._read.get(kind)
@@ -35,12 +41,18 @@ class Figures:
     def read_seconds(self, kind: str) -> float:
         """When it was read; long ago where it never was."""
         read = self._read.get(kind)
-        return float("-inf") if read is None else read[0]
+        return _LONG_AGO if read is None else read[0]
+
+    def due_seconds(self, kind: str) -> float:
+        """When it is asked for again; long ago where nothing stands against asking now."""
+        return self._due.get(kind, _LONG_AGO)
 
     def once(self, kind: str, ask: Callable[[], Any]) -> None:
         """Ask for what never changes."""
         if kind not in self._read:
             self.refresh(kind, ask)
+        if kind in self._read:
+            self._due[kind] = float("inf")
 
     def refresh(self, kind: str, ask: Callable[[], Any], *, period_seconds: float = 0.0) -> None:
         """Ask for it, unless it is too early: for its period, or since the GPU has said that it does not know.

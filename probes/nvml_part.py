@@ -147,6 +147,10 @@ class Part:
             for kind in _LISTS:
                 self._figures.hurry(kind, _CHANGED_SECONDS)
 
+    def due_seconds(self, kind: str) -> float:
+        """When there is something to ask for again, as far as this kind goes."""
+        return (self._details if kind in DETAIL_KINDS else self._figures).due_seconds(kind)
+
     def read(self, kind: str) -> None:
         """One kind of figures. Raises RefusedError where the GPU is lost."""
         if kind in _LISTS:

@@ -7,7 +7,7 @@ it stopped at the sample before: so a driver that needs half a second a call sti
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from probes import nvml_codes as codes
 from probes.access import Access
@@ -40,6 +40,13 @@ _GUESSED_ORDER = (
 )
 
 
+class _Step(NamedTuple):
+    """One kind of figures of one GPU."""
+
+    read: Callable[[], None]
+    due_seconds: Callable[[], float]
+
+
 class Session:
     """Reads as much as a sample's time allows."""
 
@@ -57,9 +64,9 @@ class Session:
         self._tegra = Tegra(access) if is_tegra(access) else None
         self._cards: list[Card] = []
         self._next_card = 0
-        self._steps: list[Callable[[], None]] = []
+        self._steps: list[_Step] = []
         self._next_step = 0
-        self._detail_steps: list[Callable[[], None]] = []
+        self._detail_steps: list[_Step] = []
         self._next_detail = 0
         self._has_details = False
         self._count_seconds = float("-inf")
@@ -112,7 +119,7 @@ class Session:
                 Card(self._nvml, self._clock, index, keys, host_total_bytes=self._host_total_bytes)
                 for index in range(n_cards)
             ]
-            self._steps = [self._read_versions, *_steps(self._cards, self._kinds())]
+            self._steps = [_Step(self._read_versions, _always), *_steps(self._cards, self._kinds())]
             self._detail_steps = list(_steps(self._cards, DETAIL_KINDS))
             self._next_card = self._next_step = self._next_detail = 0
 
@@ -140,7 +147,7 @@ class Session:
             for card in self._cards:
                 card.forget_details()
 
-    def _read_some(self, steps: list[Callable[[], None]], number: int, budget_seconds: float) -> int:
+    def _read_some(self, steps: list[_Step], number: int, budget_seconds: float) -> int:
         """As many steps as the budget allows, at least one that asks the driver, and each at most once.
 
         Returns the number of the step to go on with.
@@ -151,7 +158,9 @@ class Session:
         for _ in range(len(steps)):
             step = steps[number]
             number = (number + 1) % len(steps)
-            step()
+            if step.due_seconds() > begun_seconds:
+                continue
+            step.read()
             now_seconds = self._clock()
             # another one like this would be too much
             if self._nvml.n_calls > n_calls and 2 * now_seconds - begun_seconds > deadline:
@@ -254,12 +263,16 @@ class Session:
         return tuple(replace(process, is_outside=True) for process in processes)
 
 
-def _steps(cards: Iterable[Card], kinds: Iterable[str]) -> Iterator[Callable[[], None]]:
+def _always() -> float:
+    return float("-inf")
+
+
+def _steps(cards: Iterable[Card], kinds: Iterable[str]) -> Iterator[_Step]:
     """What a user misses most comes first, and each kind for all GPUs before the next kind."""
     cards = tuple(cards)
     for kind in kinds:
         for card in cards:
-            yield partial(card.read, kind)
+            yield _Step(partial(card.read, kind), partial(card.due_seconds, kind))
 
 
 def _completed(device: Device, tegra: Tegra) -> Device:

@@ -50,6 +50,8 @@ class Dashboard(Frame):
         self._arrangement = DashboardLayout()
         self._has_banner = False
         """Whether there was a warning when it was last looked at."""
+        self._banner: Banner | None = None
+        """Known, for to look for it at each reading takes as long as to draw a line."""
         super().__init__()
 
     @property
@@ -58,7 +60,7 @@ class Dashboard(Frame):
         return self._arrangement
 
     def compose(self) -> ComposeResult:
-        banner = Banner(id="banner")
+        banner = self._banner = Banner(id="banner")
         banner.display = False
         self._arrangement.wants = wants_of(self.view, self.app.size.width)
         yield from self.hand_down(
@@ -83,22 +85,22 @@ class Dashboard(Frame):
     def _warn(self, view: View) -> None:
         """The banner is as large as what it says."""
         has_warning = view.is_verdict_warned or bool(view.alarms)
-        if not has_warning and not self._has_banner:
+        banner = self._banner
+        if banner is None or not (has_warning or self._has_banner):
             return
         self._has_banner = has_warning
-        for banner in self.query(Banner):
-            title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
-            if banner.border_title != title:  # to set even the same repaints all
-                banner.border_title = title
-            if banner.display != has_warning:
-                banner.display = has_warning
-            n_lines = n_banner_lines(view, self.app.size.width - _BANNER_WIDTH) + 2
-            is_short = self._has_no_room(n_lines)
-            banner.set_class(is_short, IS_SHORT)
-            if is_short:
-                n_lines = 1 if is_tiny(self.app.size) else SHORT_LINES
-            if banner.styles.height != Scalar.from_number(n_lines):
-                banner.styles.height = n_lines
+        title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
+        if banner.border_title != title:  # to set even the same repaints all
+            banner.border_title = title
+        if banner.display != has_warning:
+            banner.display = has_warning
+        n_lines = n_banner_lines(view, self.app.size.width - _BANNER_WIDTH) + 2
+        is_short = self._has_no_room(n_lines)
+        banner.set_class(is_short, IS_SHORT)
+        if is_short:
+            n_lines = 1 if is_tiny(self.app.size) else SHORT_LINES
+        if banner.styles.height != Scalar.from_number(n_lines):
+            banner.styles.height = n_lines
 
     def _has_no_room(self, n_lines: int) -> bool:
         """Whether a banner of so many lines, with its frame, would lie over the verdict."""

@@ -221,7 +221,11 @@ def _differences(old: Line, new: Line) -> Iterator[tuple[int, int]]:
         if style != other:
             yield from [(x, x + n)] if n else ()
         else:
-            yield from [(place, place + 1) for place, char in enumerate(text[:n], x) if char != was[place - x]]
+            places = [place for place, (char, before) in enumerate(zip(text, was, strict=False), x) if char != before]
+            if places and places[-1] - places[0] < _SMALLEST_GAP:  # they are one in any case
+                yield (places[0], places[-1] + 1)
+            else:
+                yield from [(place, place + 1) for place in places]
         x += n
         olds[i], news[j] = (was[n:], style), (text[n:], other)
         i, j = i + (n == len(was)), j + (n == len(text))
