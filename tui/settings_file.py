@@ -12,13 +12,14 @@ from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
 
 _MOST_BYTES = 256 * 1024
 """Of a file of some twenty lines; what is longer is something else."""
 _NAME = "config.toml"
+_NOUNS = {bool: "boolean", int: "integer", str: "string"}
 
 
 class ReadSettings(NamedTuple):
@@ -50,15 +51,13 @@ def read_settings(path: Path) -> ReadSettings:
 
     try:
         found = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         return ReadSettings(complaints=(f"{path} is not TOML ({error}); the defaults hold",))
     return checked(found, str(path))
 
 
 def checked(found: dict[str, Any], where: str) -> ReadSettings:
     """The settings of a file's content; each key that is wrong is said, and left at its default."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  # 30 ms, for those who have a file
-
     complaints: list[str] = []
     known = keys()
     flat: dict[str, Any] = {}
@@ -78,11 +77,30 @@ def checked(found: dict[str, Any], where: str) -> ReadSettings:
         if type_of(key) == Switch and isinstance(value, bool):
             value = "on" if value else "off"  # noqa: PLW2901  # people write true where three words are meant
         try:
-            settings = with_value(settings, key, TypeAdapter(type_of(key)).validate_python(value, strict=True))
-        except (ValidationError, ValueError) as error:
-            why = str(error) if not isinstance(error, ValidationError) else error.errors()[0]["msg"].lower()
-            complaints.append(f"{where}: {key}: {why}; {_shown(value_of(settings, key))} holds")
+            settings = with_value(settings, key, _typed(type_of(key), value))
+        except ValueError as error:
+            complaints.append(f"{where}: {key}: {error}; {_shown(value_of(settings, key))} holds")
     return ReadSettings(settings=settings, complaints=tuple(complaints))
+
+
+def _typed(declared: Any, value: Any) -> Any:
+    """The value, if it is of the declared type: five are too few for pydantic, whose import takes 30 ms of the start.
+
+    Raises:
+        ValueError: it is of another; the message says what is meant.
+    """
+    if words := get_args(declared):
+        if value not in words:
+            *others, last = map(repr, words)
+            raise ValueError(f"input should be {', '.join(others)} or {last}")
+    elif declared is float:
+        if type(value) not in (int, float):
+            raise ValueError("input should be a valid number")
+        with suppress(OverflowError):
+            return float(value)  # else it is a whole number beyond all ranges, of which the caller says them
+    elif type(value) is not declared:  # not isinstance: True is no number
+        raise ValueError(f"input should be a valid {_NOUNS[declared]}")
+    return value
 
 
 def with_value(settings: Settings, key: str, value: Any) -> Settings:
