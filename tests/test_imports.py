@@ -87,3 +87,29 @@ def test_help_imports_no_room_but_its_own() -> None:
 
     assert modules & HEAVY == set()
     assert not any(name.startswith(("estimator", "probes", "dataclasses")) for name in modules)
+
+
+def test_places_without_rates_read_no_table_of_products() -> None:
+    script = """
+import sys
+from probes.snapshot import Device, Pool, Snapshot
+from tui.places import places_of
+pool = Pool(key="gpu", total_bytes=8, used_bytes=0, free_bytes=8)
+gpu = Device(key="gpu", name="RTX 4090", vendor="nvidia", index=0, pool_key="gpu")
+print(len(places_of(Snapshot(taken_seconds=0, pools=(pool,), devices=(gpu,)), has_rates=False)))
+print(*sorted({"probes.accelerators", "json"} & set(sys.modules)))
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["1"]
+
+
+def test_a_file_of_settings_is_read_without_what_validates(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('theme = "nord"\ninterval_seconds = 2\n[alerts]\nbell = 1\n')
+    script = "import sys; from pathlib import Path; from tui.settings_file import read_settings\n"
+    script += "print(len(read_settings(Path(sys.argv[1])).complaints), 'pydantic' in sys.modules)"
+
+    ended = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["1", "False"]

@@ -325,11 +325,7 @@ def _rates(
     device: Device, total_bytes: int, known: tuple[Accelerator, ...], shared_bandwidth: float | None
 ) -> dict[str, Any]:
     """What the driver says of itself first, then what is known of the product of exactly this name, or of the RAM."""
-    from probes.accelerators import named_accelerator  # noqa: PLC0415
-
-    product = named_accelerator(
-        device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
-    )
+    product = _product(device, total_bytes, known) if known else None
     bandwidth, half_flops, capability = device.bandwidth_gigabytes_per_second, None, device.compute_capability
     if product is not None:
         bandwidth = product.bandwidth_gb_s if bandwidth is None else bandwidth
@@ -344,6 +340,14 @@ def _rates(
         "half_flops": half_flops,
         "compute_capability": _capability(capability),
     }
+
+
+def _product(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> Accelerator | None:
+    from probes.accelerators import named_accelerator  # noqa: PLC0415  # 4 ms, and nothing where no table is read
+
+    return named_accelerator(
+        device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
+    )
 
 
 def _capability(text: str | None) -> tuple[int, int] | None:
