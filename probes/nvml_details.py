@@ -72,6 +72,8 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
+    """A counter, and when it was read."""
+
     seconds: float
     value: int
 

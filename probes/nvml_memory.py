@@ -23,6 +23,8 @@ _MOST_BYTES = 1 << 50
 
 @dataclass(frozen=True, slots=True)
 class Memory:
+    """What a GPU said of it at one time."""
+
     read_seconds: float
     total_bytes: int
     free_bytes: int

@@ -46,6 +46,8 @@ class CudaDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visibility:
+    """What a program sees that is started from here."""
+
     order: tuple[str, ...]
     """The keys of what a program sees: the first is its device 0."""
     hidden_by: dict[str, str]

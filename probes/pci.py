@@ -16,6 +16,8 @@ _MOST_DEVICES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisplayController:
+    """One that the PCI bus has, whether or not a driver has it."""
+
     address: str
     """``0000:01:00.0``."""
     device_id: str
