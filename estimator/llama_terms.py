@@ -10,7 +10,7 @@ from estimator.llama_load import Load
 from estimator.model import Layer, Model
 from estimator.placement import HOST, Layout, compiled
 from estimator.repacking import Repacked, repacked
-from estimator.runtime import blas_bytes, host_runtime, runtime_term
+from estimator.runtime import blas_bytes, cpu_runtime, host_runtime, runtime_term
 from estimator.weights import ALWAYS_COPIED, HEADLESS, Held, embedded_bytes, weight_table
 
 BUILD = "llama.cpp 0c1e57098, 2026-10-01"
@@ -41,7 +41,11 @@ def _runtime_terms(load: Load) -> list[Term]:
     is_on_cuda = any(place.kind == "cuda" for place in load.devices)
     has_blas = is_on_cuda and (not load.options.is_flash_attention or uses_blas(load.model))
     terms = (runtime_term(place, blas_bytes(place) if has_blas else 0) for place in load.devices)
-    host = host_runtime(load.host, is_on_cuda=is_on_cuda, has_blas=has_blas)
+    host = (
+        host_runtime(load.host, is_on_cuda=is_on_cuda, has_blas=has_blas)
+        if load.devices
+        else cpu_runtime(load.host, load.model.vocabulary_size)
+    )
     return [*(term for term in terms if term is not None), host]
 
 

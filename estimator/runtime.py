@@ -47,6 +47,14 @@ METAL_BYTES = (0, 32 * MIB, 256 * MIB)
 """llama.cpp's breakdown on an Apple M5 Pro leaves 0 MiB unaccounted (a log of 2026-05); the rest is our allowance."""
 PROCESS_BYTES = (40 * MIB, 120 * MIB, 400 * MIB)
 """The process itself: code, tokenizer, HTTP server. Our allowance."""
+CPU_PROCESS_BYTES, BYTES_PER_TOKEN = 22 * MIB, 152
+"""Of llama-server without a GPU: libraries' pages, HTTP server, and the vocabulary by its tokens.
+
+Measured with its build 0c1e57098 on x86-64 (2026-11-26), resident beside weights, KV cache and compute buffer after a
+prompt of 1,804 tokens: 27 MiB with 32,000 tokens, 41 with 128,256. Merges of byte-pair vocabularies come on top, for
+which the band allows.
+"""
+CPU_PROCESS_SPAN = (15 * MIB, 120 * MIB)
 CUDA_PROCESS_BYTES = (300 * MIB, 360 * MIB, 800 * MIB)
 CUBLAS_PROCESS_BYTES = 115 * MIB
 """With the driver's host side and CUDA's libraries: a llama-server on an H100 has 355 to 371 MiB resident beside the
@@ -110,6 +118,13 @@ def _threads_each(place: Place) -> int:
     if place.compute_capability is None:
         return USUAL_CUDA_RESIDENT_THREADS
     return CUDA_RESIDENT_THREADS.get(place.compute_capability, MOST_CUDA_RESIDENT_THREADS)
+
+
+def cpu_runtime(host: Place, vocabulary_size: int) -> Term:
+    """The process's own memory, of a llama-server that uses no GPU."""
+    low, high = CPU_PROCESS_SPAN
+    expected = min(CPU_PROCESS_BYTES + BYTES_PER_TOKEN * vocabulary_size, high)
+    return allowance(host, "process", (low, expected, high), "llama-server measured on a CPU: estimator/runtime.py")
 
 
 def host_runtime(host: Place, *, is_on_cuda: bool = False, has_blas: bool = False) -> Term:

@@ -17,7 +17,7 @@ from estimator.packing import FIT_MARGIN_BYTES
 from estimator.placement import place_layers
 from estimator.repacking import is_copied
 from estimator.rounding import ROUNDINGS
-from estimator.runtime import blas_bytes, host_runtime, runtime_term, told_free_bytes
+from estimator.runtime import blas_bytes, cpu_runtime, host_runtime, runtime_term, told_free_bytes
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
@@ -171,7 +171,8 @@ class _Load:
             terms += [_term(host, Kind.WEIGHTS, copied + tied)]
             terms += [_term(host, Kind.KV_CACHE, layers_bytes - weights.blocks - weights.experts)]
         terms.append(_term(host, Kind.OUTPUT, 4 * self.sketch.model.vocabulary_size))
-        terms.append(host_runtime(host, is_on_cuda=is_on_cuda, has_blas=has_blas))
+        runtime = host_runtime(host, is_on_cuda=is_on_cuda, has_blas=has_blas)
+        terms.append(runtime if devices else cpu_runtime(host, self.sketch.model.vocabulary_size))
         return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=n_layers + 1, n_gpu_layers=n_layers + 1)
 
     def relieved(self, made: Estimate, devices: tuple[Place, ...], host: Place) -> Estimate:
