@@ -12,6 +12,7 @@ from scenes import (
     LONG,
     WIDE,
     desktop,
+    engines,
     laptop,
     late,
     lost,
@@ -19,6 +20,7 @@ from scenes import (
     model,
     named,
     server,
+    serving,
     stale_driver,
     unified,
     workstation,
@@ -26,6 +28,7 @@ from scenes import (
 
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
+from tui.messages import EnginesSeen, SnapshotTaken
 from tui.plan import Plan, default_plan
 from tui.screens.compare import Compare
 from tui.screens.engines import Engines
@@ -157,6 +160,32 @@ def dashboards(machine: str, settings: ReadSettings | None = None) -> dict[str, 
             return await at_every_size(app, pilot)
 
     return asyncio.run(draw())
+
+
+@cache
+def recognised() -> dict[str, dict[str, str]]:
+    """With engines in every state: what is shown first, then with the warning read, then the processes; by size."""
+
+    async def draw(size: tuple[int, int]) -> Iterable[tuple[str, str]]:
+        app = PlimsollApp(snapshot=serving(), to_local=time.gmtime, clock=lambda: 0.0)
+        app.bell = lambda: None  # type: ignore[method-assign]
+        async with app.run_test(size=size) as pilot:
+            await settle(app, pilot)
+            app.post_message(EnginesSeen(engines()))
+            app.post_message(SnapshotTaken(serving(at=1)))
+            await settle(app, pilot)
+            pictures = [("warning", await still(app, pilot))]
+            for name, keys in (("dashboard", ("enter",)), ("processes", ("p",)), ("loading", ("down", "down"))):
+                await pilot.press(*keys)
+                await settle(app, pilot)
+                pictures.append((name, await still(app, pilot)))
+        return pictures
+
+    found: dict[str, dict[str, str]] = {}
+    for size in SIZES:
+        for name, picture in asyncio.run(draw(size)):
+            found.setdefault(name, {})[f"{size[0]}x{size[1]}"] = picture
+    return found
 
 
 async def walk(machine: str, names: Iterable[str], sizes: Iterable[tuple[int, int]]) -> dict[str, dict[str, str]]:

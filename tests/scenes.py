@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 from estimator.model import Model
 from estimator.readers.catalogue import read
+from probes.served import Served
 from probes.snapshot import HOST_POOL, Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
+from tui.recognised import Phase, Predicted, Recognised
 
 GIB = 1 << 30
 NOON = 1_795_262_400.0
@@ -250,3 +253,64 @@ def named(name: str, at: float = 0.0) -> Snapshot:
         versions=(Version(name="NVIDIA", value=name),),
         machine=Machine(host_name=name, system="linux"),
     )
+
+
+def serving(at: float = 0.0) -> Snapshot:
+    """Two cards with an engine in every state there is, its processes among others."""
+    commands = {
+        41233: ("gpu-0", 4.6, "llama-server", "/usr/bin/llama-server -m /models/Qwen3-4B-Q8_0.gguf -c 8192"),
+        41990: ("gpu-0", 3.1, "llama-server", "/usr/bin/llama-server -m /models/Qwen3-14B-Q4_K_M.gguf -c 16384"),
+        5120: ("gpu-0", 2.4, "python3", "python3 train.py --lr 2e-5"),
+        42007: ("gpu-1", 1.9, "python3", "python3 -m vllm.entrypoints.openai.api_server --model /gone/it"),
+        42100: ("gpu-1", 5.2, "ollama", "/usr/bin/ollama runner --model /blobs/sha256-1 --ctx-size 4096"),
+        42200: ("gpu-1", 0.7, "llama-server", "/usr/bin/llama-server -m /models/x.gguf"),
+    }
+    processes = [
+        Process(pid=pid, device_key=key, used_bytes=gib(held), name=name, command=command, user="you")
+        for pid, (key, held, name, command) in commands.items()
+    ]
+    gpus = [
+        (device(0, "NVIDIA GeForce RTX 4090"), pool("gpu-0", 23.5, 16.2)),
+        (device(1, "NVIDIA GeForce RTX 3060", busy=0.1), pool("gpu-1", 11.7, 8.2)),
+    ]
+    return snapshot(gpus, processes=processes, at=at)
+
+
+def engine(
+    pid: int, place: str, held: float, predicted: float | None, *, program: str = "llama-server", **known: Any
+) -> Recognised:
+    """One that holds and will hold so many GiB at one place."""
+    band = {} if predicted is None else {place: _predicted(predicted)}
+    given = {"pids": frozenset({pid}), "engine_name": "llamacpp", "phase": Phase.RESTING, **known}
+    return Recognised(pid=pid, started_ticks=pid, program=program, predicted=band, held={place: gib(held)}, **given)
+
+
+def _predicted(n_gib: float) -> Predicted:
+    return Predicted(n_bytes=gib(n_gib), low_bytes=gib(0.97 * n_gib), high_bytes=gib(1.03 * n_gib))
+
+
+def engines() -> tuple[Recognised, ...]:
+    """Of ``serving``: asked, loading beyond its room, not known, known by its name, hostile, in RAM alone."""
+    return (
+        engine(
+            41233, "GPU 0", 4.6, 4.5, model_name="Qwen3 4B", quant="Q8_0", context_tokens=8192,
+            served=Served(cache_ratio=0.31, n_running=2, n_waiting=1), ports=(8080,),
+        ),
+        engine(
+            41990, "GPU 0", 3.1, 11.4, model_name="Qwen3 14B", quant="Q4_K_M", context_tokens=16384,
+            phase=Phase.LOADING, is_growing=True, growth_bytes_per_second=gib(0.9),
+        ),
+        engine(
+            42007, "GPU 1", 1.9, None, program="vllm serve", engine_name="vllm", phase=Phase.UNKNOWN,
+            reason="/gone/it: no such file or folder",
+        ),
+        engine(
+            42100, "GPU 1", 5.2, 5.4, program="ollama runner", engine_name="ollama", model_name="Llama 3.1 8B",
+            quant="Q4_K_M", context_tokens=4096, is_by_name=True,
+        ),
+        engine(
+            42200, "GPU 1", 0.7, 0.8, program=HOSTILE, model_name=HOSTILE, quant=HOSTILE, context_tokens=2048,
+            unknown=(HOSTILE,),
+        ),
+        engine(43001, "RAM", 2.6, 2.7, model_name="Qwen3 1.7B", quant="Q8_0", context_tokens=4096),
+    )  # fmt: skip

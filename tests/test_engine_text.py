@@ -32,7 +32,7 @@ def test_model_context_and_prediction_are_said():
 
 def test_while_it_loads_its_progress_is_said():
     loading = engine(phase=Phase.LOADING, held={"GPU 0": 9 * GIB // 10}, growth_bytes_per_second=float(GIB // 10))
-    assert "loading 20 %, 36 s left" in engine_line(loading, "GPU 0")
+    assert engine_line(loading, "GPU 0") == "Qwen3 4B Q8_0 · loading 20 % · predicted 4.5 · 36 s left · 8k"
 
 
 def test_what_it_serves_is_said():
@@ -59,3 +59,8 @@ def test_hostile_names_are_plain_text(name):
 def test_why_nothing_is_predicted_is_said():
     unknown = engine(predicted={}, reason="no such file")
     assert any("no such file" in text for text, _ in engine_details(unknown))
+
+
+def test_a_line_says_why_nothing_is_predicted_once():
+    unknown = engine(model_name="", quant="", context_tokens=None, predicted={}, reason="no such file")
+    assert [text for text, _ in engine_details(unknown)] == ["llama-server · nothing is predicted: no such file"]

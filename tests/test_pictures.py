@@ -11,7 +11,18 @@ from itertools import groupby
 from typing import Any
 
 import pytest
-from pictures import MACHINES, SCREENS, app_of, at_every_size, dashboards, screens, settle, text_of, walk
+from pictures import (
+    MACHINES,
+    SCREENS,
+    app_of,
+    at_every_size,
+    dashboards,
+    recognised,
+    screens,
+    settle,
+    text_of,
+    walk,
+)
 from rich.cells import cell_len
 from scenes import desktop, model, workstation
 
@@ -111,6 +122,32 @@ async def test_what_there_is_to_see_of_a_machine_is_as_it_was_when_it_was_looked
 
     assert not any(flaws(pictures) for pictures in found.values())
     assert "\n\n".join(f"{name} {kept(pictures)}" for name, pictures in found.items()) == snapshot
+
+
+@pytest.mark.parametrize("name", ["warning", "dashboard", "processes", "loading"])
+def test_engines_that_run_here_are_as_they_were_when_they_were_looked_at(name: str, snapshot: Any) -> None:
+    pictures = recognised()[name]
+
+    assert flaws(pictures) == []
+    assert kept(pictures) == snapshot
+
+
+@pytest.mark.parametrize("size", ["80x24", "61x17"])
+def test_how_far_a_load_is_is_seen_in_its_row_on_a_small_terminal(size: str) -> None:
+    row = next(line for line in recognised()["processes"][size].split("\n") if " 41990 " in line)
+
+    assert " 3.10  Qwen3 14B Q4_K_M · loading 27 %" in row
+
+
+def test_what_is_predicted_stands_beside_what_is_held_on_the_usual_terminal() -> None:
+    rows = recognised()["processes"]["80x24"]
+
+    assert re.search(r" 41233 0 +4\.60  Qwen3 4B Q8_0 · 8k · predicted 4\.5", rows)
+    assert re.search(r" 41990 0 +3\.10  .* · predicted 11\.4", rows)
+
+
+def test_an_engine_in_ram_alone_is_among_the_processes() -> None:
+    assert all(re.search(r" 43001 +RAM +2\.60", rows) for rows in recognised()["processes"].values())
 
 
 @pytest.mark.parametrize("name", SCREENS)

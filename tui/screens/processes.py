@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from probes.ending import NotEndedError, end_process
+from probes.snapshot import HOST_POOL, Process
 from tui.humanize import UNKNOWN, gib, percent, plain, sentence
-from tui.places import device_label
+from tui.places import HOST_NAME, device_label
 from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
 from tui.screens.frame import Frame
-from tui.widgets.engine_text import engine_details, engine_line
+from tui.widgets.engine_text import engine_details, engine_line, engine_name
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.processes import NOT_VISIBLE, none_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from probes.snapshot import Process
+    from tui.recognised import Recognised
     from tui.widgets.line import Line
 
 _WIDE = 90
@@ -42,17 +43,22 @@ class Processes(Browser):
     def fill(self) -> None:
         snapshot = self.view.snapshot
         devices = snapshot.devices if snapshot else ()
-        self._labels = {device.key: device_label(device, devices) for device in devices}
+        self._labels = {device.key: device_label(device, devices) for device in devices} | {HOST_POOL: HOST_NAME}
+        self._engines = {pid: engine for engine in self.view.engines for pid in engine.pids}
+        in_ram = [_in_ram(engine) for engine in self.view.engines if not engine.is_on_device]
         wanted = self.text.casefold()
-        found = [process for process in (snapshot.processes if snapshot else ()) if wanted in self._searched(process)]
+        listed = (*(snapshot.processes if snapshot else ()), *in_ram)
+        found = [process for process in listed if wanted in self._searched(process)]
         found.sort(key=self._key, reverse=self.is_reversed)
         self._shown = found
         mark = "▼" if self.is_reversed else "▲"
         titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
         pid, device, held, user, name, command = titles
-        self._has_users = self.size.width >= _WIDE
-        middle = f"  {user:<10} " if self._has_users else "  "
-        head = f"{pid:>9}  {device:<10} {held:>9}{middle}{name:<24} {command}"
+        self._is_wide = self.size.width >= _WIDE
+        if self._is_wide:
+            head = f"{pid:>9}  {device:<10} {held:>9}  {user:<10} {name:<24} {command}"
+        else:
+            head = f"{pid:>7} {device.replace('device', 'GPU'):<6} {held:>6}  {name:<24} {command}"
         empty = "nothing of that name" if wanted else none_known(snapshot) if snapshot else "reading …"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
@@ -62,37 +68,48 @@ class Processes(Browser):
             self.about.show()
             return
         process = self._shown[index]
+        engine = self._engines.get(process.pid)
         name = plain(process.name or NOT_VISIBLE, 80)
         held = f"{gib(process.used_bytes, 2)} GiB" if process.used_bytes is not None else "not reported by the driver"
         where = self._labels.get(process.device_key, UNKNOWN)
         self.about.show(
             (f"{process.pid} {name} on {where}: {held}", "strong"),
+            *(() if engine is None else engine_details(engine)),
             *_about(process),
-            *(line for engine in self.view.engines if process.pid in engine.pids for line in engine_details(engine)),
             (plain(process.command or "", 2000), "dim"),
         )
 
     def _row(self, process: Process) -> Line:
+        """An engine in it is said in place of the name, which is that of its program."""
+        engine = self._engines.get(process.pid)
+        label = self._labels.get(process.device_key, UNKNOWN)
+        name, command = plain(process.name or NOT_VISIBLE), plain(process.command or "", 400)
+        what = f"{fit_text(name, 24)} "
+        if engine is not None:
+            what = f"{engine_line(engine, None if process.device_key == HOST_POOL else label)}  "
+        held = gib(process.used_bytes, 2)
+        if not self._is_wide:
+            return (
+                (f"{process.pid:>7} ", "dim"),
+                (f"{fit_text(label.removeprefix('GPU '), 6)} ", "text"),
+                (right_text(held, 6), "strong"),
+                (f"  {what}", "text"),
+                (command, "dim"),
+            )
         return (
             (f"{process.pid:>9}  ", "dim"),
-            (fit_text(self._labels.get(process.device_key, UNKNOWN), 10) + " ", "text"),
-            (right_text(gib(process.used_bytes, 2), 9), "strong"),
-            (f"  {fit_text(plain(process.user or UNKNOWN), 10)} " if self._has_users else "  ", "dim"),
-            (f"{fit_text(plain(process.name or NOT_VISIBLE), 24)} ", "text"),
-            *self._what(process),
+            (f"{fit_text(label, 10)} ", "text"),
+            (right_text(held, 9), "strong"),
+            (f"  {fit_text(plain(process.user or UNKNOWN), 10)} ", "dim"),
+            (what, "text"),
+            (command, "dim"),
         )
-
-    def _what(self, process: Process) -> Line:
-        """The engine in it, and how it was started."""
-        command = (plain(process.command or "", 400), "dim")
-        engine = next((one for one in self.view.engines if process.pid in one.pids), None)
-        if engine is None:
-            return (command,)
-        return ((f"{engine_line(engine, self._labels.get(process.device_key))}  ", "text"), command)
 
     def _searched(self, process: Process) -> str:
         label = self._labels.get(process.device_key, "")
-        texts = (process.name, process.command, process.user, process.container)
+        engine = self._engines.get(process.pid)
+        model = engine_name(engine) if engine is not None else None
+        texts = (process.name, process.command, process.user, process.container, model)
         return " ".join((str(process.pid), label, *(text or "" for text in texts))).casefold()
 
     def _key(self, process: Process) -> tuple[object, int]:
@@ -119,6 +136,9 @@ class Processes(Browser):
         if self.listing.cursor >= len(self._shown):
             return
         process = self._shown[self.listing.cursor]
+        if process.device_key == HOST_POOL:
+            self.notify("what holds nothing on a GPU is not ended from here", markup=False)
+            return
         if process.name is None or process.is_outside:
             self.notify("which process that is cannot be told from here; it is not ended", markup=False)
             return
@@ -145,6 +165,13 @@ class Processes(Browser):
     def action_reverse(self) -> None:
         self.is_reversed = not self.is_reversed
         self.fill()
+
+
+def _in_ram(engine: Recognised) -> Process:
+    """An engine that holds nothing on a device, as one more process."""
+    return Process(
+        pid=engine.pid, device_key=HOST_POOL, used_bytes=engine.held.get(HOST_NAME), name=plain(engine.program, 80)
+    )
 
 
 def _about(process: Process) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ _MODEL_LENGTH = 48
 
 
 def engine_line(engine: Recognised, place: str | None = None) -> str:
-    """``Qwen3 4B Q8_0 · 8k · predicted 4.5 · 3 running``, shortest where least is known.
+    """``Qwen3 4B Q8_0 · 8k · predicted 4.5 · 3 running``, shortest where least is known; what counts most comes first.
 
     Args:
         engine: of the process in the row.
@@ -28,11 +28,9 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     yield engine_name(engine)
     if engine.program == "ollama serve" and not (engine.model_name or engine.served):
         yield "nothing loaded"
-    if engine.context_tokens:
-        yield short_count(engine.context_tokens)
-    if engine.phase.value == "loading" and engine.progress_ratio is not None:
-        left = engine.left_seconds
-        yield f"loading {percent(engine.progress_ratio)}{'' if left is None else f', {duration(left)} left'}"
+    is_loading = engine.phase.value == "loading" and engine.progress_ratio is not None
+    context = (short_count(engine.context_tokens),) if engine.context_tokens else ()
+    yield from (f"loading {percent(engine.progress_ratio)}",) if is_loading else context
     if engine.is_by_name:
         yield "by its name"
     predicted = engine.predicted.get(place) if place is not None else None
@@ -40,12 +38,18 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
         yield f"predicted {gib(predicted.n_bytes)}"
     elif place is None and engine.predicted_bytes is not None:
         yield f"predicted {gib(engine.predicted_bytes)}"
+    if is_loading:
+        if engine.left_seconds is not None:
+            yield f"{duration(engine.left_seconds)} left"
+        yield from context
     served = engine.served
     if served is not None and served.cache_ratio is not None:
         yield f"KV {percent(served.cache_ratio)} used"
     if served is not None and served.n_running is not None:
         waiting = f", {served.n_waiting} waiting" if served.n_waiting else ""
         yield f"{served.n_running} running{waiting}"
+    if engine.reason:
+        yield f"nothing is predicted: {plain(engine.reason, 300)}"
 
 
 def engine_name(engine: Recognised) -> str:
@@ -58,7 +62,8 @@ def engine_name(engine: Recognised) -> str:
 
 def engine_details(engine: Recognised) -> Iterator[tuple[str, str]]:
     """Lines for the row that is looked at, each with its style."""
-    yield f"{plain(engine.program, 60)}: {engine_line(engine)}", "text"
+    program = plain(engine.program, 60)
+    yield engine_line(engine) if engine_name(engine) == program else f"{program}: {engine_line(engine)}", "text"
     for name, one in engine.predicted.items():
         held = engine.held.get(name)
         told = "not told" if held is None else size(held)
@@ -66,7 +71,5 @@ def engine_details(engine: Recognised) -> Iterator[tuple[str, str]]:
         yield f"{name}: holds {told}, {size(one.low_bytes)} to {size(one.high_bytes)} predicted{share}", "text"
     if engine.is_by_name:
         yield "its file cannot be read here: this is what a model of that name takes", "dim"
-    if engine.reason:
-        yield f"nothing is predicted: {plain(engine.reason, 300)}", "dim"
     if engine.unknown:
         yield f"not known here: {plain(', '.join(engine.unknown), 200)}", "tight"
