@@ -25,6 +25,7 @@ from tui.warner import Warner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from textual.screen import Screen
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from probes.sampler import Sampler
     from probes.snapshot import Snapshot
     from tui.aside import Aside
+    from tui.learner import Learner
     from tui.plan import Plan
     from tui.plan_memory import PlanMemory
     from tui.request import Request
@@ -94,6 +96,7 @@ class PlimsollApp(ActingApp):
         attention: Attention | None = None,
         settings: ReadSettings | None = None,
         memory: PlanMemory | None = None,
+        store: Path | None = None,
         keep_settings: Callable[[Settings], None] | None = None,
         is_read_only: bool = False,
         is_elsewhere: bool = False,
@@ -134,6 +137,8 @@ class PlimsollApp(ActingApp):
         self._is_watching = attention is not None and not is_elsewhere
         self._may_watch = False
         """From the first picture on."""
+        self._store = store
+        """Where watched loads are kept; None where none is."""
         self._looked_at: Snapshot | None = None
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
@@ -172,8 +177,29 @@ class PlimsollApp(ActingApp):
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
         self._may_watch = self._is_watching
+        if self._is_watching:
+            from tui.watch import Watch  # noqa: PLC0415  # after the first picture
+
+            path = self._store
+            self._watch = Watch(
+                lambda engines: self.post_message(EnginesSeen(engines)),
+                make_learner=None if path is None else lambda: self._learner(path),
+            )
         gc.freeze()
         gc.enable()
+
+    def _learner(self, path: Path) -> Learner:
+        """On the thread that watches."""
+        from tui.learner import Learner, machine_name  # noqa: PLC0415  # after the first picture
+
+        def tell(sentence: str) -> None:
+            self.post_message(AsideDone(lambda: self._take_store_notice(sentence)))
+
+        return Learner(path, tell, host=machine_name(), is_on=lambda: self.settings.learn)
+
+    def _take_store_notice(self, sentence: str) -> None:
+        self._desk.store_notice = sentence
+        self._show()
 
     def _write(self, escape: str) -> None:
         """To the terminal as it is; nowhere where there is none."""

@@ -15,6 +15,7 @@ from tui.usage import DEFAULT_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from estimator.model import Model
     from probes.access import Attention
@@ -72,6 +73,7 @@ def run_app(
         is_elsewhere=attention is None,
         settings=found,
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
+        store=_store() if attention is not None and not is_read_only else None,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
@@ -83,6 +85,12 @@ def run_app(
     if not is_stopped:  # a driver hangs in a call
         leave_at_once(app.return_code or 0)
     return app.return_code or 0
+
+
+def _store() -> Path:
+    from tui.learner import store_path  # noqa: PLC0415  # platformdirs, which is loaded already
+
+    return store_path()
 
 
 def _read(request: Request) -> Aside[Model]:

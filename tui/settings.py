@@ -58,6 +58,7 @@ class Settings:
     recognise: bool = _setting(
         default=True, help="recognise engines by their processes and, on this machine alone, by what they serve"
     )
+    learn: bool = _setting(default=True, help="keep on this machine what loads were to take and took")
     read_only: bool = _setting(default=False, help="no key ends a process")
     alerts: Alerts = field(default_factory=Alerts, metadata={"help": "what is worth a warning"})
 

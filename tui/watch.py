@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from probes.snapshot import Snapshot
+    from tui.learner import Learner
     from tui.recognised import Recognised
 
 _INTERVAL_SECONDS = 1.0
@@ -37,10 +38,13 @@ class Watch:
         self,
         on_seen: Callable[[tuple[Recognised, ...]], object],
         *,
+        make_learner: Callable[[], Learner] | None = None,
         root: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_seen = on_seen
+        self._make_learner = make_learner
+        """Called on the thread; None where no load is kept."""
         self._root = root
         self._clock = clock
         self._changed = Condition()
@@ -71,6 +75,7 @@ class Watch:
 
         asker = Asker()
         recogniser = Recogniser(ProcessReader(root=self._root), clock=self._clock, running_seconds=_running_seconds)
+        learner = None if self._make_learner is None else self._make_learner()
         said: tuple[Recognised, ...] = ()
         while (snapshot := self._next()) is not None:
             began_seconds = time.thread_time()
@@ -79,6 +84,8 @@ class Watch:
             if engines != said:
                 said = engines
                 self._on_seen(engines)
+            if learner is not None:
+                learner.learn(engines, snapshot, self._clock())
             self._rest(rest_seconds(time.thread_time() - began_seconds))
         asker.stop()
 

@@ -56,6 +56,7 @@ class Desk:
         self.engines: tuple[Recognised, ...] = ()
         self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
+        self.store_notice = ""
         self.is_ascii = self.is_thrifty = self.is_read_only = self.is_elsewhere = False
         self.has_hidden = False
         """Whether devices that programs started from here do not see are planned for, too."""
@@ -152,6 +153,7 @@ class Desk:
             alarms=self.alarms,
             is_verdict_warned=self.is_verdict_warned,
             complaints=self.complaints,
+            store_notice=self.store_notice,
             is_ascii=self.is_ascii,
             is_read_only=self.is_read_only,
             is_elsewhere=self.is_elsewhere,

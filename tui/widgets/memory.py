@@ -117,6 +117,8 @@ def notices_of(view: View) -> list[Fault]:
         )
         return [Fault(probe="", message=said), *others]
     faults += [Fault(probe="settings", message=complaint) for complaint in view.complaints]
+    if view.store_notice:
+        faults.append(Fault(probe="learning", message=view.store_notice))
     unknown = {device.key for device in snapshot.devices if snapshot.pool(device.pool_key) is None}
     return [fault for fault in faults if fault.device_key not in unknown]  # those are said in the device's own row
 

@@ -49,6 +49,8 @@ class View:
     """The verdict has turned bad, and that was not read yet."""
     complaints: tuple[str, ...] = ()
     """What is the matter with the settings, a sentence each."""
+    store_notice: str = ""
+    """What is the matter with the store of watched loads, in a sentence."""
     is_ascii: bool = False
     """Nothing but ASCII is drawn."""
     is_read_only: bool = False
