@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     _T = TypeVar("_T")
@@ -77,15 +77,8 @@ class StoreFile:
         """
 
         def in_transaction(connection: sqlite3.Connection) -> _T:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                found = work(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
-            return found
+            with _transaction(connection):
+                return work(connection)
 
         return self._attempt(in_transaction, is_made=True)
 
@@ -142,17 +135,24 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]], path
     """
     if _version_of(connection, steps, path) == len(steps):
         return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with _transaction(connection):
         for step in steps[_version_of(connection, steps, path) :]:  # another app may have done it meanwhile
             for statement in step:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {len(steps):d}")
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
         connection.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        raise
+    finally:
+        if connection.in_transaction:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
 
 
 def _version_of(connection: sqlite3.Connection, steps: Sequence[Sequence[str]], path: object) -> int:
