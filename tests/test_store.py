@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from kept_loads import GPU, LOAD, kept
 
@@ -129,6 +129,7 @@ def test_a_damaged_file_is_moved_aside_and_a_new_one_begun(tmp_path: Path, conte
     assert "damaged" in store.notice
 
 
+@example(damage=[(0.19921875, b"\x80")])
 @given(damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=64)), min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None)
 def test_whatever_happens_to_the_bytes_only_a_store_error_is_raised(damage: list[tuple[float, bytes]]) -> None:

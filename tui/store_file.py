@@ -107,6 +107,8 @@ class StoreFile:
                 connection.execute("PRAGMA trusted_schema = OFF")
                 migrate(connection, self._steps, self._path)
                 return work(connection)
+        except UnicodeDecodeError as error:  # of a table's own description, which sqlite3 decodes itself
+            raise _DamagedError("names that are no text") from error
         except sqlite3.DatabaseError as error:
             if _is_damage(error):
                 raise _DamagedError(str(error)[:100]) from error
