@@ -1,11 +1,13 @@
 """Loads are watched from their start to rest, and kept once."""
 
+import platform
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from scenes import workstation
 
-from tui.learner import Learner, kept_load
+from tui.learner import Learner, kept_load, machine_digest
 from tui.recognised import Phase, Predicted, Recognised
 from tui.store import Store
 from tui.watched import LoadWatch, Rested, is_clean
@@ -156,3 +158,9 @@ def test_nothing_is_kept_where_it_is_switched_off(tmp_path: Path) -> None:
     learn(tmp_path / "l", [], is_on=False)
 
     assert not (tmp_path / "l").exists()
+
+
+def test_a_machine_is_told_from_another_by_a_digest_and_not_by_its_name() -> None:
+    assert machine_digest("desk.example") == machine_digest("desk.example") != machine_digest("other.example")
+    assert re.fullmatch("[0-9a-f]{16}", machine_digest("desk.example"))
+    assert machine_digest() == machine_digest(platform.node())

@@ -190,12 +190,12 @@ class PlimsollApp(ActingApp):
 
     def _learner(self, path: Path) -> Learner:
         """On the thread that watches."""
-        from tui.learner import Learner, machine_name  # noqa: PLC0415  # after the first picture
+        from tui.learner import Learner, machine_digest  # noqa: PLC0415  # after the first picture
 
         def tell(sentence: str) -> None:
             self.post_message(AsideDone(lambda: self._take_store_notice(sentence)))
 
-        return Learner(path, tell, host=machine_name(), is_on=lambda: self.settings.learn)
+        return Learner(path, tell, host=machine_digest(), is_on=lambda: self.settings.learn)
 
     def _take_store_notice(self, sentence: str) -> None:
         self._desk.store_notice = sentence
