@@ -232,3 +232,34 @@ def test_a_killed_writer_loses_nothing_that_was_kept() -> None:
     )  # fmt: skip
 
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_what_is_forgotten_is_gone_from_the_bytes_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    store = Store(path)
+    for number in range(60):
+        store.keep(replace(LOAD, pid=number, model_name=f"secret model {number}"))
+    assert b"secret model 30" in path.read_bytes()
+
+    assert store.forget_all() == 60
+
+    assert b"secret" not in path.read_bytes()
+    assert store.loads() == ()
+
+
+def test_to_forget_all_takes_rows_that_make_no_sense_and_what_was_moved_aside(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    store = kept(path, 1)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE loads SET loading_seconds = -1")
+        connection.commit()
+    (tmp_path / "l.damaged").write_bytes(b"was a store")
+
+    assert (store.loads(), store.forget_all()) == ((), 1)
+
+    assert not (tmp_path / "l.damaged").exists()
+
+
+def test_to_forget_all_where_nothing_is_makes_no_file(tmp_path: Path) -> None:
+    assert Store(tmp_path / "l").forget_all() == 0
+    assert not list(tmp_path.iterdir())

@@ -110,6 +110,22 @@ class Store:
 
         return self._file.write(work) if loads else 0
 
+    def forget_all(self) -> int:
+        """Remove all, those that make no sense as well, with what a damaged file held; say how many there were.
+
+        Raises:
+            StoreError: none is removed.
+        """
+
+        def work(connection: sqlite3.Connection) -> int:
+            n_removed = connection.execute("DELETE FROM loads WHERE 1").rowcount
+            connection.execute("DELETE FROM places WHERE 1")
+            return n_removed
+
+        found = self._file.write(work) if self._file.exists() else 0
+        self._file.drop_aside()
+        return found
+
 
 def _storable(value: Any) -> Any:
     """SQLite's whole numbers have 64 bits."""

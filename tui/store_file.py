@@ -55,8 +55,26 @@ class StoreFile:
 
     def __init__(self, path: Path, steps: Sequence[Sequence[str]] = _STEPS) -> None:
         self._path = path
+        self._aside = path.with_name(f"{path.name}.damaged")
         self._steps = steps
         self.notice = ""
+
+    def exists(self) -> bool:
+        """False only where that is sure; what cannot be looked at says so when it is opened."""
+        with suppress(OSError):
+            return self._path.exists()
+        return True
+
+    def drop_aside(self) -> None:
+        """Remove what was moved aside.
+
+        Raises:
+            StoreError: it is there still.
+        """
+        try:
+            self._aside.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self._aside}: {error.strerror or error}; it is there still") from error
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T | None:
         """What ``work`` finds; None where there is no file.
@@ -64,10 +82,7 @@ class StoreFile:
         Raises:
             StoreError: it cannot be read.
         """
-        with suppress(OSError):
-            if not self._path.exists():
-                return None
-        return self._attempt(work, is_made=False)
+        return self._attempt(work, is_made=False) if self.exists() else None
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do ``work`` in one transaction: all of it is there afterwards, or nothing.
@@ -105,6 +120,7 @@ class StoreFile:
                 connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MOST_VALUE_BYTES)
                 connection.text_factory = lambda data: data.decode("utf-8", "replace")
                 connection.execute("PRAGMA trusted_schema = OFF")
+                connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is gone from the file's free pages
                 migrate(connection, self._steps, self._path)
                 return work(connection)
         except UnicodeDecodeError as error:  # of a table's own description, which sqlite3 decodes itself
@@ -122,11 +138,10 @@ class StoreFile:
 
     def _move_aside(self) -> None:
         """What is damaged is kept beside the new one, in place of an earlier one; its journal would harm the new."""
-        aside = self._path.with_name(f"{self._path.name}.damaged")
-        os.replace(self._path, aside)
+        os.replace(self._path, self._aside)
         with suppress(FileNotFoundError):
             os.unlink(f"{self._path}-journal")
-        self.notice = f"what was learned of loads was damaged: it is kept in {aside}, and a new store is begun"
+        self.notice = f"what was learned of loads was damaged: it is kept in {self._aside}, and a new store is begun"
 
 
 def migrate(connection: sqlite3.Connection, steps: Sequence[Sequence[str]], path: object) -> None:
