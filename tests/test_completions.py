@@ -130,6 +130,8 @@ def completed_by_bash(line: str, script: Path, environment: dict[str, str]) -> l
         ("plimsoll run -- llama-serv", ["llama-server"]),
         ("plimsoll check -- llama-serv", ["llama-server"]),
         ("plimsoll models --js", ["--json"]),
+        ("plimsoll forget vl", ["vllm"]),
+        ("plimsoll forget --y", ["--yes"]),
         ("plimsoll completions f", ["fish"]),
         ("plimsoll check ./", []),
     ],

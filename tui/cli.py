@@ -34,8 +34,20 @@ INTERRUPTED = 130
 """128 + SIGINT, as shells have it."""
 BROKEN_PIPE = 141
 """128 + SIGPIPE: whoever reads has seen enough."""
-COMMANDS = ("check", "plan", "run", "models", "snapshot", "doctor", "serve", "completions", "alias")
-APART = ("models", "serve", "completions", "alias")
+COMMANDS = (
+    "check",
+    "plan",
+    "run",
+    "models",
+    "history",
+    "forget",
+    "snapshot",
+    "doctor",
+    "serve",
+    "completions",
+    "alias",
+)
+APART = ("models", "history", "forget", "serve", "completions", "alias")
 """Those that read no hardware themselves, and take none of the options about it."""
 _WEB_DRIVER = "web_driver"
 """Of textual, in TEXTUAL_DRIVER: a browser at the other end of two pipes stands for the terminal."""
@@ -105,6 +117,10 @@ def _run_apart(command: str, words: list[str]) -> int:
         from tui.models import run_models  # noqa: PLC0415
 
         return run_models(words)
+    if command in ("history", "forget"):
+        from tui.load_history import run_forget, run_history  # noqa: PLC0415
+
+        return run_history(words) if command == "history" else run_forget(words)
     from tui.shells import run_alias, run_completions  # noqa: PLC0415
 
     return run_alias(words) if command == "alias" else run_completions(words)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from estimator.engine import ENGINES, load_engine
 from tui.flags import app_parser, check_parser, doctor_parser, plan_parser, snapshot_parser
+from tui.history_flags import forget_parser, history_parser
 from tui.models_flags import models_parser
 from tui.run_flags import run_parser
 from tui.serve_flags import serve_parser
@@ -65,6 +66,8 @@ def completion_table() -> tuple[Words, ...]:
         _with_engines("plan", MODEL, "known hardware that would hold a load", plan_parser),
         _words("run", COMMAND, "judge a command, then start it unchanged", run_parser()),
         _words("models", FOLDER, "what lies on this machine", models_parser()),
+        _words("history", NOTHING, "loads that were watched here", history_parser()),
+        _words("forget", CHOICE, "remove loads that were watched here", forget_parser(), ("all", *ENGINES)),
         _words("snapshot", NOTHING, "what is there now", snapshot_parser()),
         _words("doctor", NOTHING, "what was found here, and what is wrong", doctor_parser()),
         _words("serve", MODEL, "the app in a browser", serve_parser()),
@@ -73,9 +76,10 @@ def completion_table() -> tuple[Words, ...]:
     )
 
 
-def _words(name: str, takes: str, text: str, parser: argparse.ArgumentParser) -> Words:
-    choices = next((action.choices for action in parser._actions if not action.option_strings and action.choices), ())
-    return Words(name=name, help=text, takes=takes, choices=tuple(choices or ()), options=tuple(_options(parser)))
+def _words(name: str, takes: str, text: str, parser: argparse.ArgumentParser, offered: tuple[str, ...] = ()) -> Words:
+    own = [action.choices for action in parser._actions if not action.option_strings and action.choices]
+    choices = offered or tuple(own[0] if own and own[0] else ())
+    return Words(name=name, help=text, takes=takes, choices=choices, options=tuple(_options(parser)))
 
 
 def _with_engines(name: str, takes: str, text: str, parser_for: Callable[[Engine], argparse.ArgumentParser]) -> Words:
