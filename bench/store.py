@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tui.kept_load import KeptLoad, KeptPlace
-from tui.store import Store
+from tui.store import MOST_LOADS, Store
 
 _LONGEST_SECONDS = 0.1
 """Before the child is killed: some ten loads."""
@@ -98,13 +98,17 @@ def kill_once(path: Path, first: int, moment_seconds: float) -> int:
 
 def complaint(path: Path, n_said: int) -> str:
     """What is wrong with the file; empty where nothing is."""
-    store = Store(path, most_loads=100_000)
-    numbers = {one.pid for one in store.loads(100_000)}
+    store = Store(path)
+    numbers = {one.pid for one in store.loads()}
     if store.notice:
         return store.notice
-    missing = set(range(max(0, n_said - 2000), n_said)) - numbers
+    # The child may have kept one more than it said, and for that one the oldest made room.
+    newest = max(numbers, default=-1)
+    if newest > n_said:
+        return f"load {newest} is there, and {n_said} is the last that can be"
+    missing = set(range(max(0, max(newest + 1, n_said) - MOST_LOADS), n_said)) - numbers
     if missing:
-        return f"{len(missing)} of {n_said} loads are lost"
+        return f"{len(missing)} of {n_said} loads are lost, {min(missing)} to {max(missing)}; there is up to {newest}"
     if not path.exists():
         return ""
     with closing(sqlite3.connect(path)) as connection:
