@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scenes import desktop, mixed, model, server, workstation
+from scenes import desktop, engine, mixed, model, server, workstation
 from test_app import app_on, show, text_of
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -15,7 +15,7 @@ from estimator.engine import ENGINES
 from probes.access import Attention
 from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
-from tui.messages import PlanChanged, SnapshotTaken
+from tui.messages import EnginesSeen, PlanChanged, SnapshotTaken
 from tui.plan import Plan, default_plan
 from tui.plan_memory import PlanMemory, Recalled
 from tui.request import Request
@@ -384,6 +384,18 @@ async def test_ending_a_process_asks_first_and_ends_the_one_that_was_shown() -> 
             await pilot.press("delete", "enter")
             await pilot.pause()
         assert sleeper.wait(10) == -signal.SIGTERM
+
+
+async def test_what_is_in_ram_alone_is_not_ended() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(EnginesSeen((engine(43001, "RAM", 2.6, None),)))
+        await show(app, pilot, desktop(at=1))
+        await pilot.press("p", "delete")
+        await pilot.pause()
+
+        assert "SIGTERM" not in text_of(app)
+        assert any("holds nothing on a GPU" in said.message for said in app._notifications)
 
 
 async def test_where_it_is_read_only_no_process_is_ended() -> None:

@@ -23,12 +23,13 @@ from estimator.model import Model
 from estimator.reads import work_of
 from estimator.shell import quoted
 from estimator.verdict import Level
-from probes.snapshot import Process, Snapshot
+from probes.snapshot import Snapshot
 from tui.default_devices import default_devices, together
 from tui.expansion import fixed_labels
-from tui.humanize import count, counted, plain, size
-from tui.places import device_label
+from tui.holders import Holder, holders_of
+from tui.humanize import count, counted, size
 from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, assess, level_of, model_bytes, sure_level_of, with_quant
+from tui.recognised import Recognised
 
 MOST_CHANGES = 5
 ALIKE = frozenset({"F32", "F16", "BF16", "FP8"})
@@ -40,7 +41,7 @@ class Change:
     """One thing to change so that the plan fits."""
 
     label: str
-    """``context 4 096``, ``KV cache q8_0``, ``Q3_K_M``, ``after stopping 41233 (4.6 GiB, python3)``."""
+    """``context 4 096``, ``KV cache q8_0``, ``after stopping 41233 (4.6 GiB, Qwen3 4B in llama-server)``."""
     plan: Plan
     """The changed plan; the same one where the change is not the plan's."""
     is_applicable: bool = True
@@ -58,8 +59,17 @@ class Advice:
     """What to think of before settling on it, a sentence each."""
 
 
-def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None) -> Advice:
-    """What would fit on these places, one setting changed at a time."""
+def advise(
+    plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None, engines: Sequence[Recognised] = ()
+) -> Advice:
+    """What would fit on these places, one setting changed at a time.
+
+    Args:
+        plan: what is chosen now.
+        places: where it could be put.
+        snapshot: names the processes that could be stopped; None where none can be.
+        engines: those that were recognised among them, each of which ends as one.
+    """
     level = level_of(plan, places)
 
     def with_context(tokens: int) -> Plan:
@@ -99,7 +109,7 @@ def advise(plan: Plan, places: Sequence[Place], snapshot: Snapshot | None = None
         changes.append(Change(label=other if best else f"{other}, tight", plan=requantised_plan(other)))
     further = [_relieved(plan, places), _with_more_devices(plan, places)]
     if snapshot is not None:
-        further.append(_after_stopping(plan, places, snapshot))
+        further.append(_after_stopping(plan, places, snapshot, engines))
     further.append(_with_a_twin(plan, places, frozenset() if snapshot is None else fixed_labels(snapshot)))
     changes += [change for change in further if change is not None]
     return Advice(longest_context_tokens=longest, best_quant=best, changes=tuple(changes[:MOST_CHANGES]), notes=notes)
@@ -217,28 +227,20 @@ def _option_flag(flag: str, value: object) -> str:
     return f"{flag} {quoted(text)}"
 
 
-def _after_stopping(plan: Plan, before: Sequence[Place], snapshot: Snapshot) -> Change | None:
-    """The process whose memory would make room, the smallest that is enough; none whose number is not of here."""
-    held: dict[int, list[Process]] = {}
-    for process in snapshot.processes:
-        if process.used_bytes and not process.is_outside:
-            held.setdefault(process.pid, []).append(process)
-    for pid, parts in sorted(held.items(), key=lambda item: sum(part.used_bytes or 0 for part in item[1])):
-        freed = {part.device_key: part.used_bytes or 0 for part in parts}
-        names = {device_label(d, snapshot.devices): freed.get(d.key, 0) for d in snapshot.devices}
-        places = tuple(
-            replace(
-                place,
-                free_bytes=min(
-                    place.total_bytes,
-                    place.free_bytes + sum(names.get(name, 0) for name in drawing_on(place, before)),
-                ),
-            )
-            for place in before
-        )
+def _after_stopping(
+    plan: Plan, before: Sequence[Place], snapshot: Snapshot, engines: Sequence[Recognised]
+) -> Change | None:
+    """Whose memory would make room, the smallest that is enough; none whose number is not of here."""
+    for holder in holders_of(snapshot, engines):
+        places = tuple(_without(holder, place, before) for place in before)
         if level_of(plan, places) <= Level.TIGHT:
-            name = plain(parts[0].name or "not visible from here", 24)
-            return Change(
-                label=f"after stopping {pid} ({size(sum(freed.values()))}, {name})", plan=plan, is_applicable=False
-            )
+            label = f"after stopping {holder.pid} ({size(holder.n_bytes)}, {holder.name})"
+            return Change(label=label, plan=plan, is_applicable=False)
     return None
+
+
+def _without(holder: Holder, place: Place, places: Sequence[Place]) -> Place:
+    """With what it would give back there, or to the memory on which the place draws."""
+    freed = sum(holder.held.get(name, 0) for name in drawing_on(place, places))
+    freed += holder.held.get(place.draws_on, 0) if place.draws_on is not None else 0
+    return replace(place, free_bytes=min(place.total_bytes, place.free_bytes + freed))

@@ -230,6 +230,7 @@ class Desk:
     def study_due(self, now_seconds: float) -> Callable[[], Study | None] | None:
         """What is to be computed aside: advice and matrix are of another plan, or the memory has moved since."""
         plan, snapshot, places, model = self.plan, self._snapshot, self._places, self.model
+        engines = self.engines
         if plan is None or snapshot is None or model is None or not self._is_study_due(plan, now_seconds):
             return None
         if self.trouble or self._unknown_devices():
@@ -239,7 +240,7 @@ class Desk:
         def work() -> Study | None:
             from tui.screens.study import study  # noqa: PLC0415
 
-            return study(plan, model, places, snapshot, lambda: self.plan is plan)
+            return study(plan, model, places, snapshot, lambda: self.plan is plan, engines)
 
         return work
 

@@ -13,6 +13,7 @@ from probes.snapshot import Snapshot
 from tui.advice import Advice, advise
 from tui.matrix import Cell, matrix
 from tui.plan import Assessment, Plan, assess, level_of
+from tui.recognised import Recognised
 from tui.screens.steps import quants_of
 
 _NATIVE_TOKENS = 131072
@@ -35,7 +36,12 @@ class Study:
 
 
 def study(
-    plan: Plan, model: Model, places: tuple[Place, ...], snapshot: Snapshot, is_wanted: Callable[[], bool]
+    plan: Plan,
+    model: Model,
+    places: tuple[Place, ...],
+    snapshot: Snapshot,
+    is_wanted: Callable[[], bool],
+    engines: tuple[Recognised, ...] = (),
 ) -> Study | None:
     """Advice and matrix; None where nobody wants it any more.
 
@@ -45,6 +51,7 @@ def study(
         places: of the snapshot.
         snapshot: names the processes that could be stopped.
         is_wanted: asked between rows.
+        engines: as they were recognised among the processes.
     """
     began = thread_time()
     exact: Assessment | None = None
@@ -52,7 +59,7 @@ def study(
         exact = assess(plan, places)
     if not is_wanted():
         return None
-    advice = advise(plan, places, snapshot)
+    advice = advise(plan, places, snapshot, engines)
     own = replace(plan, model=model)
     quants = quants_of(model, plan.engine)
     cells: list[Cell] = []
