@@ -13,7 +13,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from estimator.errors import AmbiguousModel, UnreadableModel
+from estimator.errors import AmbiguousModel, Unjudgeable, UnknownQuant, UnreadableModel
 from estimator.magic import HEAD_BYTES, explain
 from estimator.mixture import parse_quant, quant_label, requantised
 from estimator.model import Model
@@ -37,6 +37,16 @@ CHECKPOINT_FILES = frozenset({"config.json", "adapter_config.json", "model_index
 
 # As llama-gguf-split names the parts of a model.
 _PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
+
+
+_HUB = re.compile(r"\A(?:https?://)?(?:hf\.co|huggingface\.co)/", re.IGNORECASE)
+_QUANT_IN_NAME = (
+    re.compile(r"(?P<name>[^:]+):(?P<quant>[^:/]{1,40})"),
+    re.compile(r"(?P<name>.+?)[-_](?P<quant>AWQ|GPTQ|FP8|NVFP4|MXFP4|[48]bit)(?:-Int[48])?", re.IGNORECASE),
+    re.compile(r"(?P<name>.+?)[-_](?P<quant>(?:UD-)?I?Q\d\w*|fp16|bf16|f16)", re.IGNORECASE),
+)
+"""``owner/name:Q4_K_M`` (llama.cpp's -hf), ``Qwen/Qwen3-32B-AWQ`` (the Hub), ``llama3.1:8b-instruct-q8_0`` (Ollama)."""
+_SUFFIX = re.compile(r"(?:[-_](?:GGUF|instruct|chat|text|it|qat))+\Z", re.IGNORECASE)
 
 
 class Reader(Protocol):
@@ -112,12 +122,33 @@ def _model_of(source: str) -> Model:
         path = _in_directory(local.path, local.quant, must_have_one=True) if is_directory else local.path
         model = _read_file(path or local.path)
         return replace(model, name=local.name or model.name, doubts=(*model.doubts, *local.doubts))
-    if _looks_like_path(source):
+    if _looks_like_path(source) and not _HUB.match(source):
         raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
     try:
-        return _read_name(source)
+        return _read_name(_HUB.sub("", source))
     except UnreadableModel as error:
+        found = _named_with_quant(source)
+        if found is not None:
+            return found
         raise _with_local_names(error, source) from error
+
+
+def _named_with_quant(source: str) -> Model | None:
+    """A known model whose name says its quant as well, as repositories and Ollama's tags do; None where it is none."""
+    text = _HUB.sub("", source)
+    for found in filter(None, (pattern.fullmatch(text) for pattern in _QUANT_IN_NAME)):
+        name, quant = found["name"], found["quant"]
+        if quant.casefold() == "4bit" or quant.casefold() == "8bit":
+            quant = f"MLX-{quant}"
+        try:
+            mixture = parse_quant(quant)
+            model = _read_name(_SUFFIX.sub("", name))
+            made = model if quant_label(mixture) == model.quant else requantised(model, mixture)
+        except (UnreadableModel, UnknownQuant, Unjudgeable):
+            continue
+        doubt = f"{source[:120]} is not here; it is taken for {made.name} at {made.quant}, by its name"
+        return replace(made, doubts=(*made.doubts, doubt))
+    return None
 
 
 def _existing(source: str) -> str | None:

@@ -143,6 +143,12 @@ def program_of(command: Command) -> Program | None:
     )
 
 
+def assigned(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """(variables that are set before the program, as a shell sets them; the rest)."""
+    n = next((number for number, word in enumerate(words) if not _ASSIGNMENT.match(word)), len(words))
+    return dict(word.split("=", 1) for word in words[:n]), tuple(words[n:])
+
+
 def base_name(word: str) -> str:
     """The program's name: without its folder, in either system's spelling, and without ``.exe``."""
     name = re.split(r"[/\\]", word)[-1]

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from probes.listening import ports_of_owner, ports_of_sockets
 from probes.sysfs import read_bytes, read_text, whole_number
 
+_YOUNG_LOOKS, _TURNS = 30, 20
+"""Looks at a process that is new, and among how many the others take turns: a command line takes 12 µs to read."""
 _COMMAND_BYTES = 128 * 1024
 """Of a command line: an engine's with a long override list has some kilobytes (ASSUMED)."""
 _ENVIRONMENT_BYTES = 256 * 1024
@@ -68,18 +70,40 @@ class ProcessReader:
     root: str = ""
     _known: dict[int, ProcessFacts | None] = field(default_factory=dict)
     """By pid, of those that still run; None: a kernel thread, or it cannot be read."""
+    _seen: dict[int, int] = field(default_factory=dict)
+    """By pid, in which look it was first seen."""
+    _n_looks: int = 0
 
     def all_facts(self) -> tuple[ProcessFacts, ...]:
         """Every process that runs now; the start of one is read when it is first seen.
 
-        A number that is used again at once is noticed by ``is_same`` only.
+        One that becomes another program (exec) keeps its number and its start: a young one is looked at again each
+        time, as is one that waits to become an engine (``plimsoll run --wait``), and of the others a part in turn.
         """
+        self._n_looks += 1
         pids = set(self._pids())
         for pid in self._known.keys() - pids:
-            del self._known[pid]
+            del self._known[pid], self._seen[pid]
         for pid in pids - self._known.keys():
-            self._known[pid] = self.facts(pid)
+            self._known[pid], self._seen[pid] = self.facts(pid), self._n_looks
+        for pid, facts in self._known.items():
+            if self._is_due(pid, facts) and self._command(pid) != (facts.arguments if facts is not None else ()):
+                self._known[pid] = self.facts(pid)
         return tuple(facts for facts in self._known.values() if facts is not None)
+
+    def _is_due(self, pid: int, facts: ProcessFacts | None) -> bool:
+        n_looks = self._n_looks - self._seen[pid]
+        if 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0:
+            return True
+        return (
+            facts is not None and "run" in facts.arguments and any("plimsoll" in word for word in facts.arguments[:3])
+        )
+
+    def _command(self, pid: int) -> tuple[str, ...]:
+        content = read_bytes(f"{self.root}/proc/{pid}/cmdline", _COMMAND_BYTES)
+        if not content:
+            return ()
+        return tuple(word.decode(errors="replace") for word in content.rstrip(b"\0").split(b"\0"))
 
     def is_same(self, facts: ProcessFacts) -> bool:
         """Whether that process still runs."""
@@ -87,19 +111,20 @@ class ProcessReader:
         is_same = stat is not None and stat[1] == facts.started_ticks
         if not is_same:
             self._known.pop(facts.pid, None)
+            self._seen.pop(facts.pid, None)
         return is_same
 
     def facts(self, pid: int) -> ProcessFacts | None:
         """How it was started; None where it is gone, or has no command line."""
         stat = self._stat(pid)
-        command = read_bytes(f"{self.root}/proc/{pid}/cmdline", _COMMAND_BYTES)
+        command = self._command(pid)
         if stat is None or not command:
             return None
         return ProcessFacts(
             pid=pid,
             started_ticks=stat[1],
             parent_pid=stat[0],
-            arguments=tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0")),
+            arguments=command,
             environment=self._environment(pid),
             directory=self._link(f"{self.root}/proc/{pid}/cwd"),
         )

@@ -35,8 +35,14 @@ class Served:
     n_waiting: int | None = None
 
 
-def served_by(engine_name: str, ask: Ask) -> tuple[Served, ...]:
+def served_by(engine_name: str, ask: Ask, *, has_metrics: bool = True) -> tuple[Served, ...]:
     """What an engine of that name serves now; nothing where it has loaded none yet.
+
+    Args:
+        engine_name: whose interface it is.
+        ask: what asks it.
+        has_metrics: whether its metrics may be asked for. llama-server counts a question for them as work: one that
+            has gone to sleep would load its model again (tools/server, since 2025-12).
 
     Raises:
         NoAnswer: it says nothing that could be used.
@@ -44,7 +50,16 @@ def served_by(engine_name: str, ask: Ask) -> tuple[Served, ...]:
     reader = READERS.get(engine_name)
     if reader is None:
         raise NoAnswer("this engine has no interface that is known here")
-    return reader(ask)
+    return reader(ask if has_metrics else _without_metrics(ask))
+
+
+def _without_metrics(ask: Ask) -> Ask:
+    def asked(path: str) -> bytes:
+        if path == "/metrics":
+            raise NoAnswer("it is not asked for its metrics")
+        return ask(path)
+
+    return asked
 
 
 def _ollama(ask: Ask) -> tuple[Served, ...]:

@@ -150,3 +150,18 @@ def test_a_model_shared_with_other_machines_is_not_judged_by_this_one(capsys):
     words = (*FITS, "--tensor-parallel-size", "8", "--nnodes", "2")
     assert guarded(words, manner=Manner(is_strict=True)) == (3, [])
     assert "2 machines share" in capsys.readouterr().err
+
+
+def test_what_would_never_have_room_is_not_waited_for(capsys):
+    assert guarded(TOO_LARGE, manner=Manner(wait_seconds=1e9)) == (REFUSED, [])
+    assert "even if nothing else held memory" in capsys.readouterr().err
+
+
+def test_a_value_that_the_engine_refuses_is_not_waited_for():
+    words = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "abc")
+    assert guarded(words, manner=Manner(wait_seconds=1e9))[0] == REFUSED
+
+
+def test_a_server_that_loads_later_is_started_without_a_word(capsys):
+    assert guarded(("ollama", "serve"), manner=Manner(is_strict=True))[0] == ENGINE_STATUS
+    assert capsys.readouterr().err == ""

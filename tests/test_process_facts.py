@@ -182,3 +182,26 @@ def test_this_process_is_known_where_there_is_a_proc():
     facts = ProcessReader().facts(os.getpid())
     assert facts.parent_pid == os.getppid()
     assert facts.directory == os.getcwd()
+
+
+def test_one_that_becomes_another_program_is_noticed(tmp_path, reader):
+    make_process(tmp_path, 7, "plimsoll", "run", "--", "llama-server")
+    reader.all_facts()
+    make_process(tmp_path, 7, "llama-server")  # as exec does it: same number, same start
+    assert reader.all_facts()[0].arguments == ("llama-server",)
+
+
+def test_an_old_one_that_becomes_another_program_is_noticed_in_turn(tmp_path, reader):
+    make_process(tmp_path, 7, "bash", "start.sh")
+    for _ in range(100):
+        reader.all_facts()
+    make_process(tmp_path, 7, "llama-server")
+    assert any(reader.all_facts()[0].arguments == ("llama-server",) for _ in range(21))
+
+
+def test_one_that_waits_to_become_an_engine_is_noticed_at_once(tmp_path, reader):
+    make_process(tmp_path, 7, "python3", "/venv/bin/plimsoll", "run", "--wait", "--", "llama-server")
+    for _ in range(100):
+        reader.all_facts()
+    make_process(tmp_path, 7, "llama-server")
+    assert reader.all_facts()[0].arguments == ("llama-server",)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from gguf_files import write_gguf
 
-from estimator.errors import AmbiguousModel, UnknownQuant, UnreadableModel
+from estimator.errors import AmbiguousModel, EstimatorError, UnknownQuant, UnreadableModel
 from estimator.model import Tensor
 from estimator.reader import read_model
 
@@ -132,3 +132,25 @@ def test_an_unknown_quant_is_refused_before_anything_is_read() -> None:
 def test_a_path_that_no_system_can_open_is_refused() -> None:
     with pytest.raises(UnreadableModel):
         read_model("./nul\0byte.gguf")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "quant"),
+    [
+        ("bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q4_K_M", "Llama 3.1 8B", "Q4_K_M"),
+        ("hf.co/bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q5_K_M", "Llama 3.1 8B", "Q5_K_M"),
+        ("llama3.1:8b-instruct-q8_0", "Llama 3.1 8B", "Q8_0"),
+        ("Qwen/Qwen3-32B-AWQ", "Qwen3 32B", "AWQ"),
+        ("mlx-community/Qwen3-8B-4bit", "Qwen3 8B", "MLX-4bit"),
+    ],
+)
+def test_a_known_model_is_found_where_its_name_says_the_quant_too(text, name, quant):
+    found = read_model(text)
+    assert (found.name, found.quant) == (name, quant)
+    assert any("by its name" in doubt for doubt in found.doubts)
+
+
+@pytest.mark.parametrize("text", ["nobody/nothing:Q4_K_M", "Qwen/Qwen3-8B-GGUF:Q99_X", "hf.co/a/b:c"])
+def test_a_quant_does_not_make_a_name_known(text):
+    with pytest.raises(EstimatorError):
+        read_model(text)

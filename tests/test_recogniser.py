@@ -274,3 +274,11 @@ def test_ollamas_runner_is_asked_of_at_its_servers_port(bench, tiny):
 def test_who_only_asks_ollama_for_a_model_is_no_engine(bench):
     make_process(bench.root, PID, "ollama", "run", "llama3.1:8b")
     assert bench.look() == ()
+
+
+def test_a_guard_that_becomes_the_engine_is_recognised(bench):
+    make_process(bench.root, PID, "python3", "/venv/bin/plimsoll", "run", "--wait", "--", *ENGINE)
+    bench.look({})
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: 1})
+    assert found.engine_name == "vllm"

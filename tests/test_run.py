@@ -115,3 +115,33 @@ def test_without_a_command_it_says_how(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 2
     assert "which command?" in ended.stderr
+
+
+def test_variables_before_the_program_are_set_for_it(engine):
+    engine.write_text('#!/bin/sh\necho "$CUDA_VISIBLE_DEVICES"\n')
+    words = [*command(*ROOMY)[: -len(FITS)], "CUDA_VISIBLE_DEVICES=0", *FITS]
+    ended = subprocess.run(words, env=environment(engine), capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "0\n")
+
+
+def test_a_line_in_quotes_is_not_started_in_part(engine):
+    words = [*command(*ROOMY)[: -len(FITS)], "cd /tmp && vllm serve Qwen/Qwen2.5-7B-Instruct > log &"]
+    ended = subprocess.run(words, env=environment(engine), capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert not Path(f"{engine}.marker").exists()
+
+
+def test_a_time_may_stand_apart_from_wait(engine):
+    words = [*command("--wait", "5s", *ROOMY)]
+    assert subprocess.run(words, env=environment(engine), capture_output=True, check=False).returncode == 42
+    bare = [word for word in words if word != "--"]
+    assert subprocess.run(bare, env=environment(engine), capture_output=True, check=False).returncode == 42
+
+
+@pytest.mark.parametrize("dashes", [["--"], []])
+def test_check_takes_a_command_with_and_without_dashes(engine, dashes):
+    main = "import sys; from tui.cli import main; sys.exit(main())"
+    options = ROOMY if dashes else ()
+    words = [sys.executable, "-c", main, "check", *options, *dashes, *FITS]
+    ended = subprocess.run(words, env=environment(engine), capture_output=True, text=True, check=False)
+    assert "Qwen2.5 7B" in ended.stdout

@@ -161,3 +161,14 @@ def test_a_real_server_on_this_machine_is_asked():
     with serving(pages) as port:
         (one,) = served_by("llamacpp", lambda path: ask(port, path))
     assert one.context_tokens == 32768
+
+
+def test_one_that_would_have_to_work_for_it_is_not_asked_for_metrics():
+    asked = []
+
+    def ask_page(path):
+        asked.append(path)
+        return json.dumps(PROPS).encode()
+
+    served_by("llamacpp", ask_page, has_metrics=False)
+    assert asked == ["/props"]

@@ -25,6 +25,8 @@ class Subject:
     engine_name: str
     ports: tuple[int, ...]
     """The first that answers counts."""
+    has_metrics: bool = True
+    """Whether a question for its metrics costs it nothing."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Asker:
         """None where none of its ports gives an answer."""
         for port in subject.ports:
             try:
-                return served_by(subject.engine_name, partial(self._ask_port, port))
+                return served_by(subject.engine_name, partial(self._ask_port, port), has_metrics=subject.has_metrics)
             except NoAnswer:
                 continue
         return None

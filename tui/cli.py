@@ -87,12 +87,10 @@ def _run(arguments: list[str]) -> int:
         from tui.guarding import run  # noqa: PLC0415
 
         return run(arguments[1:], _reading_for)
-    if arguments[:1] == ["check"] and "--" in arguments:
-        from tui.guarding import check, is_command  # noqa: PLC0415
+    if arguments[:1] == ["check"] and (found := _command_in(arguments[1:])) is not None:
+        from tui.guarding import check  # noqa: PLC0415
 
-        options, words = arguments[1 : arguments.index("--")], arguments[arguments.index("--") + 1 :]
-        if is_command(words):
-            return check(options, words, _reading_for)
+        return check(*found, _reading_for)
     from tui.flags import doctor_parser, shared_parser, snapshot_parser  # noqa: PLC0415  # 6 ms, with argparse
 
     shared, rest = shared_parser().parse_known_args(arguments)
@@ -106,6 +104,21 @@ def _run(arguments: list[str]) -> int:
     if command == "plan":
         return _run_plan(rest, shared)
     return _run_app(rest, shared)
+
+
+def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
+    """(options of check, command), where check is asked about a command: behind two dashes, or an engine's own."""
+    if "--" in words:
+        from tui.guarding import is_command  # noqa: PLC0415
+
+        position = words.index("--")
+        return (words[:position], words[position + 1 :]) if is_command(words[position + 1 :]) else None
+    if not words or words[0].startswith("-") or words[0].endswith((".gguf", ".json", ".safetensors")):
+        return None
+    from tui.guarding import is_engine  # noqa: PLC0415
+
+    is_line = len(words) > 1 or " " in words[0]
+    return ([], words) if is_line and is_engine(words) else None
 
 
 def _run_apart(command: str, words: list[str]) -> int:

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from estimator.errors import EstimatorError
+from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
-from launches.command import Command
+from launches.command import Command, assigned
 from launches.errors import LaunchError, NoLaunch, UnknownProgram
 from launches.launch import Launch, read_launches
 from probes.snapshot import Snapshot
@@ -80,9 +80,15 @@ def run_guarded(
         return start(command)
     except LaunchError as error:
         return _start_unjudged(command, manner, str(error), start)
+    if all(launch.source is None for launch in launches):  # a server that loads what it is asked for later
+        return start(command)
     try:
         finding = _worst(launches, snapshot(), command, manner)
-        if manner.wait_seconds is not None and not _may_start(finding):
+        if (
+            manner.wait_seconds is not None
+            and not _may_start(finding)
+            and _has_hope(launches, finding, command, manner)
+        ):
             finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
     except EstimatorError as error:
         return _start_unjudged(command, manner, str(error), start)
@@ -92,6 +98,13 @@ def run_guarded(
         if not manner.is_quiet and (terminal.is_there or finding.assessment.verdict.level is not Level.FITS):
             _say(_short(finding))
         return start(command)
+    return _refused(command, finding, manner, terminal, start)
+
+
+def _refused(
+    command: Command, finding: Finding, manner: Manner, terminal: Terminal, start: Callable[[Command], int]
+) -> int:
+    """Says what is wrong, and lets the person decide where there is one."""
     _say(guard_text(finding, is_coloured=terminal.is_there))
     if manner.is_agreed:
         return start(command)
@@ -99,6 +112,16 @@ def run_guarded(
         _say("plimsoll: not started; --yes starts it all the same, --wait holds it until there is room")
         return REFUSED
     return start(command) if _agrees(terminal) else REFUSED
+
+
+def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, manner: Manner) -> bool:
+    """Whether it would fit if others gave their memory back; what can't be judged now may be later."""
+    if finding.assessment is None:
+        return not any(launch.refusal for launch in launches)
+    if _may_start(_worst(launches, emptied(finding.snapshot), command, manner)):
+        return True
+    _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
+    return False
 
 
 def find_command(command: Command, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
@@ -128,6 +151,9 @@ def report_command(
     except NoLaunch as error:
         print(plain(str(error), 400))
         return FITS
+    except Unjudgeable as error:
+        complain(str(error))
+        return UNKNOWN
     except EstimatorError as error:
         complain(str(error))
         return UNUSABLE
@@ -152,6 +178,18 @@ def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, man
         return worst
     lines = tuple(rewritten(command, launch, worst.assessment, change, snapshot) for change in worst.advice.changes)
     return replace(worst, rewrites=lines)
+
+
+def emptied(snapshot: Snapshot) -> Snapshot:
+    """The same machine, if no program held any memory; what drivers and firmware keep stays theirs."""
+    pools = []
+    for pool in snapshot.pools:
+        n_free = pool.total_bytes - (pool.reserved_bytes or 0)
+        pools.append(replace(pool, free_bytes=n_free, used_bytes=pool.total_bytes - n_free))
+    devices = tuple(
+        replace(device, used_bytes=0 if device.used_bytes else device.used_bytes) for device in snapshot.devices
+    )
+    return replace(snapshot, pools=tuple(pools), devices=devices, processes=())
 
 
 def _badness(finding: Finding) -> float:
@@ -235,16 +273,21 @@ def take_place(command: Command) -> int:
     """Put the command in this process's place; its exit status is this one's. Returns only where that failed."""
     sys.stdout.flush()
     sys.stderr.flush()
-    try:
-        if os.name == "nt":
-            return _as_child(command)
-        _give_signals_back()
-        os.execvp(command.arguments[0], command.arguments)  # noqa: S606  # what the user typed, unchanged
-    except FileNotFoundError:
-        complain(f"{command.arguments[0]}: no such program; check its name, or give its path")
+    environment, words = assigned(command.arguments)
+    if not words:
+        complain("there is no program in this command; what stands in it only sets variables")
         return NOT_FOUND
-    except OSError as error:
-        complain(f"{command.arguments[0]}: cannot be started ({error.strerror or error})")
+    try:
+        os.environ.update(environment)
+        if os.name == "nt":
+            return _as_child(words)
+        _give_signals_back()
+        os.execvp(words[0], words)  # noqa: S606  # what the user typed, unchanged
+    except FileNotFoundError:
+        complain(f"{words[0]}: no such program; check its name, or give its path")
+        return NOT_FOUND
+    except (OSError, ValueError) as error:
+        complain(f"{words[0]}: cannot be started ({getattr(error, 'strerror', None) or error})")
         return NOT_STARTABLE
 
 
@@ -257,10 +300,10 @@ def _give_signals_back() -> None:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
-def _as_child(command: Command) -> int:
+def _as_child(words: Sequence[str]) -> int:
     """Windows has no exec that the console waits for: the engine is a child, and Ctrl-C is its to answer."""
     import signal  # noqa: PLC0415
     import subprocess  # noqa: PLC0415
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return subprocess.call(list(command.arguments))  # noqa: S603  # what the user typed, unchanged
+    return subprocess.call(list(words))  # noqa: S603  # what the user typed, unchanged

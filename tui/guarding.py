@@ -27,6 +27,8 @@ def run(words: Sequence[str], reading: Reading) -> int:
     given = run_parser().parse_args(options)
     if not arguments:
         raise UsageError("which command? Say it behind two dashes, as in: plimsoll run -- llama-server -m model.gguf")
+    if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
+        raise UsageError("give the command's own words, not one line in quotes: plimsoll run -- llama-server -m a.gguf")
     command = typed(arguments)
     snapshot = reading(given, command)
     from tui.guard import Manner, Terminal, run_guarded, take_place  # noqa: PLC0415  # 60 ms, while the hardware is read
@@ -60,8 +62,11 @@ def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) ->
 
 def is_command(arguments: Sequence[str]) -> bool:
     """Whether what stands behind ``check --`` is a command: a name of several words, or an engine's program."""
-    if len(arguments) != 1:
-        return bool(arguments)
+    return len(arguments) > 1 or (len(arguments) == 1 and is_engine(arguments))
+
+
+def is_engine(arguments: Sequence[str]) -> bool:
+    """Whether these words start an engine that is known."""
     from launches.errors import NoLaunch, UnknownProgram  # noqa: PLC0415
     from launches.launch import opened_of, reader_of  # noqa: PLC0415
 

@@ -70,6 +70,8 @@ class Recognised:
     """What would happen, where it had no room when it was judged; empty where it had."""
     served: Served | None = None
     """What its own interface says; None where it was not asked, has none or says nothing."""
+    has_metrics: bool = True
+    """Whether it may be asked for its metrics without any work for it."""
     ports: tuple[int, ...] = ()
     """TCP ports of this machine that it listens on."""
 

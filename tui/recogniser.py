@@ -108,7 +108,7 @@ class Recogniser:
         self._running_seconds = running_seconds
         self._known: dict[int, _Known | None] = {}
         """By pid; None: no engine."""
-        self._started: dict[int, int] = {}
+        self._facts: dict[int, ProcessFacts] = {}
 
     def look(
         self, snapshot: Snapshot, answers: Mapping[int, tuple[Served, ...]] = MappingProxyType({})
@@ -121,14 +121,14 @@ class Recogniser:
         """
         for known in [known for known in self._known.values() if known is not None]:
             if not self._reader.is_same(known.facts):  # gone, or its number is another's now
-                del self._known[known.facts.pid], self._started[known.facts.pid]
+                del self._known[known.facts.pid], self._facts[known.facts.pid]
         everything = self._reader.all_facts()
         by_pid = {facts.pid: facts for facts in everything}
         self._forget(by_pid)
         for facts in everything:
             if facts.pid not in self._known:
                 self._known[facts.pid] = self._engine_in(facts)
-                self._started[facts.pid] = facts.started_ticks
+                self._facts[facts.pid] = facts
         engines = {pid: known for pid, known in self._known.items() if known is not None}
         heads = _heads(engines, by_pid)
         groups = _groups(heads, by_pid)
@@ -141,8 +141,8 @@ class Recogniser:
 
     def _forget(self, by_pid: Mapping[int, ProcessFacts]) -> None:
         for pid in list(self._known):
-            if pid not in by_pid or by_pid[pid].started_ticks != self._started[pid]:
-                del self._known[pid], self._started[pid]
+            if pid not in by_pid or by_pid[pid] is not self._facts[pid]:  # gone, another's number, or another program
+                del self._known[pid], self._facts[pid]
 
     def _engine_in(self, facts: ProcessFacts) -> _Known | None:
         """What the command line of a process says, where it is an engine's."""
@@ -252,6 +252,7 @@ class Recogniser:
             is_by_name=expected.is_by_name,
             outcome=expected.outcome,
             served=served,
+            has_metrics=_has_metrics(known.facts, known.launch),
             ports=known.ports,
         )
         rate = _mark(known, now, {name: held[name] for name in made.counted or held if name in held})
@@ -351,3 +352,11 @@ def _phase(known: _Known, made: Recognised, now: float) -> Phase:
     if held >= _LOADED_RATIO * least or now - known.grown_seconds >= _RESTING_SECONDS:
         known.is_loaded = True
     return Phase.RESTING if known.is_loaded else Phase.LOADING
+
+
+def _has_metrics(facts: ProcessFacts, launch: Launch) -> bool:
+    """llama-server only where it was told to have them, and not to sleep."""
+    if launch.engine_name != "llamacpp":
+        return True
+    is_told = "--metrics" in facts.arguments or "LLAMA_ARG_ENDPOINT_METRICS" in (facts.environment or {})
+    return is_told and "--sleep-idle-seconds" not in facts.arguments

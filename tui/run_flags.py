@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _VALUED = frozenset({"--simulate", "--replay", "--interval"})
 """Options before the command that take a word of their own."""
+_DURATION = re.compile(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)([smh]?)")
 _UNIT_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -26,7 +27,8 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
             return list(words[:position]), list(words[position + 1 :])
         if not word.startswith("-"):
             break
-        position += 2 if word in _VALUED else 1
+        is_timed = word == "--wait" and _DURATION.fullmatch("".join(words[position + 1 : position + 2]).lower())
+        position += 2 if word in _VALUED or is_timed else 1
     return list(words[:position]), list(words[position:])
 
 
@@ -51,7 +53,7 @@ def run_parser() -> argparse.ArgumentParser:
         const=inf,
         default=None,
         metavar="TIME",
-        help="hold it until there is room, or so long: --wait=90s, --wait=10m",
+        help="hold it until there is room, or so long: --wait 90s, --wait 10m",
     )
     guard.add_argument(
         "--strict", dest="is_strict", action="store_true", help="refuse what is tight or can't be judged"
@@ -78,7 +80,7 @@ def command_check_parser() -> argparse.ArgumentParser:
 
 
 def _duration(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,7}(?:\.[0-9]{1,3})?)([smh]?)", text.strip().lower())
+    found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no time; say seconds, or as in 90s, 10m, 2h")
     return float(found[1]) * _UNIT_SECONDS[found[2]]

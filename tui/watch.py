@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from tui.learner import Learner
     from tui.recognised import Recognised
 
-_INTERVAL_SECONDS = 1.0
+_INTERVAL_SECONDS, _CALM_SECONDS = 1.0, 3.0
+"""Between two looks: while something loads, and while nothing does."""
 _REST = 40
 """One part of looking to so many of rest at least: a first look at many engines takes a second."""
 
 
-def rest_seconds(look_seconds: float) -> float:
-    """Until the next look, after one that took so much of a processor."""
-    return max(_INTERVAL_SECONDS, _REST * look_seconds)
+def rest_seconds(look_seconds: float, *, is_calm: bool = False) -> float:
+    """Until the next look, after one that took so much of a processor, and saw nothing load where it is calm."""
+    return max(_CALM_SECONDS if is_calm else _INTERVAL_SECONDS, _REST * look_seconds)
 
 
 def _running_seconds(started_ticks: int) -> float | None:
@@ -71,6 +72,7 @@ class Watch:
         # 30 ms and 4 MiB with what reads command lines, after the first picture.
         from probes.process_facts import ProcessReader  # noqa: PLC0415
         from tui.asker import Asker, Subject  # noqa: PLC0415
+        from tui.recognised import Phase  # noqa: PLC0415
         from tui.recogniser import Recogniser  # noqa: PLC0415
 
         asker = Asker()
@@ -80,13 +82,19 @@ class Watch:
         while (snapshot := self._next()) is not None:
             began_seconds = time.thread_time()
             engines = recogniser.look(snapshot, asker.answers())
-            asker.follow(tuple(Subject(pid=one.pid, engine_name=one.engine_name, ports=one.ports) for one in engines))
+            asker.follow(
+                tuple(
+                    Subject(pid=one.pid, engine_name=one.engine_name, ports=one.ports, has_metrics=one.has_metrics)
+                    for one in engines
+                )
+            )
             if engines != said:
                 said = engines
                 self._on_seen(engines)
             if learner is not None:
                 learner.learn(engines, snapshot, self._clock())
-            self._rest(rest_seconds(time.thread_time() - began_seconds))
+            is_calm = not any(one.phase is Phase.LOADING for one in engines)
+            self._rest(rest_seconds(time.thread_time() - began_seconds, is_calm=is_calm))
         asker.stop()
 
     def _next(self) -> Snapshot | None:

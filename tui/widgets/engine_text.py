@@ -26,7 +26,8 @@ def engine_line(engine: Recognised, place: str | None = None) -> str:
 
 def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     yield engine_name(engine)
-    if engine.program == "ollama serve" and not (engine.model_name or engine.served):
+    is_idle = engine.program == "ollama serve" and not (engine.model_name or engine.served)
+    if is_idle:
         yield "nothing loaded"
     is_loading = engine.phase.value == "loading" and engine.progress_ratio is not None
     context = (short_count(engine.context_tokens),) if engine.context_tokens else ()
@@ -48,7 +49,7 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     if served is not None and served.n_running is not None:
         waiting = f", {served.n_waiting} waiting" if served.n_waiting else ""
         yield f"{served.n_running} running{waiting}"
-    if engine.reason:
+    if engine.reason and not is_idle:
         yield f"nothing is predicted: {plain(engine.reason, 300)}"
 
 
