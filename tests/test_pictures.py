@@ -7,6 +7,7 @@ import re
 import time
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -24,11 +25,11 @@ from pictures import (
     walk,
 )
 from rich.cells import cell_len
-from scenes import desktop, model, workstation
+from scenes import desktop, engines, model, serving, workstation
 
 from tui.app import PlimsollApp
 from tui.humanize import count
-from tui.messages import SnapshotTaken
+from tui.messages import EnginesSeen, SnapshotTaken
 from tui.plan import default_plan
 from tui.screens.dashboard import Dashboard
 from tui.settings import Settings
@@ -144,6 +145,22 @@ def test_what_is_predicted_stands_beside_what_is_held_on_the_usual_terminal() ->
 
     assert re.search(r" 41233 0 +4\.60  Qwen3 4B Q8_0 · 8k · predicted 4\.5", rows)
     assert re.search(r" 41990 0 +3\.10  .* · predicted 11\.4", rows)
+
+
+@pytest.mark.parametrize(("n_processes", "is_in_two"), [(1, True), (7, False)])
+async def test_where_there_is_room_an_engine_takes_a_second_line(n_processes: int, is_in_two: bool) -> None:
+    taken = serving(at=1)
+    loading = sorted(taken.processes, key=lambda process: process.pid != 41990)
+    app = app_of("fits")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        app.post_message(EnginesSeen(engines()[1:2]))
+        app.post_message(SnapshotTaken(replace(taken, processes=tuple((loading * 2)[:n_processes]))))
+        await settle(app, pilot)
+        shown = text_of(app)
+
+    assert ("Qwen3 14B Q4_K_M    " in shown) is is_in_two
+    assert bool(re.search("│ {23}loading 27 %", shown)) is is_in_two
 
 
 def test_an_engine_in_ram_alone_is_among_the_processes() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tui.humanize import UNKNOWN, counted, gib, plain
 from tui.places import HOST_NAME, device_label
 from tui.widgets.engine_text import engine_line
-from tui.widgets.line import fit_text, right_text
+from tui.widgets.line import fit_text, n_cells, right_text
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 NOT_VISIBLE = "not visible from here"
+_INDENT = 22
+"""Cells before what runs."""
 
 
 class ProcessPanel(Panel):
@@ -47,10 +49,12 @@ class ProcessPanel(Panel):
         n_all = len(processes) + len(in_ram)
         n_shown = height - 1 if n_all < height else height - 2
         lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  what runs", "dim"),)]
+        n_spare = height - 1 - n_all
         for process in processes[: max(0, n_shown)]:
             label = labels.get(process.device_key, UNKNOWN)
             engine = engines.get(process.pid)
             said = described(process, width) if engine is None else engine_line(engine, label)
+            said, further = (said, "") if engine is None or n_spare <= 0 else _in_two(said, width - _INDENT)
             lines.append(
                 (
                     (f"{process.pid:>8}  {fit_text(label.removeprefix('GPU '), 4)} ", "dim"),
@@ -58,6 +62,9 @@ class ProcessPanel(Panel):
                     (f"  {said}", "text" if process.name else "dim"),
                 )
             )
+            if further:
+                lines.append(((f"{'':>{_INDENT}}{further}", "text"),))
+                n_spare -= 1
         lines += [
             (
                 (f"{engine.pid:>8}  {HOST_NAME:<4} ", "dim"),
@@ -69,6 +76,16 @@ class ProcessPanel(Panel):
         if n_all > n_shown:
             lines.append(((f"{'':>8}  {n_all - n_shown} more: p", "dim"),))
         return lines
+
+
+def _in_two(said: str, width: int) -> tuple[str, str]:
+    """Where it is too long for a line, as many of its parts as have room there, and the others; at least the first."""
+    if n_cells(said) <= width:
+        return said, ""
+    first, *rest = said.split(" · ")
+    while rest and n_cells(f"{first} · {rest[0]}") <= width:
+        first = f"{first} · {rest.pop(0)}"
+    return first, " · ".join(rest)
 
 
 def _is_called_alike(old: Device, new: Device) -> bool:
