@@ -50,6 +50,10 @@ IMAGES = (
 ggml-org/llama.cpp (.devops/) and ollama/ollama. Others start what stands behind them."""
 
 
+_UNREAD = frozenset({"compose", "start", "restart", "stack", "service", "swarm", "play", "kube"})
+"""Commands that start containers which are described in a file, or were made before."""
+
+
 def contained(command: Command, program: Program) -> tuple[Command, Program]:
     """The command as it is inside, and the program that it starts there.
 
@@ -60,6 +64,8 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
     words = program.arguments
     position = 1 if words[:1] == ("container",) else 0
     task = words[position] if position < len(words) else ""
+    if task in _UNREAD or task.startswith("-"):
+        raise UnknownProgram(f"what {program.name} {task} starts stands elsewhere, and is not read here")
     if task not in ("run", "exec", "create"):
         raise NoLaunch(f"{program.name} {task} starts no container".replace("  ", " "))
     options, position = _options(words, position + 1)

@@ -3,8 +3,8 @@
 The functions and their codes are those of nvml.h (github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), reached through the
 binding nvidia-ml-py, which is imported when a driver's library is there to be loaded, and in this file only.
 
-Tried on simulated drivers, not on hardware of ours: what GB10, Jetson, Grace and sleeping laptops do is from public
-reports, each named where it is used.
+Tried on an H100 (driver 580.159, 2026-11-26) and on simulated drivers: what GB10, Jetson, Grace and sleeping laptops do
+is from public reports, each named where it is used.
 """
 
 import time
