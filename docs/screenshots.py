@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import re
 import sys
 import time
@@ -11,14 +12,17 @@ from pathlib import Path
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS.parent / "tests")]  # the machines are those of the tests
 
-from scenes import desktop, laptop, mixed, model, server, workstation  # noqa: E402
+os.environ |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}  # as most see it, whatever terminal draws it
+
+from scenes import desktop, engines, laptop, mixed, model, server, serving, workstation  # noqa: E402
 from textual.pilot import Pilot  # noqa: E402
 
 from estimator.model import Model  # noqa: E402
 from probes.snapshot import Snapshot  # noqa: E402
 from tui.app import PlimsollApp  # noqa: E402
-from tui.messages import PlanChanged, SnapshotTaken  # noqa: E402
+from tui.messages import EnginesSeen, PlanChanged, SnapshotTaken  # noqa: E402
 from tui.plan import default_plan  # noqa: E402
+from tui.recognised import Recognised  # noqa: E402
 
 _PATIENCE_SECONDS = 20.0
 _ASIDE_SECONDS = 4.0
@@ -33,11 +37,14 @@ async def draw(
     *,
     then: Snapshot | None = None,
     keys: Sequence[str] = (),
+    running: tuple[Recognised, ...] = (),
 ) -> None:
     """One picture: after these snapshots a model is chosen, one more snapshot comes, and keys are pressed."""
     hours = itertools.count(step=3600.0)  # between any two looks at the clock: nothing waits for its turn
     app = PlimsollApp(snapshot=snapshots[0], clock=lambda: next(hours), to_local=time.gmtime)
     async with app.run_test(size=size) as pilot:
+        if running:
+            app.post_message(EnginesSeen(running))
         for snapshot in snapshots[1:]:
             app.post_message(SnapshotTaken(snapshot))
             await pilot.pause()
@@ -85,6 +92,7 @@ async def main() -> None:
     await draw("hardware", [desktop(4.6)], (100, 30), model("Llama 3.3 70B"), keys=("w",))
     await draw("devices", [mixed(at=second) for second in range(3)], (100, 30), keys=("g",))
     await draw("history", rising, (100, 30), thirty, keys=("h",))
+    await draw("launch", [serving(at=second) for second in range(3)], (120, 36), running=engines()[:2])
     await draw("settings", [desktop()], (100, 30), keys=("comma", "down"))
 
 

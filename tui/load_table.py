@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tui.columns import columns
 from tui.humanize import plain, sentence, short_count, size
 from tui.kept_load import KeptLoad, KeptPlace
 
@@ -23,12 +24,7 @@ def history_lines(loads: Sequence[KeptLoad]) -> Iterator[str]:
         yield NONE_KEPT
         return
     rows = [_HEAD, *(_row(load, place) for load in loads for place in load.places)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        cells = zip(row, widths, _IS_RIGHT, strict=True)
-        yield "  ".join(
-            cell.rjust(width) if is_right else cell.ljust(width) for cell, width, is_right in cells
-        ).rstrip()
+    yield from columns(rows, _IS_RIGHT)
     yield ""
     yield sentence([counted_loads(len(loads)), "differs: what was held over what was predicted"])
 

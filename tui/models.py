@@ -8,6 +8,7 @@ from estimator.found_model import MODEL, FoundModel
 from estimator.inventory import Inventory
 from estimator.model_roots import HUGGING_FACE
 from tui.check import complain
+from tui.columns import columns
 from tui.humanize import parameters, plain, sentence, short_count, size
 from tui.models_flags import models_parser
 from tui.shelf import find_models
@@ -45,12 +46,7 @@ def inventory_lines(found: Inventory, *, is_all: bool = False) -> Iterator[str]:
         yield "no models found: the places looked at are those of plimsoll models --help"
         return
     rows = [_HEAD, *(_row(model) for model in shown)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
-    for row in rows:
-        cells = zip(row, widths, _IS_RIGHT, strict=True)
-        yield "  ".join(
-            cell.rjust(width) if is_right else cell.ljust(width) for cell, width, is_right in cells
-        ).rstrip()
+    yield from columns(rows, _IS_RIGHT)
     yield ""
     yield _sum(found, len(shown))
 
