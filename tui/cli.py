@@ -106,6 +106,13 @@ def _run(arguments: list[str]) -> int:
     return _run_app(rest, shared)
 
 
+_PROGRAMS = tuple(
+    "llama- llama. llamafile main server ollama vllm sglang python koboldcpp mlx_ mlx. text-generation-launcher "
+    "transformers trtllm lms docker podman nerdctl bash sh env sudo nohup numactl uv CUDA_ LLAMA_ OLLAMA_".split()
+)
+"""How commands that start an engine begin."""
+
+
 def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
     """(options of check, command), where check is asked about a command: behind two dashes, or an engine's own."""
     if "--" in words:
@@ -113,7 +120,9 @@ def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
 
         position = words.index("--")
         return (words[:position], words[position + 1 :]) if is_command(words[position + 1 :]) else None
-    if not words or words[0].startswith("-") or words[0].endswith((".gguf", ".json", ".safetensors")):
+    # Looking closer costs 30 ms, which names of models need not pay.
+    first = words[0].split(" ", 1)[0].rpartition("/")[2] if words else ""
+    if not first.startswith(_PROGRAMS) or words[0].endswith((".gguf", ".json", ".safetensors")):
         return None
     from tui.guarding import is_engine  # noqa: PLC0415
 
