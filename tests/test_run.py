@@ -145,3 +145,16 @@ def test_check_takes_a_command_with_and_without_dashes(engine, dashes):
     words = [sys.executable, "-c", main, "check", *options, *dashes, *FITS]
     ended = subprocess.run(words, env=environment(engine), capture_output=True, text=True, check=False)
     assert "Qwen2.5 7B" in ended.stdout
+
+
+def test_a_command_hides_described_devices_as_it_would_real_ones(engine):
+    main = "import sys; from tui.cli import main; sys.exit(main())"
+    words = [sys.executable, "-c", main, "check", "--simulate", "2x RTX 4090, RAM 64GiB", "--"]
+    hidden = subprocess.run(
+        [*words, "env", "CUDA_VISIBLE_DEVICES=1", *FITS],
+        env=environment(engine),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert hidden.stdout.startswith("● FITS on GPU 1")

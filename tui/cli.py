@@ -375,8 +375,18 @@ def _reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Sn
     except LaunchError:
         environment = command.environment
     sources = _sources(given, Access(environment=environment))
-    first = [_in_background(lambda: _take_one(sources))]
-    return lambda: first.pop()() if first else _take_one(sources)
+    told = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+
+    def reading() -> Snapshot:
+        snapshot = _take_one(sources)
+        if given.simulate is None or not told:
+            return snapshot
+        from tui.visibility import as_seen_with  # noqa: PLC0415
+
+        return as_seen_with(told, snapshot)  # no shell here hides what is not here; the command may
+
+    first = [_in_background(reading)]
+    return lambda: first.pop()() if first else reading()
 
 
 def _take_one(sources: Sequence[ProbeSource]) -> Snapshot:
