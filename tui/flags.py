@@ -91,12 +91,14 @@ def app_parser(engine: Engine | None) -> _Parser:
     parser = _Parser(
         "plimsoll",
         usage="plimsoll [MODEL] [options]\n       plimsoll check MODEL [options]\n"
+        "       plimsoll check -- COMMAND...\n       plimsoll run [options] -- COMMAND...\n"
         "       plimsoll plan MODEL [options]\n       plimsoll models [FOLDER ...] [options]\n"
         "       plimsoll history [N] [--json]\n       plimsoll forget [all | N | ENGINE] [--yes]\n"
         "       plimsoll snapshot [options]\n       plimsoll doctor [options]",
         description="Live GPU memory and RAM beside what a model would need, and a warning before a load spills. "
         "Without a terminal it prints one report and ends.",
-        epilog="commands: check says whether a load fits, with an exit status; plan lists hardware that would hold it; "
+        epilog="commands: check says whether a load fits, with an exit status, also of an engine's command; run starts "
+        "the command where it fits; plan lists hardware that would hold it; "
         "models lists what lies on this machine; history lists the loads that were watched here, and forget removes "
         "them; snapshot prints what is there now; doctor says what is wrong here, "
         "and what this machine would run. The options of the load (--quant, --context, --device ...) are those of "
