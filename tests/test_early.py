@@ -142,3 +142,13 @@ def test_whoever_wants_none_gets_none(tmp_path):
     make_process(tmp_path, PID, *ENGINE)
     screen = Screen(tmp_path, alerts=Alerts(launch=False))
     assert [screen.reading({PID: gib, STRANGER: 8}) for gib in (1, 2)] == [[], []]
+
+
+def test_it_clears_when_others_give_their_memory_back(tmp_path):
+    make_process(tmp_path, PID, "llama-server", "-m", "Qwen3 14B", "-ngl", "99", "-c", "8192")
+    screen = Screen(tmp_path)
+    for gib in (1, 2):
+        screen.reading({PID: gib, STRANGER: 18})
+    stood = screen.standing
+    screen.reading({PID: 3})
+    assert (len(stood), screen.standing) == (1, [])

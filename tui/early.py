@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 _LEAST_BYTES = 64 << 20
 """So much must be missing: below it, what a driver rounds up decides (ASSUMED)."""
+_CLEAR_BYTES = 512 << 20
+"""So much must be over before a warning is taken back while it loads: room that comes and goes makes none flicker."""
 
 
 def launch_alarms(
     engines: Sequence[Recognised], places: Sequence[Place], before: set[tuple[str, str]]
 ) -> Iterator[Alarm]:
-    """One for each launch that will run out of room. One that was raised stands until the launch is over.
+    """One for each launch that will run out of room. One that was raised stands until the launch is over, or has room.
 
     Args:
         engines: as they were recognised.
@@ -40,7 +42,7 @@ def launch_alarms(
         is_launch = engine.is_growing or ("launch", key) in before
         if engine.phase is not Phase.LOADING or engine.is_by_name or not is_launch:
             continue
-        least = -(1 << 62) if ("launch", key) in before else _LEAST_BYTES
+        least = -_CLEAR_BYTES if ("launch", key) in before else _LEAST_BYTES
         message = _shortage(engine, engines, places, least)
         if message:
             yield Alarm(kind="launch", key=key, message=message)
@@ -62,7 +64,8 @@ def _shortage(engine: Recognised, engines: Sequence[Recognised], places: Sequenc
             beside = largest[0] if largest is not None and largest[1] and own <= place.free_bytes else None
             found = (missing, _message(engine, place, beside, largest[1] if largest else 0))
     has_arrived = all(engine.held.get(name) for name in engine.counted)
-    if not found[1] and engine.outcome and has_arrived and not least < 0:
+    # Who takes a share looks at what is free once, when it starts; of others, what is free now tells.
+    if not found[1] and engine.outcome and has_arrived and any(one.takes_share for one in engine.predicted.values()):
         return f"{_called(engine)} will not fit: {plain(engine.outcome, 200)}"
     return found[1]
 
