@@ -109,6 +109,17 @@ def test_weights_beyond_the_fraction_are_refused_with_one_that_would_do() -> Non
     assert not made(card(23.6), options=sglang.Options(mem_fraction_static=smallest + 0.01)).refusal
 
 
+def test_weights_that_only_the_worst_end_does_not_hold_are_a_risk() -> None:
+    load = sglang._Load(named("Llama 3.1 8B"), Workload(context_tokens=256), sglang.DEFAULTS, [card(23.6), RAM])
+    (pool,) = load.pools
+    smallest = pool.smallest_fraction(0)
+    between = (smallest.n_bytes + smallest.high_bytes) / 2e6
+    below = (smallest.low_bytes + smallest.n_bytes) / 2e6
+    risky, refused = (made(card(23.6), options=sglang.Options(mem_fraction_static=share)) for share in (between, below))
+    assert (risky.refusal, "at worst the weights leave no memory" in risky.risk) == ("", True)
+    assert "leave no memory" in refused.refusal
+
+
 def test_a_sequence_longer_than_the_cache_is_a_risk() -> None:
     places = [card(23.6), RAM]
     estimate = made(card(23.6), tokens=131072)

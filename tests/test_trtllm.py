@@ -1,5 +1,7 @@
 """TensorRT-LLM: a fraction of what is free after loading."""
 
+from dataclasses import replace
+
 import pytest
 
 from estimator.engines import trtllm
@@ -30,6 +32,15 @@ def test_a_token_of_latent_attention_takes_what_its_log_prints() -> None:
 
 def test_a_model_that_leaves_nothing_is_refused() -> None:
     assert made(trtllm.Options(), model="Llama 3.1 70B").refusal == "no memory is left for the cache"
+
+
+def test_what_is_expected_to_leave_nothing_is_refused_though_the_best_end_leaves_something() -> None:
+    others = [term for term in made(trtllm.Options()).select(["GPU 0"]) if term.kind is not Kind.KV_CACHE]
+    full = replace(CARD, free_bytes=sum(term.n_bytes for term in others))
+    assert sum(term.low_bytes for term in others) < full.free_bytes - GIB // 2
+    model, workload = read_model("Llama 3.1 8B", "BF16"), Workload(context_tokens=8192, kv_type="auto")
+    found = trtllm.estimate(model, workload, trtllm.Options(), [full, RAM])
+    assert found.refusal == "no memory is left for the cache"
 
 
 def test_a_cache_shorter_than_a_sequence_is_relieved_by_smaller_steps_or_not_at_all() -> None:

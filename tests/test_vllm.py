@@ -84,6 +84,51 @@ def test_a_length_that_its_cache_does_not_hold_is_refused_with_one_that_it_does(
     assert not made(card(23.58), tokens=longest).refusal
 
 
+def longest(key: str) -> int:
+    """Of one sequence on a card of 24 GB, at this end of the band."""
+    return int(getattr(answer(made(card(23.58), tokens=131072), "longest_context_tokens"), key))
+
+
+def test_a_length_beyond_the_expected_cache_is_refused_though_the_best_end_would_hold_it() -> None:
+    tokens = longest("value") + 64
+    assert tokens < longest("high")
+    assert f"one sequence of {tokens} tokens" in made(card(23.58), tokens=tokens).refusal
+
+
+def test_a_length_that_only_the_worst_end_does_not_hold_is_a_risk() -> None:
+    estimate = made(card(23.58), tokens=longest("value") - 64)
+    assert estimate.refusal == ""
+    assert "at worst" in estimate.risk
+
+
+@pytest.mark.parametrize("key", ["value", "high"])
+def test_the_length_that_is_named_instead_fits_at_the_worst_end_too(key: str) -> None:
+    told = made(card(23.58), tokens=longest(key) + 64).refusal
+    named = int(told.split("--max-model-len ")[1].split()[0])
+    places = [card(23.58), RAM]
+    workload = Workload(context_tokens=named, kv_type="auto")
+    assert judge(vllm.estimate(llama(), workload, vllm.DEFAULTS, places), places).level is Level.FITS
+
+
+def test_a_cache_that_is_not_modelled_is_refused_only_where_its_whole_band_falls_short() -> None:
+    cards = [card(139.8, number) for number in range(2)]
+    model, workload = read_model("DeepSeek V4 Flash", "FP8"), Workload(context_tokens=1 << 20)
+    options = vllm.Options(kv_cache_memory_bytes=4 * GIB)
+    found = vllm.estimate(model, workload, options, [*cards, RAM])
+    tokens = answer(found, "longest_context_tokens")
+    assert tokens.high is not None
+    assert tokens.value < 1 << 20 <= tokens.high
+    assert (found.refusal, bool(found.risk)) == ("", True)
+
+
+def test_a_share_that_is_free_but_for_the_worst_end_of_the_context_is_a_risk() -> None:
+    context = next(term for term in made(card(79.25)).terms if term.label == "CUDA context")
+    wanted = 0.92 * 79.25 + (context.n_bytes + context.high_bytes) / 2 / GIB
+    estimate = made(card(79.25, free_gib=wanted))
+    assert estimate.refusal == ""
+    assert "at worst" in estimate.risk
+
+
 def test_a_card_that_others_use_is_refused_though_the_model_would_fit() -> None:
     refusal = made(card(79.25, free_gib=60)).refusal
     assert "is less than --gpu-memory-utilization 0.92 takes" in refusal

@@ -289,8 +289,12 @@ class _Load:
         )
 
     def refusal(self) -> str:
-        """Why it would not start, even at the best end of the band."""
-        return self.split_refusal() or self._pool_refusal()
+        """Why it is not expected to start; empty where it is."""
+        return self.split_refusal() or (self._overfull() if self._rest("n_bytes") <= 0 else "")
+
+    def _rest(self, end: str) -> int:
+        """What weights leave of the fraction, where least is left, at this end of the band."""
+        return min(int(getattr(pool.rest(), end)) for pool in self.pools)
 
     def split_refusal(self) -> str:
         """Why it can't be shared out so, whatever there is room for."""
@@ -301,24 +305,20 @@ class _Load:
             return f"{model.n_heads} heads can't be shared evenly by --tp-size {split.tensor}"
         return ""
 
-    def _pool_refusal(self) -> str:
-        if min(pool.rest().high_bytes for pool in self.pools) <= 0:
-            return self._overfull()
-        return ""
-
     def risk(self) -> str:
         """Why it may not start, or not serve a sequence as long as asked for."""
-        if min(pool.rest().low_bytes for pool in self.pools) <= 0:
-            return self._overfull()
+        if self._rest("low_bytes") <= 0:
+            return f"at worst {self._overfull()}"
         tokens = self.tokens
-        if self.pool(self.ranks[0]).token_bytes and tokens.low_bytes < self.length:
-            return (
-                f"the cache may hold {tokens.low_bytes} tokens only: a sequence of {self.length} would be turned away"
-            )
-        return ""
+        if not self.pool(self.ranks[0]).token_bytes or tokens.low_bytes >= self.length:
+            return ""
+        if tokens.n_bytes < self.length:
+            return f"the cache holds some {tokens.n_bytes} tokens: a sequence of {self.length} would be turned away"
+        return f"the cache may hold {tokens.low_bytes} tokens only: a sequence of {self.length} would be turned away"
 
     def _overfull(self) -> str:
-        smallest = max(pool.smallest_fraction(0).n_bytes for pool in self.pools) / 1e6
+        # Said of the worst end of the band, so that it holds.
+        smallest = max(pool.smallest_fraction(0).high_bytes for pool in self.pools) / 1e6
         return (
             f"the weights leave no memory for the cache under --mem-fraction-static {self.settings.fraction:g}; "
             f"it takes more than {smallest:.3f}"

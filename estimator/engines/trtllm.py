@@ -93,13 +93,13 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
         refusal = f"{split.n_devices} devices asked for, {len(gpus)} there"
     elif not slices_evenly(model, split.tensor):
         refusal = f"{model.n_heads} heads can't be shared evenly by --tp_size {split.tensor}"
-    elif tokens.high_bytes < BLOCK_TOKENS:
+    elif tokens.n_bytes < BLOCK_TOKENS:
         refusal = "no memory is left for the cache"
-    risk = (
-        f"the cache may hold {tokens.low_bytes} tokens only, fewer than one sequence"
-        if tokens.low_bytes < length
-        else ""
-    )
+    risk = ""
+    if tokens.n_bytes < length:
+        risk = f"the cache holds some {tokens.n_bytes} tokens: a sequence of {length} would be turned away"
+    elif tokens.low_bytes < length:
+        risk = f"the cache may hold {tokens.low_bytes} tokens only: a sequence of {length} would be turned away"
     n_layers = model.n_layers - model.n_predictor_layers + 1
     return Estimate(
         engine=NAME,

@@ -334,8 +334,10 @@ class _Load:
         )
 
     def refusal(self) -> str:
-        """Why it would not start, even at the best end of the band; empty where it would, or might."""
-        return self.split_refusal() or self._busy() or self._short(self.budget.blocks.high_bytes)
+        """Why it is not expected to start; empty where it is."""
+        blocks, off = self.budget.blocks, UNPLANNED.get(self.model.architecture)
+        n_blocks = blocks.n_bytes if off is None else int(blocks.high_bytes * off[1])
+        return self.split_refusal() or self._busy("n_bytes") or self._short(n_blocks)
 
     def split_refusal(self) -> str:
         """Why it can't be shared out so, whatever there is room for."""
@@ -351,25 +353,38 @@ class _Load:
 
     def risk(self) -> str:
         """Why it may not start, at the worst end of the band."""
-        return self._short(self.budget.blocks.low_bytes, "at worst ")
+        return self._busy("high_bytes", "at worst ") or self._short(self._least_blocks(), "at worst ")
 
-    def _busy(self) -> str:
-        """Its first check: the share has to be free, whatever the model needs."""
+    def _least_blocks(self) -> int:
+        """At the worst end of the band."""
+        off = UNPLANNED.get(self.model.architecture)
+        return self.budget.blocks.low_bytes if off is None else int(self.budget.blocks.low_bytes * off[0])
+
+    def _busy(self, end: str, when: str = "") -> str:
+        """Its first check: the share has to be free, whatever the model needs.
+
+        Args:
+            end: of the context's band, which is there before it looks.
+            when: what is said of that end.
+        """
         if self.budget.kv_bytes is not None:
             return ""
         for rank in self.budget.ranks:
             place, wanted = rank.place, self.budget.share_bytes(rank.place)
             context = runtime_term(place)
-            free = place.free_bytes - (context.low_bytes if context else 0)
+            free = place.free_bytes - (getattr(context, end) if context else 0)
             if free < wanted:
                 return (
-                    f"free memory on {place.name} ({_gib(free)} of {_gib(offered_bytes(place))} GiB) is less than "
-                    f"--gpu-memory-utilization {self.budget.share_ratio:g} takes ({_gib(wanted)} GiB)"
+                    f"free memory on {place.name} ({when}{_gib(free)} of {_gib(offered_bytes(place))} GiB) is less "
+                    f"than --gpu-memory-utilization {self.budget.share_ratio:g} takes ({_gib(wanted)} GiB)"
                 )
         return ""
 
     def _short(self, n_blocks: int, when: str = "") -> str:
-        """Its second check: one sequence of full length has to have room in the cache."""
+        """Its second check: one sequence of full length has to have room in the cache.
+
+        What would fit instead is said of the worst end of the band, so that it does.
+        """
         cache, budget = self.budget.cache, self.budget
         needed = budget.needed_blocks()
         if not cache.groups or n_blocks >= needed:
@@ -377,10 +392,11 @@ class _Load:
         if n_blocks <= 1:
             return f"{when}no memory is left for the cache under --gpu-memory-utilization {budget.share_ratio:g}"
         each = max(budget.block_bytes(rank) for rank in budget.ranks)
-        longest = cache.longest(n_blocks - 1, self.length)
+        longest = cache.longest(max(0, self._least_blocks() - 1), self.length)
+        instead = f"; --max-model-len {longest} would fit" if longest > 0 else ""
         return (
             f"one sequence of {self.length} tokens needs {_gib(each * (needed - 1))} GiB of cache, and {when}"
-            f"{_gib(each * (n_blocks - 1))} are left; --max-model-len {longest} would fit"
+            f"{_gib(each * (n_blocks - 1))} are left{instead}"
         )
 
     def longest_tokens(self) -> int:
