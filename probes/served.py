@@ -15,6 +15,7 @@ from probes.loopback import NoAnswer
 Ask = Callable[[str], bytes]
 """Path -> body; raises NoAnswer."""
 _LENGTH = 200
+_VERSION_LENGTH = 60
 _MOST_LINES = 50_000
 _SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]{1,30})(?:\s+\d{1,20})?")
 """One line of Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats)."""
@@ -33,6 +34,8 @@ class Served:
     """Of the KV cache, what is in use: 0.0 to 1.0."""
     n_running: int | None = None
     n_waiting: int | None = None
+    version: str | None = None
+    """Of the engine; asked for apart, by ``version_by``."""
 
 
 def served_by(engine_name: str, ask: Ask, *, has_metrics: bool = True) -> tuple[Served, ...]:
@@ -51,6 +54,29 @@ def served_by(engine_name: str, ask: Ask, *, has_metrics: bool = True) -> tuple[
     if reader is None:
         raise NoAnswer("this engine has no interface that is known here")
     return reader(ask if has_metrics else _without_metrics(ask))
+
+
+def version_by(engine_name: str, ask: Ask) -> str | None:
+    """What an engine of that name calls its own version; None where it does not say. Asked once is enough."""
+    path, key = _VERSIONS.get(engine_name, ("", ""))
+    if not path:
+        return None
+    try:
+        found = _text(_object(ask(path)).get(key))
+    except NoAnswer:
+        return None
+    return None if found is None else found[:_VERSION_LENGTH]
+
+
+_VERSIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "llamacpp": ("/props", "build_info"),
+        "ollama": ("/api/version", "version"),
+        "vllm": ("/version", "version"),
+    }
+)
+"""Engine -> (path, key): llama.cpp's tools/server/README.md, "GET /props" (``b6900-0c1e57098``); Ollama's docs/api.md,
+"Version"; vLLM's entrypoints/openai/api_server.py, `show_version`."""
 
 
 def _without_metrics(ask: Ask) -> Ask:

@@ -16,6 +16,8 @@ GPU = KeptPlace(
     high_bytes=6000,
     held_bytes=5100,
     peak_bytes=5100,
+    runtime_bytes=600,
+    calibrated_bytes=5080,
 )
 LOAD = KeptLoad(
     host="here",
@@ -26,6 +28,8 @@ LOAD = KeptLoad(
     loading_seconds=3.5,
     program="llama-server",
     engine_name="llamacpp",
+    engine_version="b6900-0c1e57098",
+    architecture="qwen3",
     model_name="Qwen3 8B",
     quant="Q4_K_M",
     context_tokens=8192,

@@ -103,3 +103,31 @@ def test_what_was_said_stays_while_the_same_is_followed():
     asker.ask_due()
     asker.follow((subject,))
     assert 1 in asker.answers()
+
+
+def test_a_version_is_asked_for_once():
+    asked = []
+
+    def answer(port, path):
+        asked.append(path)
+        return b'{"version": "0.12.6"}' if path == "/api/version" else b'{"models": [{"name": "qwen3:8b"}]}'
+
+    asker, clock = asker_with(answer)
+    asker.follow((Subject(pid=1, engine_name="ollama", ports=PORTS),))
+    turns(asker, clock, 100)
+    assert (asker.answers()[1][0].version, asked.count("/api/version")) == ("0.12.6", 1)
+
+
+def test_one_that_does_not_say_its_version_is_not_asked_for_it_again():
+    asked = []
+
+    def answer(port, path):
+        asked.append(path)
+        if path == "/api/version":
+            raise NoAnswer("status 404")
+        return b'{"models": [{"name": "qwen3:8b"}]}'
+
+    asker, clock = asker_with(answer)
+    asker.follow((Subject(pid=1, engine_name="ollama", ports=PORTS),))
+    turns(asker, clock, 100)
+    assert (asker.answers()[1][0].version, asked.count("/api/version")) == (None, 1)

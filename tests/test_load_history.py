@@ -102,7 +102,7 @@ def test_json_has_bytes_and_no_machine(tmp_path: Path, capsys: pytest.CaptureFix
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == 1
     (load,) = found["loads"]
-    assert (load["engine"], load["context_tokens"], load["engine_version"]) == ("llamacpp", 8192, None)
+    assert (load["engine"], load["context_tokens"], load["engine_version"]) == ("llamacpp", 8192, "b6900-0c1e57098")
     assert (load["places"][0]["predicted_bytes"], load["places"][0]["held_bytes"]) == (5000, 5100)
     assert not {"host", "boot", "pid"} & set(load)
 

@@ -282,3 +282,20 @@ def test_a_guard_that_becomes_the_engine_is_recognised(bench):
     make_process(bench.root, PID, *ENGINE)
     (found,) = bench.look({PID: 1})
     assert found.engine_name == "vllm"
+
+
+def test_its_version_is_what_is_installed_beside_it(bench, tmp_path):
+    program = tmp_path / "venv" / "bin" / "vllm"
+    (tmp_path / "venv" / "lib" / "python3.12" / "site-packages" / "vllm-0.11.0.dist-info").mkdir(parents=True)
+    program.parent.mkdir()
+    program.write_text("")
+    make_process(bench.root, PID, str(program.with_name("python3")), str(program), *ENGINE[1:])
+    (found,) = bench.look({PID: 1})
+    assert (found.engine_version, found.architecture) == ("0.11.0", "qwen2")
+
+
+def test_what_it_says_of_its_version_counts_first(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 1})
+    (found,) = bench.look({PID: 1}, answers={PID: (Served(model="Qwen/Qwen2.5-7B-Instruct", version="0.12.1"),)})
+    assert found.engine_version == "0.12.1"

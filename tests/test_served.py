@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from loopback_server import serving
 
 from probes.loopback import NoAnswer, ask
-from probes.served import READERS, Served, served_by
+from probes.served import READERS, Served, served_by, version_by
 
 OLLAMA = {
     "models": [
@@ -55,6 +55,27 @@ def told(engine, **answers):
         return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
     return served_by(engine, ask_page)
+
+
+@pytest.mark.parametrize(
+    ("engine", "path", "answer", "version"),
+    [
+        ("llamacpp", "/props", PROPS, "b6900-0c1e57098"),
+        ("ollama", "/api/version", {"version": "0.12.6"}, "0.12.6"),
+        ("vllm", "/version", {"version": "0.11.0"}, "0.11.0"),
+        ("vllm", "/version", {"version": 11}, None),
+        ("vllm", "/version", ["0.11.0"], None),
+        ("vllm", "/elsewhere", {}, None),
+        ("mlx", "/version", {"version": "0.28"}, None),
+    ],
+)
+def test_an_engine_says_its_version(engine, path, answer, version):
+    def ask_page(asked):
+        if asked != path:
+            raise NoAnswer("status 404")
+        return json.dumps(answer).encode()
+
+    assert version_by(engine, ask_page) == version
 
 
 def test_ollama_lists_what_is_loaded():

@@ -18,6 +18,22 @@ from kept_loads import GPU, LOAD, kept
 from tui.store import Store
 from tui.store_file import StoreError, StoreFile
 
+FIRST_SCHEMA = (
+    (
+        """CREATE TABLE loads (
+            id INTEGER PRIMARY KEY, host TEXT NOT NULL, boot TEXT NOT NULL, pid INTEGER NOT NULL,
+            started_ticks INTEGER NOT NULL, rested_seconds REAL NOT NULL, loading_seconds REAL NOT NULL,
+            program TEXT NOT NULL, engine_name TEXT NOT NULL, engine_version TEXT NOT NULL, model_name TEXT NOT NULL,
+            quant TEXT NOT NULL, context_tokens INTEGER, n_sequences INTEGER NOT NULL,
+            UNIQUE (host, boot, pid, started_ticks))""",
+        """CREATE TABLE places (
+            load_id INTEGER NOT NULL, name TEXT NOT NULL, product TEXT NOT NULL, vendor TEXT NOT NULL,
+            driver TEXT NOT NULL, predicted_bytes INTEGER NOT NULL, low_bytes INTEGER NOT NULL,
+            high_bytes INTEGER NOT NULL, held_bytes INTEGER NOT NULL, peak_bytes INTEGER NOT NULL,
+            takes_share INTEGER NOT NULL, PRIMARY KEY (load_id, name))""",
+    ),
+)
+"""As the first version of the store made its tables."""
 ROOT = Path(__file__).resolve().parent.parent
 IMPORTS = "import os, sys; sys.path.insert(0, 'tests'); from kept_loads import *; from tui.store_file import *"
 
@@ -100,6 +116,38 @@ def test_an_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
     )
 
     assert found == [(5, 10)]
+
+
+def test_loads_of_the_first_schema_are_kept_and_tell_nothing_of_a_runtime(tmp_path: Path) -> None:
+    path = tmp_path / "l"
+    loads = (
+        "INSERT INTO loads VALUES (1, 'here', 'first', 7, 70, 1.79e9, 3.5, 'llama-server', 'llamacpp', '', 'Qwen3 8B', "
+        "'Q4_K_M', 8192, 1)"
+    )
+    places = "INSERT INTO places VALUES (1, 'GPU 0', 'RTX 4090', 'nvidia', '580', 5000, 4000, 6000, 5100, 5100, 0)"
+    StoreFile(path, FIRST_SCHEMA).write(lambda one: (one.execute(loads), one.execute(places)))
+
+    (found,) = Store(path).loads()
+
+    assert (found.model_name, found.architecture) == ("Qwen3 8B", "")
+    assert (found.places[0].held_bytes, found.places[0].runtime_bytes) == (5100, None)
+
+
+def test_a_version_that_was_told_once_stays_where_it_is_not_told_again(tmp_path: Path) -> None:
+    store = Store(tmp_path / "l")
+    store.keep(LOAD)
+    store.keep(replace(LOAD, engine_version=""))
+
+    assert store.loads()[0].engine_version == LOAD.engine_version
+
+
+def test_what_once_does_not_tell_of_the_runtime_never_does(tmp_path: Path) -> None:
+    store = Store(tmp_path / "l")
+    store.keep(LOAD)
+    store.keep(replace(LOAD, places=(replace(GPU, runtime_bytes=None),)))
+    store.keep(LOAD)
+
+    assert store.loads()[0].places[0].runtime_bytes is None
 
 
 def test_a_step_that_fails_half_way_leaves_the_old_schema(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ One that hangs or lies costs its own row: it is asked the more seldom, and the o
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from threading import Condition, Thread
 
 from probes.loopback import NoAnswer, ask
-from probes.served import READERS, Served, served_by
+from probes.served import READERS, Served, served_by, version_by
 
 _INTERVAL_SECONDS = 10.0
 _MOST_SECONDS = 320.0
@@ -35,6 +35,8 @@ class _Turn:
     due_seconds: float
     wait_seconds: float = _INTERVAL_SECONDS
     served: tuple[Served, ...] = ()
+    version: str | None = None
+    """Empty: it does not say; None: it was not asked yet."""
 
 
 class Asker:
@@ -85,20 +87,25 @@ class Asker:
             turn = min(self._turns.values(), key=lambda one: one.due_seconds, default=None)
             if turn is None or turn.due_seconds > self._clock():
                 return False
-        served = self._served(turn.subject)
+        served = self._served(turn)
         with self._changed:
             turn.wait_seconds = _INTERVAL_SECONDS if served is not None else min(2 * turn.wait_seconds, _MOST_SECONDS)
             turn.served = served or ()
             turn.due_seconds = self._clock() + turn.wait_seconds
         return True
 
-    def _served(self, subject: Subject) -> tuple[Served, ...] | None:
+    def _served(self, turn: _Turn) -> tuple[Served, ...] | None:
         """None where none of its ports gives an answer."""
+        subject = turn.subject
         for port in subject.ports:
+            ask_it = partial(self._ask_port, port)
             try:
-                return served_by(subject.engine_name, partial(self._ask_port, port), has_metrics=subject.has_metrics)
+                served = served_by(subject.engine_name, ask_it, has_metrics=subject.has_metrics)
             except NoAnswer:
                 continue
+            if turn.version is None:
+                turn.version = version_by(subject.engine_name, ask_it) or ""
+            return tuple(replace(one, version=turn.version or None) for one in served)
         return None
 
     def _run(self) -> None:

@@ -27,6 +27,7 @@ class Expectation:
     predicted: Mapping[str, Predicted] = field(default_factory=dict)
     model_name: str = ""
     quant: str = ""
+    architecture: str = ""
     context_tokens: int | None = None
     is_by_name: bool = False
     """The model itself could not be read: it is taken for the one that is known by that name."""
@@ -83,6 +84,7 @@ def expect(
         },
         model_name=found.name or plan.model.name,
         quant=plan.model.stored_as,
+        architecture=plan.model.architecture,
         context_tokens=plan.workload.context_tokens,
         is_by_name=found.found_as is FoundAs.NAME,
         outcome="" if does_fit or made.fallback is not None else made.verdict.reason,

@@ -28,6 +28,11 @@ class KeptPlace:
     """The most that was seen while it was watched."""
     takes_share: bool = False
     """The engine takes a share of the place, whatever it needs."""
+    runtime_bytes: int | None = None
+    """Of what was predicted, what the driver and its libraries take; None where what was held does not tell of that."""
+    calibrated_bytes: int | None = None
+    """As it was predicted then with what had been learned on this machine; None where that was nothing. Nothing is
+    learned from it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +53,11 @@ class KeptLoad:
     engine_name: str
     """A key of ``estimator.engine.ENGINES``."""
     engine_version: str = ""
-    """As the engine itself says it; empty where it does not."""
+    """As the engine says it, or as it is installed; empty where neither is known."""
     model_name: str = ""
     quant: str = ""
+    architecture: str = ""
+    """Of the model, as its file calls it."""
     context_tokens: int | None = None
     n_sequences: int = 1
     places: Sequence[KeptPlace] = ()

@@ -92,6 +92,8 @@ def kept_load(rested: Rested, snapshot: Snapshot, host: str, boot: str, wall_sec
         engine_name=engine.engine_name,
         model_name=_without_folders(engine.model_name),
         quant=engine.quant[:NAME_LENGTH],
+        architecture=engine.architecture[:NAME_LENGTH],
+        engine_version=engine.engine_version[:NAME_LENGTH],
         context_tokens=engine.context_tokens,
         n_sequences=engine.n_sequences,
         places=tuple(_places(rested, snapshot)),

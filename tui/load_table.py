@@ -74,6 +74,7 @@ def _load_json(load: KeptLoad) -> dict[str, Any]:
         "engine_version": plain(load.engine_version) or None,
         "model": plain(load.model_name) or None,
         "quant": plain(load.quant) or None,
+        "architecture": plain(load.architecture) or None,
         "context_tokens": load.context_tokens,
         "sequences": load.n_sequences,
         "places": [_place_json(place) for place in load.places],
@@ -91,4 +92,6 @@ def _place_json(place: KeptPlace) -> dict[str, Any]:
         "held_bytes": place.held_bytes,
         "peak_bytes": place.peak_bytes,
         "takes_share": place.takes_share,
+        "runtime_bytes": place.runtime_bytes,
+        "calibrated_bytes": place.calibrated_bytes,
     }

@@ -49,6 +49,10 @@ class Recognised:
     model_name: str = ""
     """Untrusted; empty where it is not known."""
     quant: str = ""
+    architecture: str = ""
+    """Of the model, as its file calls it; empty where it is not known."""
+    engine_version: str = ""
+    """As the engine says it, or as it is installed; empty where neither is known. Untrusted."""
     context_tokens: int | None = None
     n_sequences: int = 1
     predicted: Mapping[str, Predicted] = field(default_factory=dict)

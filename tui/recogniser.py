@@ -14,6 +14,7 @@ from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.shell import SHELLS
+from launches.version import version_of
 from probes.process_facts import ProcessFacts, ProcessReader
 from probes.served import Served
 from probes.snapshot import Snapshot
@@ -62,6 +63,8 @@ class _Known:
 
     facts: ProcessFacts
     launch: Launch
+    version: str = ""
+    """As it is installed; empty where that is not known."""
     expected: Expectation = field(default_factory=Expectation)
     is_judged: bool = False
     judging: _Turn = field(default_factory=_Turn)
@@ -159,7 +162,10 @@ class Recogniser:
         if launch.program in _CLIENTS:
             return None
         running = self._running_seconds(facts.started_ticks)
-        return _Known(facts=facts, launch=launch, is_loaded=running is not None and running > _OLD_SECONDS)
+        version = version_of(command, program, launch)
+        return _Known(
+            facts=facts, launch=launch, version=version, is_loaded=running is not None and running > _OLD_SECONDS
+        )
 
     def _read_ports(
         self,
@@ -243,6 +249,8 @@ class Recogniser:
             engine_name=known.launch.engine_name,
             model_name=expected.model_name,
             quant=expected.quant,
+            architecture=expected.architecture,
+            engine_version=(served.version if served else None) or known.version,
             context_tokens=expected.context_tokens or (served.context_tokens if served else None),
             n_sequences=known.launch.n_sequences,
             predicted=expected.predicted,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MOST_LOADS = 2000
 """Kept at most, of all machines together; the oldest go. Some 400 bytes each."""
 _MOST_PLACES = 64
+_MOST_BYTES = 1 << 60
 _MOST_SECONDS = 1e10
 """In the year 2286: a later time is no time, and the system's calendar may refuse it."""
 _LOAD_COLUMNS = tuple(each.name for each in fields(KeptLoad) if each.name != "places")
@@ -26,13 +27,15 @@ _PLACE_COLUMNS = tuple(each.name for each in fields(KeptPlace))
 _ADDRESS = ("host", "boot", "pid", "started_ticks")
 _UPSERT = (
     f"INSERT INTO loads ({', '.join(_LOAD_COLUMNS)}) VALUES ({', '.join('?' * len(_LOAD_COLUMNS))}) "  # noqa: S608
-    f"ON CONFLICT ({', '.join(_ADDRESS)}) DO UPDATE SET engine_version = excluded.engine_version"
+    f"ON CONFLICT ({', '.join(_ADDRESS)}) DO UPDATE SET engine_version = "
+    "CASE excluded.engine_version WHEN '' THEN engine_version ELSE excluded.engine_version END"
 )
 _FIND = f"SELECT id FROM loads WHERE {' AND '.join(f'{name} = ?' for name in _ADDRESS)}"  # noqa: S608
 _PLACE = (
     f"INSERT INTO places (load_id, {', '.join(_PLACE_COLUMNS)}) "  # noqa: S608
     f"VALUES (?, {', '.join('?' * len(_PLACE_COLUMNS))}) ON CONFLICT (load_id, name) DO UPDATE SET "
-    "held_bytes = max(held_bytes, excluded.held_bytes), peak_bytes = max(peak_bytes, excluded.peak_bytes)"
+    "held_bytes = max(held_bytes, excluded.held_bytes), peak_bytes = max(peak_bytes, excluded.peak_bytes), "
+    "runtime_bytes = CASE WHEN excluded.runtime_bytes IS NULL THEN NULL ELSE runtime_bytes END"
 )
 _TRIM = "DELETE FROM loads WHERE id NOT IN (SELECT id FROM loads ORDER BY rested_seconds DESC, id DESC LIMIT ?)"
 _ORPHANS = "DELETE FROM places WHERE load_id NOT IN (SELECT id FROM loads)"
@@ -140,7 +143,18 @@ def _load(row: Sequence[Any], places: Sequence[Sequence[Any]]) -> KeptLoad | Non
     values = dict(zip(_LOAD_COLUMNS, row, strict=True))
     made = [_place(dict(zip(_PLACE_COLUMNS, each, strict=True))) for each in places]
     is_whole = (
-        _are(values, str, "host", "boot", "program", "engine_name", "engine_version", "model_name", "quant")
+        _are(
+            values,
+            str,
+            "host",
+            "boot",
+            "program",
+            "engine_name",
+            "engine_version",
+            "model_name",
+            "quant",
+            "architecture",
+        )
         and _are(values, int, "pid", "started_ticks", "n_sequences")
         and _are(values, float, "rested_seconds", "loading_seconds")
         and all(0 <= values[name] < _MOST_SECONDS for name in ("rested_seconds", "loading_seconds"))
@@ -155,9 +169,14 @@ def _place(values: dict[str, Any]) -> KeptPlace | None:
     is_whole = (
         _are(values, str, "name", "product", "vendor", "driver")
         and _are(values, int, *numbers, "takes_share")
-        and all(0 <= values[name] <= 1 << 60 for name in numbers)
+        and all(0 <= values[name] <= _MOST_BYTES for name in numbers)
+        and all(values[name] is None or _is_size(values[name]) for name in ("runtime_bytes", "calibrated_bytes"))
     )
     return KeptPlace(**values | {"takes_share": bool(values["takes_share"])}) if is_whole else None
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and 0 <= value <= _MOST_BYTES
 
 
 def _are(values: dict[str, Any], kind: type, *names: str) -> bool:

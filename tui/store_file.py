@@ -37,6 +37,11 @@ _STEPS = (
             high_bytes INTEGER NOT NULL, held_bytes INTEGER NOT NULL, peak_bytes INTEGER NOT NULL,
             takes_share INTEGER NOT NULL, PRIMARY KEY (load_id, name))""",
     ),
+    (
+        "ALTER TABLE loads ADD COLUMN architecture TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE places ADD COLUMN runtime_bytes INTEGER",
+        "ALTER TABLE places ADD COLUMN calibrated_bytes INTEGER",
+    ),
 )
 """Statements that lead from each version of the schema to the next."""
 VERSION = len(_STEPS)
