@@ -1,11 +1,13 @@
 """What recognising engines costs: processor time of a look at 200 processes, 40 of them engines, and memory. Linux.
 
-    python bench/recognise.py [--processes 200] [--engines 40] [--minutes 5] [--here]
+    python bench/recognise.py [--processes 200] [--engines 40] [--minutes 5] [--here | --psutil]
 
 The processes are files under a root of the bench's own, as /proc has them: engines of several kinds with 3,000
 mappings and 200 open descriptors each, which load for two minutes. The recogniser looks as often as the app's watch
 lets it, by a clock that is not waited for. Told: the first look, the median of later ones, all of them over the time
 that passed, and by how much this process has grown. ``--here`` looks at this machine's own processes instead.
+``--psutil`` starts as many real processes that show such command lines, reads them through psutil, as on macOS and
+Windows, and through /proc, and tells what each look of a reader costs and whether the same engines are recognised.
 """
 
 import argparse
@@ -19,10 +21,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from dummies import Dummies
+
 from probes.process_facts import ProcessReader
+from probes.psutil_reader import PsutilReader
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from probes.snapshot import Process, Snapshot
+from probes.vendors.host import psutil_library
 from tui.recogniser import Recogniser
 from tui.watch import rest_seconds
 
@@ -105,13 +111,61 @@ def measure(root: str, engines: list[int], minutes: float) -> None:
     print(f"resident {before:.1f} MiB before, {resident_mib():.1f} after, peak {resident_mib('VmHWM'):.1f}")
 
 
+def compare(n_processes: int, n_engines: int, n_looks: int = 61) -> bool:
+    """Whether both readers lead to the same engines among real processes."""
+    dummies = Dummies()
+    commands = [
+        (MODELS[number % len(MODELS)].format(n=number) if number < n_engines else f"/usr/bin/worker {number}").split()
+        for number in range(n_processes)
+    ]
+    try:
+        pids = {dummies.start(words) for words in commands}
+        empty = take_one(simulated_sources("8x H100 80GB, used 60GiB"), 5.0)
+        found = []
+        for name, reader in (("/proc", ProcessReader()), ("psutil", PsutilReader(psutil_library()))):
+            costs = []
+            for _ in range(n_looks):
+                begun = time.thread_time()
+                n_seen = len(reader.all_facts())
+                costs.append(1e3 * (time.thread_time() - begun))
+            print(
+                f"{name}: {n_seen} processes; first look {costs[0]:.1f} ms, while they are young "
+                f"{statistics.median(costs[1:30]):.1f}, then {statistics.median(costs[31:]):.1f}"
+            )
+            recogniser = Recogniser(reader, clock=lambda: 0.0, running_seconds=lambda _: None)
+            for _ in range(n_engines):
+                engines = recogniser.look(empty)
+            found.append(
+                {
+                    (
+                        one.pid,
+                        one.pids,
+                        one.program,
+                        one.model_name,
+                        one.quant,
+                        one.context_tokens,
+                        tuple(one.predicted),
+                    )
+                    for one in engines
+                    if one.pid in pids
+                }
+            )
+    finally:
+        dummies.end_all()
+    print(f"{len(found[0])} engines by /proc, {len(found[1])} by psutil, {len(found[0] & found[1])} the same")
+    return found[0] == found[1]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--processes", type=int, default=200)
     parser.add_argument("--engines", type=int, default=40)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--here", action="store_true", help="this machine's own processes")
+    parser.add_argument("--psutil", action="store_true", help="real processes, read through psutil and through /proc")
     options = parser.parse_args()
+    if options.psutil:
+        return 0 if compare(options.processes, options.engines) else 1
     if options.here:
         print(f"{len(list(filter(str.isdigit, os.listdir('/proc'))))} processes")
         measure("", [], options.minutes)

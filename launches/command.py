@@ -65,7 +65,8 @@ _SUBCOMMANDS = {
     "singularity": ("exec",),
     "apptainer": ("exec",),
 }
-_PYTHON = re.compile(r"(python|pypy)([0-9.]*)w?$|py$")
+_PYTHON = re.compile(r"([Pp]ython|pypy)([0-9.]*)w?t?$|py$")
+"""The framework build of macOS calls itself ``Python``; a build without the lock ends on ``t`` (PEP 703)."""
 _PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 """Options of ``python`` with a word of their own (docs.python.org, "Command line and environment", 3.13)."""
 
@@ -150,9 +151,12 @@ def assigned(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def base_name(word: str) -> str:
-    """The program's name: without its folder, in either system's spelling, and without ``.exe``."""
+    """The program's name: without its folder, in either system's spelling, and without ``.exe``.
+
+    Windows tells no ``LLAMA-SERVER.EXE`` from ``llama-server.exe``: with that ending, a name is in lower case.
+    """
     name = re.split(r"[/\\]", word)[-1]
-    return name[:-4] if name.lower().endswith(".exe") else name
+    return name[:-4].lower() if name.lower().endswith(".exe") else name
 
 
 def _has_subcommand(name: str, following: Sequence[str]) -> bool:

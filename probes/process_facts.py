@@ -7,7 +7,8 @@ of a process and to root only; what it does not give is ``None``. Everything her
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from probes.listening import ports_of_owner, ports_of_sockets
@@ -15,15 +16,17 @@ from probes.sysfs import read_bytes, read_text, whole_number
 
 _YOUNG_LOOKS, _TURNS = 30, 20
 """Looks at a process that is new, and among how many the others take turns: a command line takes 12 µs to read."""
-_COMMAND_BYTES = 128 * 1024
+COMMAND_BYTES = 128 * 1024
 """Of a command line: an engine's with a long override list has some kilobytes (ASSUMED)."""
 _ENVIRONMENT_BYTES = 256 * 1024
 _MAPS_BYTES = 4 * 1024**2
 """PyTorch with CUDA has 2,000 to 6,000 mappings of some 120 bytes (ASSUMED: our own count on a CPU build is 900)."""
 _MOST_DESCRIPTORS = 4096
-_MOST_FILES = 64
+_MOST_CHARACTERS = 4096
+"""Of a variable's value."""
+MOST_FILES = 64
 _MODEL_FILE = re.compile(
-    r"\.(gguf|safetensors|bin|pt|pth|llamafile|engine)$|/blobs/sha256[-:][0-9a-f]{64}$", re.IGNORECASE
+    r"\.(gguf|safetensors|bin|pt|pth|llamafile|engine)$|[/\\]blobs[/\\]sha256[-:][0-9a-f]{64}$", re.IGNORECASE
 )
 KEPT_VARIABLES = re.compile(
     r"(CUDA|HIP|ROCR|GPU|ZE|ONEAPI|NVIDIA|GGML|GGML_\w*|LLAMA|LLAMA_ARG|OLLAMA|VLLM|SGLANG|SGL|HF|HUGGINGFACE|TRTLLM|TLLM|"
@@ -41,7 +44,8 @@ class ProcessFacts:
 
     pid: int
     started_ticks: int
-    """Since the machine's start, in the kernel's ticks: with the number, what tells it from a later one."""
+    """In ticks of the reader's own (of /proc: since the machine's start): with the number, what tells it from a later
+    one, and who came first."""
     parent_pid: int
     arguments: tuple[str, ...]
     environment: Mapping[str, str] | None = None
@@ -61,6 +65,30 @@ class HeldFacts:
     """RAM, the pages of mapped files counted in."""
     own_bytes: int | None = None
     """RAM without the pages of files: RssAnon and RssShmem."""
+
+
+def kept_variables(variables: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Those that move memory, or say where an engine looks."""
+    return {
+        name: value[:_MOST_CHARACTERS]
+        for name, value in variables
+        if KEPT_VARIABLES.fullmatch(name) and not _SECRET.search(name)
+    }
+
+
+def is_model_file(path: str) -> bool:
+    """Whether a file is one of a model by its name, in either system's spelling."""
+    return _MODEL_FILE.search(path) is not None
+
+
+def is_due(pid: int, arguments: Sequence[str], n_looks: int) -> bool:
+    """Whether one is looked at again, so many looks after the first: it may have become another program (exec).
+
+    A young one is each time, as is one that waits to become an engine (``plimsoll run --wait``); the others in turn.
+    """
+    if 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0:
+        return True
+    return "run" in arguments and any("plimsoll" in word for word in arguments[:3])
 
 
 @dataclass(slots=True)
@@ -87,20 +115,13 @@ class ProcessReader:
         for pid in pids - self._known.keys():
             self._known[pid], self._seen[pid] = self.facts(pid), self._n_looks
         for pid, facts in self._known.items():
-            if self._is_due(pid, facts) and self._command(pid) != (facts.arguments if facts is not None else ()):
+            arguments = facts.arguments if facts is not None else ()
+            if is_due(pid, arguments, self._n_looks - self._seen[pid]) and self._command(pid) != arguments:
                 self._known[pid] = self.facts(pid)
         return tuple(facts for facts in self._known.values() if facts is not None)
 
-    def _is_due(self, pid: int, facts: ProcessFacts | None) -> bool:
-        n_looks = self._n_looks - self._seen[pid]
-        if 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0:
-            return True
-        return (
-            facts is not None and "run" in facts.arguments and any("plimsoll" in word for word in facts.arguments[:3])
-        )
-
     def _command(self, pid: int) -> tuple[str, ...]:
-        content = read_bytes(f"{self.root}/proc/{pid}/cmdline", _COMMAND_BYTES)
+        content = read_bytes(f"{self.root}/proc/{pid}/cmdline", COMMAND_BYTES)
         if not content:
             return ()
         return tuple(word.decode(errors="replace") for word in content.rstrip(b"\0").split(b"\0"))
@@ -113,6 +134,12 @@ class ProcessReader:
             self._known.pop(facts.pid, None)
             self._seen.pop(facts.pid, None)
         return is_same
+
+    def running_seconds(self, started_ticks: int) -> float | None:
+        """By the clock that counts from the machine's start, as starttime of proc_pid_stat(5) does."""
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return None
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
 
     def facts(self, pid: int) -> ProcessFacts | None:
         """How it was started; None where it is gone, or has no command line."""
@@ -150,8 +177,8 @@ class ProcessReader:
         links = self._links(pid)
         if mapped is None and links is None:
             return None
-        opened = [link for link in links or () if _MODEL_FILE.search(link)]
-        return tuple(dict.fromkeys([*(mapped or ()), *opened]))[:_MOST_FILES]
+        opened = [link for link in links or () if is_model_file(link)]
+        return tuple(dict.fromkeys([*(mapped or ()), *opened]))[:MOST_FILES]
 
     def ports(self, pid: int, stated_port: int | None = None) -> tuple[int, ...]:
         """TCP ports that it listens on, and that can be reached on this machine's loopback.
@@ -195,12 +222,8 @@ class ProcessReader:
         content = read_bytes(f"{self.root}/proc/{pid}/environ", _ENVIRONMENT_BYTES)
         if content is None:
             return None
-        found = {}
-        for entry in content.split(b"\0"):
-            name, equals, value = entry.decode(errors="replace").partition("=")
-            if equals and KEPT_VARIABLES.fullmatch(name) and not _SECRET.search(name):
-                found[name] = value[:4096]
-        return found
+        pairs = (entry.decode(errors="replace").partition("=") for entry in content.split(b"\0") if b"=" in entry)
+        return kept_variables((name, value) for name, _, value in pairs)
 
     def _link(self, path: str) -> str | None:
         try:
@@ -228,7 +251,7 @@ class ProcessReader:
             if len(words) < 6 or not words[5].startswith(b"/"):
                 continue
             path = words[5].decode(errors="replace")
-            if not _MODEL_FILE.search(path):
+            if not is_model_file(path):
                 continue
             start, _, end = words[0].partition(b"-")
             try:

@@ -15,7 +15,8 @@ from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.shell import SHELLS
 from launches.version import version_of
-from probes.process_facts import ProcessFacts, ProcessReader
+from probes.process_facts import ProcessFacts
+from probes.processes import Processes
 from probes.served import Served
 from probes.snapshot import Snapshot
 from tui.expectation import NOTICEABLE_BYTES, Expectation, expect
@@ -100,7 +101,7 @@ class Recogniser:
 
     def __init__(
         self,
-        reader: ProcessReader,
+        reader: Processes,
         *,
         clock: Callable[[], float],
         running_seconds: Callable[[int], float | None] = lambda _: None,

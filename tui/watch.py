@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from threading import Condition, Thread
 from typing import TYPE_CHECKING
@@ -23,13 +22,6 @@ _REST = 40
 def rest_seconds(look_seconds: float, *, is_calm: bool = False) -> float:
     """Until the next look, after one that took so much of a processor, and saw nothing load where it is calm."""
     return max(_CALM_SECONDS if is_calm else _INTERVAL_SECONDS, _REST * look_seconds)
-
-
-def _running_seconds(started_ticks: int) -> float | None:
-    """For how long a process runs: starttime of proc_pid_stat(5), since the machine's start."""
-    if not hasattr(time, "CLOCK_BOOTTIME"):
-        return None
-    return time.clock_gettime(time.CLOCK_BOOTTIME) - started_ticks / os.sysconf("SC_CLK_TCK")
 
 
 class Watch:
@@ -70,13 +62,14 @@ class Watch:
 
     def _run(self) -> None:
         # 30 ms and 4 MiB with what reads command lines, after the first picture.
-        from probes.process_facts import ProcessReader  # noqa: PLC0415
+        from probes.processes import open_processes  # noqa: PLC0415
         from tui.asker import Asker, Subject  # noqa: PLC0415
         from tui.recognised import Phase  # noqa: PLC0415
         from tui.recogniser import Recogniser  # noqa: PLC0415
 
         asker = Asker()
-        recogniser = Recogniser(ProcessReader(root=self._root), clock=self._clock, running_seconds=_running_seconds)
+        processes = open_processes(self._root)
+        recogniser = Recogniser(processes, clock=self._clock, running_seconds=processes.running_seconds)
         learner = None if self._make_learner is None else self._make_learner()
         said: tuple[Recognised, ...] = ()
         while (snapshot := self._next()) is not None:
