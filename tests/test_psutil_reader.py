@@ -180,10 +180,15 @@ def test_on_linux_proc_is_read():
     assert isinstance(open_processes(access=Access(system="linux")), ProcessReader)
 
 
+def unhurried():
+    """A reader of this machine that sees all of it in its first look."""
+    return PsutilReader(psutil, clock=lambda: 0.0)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc to compare with")
 def test_it_says_of_this_process_what_proc_says():
     pid = os.getpid()
-    told = [{one.pid: one for one in reader.all_facts()}[pid] for reader in (PsutilReader(psutil), ProcessReader())]
+    told = [{one.pid: one for one in reader.all_facts()}[pid] for reader in (unhurried(), ProcessReader())]
     seen = [(one.arguments, one.parent_pid, one.environment, one.directory) for one in told]
     assert seen[0] == seen[1]
 
@@ -191,7 +196,7 @@ def test_it_says_of_this_process_what_proc_says():
 @pytest.mark.skipif(sys.platform != "linux", reason="there is no /proc to compare with")
 def test_it_has_running_times_as_proc_has_them():
     pid = os.getpid()
-    readers = (PsutilReader(psutil), ProcessReader())
+    readers = (unhurried(), ProcessReader())
     seconds = [
         reader.running_seconds({one.pid: one for one in reader.all_facts()}[pid].started_ticks) for reader in readers
     ]
