@@ -222,6 +222,8 @@ def recognised(system, processes):
         ),
         ("windows", ["PYTHON.EXE", r"C:\venv\Scripts\vllm.exe", "serve", "a/b"], "vllm serve"),
         ("windows", [r"D:\KoboldCpp.exe", "--model", GGUF], "koboldcpp"),
+        ("windows", [r"C:\Users\a\AppData\Local\Programs\LM Studio\LM Studio.exe"], "LM Studio"),
+        ("macos", ["/Applications/LM Studio.app/Contents/MacOS/LM Studio"], "LM Studio"),
         ("macos", ["/Applications/Ollama.app/Contents/Resources/ollama", "runner", "--model", "/a"], "ollama runner"),
         (
             "macos",

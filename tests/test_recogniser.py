@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 from proc_tree import end_process, make_process
-from shelves import OllamaStore
+from shelves import OllamaStore, write_model
 
 from probes.process_facts import ProcessReader
 from probes.sampler import take_one
@@ -273,6 +273,44 @@ def test_ollamas_runner_is_asked_of_at_its_servers_port(bench, tiny):
 
 def test_who_only_asks_ollama_for_a_model_is_no_engine(bench):
     make_process(bench.root, PID, "ollama", "run", "llama3.1:8b")
+    assert bench.look() == ()
+
+
+@pytest.fixture
+def studio(bench):
+    """LM Studio with a window's process beside it, and the child in which its model lies."""
+    make_process(bench.root, PID, "/opt/LM Studio/lm-studio")
+    make_process(bench.root, PID + 1, "/opt/LM Studio/lm-studio", "--type=renderer", parent=PID)
+    path = write_model(bench.root / "tiny-q4_0.gguf")
+    maps = f"7f0000-7fff00 r--s 0 08:01 6 {path}\n"
+    make_process(bench.root, PID + 2, "/home/a/.lmstudio/.internal/utils/node", parent=PID, maps=maps)
+    return bench
+
+
+def test_lm_studio_is_one_engine_with_its_children(studio):
+    (found,) = studio.look({PID + 2: 1})
+    assert (found.program, found.pids, found.held["GPU 0"]) == ("LM Studio", {PID, PID + 1, PID + 2}, GIB)
+
+
+def test_its_model_is_the_one_that_a_child_has_mapped(studio):
+    (found,) = studio.look({PID + 2: 1})
+    assert found.predicted["GPU 0"].n_bytes > 0
+    assert not found.is_by_name
+
+
+def test_its_context_is_what_it_says_once_it_is_asked(studio):
+    (before,) = studio.look({PID + 2: 1})
+    (after,) = studio.look({PID + 2: 1}, answers={PID: (Served(model="tiny", context_tokens=512),)})
+    assert (before.context_tokens, after.context_tokens) == (4096, 512)
+
+
+def test_lm_studio_is_asked_by_its_own_interface(studio):
+    (found,) = studio.look({})
+    assert (found.interface, found.engine_name) == ("lmstudio", "llamacpp")
+
+
+def test_who_only_asks_lm_studio_for_a_model_is_no_engine(bench):
+    make_process(bench.root, PID, "lms", "load", "qwen3-8b")
     assert bench.look() == ()
 
 

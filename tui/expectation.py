@@ -56,7 +56,7 @@ def expect(
         path_of: where one of its paths can be opened from here.
         served: what it says of itself; counts where the command says nothing.
     """
-    if launch.context_tokens is None and served is not None and served.context_tokens:
+    if (launch.context_tokens is None or launch.source is None) and served is not None and served.context_tokens:
         launch = replace(launch, context_tokens=served.context_tokens * launch.n_sequences)
     try:
         found = find_running_model(launch, files=files, path_of=path_of, served=served)

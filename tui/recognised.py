@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from types import MappingProxyType
 
 from probes.served import Served
 from tui.places import HOST_NAME
@@ -10,6 +11,10 @@ from tui.places import HOST_NAME
 GROWING = frozenset({"mlx", "transformers"})
 """Engines whose cache grows with the context, up to what is predicted for all of it (reference: mlx_lm's KVCache and
 transformers' DynamicCache append; llama.cpp, vLLM and SGLang allocate it whole)."""
+
+
+_INTERFACES = MappingProxyType({"LM Studio": "lmstudio"})
+"""By program, where it is not the engine's own."""
 
 
 class Phase(Enum):
@@ -78,6 +83,11 @@ class Recognised:
     """Whether it may be asked for its metrics without any work for it."""
     ports: tuple[int, ...] = ()
     """TCP ports of this machine that it listens on."""
+
+    @property
+    def interface(self) -> str:
+        """Whose questions it answers: a key of ``probes.served.READERS``."""
+        return _INTERFACES.get(self.program, self.engine_name)
 
     @property
     def is_on_device(self) -> bool:

@@ -40,9 +40,9 @@ _KEPT_RATIO = 7 / 8
 """Of what it held, at least, from one reading to the next while it loads: buffers of a file's parts come and go, who
 gives back more is at work (ASSUMED)."""
 _MOST_CHILDREN = 8
-"""Whose ports are looked for where their parent has none."""
+"""Whose ports and files are looked for where their parent has none."""
 _HERE = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::", ""})  # noqa: S104  # compared, never bound
-_CLIENTS = frozenset({"ollama run"})
+_CLIENTS = frozenset({"ollama run", "lms load"})
 """Programs that have another process load what they name."""
 
 
@@ -93,7 +93,8 @@ class _Known:
     @property
     def is_certain(self) -> bool:
         """What it says of itself would change nothing."""
-        return bool(self.expected.predicted) and not self.expected.is_by_name and self.launch.context_tokens is not None
+        is_told = self.launch.source is not None and self.launch.context_tokens is not None
+        return bool(self.expected.predicted) and not self.expected.is_by_name and is_told
 
 
 class Recogniser:
@@ -139,7 +140,7 @@ class Recogniser:
         self._read_ports(engines, heads, groups, by_pid)
         held = {pid: self._held_by(engines[pid], groups[pid], snapshot) for pid in heads}
         told = {pid: _told(engines[pid], answers.get(pid, ())) for pid in heads}
-        self._judge(engines, held, told, snapshot)
+        self._judge(engines, held, groups, told, snapshot)
         found = [self._recognised(engines[pid], groups[pid], held[pid], told[pid]) for pid in heads]
         return tuple(sorted(found, key=lambda one: (-(one.held_bytes or 0), one.pid)))
 
@@ -209,6 +210,7 @@ class Recogniser:
         self,
         engines: Mapping[int, _Known],
         held: Mapping[int, Mapping[str, int]],
+        groups: Mapping[int, frozenset[int]],
         told: Mapping[int, Served | None],
         snapshot: Snapshot,
     ) -> None:
@@ -232,10 +234,15 @@ class Recogniser:
                 known.launch,
                 snapshot,
                 held[pid],
-                files=partial(self._reader.files, pid),
+                files=partial(self._files, (pid, *sorted(groups[pid] - {pid})[:_MOST_CHILDREN])),
                 path_of=partial(self._reader.path_of, pid),
                 served=told[pid],
             )
+
+    def _files(self, pids: Sequence[int]) -> tuple[str, ...] | None:
+        """Of the first that has any open: the parent of workers may have none of its own."""
+        seen = [files for pid in pids if (files := self._reader.files(pid)) is not None]
+        return next((files for files in seen if files), () if seen else None)
 
     def _recognised(
         self, known: _Known, pids: frozenset[int], held: Mapping[str, int], served: Served | None

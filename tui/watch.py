@@ -77,7 +77,7 @@ class Watch:
             engines = recogniser.look(snapshot, asker.answers())
             asker.follow(
                 tuple(
-                    Subject(pid=one.pid, engine_name=one.engine_name, ports=one.ports, has_metrics=one.has_metrics)
+                    Subject(pid=one.pid, engine_name=one.interface, ports=one.ports, has_metrics=one.has_metrics)
                     for one in engines
                 )
             )

@@ -1,6 +1,9 @@
-"""LM Studio's ``lms load``: its llama.cpp, told by the command what a window would ask.
+"""LM Studio: its application and its service by name, and ``lms load``, told by the command what a window would ask.
 
-lmstudio.ai/docs/cli/load (2026-11).
+lmstudio.ai/docs/cli/load and /docs/developer/core/headless (2026-11). The application is ``LM Studio.exe``, on macOS
+``LM Studio.app/Contents/MacOS/LM Studio``, on Linux ``lm-studio``, and names no model. Since 0.3.15 at the latest the
+model lies in a child of it, ``.internal/utils/node`` (issues 588, 2025-04-14, and 940, 2025-08-27, of
+github.com/lmstudio-ai/lmstudio-bug-tracker: both list it on the GPU).
 """
 
 from estimator.llama_options import Options
@@ -27,22 +30,31 @@ _TABLE = table("""
 --log-level N
 --help -h
 """)
+APPLICATIONS = frozenset({"lm studio", "lm-studio", "llmster"})
+"""``llmster`` is the service without a window (``lms daemon up``)."""
+PORT = 1234
+"""Of its server, unless it is told otherwise (lmstudio.ai/docs/developer/core/server)."""
 USUAL_CONTEXT_TOKENS = 4096
 """Where nobody asks for one; the window's own settings of a model may say otherwise."""
 
 
 def recognises(program: Program) -> bool:
-    """By its name."""
-    return program.name.casefold() == "lms"
+    """By its name; its own helpers (``--type=renderer``) are parts of the application."""
+    name = program.name.casefold()
+    if name in APPLICATIONS:
+        return not any(word.startswith("--type=") for word in program.arguments)
+    return name == "lms"
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
-    """The model that is loaded.
+    """The model that is loaded; the application loads what a person asks it for.
 
     Raises:
         NoLaunch: none is.
     """
     del command
+    if program.name.casefold() in APPLICATIONS:
+        return (_application(program),)
     if program.arguments[:1] != ("load",):
         raise NoLaunch("lms loads a model by lms load only")
     given = take_apart(program.arguments[1:], _TABLE, ARGPARSE, offset=program.offset + 1)
@@ -68,6 +80,19 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             refusal="; ".join((*given.refusals, *values.refusals)),
             spans=given.spans,
         ),
+    )
+
+
+def _application(program: Program) -> Launch:
+    return Launch(
+        program="LM Studio",
+        engine_name="llamacpp",
+        source=None,
+        context_tokens=USUAL_CONTEXT_TOKENS,
+        options=Options(),
+        environment=program.environment,
+        address=("127.0.0.1", PORT),
+        doubts=("it loads models as they are asked for, with settings that its window keeps",),
     )
 
 
