@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from probes.record import record
+
 Run = Callable[[Sequence[str]], bytes]
 """Gives what a command prints. Raises OSError where it cannot be run, fails or takes too long."""
 
@@ -68,7 +70,7 @@ class Attention:
     """Asked for by a key: devices that sleep may be woken, and are kept awake."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Access:
     """The machine as a probe reaches it; by default the one that this runs on."""
 

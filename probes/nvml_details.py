@@ -6,9 +6,8 @@ fan takes 0.14 ms (flightlessmango/MangoHud pull 2104); a field of counters cost
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
@@ -70,8 +69,7 @@ KINDS = (
 """The kinds that a details reader knows, what is watched most first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Counted:
+class _Counted(NamedTuple):
     """A counter, and when it was read."""
 
     seconds: float

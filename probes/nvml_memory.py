@@ -5,8 +5,7 @@ Unified memory shows in three ways, each reported of a GB10: NOT_SUPPORTED (driv
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
@@ -21,8 +20,7 @@ _MOST_BYTES = 1 << 50
 """No GPU has 1 PiB: more is no figure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(NamedTuple):
     """What a GPU said of it at one time."""
 
     read_seconds: float

@@ -12,7 +12,9 @@ the start of a part's UUID is as good as that of a GPU's. Parsed here, for CUDA 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
+
+from probes.record import record
 
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 DEVICE_ORDER = "CUDA_DEVICE_ORDER"
@@ -26,7 +28,7 @@ _MOST_ENTRIES = 1024
 """More than any machine has; what stands behind is not looked at (ASSUMED)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class CudaDevice:
     """What CUDA can compute on: a whole GPU, or one part of a split one."""
 
@@ -44,7 +46,7 @@ class CudaDevice:
     """To compare GPUs of unlike models; 0 where it is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Visibility:
     """What a program sees that is started from here."""
 
@@ -56,8 +58,7 @@ class Visibility:
     """It matters which GPU CUDA takes for the fastest: that differs from the order of the bus, or numbers are given."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Gpu:
+class _Gpu(NamedTuple):
     """One GPU with what CUDA can compute on of it: itself, or its parts in the driver's order."""
 
     uuid: str

@@ -4,9 +4,9 @@ https://docs.kernel.org/power/runtime_pm.html: ``runtime_status`` is the kernel'
 """
 
 import os
-from dataclasses import dataclass
 
 from probes.access import Access
+from probes.record import record
 from probes.sysfs import read_number, read_text
 
 NVIDIA = 0x10DE
@@ -14,7 +14,7 @@ NVIDIA = 0x10DE
 _MOST_DEVICES = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class DisplayController:
     """One that the PCI bus has, whether or not a driver has it."""
 

@@ -4,10 +4,9 @@ From /proc/cpuinfo, /proc/self/status and /sys/devices/system (docs.kernel.org, 
 and ABI/stable/sysfs-devices-node); read once, when the probe is opened.
 """
 
-from dataclasses import dataclass
-
 from probes.cgroup import levels
 from probes.numa import nodes_with_memory, numbers_of
+from probes.record import record
 from probes.sysfs import read_number, read_text, whole_number
 
 _FIRST_ENTRY_BYTES = 8192
@@ -64,7 +63,7 @@ _ARM_CORES = {
 """(Implementer, part) of /proc/cpuinfo: arch/arm64/include/asm/cputype.h of Linux 6.17."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Processor:
     """As ``Machine`` has it."""
 

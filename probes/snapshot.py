@@ -4,10 +4,12 @@ Bytes are ``int``. ``None`` means "not reported", and is never 0. A snapshot hol
 text for the screen; it can be compared, written as JSON and played back.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from probes.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Pool:
     """One body of physical memory: a GPU's own, the host's RAM, or the swap space."""
 
@@ -39,7 +41,7 @@ def pool_of(key: str, total_bytes: int, used_bytes: int) -> Pool:
     return Pool(key=key, total_bytes=total_bytes, used_bytes=used_bytes, free_bytes=total_bytes - used_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Details:
     """What is read of a device only while somebody looks at it. Counts are since the driver was loaded."""
 
@@ -70,7 +72,7 @@ class Details:
     """Pages or rows of its memory that were taken out of use."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Device:
     """An accelerator, which draws on a pool: its own, or the host's where memory is unified."""
 
@@ -126,7 +128,7 @@ class Device:
     late_seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Process:
     """A process that holds memory on a device. One that holds memory on two devices appears twice."""
 
@@ -148,7 +150,7 @@ class Process:
     """The share of the device's time that it had."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Something that could not be read, said so that a user can act on it."""
 
@@ -159,7 +161,7 @@ class Fault:
     """Nothing is wrong: said for completeness, such as what was assumed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Absence:
     """A kind of hardware that was looked for and is not here, and how one can tell. That is no fault."""
 
@@ -167,7 +169,7 @@ class Absence:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Machine:
     """The machine that the figures belong to."""
 
@@ -212,7 +214,7 @@ class Machine:
     is_on_battery: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Version:
     """A version that a user would put into a bug report: driver, CUDA."""
 
@@ -220,7 +222,7 @@ class Version:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What one probe says at one time."""
 
@@ -236,7 +238,7 @@ class Reading:
     """Not all could be read yet, and the next reading has more: a driver that takes long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Snapshot:
     """All readings at one time, folded into one. Compared by identity."""
 

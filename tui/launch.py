@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.feed import SnapshotFeed
-from tui.plan_memory import PlanMemory
+from tui.plan_memory import PlanMemory, store_path
 from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal
 from tui.usage import DEFAULT_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from estimator.model import Model
     from probes.access import Attention
@@ -73,7 +72,7 @@ def run_app(
         is_elsewhere=attention is None,
         settings=found,
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
-        store=_store() if attention is not None and not is_read_only else None,
+        store=store_path() if attention is not None and not is_read_only else None,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
@@ -85,12 +84,6 @@ def run_app(
     if not is_stopped:  # a driver hangs in a call
         leave_at_once(app.return_code or 0)
     return app.return_code or 0
-
-
-def _store() -> Path:
-    from tui.learner import store_path  # noqa: PLC0415  # platformdirs, which is loaded already
-
-    return store_path()
 
 
 def _read(request: Request) -> Aside[Model]:

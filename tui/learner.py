@@ -17,17 +17,9 @@ if TYPE_CHECKING:
     from probes.snapshot import Device, Snapshot
     from tui.recognised import Recognised
 
-_NAME = "loads.sqlite3"
 _BOOT = "/proc/sys/kernel/random/boot_id"
 _DRIVERS = {"nvidia": ("NVIDIA driver", "NVIDIA"), "amd": ("amdgpu", "AMD driver"), "apple": ("macOS",)}
 """Vendor -> names of versions in a snapshot, of which the first that is there is meant."""
-
-
-def store_path() -> Path:
-    """Where the store is, or would be."""
-    from tui.plan_memory import state_path  # noqa: PLC0415  # imports platformdirs
-
-    return state_path().with_name(_NAME)
 
 
 class Learner:

@@ -9,8 +9,8 @@ from tui.check import complain
 from tui.history_flags import forget_parser, history_parser, number_of
 from tui.humanize import plain
 from tui.kept_load import KeptLoad
-from tui.learner import store_path
 from tui.load_table import counted_loads, history_json, history_lines
+from tui.plan_memory import store_path
 from tui.store import MOST_LOADS, Store
 from tui.store_file import StoreError
 from tui.usage import UsageError

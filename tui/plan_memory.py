@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 _NAME = "last-plans.json"
+_STORE_NAME = "loads.sqlite3"
 
 
 def state_path() -> Path:
@@ -20,6 +21,11 @@ def state_path() -> Path:
     from platformdirs import user_state_path  # noqa: PLC0415  # textual has imported it
 
     return user_state_path("plimsoll", appauthor=False) / _NAME
+
+
+def store_path() -> Path:
+    """Where watched loads are kept, or would be: beside it."""
+    return state_path().with_name(_STORE_NAME)
 
 
 class Recalled(NamedTuple):

@@ -4,8 +4,10 @@ Each field is one line of the TOML file, by its own name; its metadata hold the 
 most. Reading and writing the file is in ``settings_file``.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, Literal
+
+from probes.record import record
 
 Switch = Literal["auto", "on", "off"]
 THEMES = ("plimsoll", "plimsoll-light", "plimsoll-contrast")
@@ -16,7 +18,7 @@ def _setting(default: Any, help: str, *, least: float | None = None, most: float
     return field(default=default, metadata={"help": help, "least": least, "most": most})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Alerts:
     """What is worth a banner and a bell, and what else happens then. Each once, until it clears."""
 
@@ -37,7 +39,7 @@ class Alerts:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Settings:
     """As they are without a file."""
 

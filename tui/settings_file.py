@@ -47,7 +47,9 @@ def read_settings(path: Path) -> ReadSettings:
         return ReadSettings(complaints=(f"{path} cannot be read: {error.strerror}; the defaults hold",))
     if len(content) > _MOST_BYTES:
         return ReadSettings(complaints=(f"{path} is too long for settings; the defaults hold",))
-    import tomllib  # noqa: PLC0415  # 2 ms, for those who have a file
+    if not content.strip():
+        return ReadSettings()
+    import tomllib  # noqa: PLC0415  # 2 ms, for those who have set something
 
     try:
         found = tomllib.loads(content.decode())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from probes.record import record
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
 from tui.humanize import size
 from tui.places import HOST_NAME, device_label
@@ -24,7 +24,7 @@ _KIND_ORDER = {"WEIGHTS": 0, "KV_CACHE": 1, "STATE": 2}
 _MAKERS = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Row:
     """One pool with what is planned on it, or a device whose pool is not known now."""
 

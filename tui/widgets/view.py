@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from probes.record import record
 from tui.history import History
 
 if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35 ms of its start
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
     from tui.recognised import Recognised
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class View:
     """Compared by identity."""
 
