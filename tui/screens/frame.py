@@ -1,4 +1,4 @@
-"""What every screen shares: the palette, and the view that is handed down to its panels."""
+"""What every screen shares: the view that is handed down to its panels."""
 
 from collections.abc import Iterable, Iterator
 from typing import ClassVar, TypeVar
@@ -16,18 +16,11 @@ from tui.widgets.thrift import ThriftyCompositor
 from tui.widgets.view import View
 
 T = TypeVar("T", bound=Panel)
-PALETTE = (
-    "text", "dim", "strong", "title", "used", "fits", "tight", "bad", "free", "line", "key", "fits-bold", "tight-bold",
-    "bad-bold", "cursor", "chip", "edge-fits", "edge-tight", "edge-bad", "edge-free",
-    "tip-fits", "tip-tight", "tip-bad",
-)  # fmt: skip
-"""Names of styles that lines are made of. ``app.tcss`` says what they look like."""
 
 
 class Frame(Screen[None]):
-    """A whole screen of panels. Component styles are the screen's, once, not each panel's."""
+    """A whole screen of panels."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"palette--{name}" for name in PALETTE}
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "go_back", "back", show=False)]
     ALLOW_SELECT = False
     IS_QUESTION: ClassVar[bool] = False
@@ -38,6 +31,8 @@ class Frame(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._compositor: ThriftyCompositor = ThriftyCompositor()
+        self._is_fresh = True
+        """Its styles were read a moment ago, when it was mounted."""
         self._handed: list[Panel] = []
         """All of this screen: to look for them at each view takes as long as to draw some of them."""
 
@@ -77,6 +72,11 @@ class Frame(Screen[None]):
             panel.note_painted(changed)
         self.app._display(self, update)
         return True
+
+    def on_screen_resume(self, event: events.ScreenResume) -> None:
+        """Spare a fresh screen the second reading of all its styles: 11 ms of the first picture, with a scroll bar."""
+        event.refresh_styles = event.refresh_styles and not self._is_fresh
+        self._is_fresh = False
 
     def on_unmount(self) -> None:
         """Let go of the lines that were drawn.

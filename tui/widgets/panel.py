@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.content import Content
 from textual.geometry import Offset, Region, Size, Spacing
 from textual.reactive import var
@@ -17,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.messages import ActionChosen
+from tui.palette import style_of
 from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit, line_part
 from tui.widgets.pen import Codes, codes_of
 from tui.widgets.view import View
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rich.color import ColorSystem
+    from rich.style import Style
     from textual import events
 
 
@@ -184,21 +185,9 @@ class Panel(Widget):
             segments = changing.apply(segments, self.background_colors[1])
         return segments[0].style
 
-    def _resolved(self, name: str) -> Style:
-        """The screen's style of that name on this panel's background; transparent colours are mixed with it here."""
-        component = self.screen.get_component_styles(f"palette--{name}")
-        behind = self.background_colors[1]
-        if component.has_rule("background"):
-            behind += component.background
-        return Style(
-            color=(behind + component.color).rich_color,
-            bgcolor=behind.rich_color,
-            bold=component.text_style.bold,
-            reverse=component.text_style.reverse,
-        )
-
     def _style(self, name: str) -> Style:
         style = self._styles_by_name.get(name)
         if style is None:
-            style = self._styles_by_name[name] = self._resolved(name)
+            variables, behind = self.app.theme_variables, self.background_colors[1]
+            style = self._styles_by_name[name] = style_of(name, variables, behind)
         return style
