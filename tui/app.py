@@ -232,7 +232,7 @@ class PlimsollApp(ActingApp):
     def _look_for_engines(self, snapshot: Snapshot) -> None:
         """As long as the person wants it."""
         if not self.settings.recognise:
-            self._desk.engines = ()
+            self._desk.look_away()
             if self._watch is not None:
                 self._watch.stop()
                 self._watch = None
@@ -245,7 +245,7 @@ class PlimsollApp(ActingApp):
 
     def on_engines_seen(self, message: EnginesSeen) -> None:
         if self.settings.recognise:
-            self._desk.engines = message.engines  # drawn with the next reading
+            self._desk.see(message.engines)
 
     def on_aside_done(self, message: AsideDone) -> None:
         message.take()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from estimator.model import Model
     from probes.snapshot import Snapshot
     from tui.alarm import Alarm
+    from tui.load_marks import LoadMarks
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
     from tui.recognised import Recognised
@@ -54,6 +55,7 @@ class Desk:
         self.is_paused = False
         self.alarms: tuple[Alarm, ...] = ()
         self.engines: tuple[Recognised, ...] = ()
+        self._marks: LoadMarks | None = None
         self.is_verdict_warned = False
         self.complaints: tuple[str, ...] = ()
         self.store_notice = ""
@@ -94,6 +96,21 @@ class Desk:
         self._place(has_rates=not is_first or self.plan is not None)
         self.silent_seconds = None
         self.history.append(snapshot)
+
+    def see(self, engines: tuple[Recognised, ...]) -> None:
+        """The engines that run now; drawn with the next reading."""
+        from tui.load_marks import LoadMarks  # noqa: PLC0415  # 1 ms, after the first picture
+
+        self.engines = engines
+        self._marks = self._marks or LoadMarks()
+        if self._snapshot is not None:
+            self._marks.look(engines, self._snapshot.taken_seconds)
+
+    def look_away(self) -> None:
+        """Engines are not watched for any more."""
+        self.engines = ()
+        if self._marks is not None:
+            self._marks.forget()
 
     def finish(self) -> None:
         """The first picture has been drawn."""
@@ -150,6 +167,7 @@ class Desk:
             interval_seconds=self.interval_seconds,
             is_paused=self.is_paused,
             engines=self.engines,
+            marks=self._marks.marks if self._marks is not None else (),
             alarms=self.alarms,
             is_verdict_warned=self.is_verdict_warned,
             complaints=self.complaints,

@@ -45,8 +45,8 @@ class Timeline(Panel):
         self.first = max(0, min(self.first, len(rows) - 1))
         n_charts = max(1, min(len(rows) - self.first, height // _CHART_LINES))
         shown = rows[self.first : self.first + n_charts]
-        said = f"{self.first + 1}-{self.first + n_charts} of {len(rows)}, ↑ ↓ for the others"
-        self.entitle(subtitle=said if n_charts < len(rows) else "")
+        others = f"{self.first + 1}-{self.first + n_charts} of {len(rows)}, ↑ ↓" if n_charts < len(rows) else ""
+        self.entitle(subtitle=_subtitle(others, width, has_marks=bool(view.marks)))
         lines: list[Line] = []
         for number, row in enumerate(shown):
             n_lines = height * (number + 1) // n_charts - height * number // n_charts
@@ -54,6 +54,16 @@ class Timeline(Panel):
             drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width, self.zoom))
             lines += drawn + [()] * (n_lines - 1 - len(drawn))
         return lines
+
+
+def _subtitle(others: str, width: int, *, has_marks: bool) -> str:
+    """Which pools are shown, and what the marks mean, as far as there is room."""
+    said = [f"{others} for the others"] if others else [""]
+    if has_marks:
+        from tui.widgets.mark_line import LEGENDS  # noqa: PLC0415  # with the first load that was seen
+
+        said = [*(f"{legend} · {text}" if text else legend for legend in LEGENDS for text in (*said, others)), *said]
+    return next((text for text in said if len(text) <= width - 4), "")
 
 
 class TimelineScreen(Frame):

@@ -19,6 +19,9 @@ _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _NOT_READ = "\U0010ffff"
 """No chart is so high."""
 _AXIS_WIDTH = 7
+_LEAST_WITH_MARKS = 5
+"""Lines: three of the chart, the time and the marks; so many more for each further line of marks."""
+_MOST_MARK_LINES = 3
 _BAD = 2
 """``Level.SPILLS``"""
 _STYLES = ("fits", "tight", "bad", "bad")
@@ -73,10 +76,12 @@ def column_seconds_of(view: View, width: int, zoom: int = 0) -> float:
 
 
 def chart(view: View, row: Row, width: int, height: int, column_seconds: float) -> list[Line]:
-    """Bars from the bottom; ``┄`` the load line, ``╌`` what would be in use with the load."""
+    """Bars from the bottom; ``┄`` the load line, ``╌`` what would be in use with the load, marks of loads below."""
     if row.pool is None or view.snapshot is None or height < 2 or width <= _AXIS_WIDTH + 4:
         return []
     n_columns, n_rows = width - _AXIS_WIDTH, height - 1
+    marks = _marks(view, row, n_columns, column_seconds, height)
+    n_rows -= len(marks)
     total = max(row.pool.total_bytes, 1)
     used = view.history.columns(row.pool.key, n_columns, column_seconds, view.snapshot.taken_seconds)
     heights = "".join(
@@ -102,7 +107,16 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     lines.append(
         ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(n_columns - 4, "─")[:-1] + " now", "dim"))
     )
-    return lines
+    return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
+
+
+def _marks(view: View, row: Row, n_columns: int, column_seconds: float, height: int) -> list[Line]:
+    if not view.marks or view.snapshot is None or height < _LEAST_WITH_MARKS:
+        return []
+    from tui.widgets.mark_line import mark_lines, marks_on  # noqa: PLC0415  # with the first load that was seen
+
+    most_lines = min(_MOST_MARK_LINES, height // _LEAST_WITH_MARKS)
+    return mark_lines(marks_on(view, row), n_columns, column_seconds, view.snapshot.taken_seconds, most_lines)
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35
     from probes.snapshot import Snapshot
     from tui.advice import Advice
     from tui.alarm import Alarm
+    from tui.load_marks import Mark
     from tui.matrix import Cell
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
@@ -44,6 +45,8 @@ class View:
     is_paused: bool = False
     engines: tuple[Recognised, ...] = ()
     """What was recognised among the processes, some seconds old at most."""
+    marks: tuple[Mark, ...] = ()
+    """When loads began, came to rest and ended, the oldest first."""
     alarms: tuple[Alarm, ...] = ()
     """What is the matter beside the verdict."""
     is_verdict_warned: bool = False
