@@ -8,14 +8,18 @@ of a process and to root only; what it does not give is ``None``. Everything her
 import os
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from probes.listening import ports_of_owner, ports_of_sockets
-from probes.sysfs import read_bytes, read_text, whole_number
+from probes.sysfs import read_bytes, whole_number
 
 _YOUNG_LOOKS, _TURNS = 30, 20
 """Looks at a process that is new, and among how many the others take turns: a command line takes 12 µs to read."""
+_YOUNG_SECONDS = 90
+"""Who was started before that is not new, though it be seen for the first time: as long as those looks take."""
+_TICKS_PER_SECOND = 100
+"""USER_HZ of the kernel, in which starts are told: include/asm-generic/param.h, the same on x86, ARM, POWER, RISC-V."""
 COMMAND_BYTES = 128 * 1024
 """Of a command line: an engine's with a long override list has some kilobytes (ASSUMED)."""
 _ENVIRONMENT_BYTES = 256 * 1024
@@ -35,6 +39,8 @@ KEPT_VARIABLES = re.compile(
 )
 """Names of variables that move an engine's memory or say where it looks; nothing else of an environment is kept, and no
 key or token, whatever its name."""
+_RESIDENT = re.compile(rb"^(VmRSS|RssAnon|RssShmem|RssFile):\s+([0-9]{1,15}) kB$", re.MULTILINE)
+"""Of proc_pid_status(5); some 60 lines stand there, and these are four."""
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|AUTH|CREDENTIAL", re.IGNORECASE)
 
 
@@ -86,8 +92,11 @@ def is_due(pid: int, arguments: Sequence[str], n_looks: int) -> bool:
 
     A young one is each time, as is one that waits to become an engine (``plimsoll run --wait``); the others in turn.
     """
-    if 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0:
-        return True
+    return 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0 or is_guard(arguments)
+
+
+def is_guard(arguments: Sequence[str]) -> bool:
+    """Whether it waits to become an engine."""
     return "run" in arguments and any("plimsoll" in word for word in arguments[:3])
 
 
@@ -96,43 +105,88 @@ class ProcessReader:
     """Reads processes under a root, each one's start once."""
 
     root: str = ""
+    _names: set[str] = field(default_factory=set)
+    """What /proc listed at the last look: compared as it is, for most of it stays."""
     _known: dict[int, ProcessFacts | None] = field(default_factory=dict)
     """By pid, of those that still run; None: a kernel thread, or it cannot be read."""
+    _commands: dict[int, int] = field(default_factory=dict)
+    """By pid, a hash of its command line: compared at many looks, and read into words where it is another."""
     _seen: dict[int, int] = field(default_factory=dict)
     """By pid, in which look it was first seen."""
+    _young: set[int] = field(default_factory=set)
+    _waiting: set[int] = field(default_factory=set)
+    """Those that wait to become an engine."""
+    _turns: tuple[set[int], ...] = field(default_factory=lambda: tuple(set() for _ in range(_TURNS)))
+    """Every other one in the look that is its turn."""
+    _everything: tuple[ProcessFacts, ...] | None = None
+    """What the last look gave, as long as it is so."""
     _n_looks: int = 0
 
     def all_facts(self) -> tuple[ProcessFacts, ...]:
-        """Every process that runs now; the start of one is read when it is first seen.
+        """Every process that runs now: the same tuple as before where nothing has changed.
 
-        One that becomes another program (exec) keeps its number and its start: a young one is looked at again each
-        time, as is one that waits to become an engine (``plimsoll run --wait``), and of the others a part in turn.
+        The start of one is read when it is first seen. One that becomes another program (exec) keeps its number and its
+        start: a young one is looked at again each time, as is one that waits to become an engine (``plimsoll run
+        --wait``), and of the others a part in turn.
         """
         self._n_looks += 1
-        pids = set(self._pids())
-        for pid in self._known.keys() - pids:
-            del self._known[pid], self._seen[pid]
-        for pid in pids - self._known.keys():
-            self._known[pid], self._seen[pid] = self.facts(pid), self._n_looks
-        for pid, facts in self._known.items():
-            arguments = facts.arguments if facts is not None else ()
-            if is_due(pid, arguments, self._n_looks - self._seen[pid]) and self._command(pid) != arguments:
-                self._known[pid] = self.facts(pid)
-        return tuple(facts for facts in self._known.values() if facts is not None)
+        names = self._listed()
+        for pid in map(_pid, self._names - names):
+            self._forget(pid)
+        for pid in self._due():
+            if _hash(self._command(pid)) != self._commands[pid]:
+                self._remember(pid)
+        new = sorted(filter(None, map(_pid, names - self._names)))
+        for pid in new:
+            self._seen[pid] = self._n_looks
+            self._turns[(self._n_looks - pid) % _TURNS].add(pid)
+            self._remember(pid)
+        self._young |= self._lately_started(new) if self._n_looks == 1 else set(new)
+        self._names = names
+        if self._everything is None:
+            self._everything = tuple(facts for facts in self._known.values() if facts is not None)
+        return self._everything
 
-    def _command(self, pid: int) -> tuple[str, ...]:
-        content = read_bytes(f"{self.root}/proc/{pid}/cmdline", COMMAND_BYTES)
-        if not content:
-            return ()
-        return tuple(word.decode(errors="replace") for word in content.rstrip(b"\0").split(b"\0"))
+    def _lately_started(self, pids: Sequence[int]) -> set[int]:
+        """Of those at the first look, who was not there for long before the newest one, which is this program."""
+        starts = {pid: facts.started_ticks for pid in pids if (facts := self._known[pid]) is not None}
+        oldest_ticks = max(starts.values(), default=0) - _YOUNG_SECONDS * _TICKS_PER_SECOND
+        return {pid for pid, ticks in starts.items() if ticks >= oldest_ticks}
+
+    def _due(self) -> set[int]:
+        """Who is to be looked at again, of those that were there already."""
+        self._young = {pid for pid in self._young if self._n_looks - self._seen[pid] <= _YOUNG_LOOKS}
+        return self._young | self._waiting | self._turns[self._n_looks % _TURNS]
+
+    def _remember(self, pid: int) -> None:
+        command = self._command(pid)
+        facts = self._known[pid] = self._facts(pid, command)
+        self._commands[pid] = _hash(command)
+        self._everything = None
+        self._waiting.discard(pid)
+        if facts is not None and is_guard(facts.arguments):
+            self._waiting.add(pid)
+
+    def _forget(self, pid: int | None) -> None:
+        if pid is None or pid not in self._known:
+            return
+        del self._known[pid], self._commands[pid]
+        self._turns[(self._seen.pop(pid) - pid) % _TURNS].discard(pid)
+        self._young.discard(pid)
+        self._waiting.discard(pid)
+        self._everything = None
+
+    def _command(self, pid: int) -> bytes:
+        """Its words, each ended by a NUL; nothing of a kernel thread, or of one that is gone."""
+        return read_bytes(f"{self.root}/proc/{pid}/cmdline", COMMAND_BYTES) or b""
 
     def is_same(self, facts: ProcessFacts) -> bool:
         """Whether that process still runs."""
         stat = self._stat(facts.pid)
         is_same = stat is not None and stat[1] == facts.started_ticks
         if not is_same:
-            self._known.pop(facts.pid, None)
-            self._seen.pop(facts.pid, None)
+            self._forget(facts.pid)
+            self._names.discard(str(facts.pid))  # one that has its number now is new
         return is_same
 
     def running_seconds(self, started_ticks: int) -> float | None:
@@ -143,15 +197,17 @@ class ProcessReader:
 
     def facts(self, pid: int) -> ProcessFacts | None:
         """How it was started; None where it is gone, or has no command line."""
+        return self._facts(pid, self._command(pid))
+
+    def _facts(self, pid: int, command: bytes) -> ProcessFacts | None:
         stat = self._stat(pid)
-        command = self._command(pid)
         if stat is None or not command:
             return None
         return ProcessFacts(
             pid=pid,
             started_ticks=stat[1],
             parent_pid=stat[0],
-            arguments=command,
+            arguments=tuple(word.decode(errors="replace") for word in command.rstrip(b"\0").split(b"\0")),
             environment=self._environment(pid),
             directory=self._link(f"{self.root}/proc/{pid}/cwd"),
         )
@@ -199,14 +255,11 @@ class ProcessReader:
         inside = f"{self.root}/proc/{pid}/root{path}"
         return inside if path.startswith("/") and not os.path.exists(path) and os.path.exists(inside) else path
 
-    def _pids(self) -> Iterator[int]:
+    def _listed(self) -> set[str]:
         try:
-            names = os.listdir(f"{self.root}/proc")
+            return set(os.listdir(f"{self.root}/proc"))
         except OSError:
-            return
-        for name in names:
-            if (pid := whole_number(name, 10)) is not None:
-                yield pid
+            return set()
 
     def _stat(self, pid: int) -> tuple[int, int] | None:
         """(parent, start in ticks). The name, which may hold anything, ends with the last closing bracket."""
@@ -262,12 +315,15 @@ class ProcessReader:
 
     def _resident(self, pid: int) -> dict[str, int]:
         """Bytes by the kernel's name of them."""
-        found = {}
-        for line in (read_text(f"{self.root}/proc/{pid}/status", 8192) or "").splitlines():
-            name, _, rest = line.partition(":")
-            words = rest.split()
-            if name in ("VmRSS", "RssAnon", "RssShmem", "RssFile") and len(words) == 2:
-                n_kib = whole_number(words[0], 15)
-                if n_kib is not None:
-                    found[name] = n_kib * 1024
-        return found
+        content = read_bytes(f"{self.root}/proc/{pid}/status", 8192) or b""
+        return {name.decode(): 1024 * int(n_kib) for name, n_kib in _RESIDENT.findall(content)}
+
+
+def _pid(name: str) -> int | None:
+    """Of a folder in /proc; others there are none of a process."""
+    return whole_number(name, 10)
+
+
+def _hash(command: bytes) -> int:
+    """Of its words: who writes a title over them leaves more NULs or fewer behind it."""
+    return hash(command.rstrip(b"\0"))

@@ -191,6 +191,44 @@ def test_one_that_becomes_another_program_is_noticed(tmp_path, reader):
     assert reader.all_facts()[0].arguments == ("llama-server",)
 
 
+def test_a_new_one_without_words_is_looked_at_again(tmp_path, reader):
+    make_process(tmp_path, 7, "x")
+    reader.all_facts()
+    make_process(tmp_path, 8)
+    reader.all_facts()
+    make_process(tmp_path, 8, "llama-server")
+    assert [facts.pid for facts in reader.all_facts()] == [7, 8]
+
+
+def test_one_that_ran_for_long_at_the_first_look_has_its_turn_only(tmp_path, reader):
+    make_process(tmp_path, 7, "bash", "start.sh", ticks=500)
+    make_process(tmp_path, 8, "plimsoll", ticks=50_000)
+    reader.all_facts()
+    make_process(tmp_path, 7, "llama-server", ticks=500)
+    n_looks = next(n for n in range(30) if reader.all_facts()[0].arguments == ("llama-server",))
+    assert 0 < n_looks <= 20
+
+
+def test_what_is_the_same_is_the_same_tuple(tmp_path, reader):
+    make_process(tmp_path, 7, "x")
+    assert reader.all_facts() is reader.all_facts()
+
+
+def test_one_that_takes_a_number_at_once_is_no_longer_the_other(tmp_path, reader):
+    make_process(tmp_path, 7, "x", ticks=1)
+    (facts,) = reader.all_facts()
+    make_process(tmp_path, 7, "x", ticks=2)
+    reader.is_same(facts)
+    assert reader.all_facts()[0].started_ticks == 2
+
+
+def test_more_nuls_behind_a_title_are_no_news(tmp_path, reader):
+    make_process(tmp_path, 7, "x")
+    before = reader.all_facts()
+    (tmp_path / "proc" / "7" / "cmdline").write_bytes(b"x\0\0\0")
+    assert reader.all_facts() is before
+
+
 def test_an_old_one_that_becomes_another_program_is_noticed_in_turn(tmp_path, reader):
     make_process(tmp_path, 7, "bash", "start.sh")
     for _ in range(100):

@@ -131,6 +131,30 @@ def test_work_after_rest_is_no_launch(bench):
     assert found.phase is Phase.RESTING
 
 
+def test_a_launch_is_not_calm(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 1})
+    bench.look({PID: 9}, after=5)
+    assert not bench.recogniser.is_calm
+
+
+def test_one_that_gives_back_what_it_had_is_calm(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 9})
+    bench.look({PID: 4}, after=5)
+    bench.look({PID: 9}, after=5)
+    assert bench.recogniser.is_calm
+
+
+def test_a_child_of_a_child_that_began_later_counts_with_the_engine(bench):
+    make_process(bench.root, PID, *ENGINE)
+    bench.look({PID: 1})
+    make_process(bench.root, PID + 2, "VLLM::EngineCore", parent=PID)
+    make_process(bench.root, PID + 1, "VLLM::Worker_TP0", parent=PID + 2)
+    (found,) = bench.look({PID + 1: 3})
+    assert (found.pids, found.held["GPU 0"]) == ({PID, PID + 1, PID + 2}, 3 * GIB)
+
+
 def test_one_that_is_gone_is_gone(bench):
     make_process(bench.root, PID, *ENGINE)
     bench.look({PID: 1})

@@ -51,6 +51,8 @@ class Asker:
         self._ask_port = ask_port
         self._clock = clock
         self._changed = Condition()
+        self._subjects: tuple[Subject, ...] = ()
+        """All that it was told of, those that cannot be asked among them."""
         self._turns: dict[int, _Turn] = {}
         self._thread: Thread | None = None
         self._is_stopped = False
@@ -58,6 +60,9 @@ class Asker:
     def follow(self, subjects: tuple[Subject, ...]) -> None:
         """From now on these, and no others; the thread begins with the first."""
         with self._changed:
+            if subjects == self._subjects:  # most often; and who waits is not woken for it
+                return
+            self._subjects = subjects
             wanted = {one.pid: one for one in subjects if one.ports and one.engine_name in READERS}
             self._turns = {
                 pid: turn

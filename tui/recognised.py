@@ -109,8 +109,7 @@ class Recognised:
     @property
     def counted(self) -> Mapping[str, Predicted]:
         """Its devices; RAM alone where there are none."""
-        devices = {name: one for name, one in self.predicted.items() if name != HOST_NAME}
-        return devices or self.predicted
+        return counted_of(self.predicted)
 
     @property
     def remaining(self) -> Mapping[str, int]:
@@ -143,3 +142,8 @@ class Recognised:
         """Until all is held at the present rate; None where it does not grow."""
         left = sum(self.remaining.values())
         return left / self.growth_bytes_per_second if left and self.growth_bytes_per_second > 0 else None
+
+
+def counted_of(predicted: Mapping[str, Predicted]) -> Mapping[str, Predicted]:
+    """What counts of a prediction: its devices; RAM alone where there are none."""
+    return {name: one for name, one in predicted.items() if name != HOST_NAME} or predicted

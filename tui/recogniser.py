@@ -6,7 +6,7 @@ launch are figures; models are let go.
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
@@ -21,7 +21,7 @@ from probes.served import Served
 from probes.snapshot import Snapshot
 from tui.expectation import NOTICEABLE_BYTES, Expectation, expect
 from tui.places import HOST_NAME, device_label
-from tui.recognised import Phase, Recognised
+from tui.recognised import Phase, Predicted, Recognised, counted_of
 
 _LOADED_RATIO = 0.97
 """Of the low end of the prediction: from here on a launch counts as loaded (ASSUMED)."""
@@ -89,6 +89,7 @@ class _Known:
     has_given_back: bool = False
     is_loaded: bool = False
     """It rested once: what it takes later is its work."""
+    phase: Phase = Phase.UNKNOWN
 
     @property
     def is_certain(self) -> bool:
@@ -114,6 +115,15 @@ class Recogniser:
         self._known: dict[int, _Known | None] = {}
         """By pid; None: no engine."""
         self._facts: dict[int, ProcessFacts] = {}
+        self._everything: tuple[ProcessFacts, ...] | None = None
+        """All processes, of which what follows was made: most looks find the same."""
+        self._by_pid: dict[int, ProcessFacts] = {}
+        self._engines: dict[int, _Known] = {}
+        self._heads: tuple[int, ...] = ()
+        """Engines that stand for themselves."""
+        self._groups: dict[int, frozenset[int]] = {}
+        """The processes of each of them."""
+        self._head_of: dict[int, int] = {}
 
     def look(
         self, snapshot: Snapshot, answers: Mapping[int, tuple[Served, ...]] = MappingProxyType({})
@@ -124,30 +134,42 @@ class Recogniser:
             snapshot: what their devices hold.
             answers: by pid, what they themselves last said.
         """
-        for known in [known for known in self._known.values() if known is not None]:
-            if not self._reader.is_same(known.facts):  # gone, or its number is another's now
-                del self._known[known.facts.pid], self._facts[known.facts.pid]
+        for known in self._engines.values():
+            self._reader.is_same(known.facts)  # one that is gone, or whose number is another's now, is not told below
         everything = self._reader.all_facts()
-        by_pid = {facts.pid: facts for facts in everything}
-        self._forget(by_pid)
+        if everything is not self._everything:
+            self._sort(everything)
+        engines = self._engines
+        self._read_ports()
+        on_devices = self._held_on_devices(snapshot)
+        held = {pid: self._with_own(engines[pid], on_devices.get(pid, {})) for pid in self._heads}
+        told = {pid: _told(engines[pid], answers.get(pid, ())) for pid in self._heads}
+        self._judge(held, told, snapshot)
+        found = [self._recognised(engines[pid], self._groups[pid], held[pid], told[pid]) for pid in self._heads]
+        return tuple(sorted(found, key=lambda one: (-(one.held_bytes or 0), one.pid)))
+
+    @property
+    def is_calm(self) -> bool:
+        """Nothing is being loaded, as far as is known: what moves of one that gave back what it had is its work."""
+        heads = (self._engines[pid] for pid in self._heads)
+        return not any(known.phase is Phase.LOADING and not known.has_given_back for known in heads)
+
+    def _sort(self, everything: tuple[ProcessFacts, ...]) -> None:
+        """Which of these are engines, and whose the others are."""
+        self._everything = everything
+        self._by_pid = {facts.pid: facts for facts in everything}
+        for pid in list(self._known):
+            # gone, another's number, or another program
+            if pid not in self._by_pid or self._by_pid[pid] is not self._facts[pid]:
+                del self._known[pid], self._facts[pid]
         for facts in everything:
             if facts.pid not in self._known:
                 self._known[facts.pid] = self._engine_in(facts)
                 self._facts[facts.pid] = facts
-        engines = {pid: known for pid, known in self._known.items() if known is not None}
-        heads = _heads(engines, by_pid)
-        groups = _groups(heads, by_pid)
-        self._read_ports(engines, heads, groups, by_pid)
-        held = {pid: self._held_by(engines[pid], groups[pid], snapshot) for pid in heads}
-        told = {pid: _told(engines[pid], answers.get(pid, ())) for pid in heads}
-        self._judge(engines, held, groups, told, snapshot)
-        found = [self._recognised(engines[pid], groups[pid], held[pid], told[pid]) for pid in heads]
-        return tuple(sorted(found, key=lambda one: (-(one.held_bytes or 0), one.pid)))
-
-    def _forget(self, by_pid: Mapping[int, ProcessFacts]) -> None:
-        for pid in list(self._known):
-            if pid not in by_pid or by_pid[pid] is not self._facts[pid]:  # gone, another's number, or another program
-                del self._known[pid], self._facts[pid]
+        self._engines = {pid: known for pid, known in self._known.items() if known is not None}
+        self._heads = _heads(self._engines, self._by_pid)
+        self._groups = _groups(self._heads, self._by_pid)
+        self._head_of = {pid: head for head, group in self._groups.items() for pid in group}
 
     def _engine_in(self, facts: ProcessFacts) -> _Known | None:
         """What the command line of a process says, where it is an engine's."""
@@ -169,25 +191,20 @@ class Recogniser:
             facts=facts, launch=launch, version=version, is_loaded=running is not None and running > _OLD_SECONDS
         )
 
-    def _read_ports(
-        self,
-        engines: Mapping[int, _Known],
-        heads: Sequence[int],
-        groups: Mapping[int, frozenset[int]],
-        by_pid: Mapping[int, ProcessFacts],
-    ) -> None:
+    def _read_ports(self) -> None:
         """Of those that wait longest."""
         now = self._clock()
-        due = [engines[pid] for pid in heads if engines[pid].port_turn.due_seconds <= now]
+        due = [known for pid in self._heads if (known := self._engines[pid]).port_turn.due_seconds <= now]
         for known in sorted(due, key=lambda one: one.port_turn.due_seconds)[:_MOST_AT_ONCE]:
             known.port_turn.take(now)
             pid = known.facts.pid
-            server = _server_of(pid, engines, by_pid) if known.launch.program == "ollama runner" else None
+            is_runner = known.launch.program == "ollama runner"
+            server = _server_of(pid, self._engines, self._by_pid) if is_runner else None
             if server is not None:  # which alone knows the model's name
-                known.ports = self._ports(engines[server])
+                known.ports = self._ports(self._engines[server])
                 continue
             known.ports = self._ports(known)
-            for child in sorted(groups[pid] - {pid})[:_MOST_CHILDREN]:
+            for child in sorted(self._groups[pid] - {pid})[:_MOST_CHILDREN]:
                 if not known.ports:
                     known.ports = self._reader.ports(child)
 
@@ -195,22 +212,37 @@ class Recogniser:
         host, port = known.launch.address or ("", 0)
         return self._reader.ports(known.facts.pid, port if port and host in _HERE else None)
 
-    def _held_by(self, known: _Known, pids: frozenset[int], snapshot: Snapshot) -> dict[str, int]:
-        """Label of a place -> bytes that these processes hold there."""
+    def _held_on_devices(self, snapshot: Snapshot) -> dict[int, dict[str, int]]:
+        """Head -> label of a device -> bytes that its processes hold there."""
+        devices = {device.key: device for device in snapshot.devices}
+        labels: dict[str, str] = {}
+        held: dict[int, dict[str, int]] = {}
+        for process in snapshot.processes:
+            head = self._head_of.get(process.pid)
+            if head is None or process.is_outside or process.used_bytes is None:
+                continue
+            key = process.device_key
+            if key not in labels and key in devices:
+                labels[key] = device_label(devices[key], snapshot.devices)
+            if key in labels:
+                places = held.setdefault(head, {})
+                places[labels[key]] = places.get(labels[key], 0) + process.used_bytes
+        return held
+
+    def _with_own(self, known: _Known, held: dict[str, int]) -> dict[str, int]:
+        """What is held on devices, and in RAM."""
         now = self._clock()
-        if not known.is_loaded or now >= known.own_turn_seconds:
+        is_resting = known.is_loaded or now - known.grown_seconds >= _RESTING_SECONDS
+        if not is_resting or now >= known.own_turn_seconds:
             known.own_bytes = self._reader.own_bytes(known.facts.pid)
             known.own_turn_seconds = now + _FIRST_WAIT_SECONDS
-        held = _held_by(pids, snapshot)
         if known.own_bytes is not None:
             held[HOST_NAME] = known.own_bytes
         return held
 
     def _judge(
         self,
-        engines: Mapping[int, _Known],
         held: Mapping[int, Mapping[str, int]],
-        groups: Mapping[int, frozenset[int]],
         told: Mapping[int, Served | None],
         snapshot: Snapshot,
     ) -> None:
@@ -218,7 +250,7 @@ class Recogniser:
         now = self._clock()
         due = []
         for pid, places in held.items():
-            known = engines[pid]
+            known = self._engines[pid]
             devices = frozenset(name for name, n in places.items() if name != HOST_NAME and n >= NOTICEABLE_BYTES)
             is_new = not known.is_judged or bool(devices - known.devices)
             is_told = told[pid] is not None and not known.was_told and not known.is_certain
@@ -234,7 +266,7 @@ class Recogniser:
                 known.launch,
                 snapshot,
                 held[pid],
-                files=partial(self._files, (pid, *sorted(groups[pid] - {pid})[:_MOST_CHILDREN])),
+                files=partial(self._files, (pid, *sorted(self._groups[pid] - {pid})[:_MOST_CHILDREN])),
                 path_of=partial(self._reader.path_of, pid),
                 served=told[pid],
             )
@@ -249,7 +281,10 @@ class Recogniser:
     ) -> Recognised:
         now = self._clock()
         expected = known.expected
-        made = Recognised(
+        counted = counted_of(expected.predicted)
+        rate = _mark(known, now, {name: held[name] for name in counted or held if name in held})
+        known.phase = _phase(known, counted, held, now)
+        return Recognised(
             pid=known.facts.pid,
             started_ticks=known.facts.started_ticks,
             pids=pids,
@@ -263,6 +298,9 @@ class Recogniser:
             n_sequences=known.launch.n_sequences,
             predicted=expected.predicted,
             held=held,
+            phase=known.phase,
+            is_growing=known.is_growing,
+            growth_bytes_per_second=rate,
             unknown=known.launch.unknown,
             reason=expected.reason,
             is_by_name=expected.is_by_name,
@@ -271,9 +309,6 @@ class Recogniser:
             has_metrics=_has_metrics(known.facts, known.launch),
             ports=known.ports,
         )
-        rate = _mark(known, now, {name: held[name] for name in made.counted or held if name in held})
-        phase = _phase(known, made, now)
-        return replace(made, phase=phase, is_growing=known.is_growing, growth_bytes_per_second=rate)
 
 
 def _told(known: _Known, served: tuple[Served, ...]) -> Served | None:
@@ -320,23 +355,19 @@ def _ancestors(pid: int, by_pid: Mapping[int, ProcessFacts]) -> Iterable[int]:
 def _groups(heads: Sequence[int], by_pid: Mapping[int, ProcessFacts]) -> dict[int, frozenset[int]]:
     """Each one's own processes: children count with the nearest engine above them."""
     groups: dict[int, set[int]] = {pid: {pid} for pid in heads}
+    nearest: dict[int, int | None] = {pid: pid for pid in heads}
     for pid in by_pid:
-        nearest = pid if pid in groups else next((one for one in _ancestors(pid, by_pid) if one in groups), None)
-        if nearest is not None:
-            groups[nearest].add(pid)
+        if pid not in nearest:
+            passed, head = [pid], None
+            for above in _ancestors(pid, by_pid):
+                if above in nearest:
+                    head = nearest[above]
+                    break
+                passed.append(above)
+            nearest.update(dict.fromkeys(passed, head))
+        if (head := nearest[pid]) is not None:
+            groups[head].add(pid)
     return {pid: frozenset(members) for pid, members in groups.items()}
-
-
-def _held_by(pids: frozenset[int], snapshot: Snapshot) -> dict[str, int]:
-    """Label of a device -> bytes that these processes hold on it."""
-    labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
-    held: dict[str, int] = {}
-    for process in snapshot.processes:
-        if process.pid in pids and not process.is_outside and process.used_bytes is not None:
-            label = labels.get(process.device_key)
-            if label is not None:
-                held[label] = held.get(label, 0) + process.used_bytes
-    return held
 
 
 def _mark(known: _Known, now: float, held: Mapping[str, int]) -> float:
@@ -360,12 +391,13 @@ def _mark(known: _Known, now: float, held: Mapping[str, int]) -> float:
     return max(0.0, (n_bytes - earlier[1]) / seconds) if seconds > 0 else 0.0
 
 
-def _phase(known: _Known, made: Recognised, now: float) -> Phase:
-    held = made.held_bytes
-    if held is None or not made.predicted:
+def _phase(known: _Known, counted: Mapping[str, Predicted], held: Mapping[str, int], now: float) -> Phase:
+    """How far it is, by the places that its prediction counts."""
+    if not any(name in held for name in counted):
         return Phase.UNKNOWN
-    least = sum(one.low_bytes for one in made.counted.values())
-    if held >= _LOADED_RATIO * least or now - known.grown_seconds >= _RESTING_SECONDS:
+    n_bytes = sum(held[name] for name in counted if name in held)
+    least = sum(one.low_bytes for one in counted.values())
+    if n_bytes >= _LOADED_RATIO * least or now - known.grown_seconds >= _RESTING_SECONDS:
         known.is_loaded = True
     return Phase.RESTING if known.is_loaded else Phase.LOADING
 

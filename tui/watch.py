@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,31 +40,33 @@ class Watch:
         """Called on the thread; None where no load is kept."""
         self._root = root
         self._clock = clock
-        self._changed = Condition()
+        lock = Lock()
+        self._fed, self._stopped = Condition(lock), Condition(lock)
+        """Two, so that who rests is not woken by each snapshot."""
         self._newest: Snapshot | None = None
         self._is_stopped = False
         self._thread: Thread | None = None
 
     def feed(self, snapshot: Snapshot) -> None:
         """A newer one; with the first, the thread begins."""
-        with self._changed:
+        with self._fed:
             self._newest = snapshot
             if self._thread is None and not self._is_stopped:
                 self._thread = Thread(target=self._run, name="watch", daemon=True)
                 self._thread.start()
-            self._changed.notify_all()
+            self._fed.notify_all()
 
     def stop(self) -> None:
         """See no more. It is not waited for: a file that is being read may lie on a network."""
-        with self._changed:
+        with self._stopped:
             self._is_stopped = True
-            self._changed.notify_all()
+            self._fed.notify_all()
+            self._stopped.notify_all()
 
     def _run(self) -> None:
         # 30 ms and 4 MiB with what reads command lines, after the first picture.
         from probes.processes import open_processes  # noqa: PLC0415
         from tui.asker import Asker, Subject  # noqa: PLC0415
-        from tui.recognised import Phase  # noqa: PLC0415
         from tui.recogniser import Recogniser  # noqa: PLC0415
 
         asker = Asker()
@@ -86,16 +88,15 @@ class Watch:
                 self._on_seen(engines)
             if learner is not None:
                 learner.learn(engines, snapshot, self._clock())
-            is_calm = not any(one.phase is Phase.LOADING for one in engines)
-            self._rest(rest_seconds(time.thread_time() - began_seconds, is_calm=is_calm))
+            self._rest(rest_seconds(time.thread_time() - began_seconds, is_calm=recogniser.is_calm))
         asker.stop()
 
     def _next(self) -> Snapshot | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None or self._is_stopped)
+        with self._fed:
+            self._fed.wait_for(lambda: self._newest is not None or self._is_stopped)
             snapshot, self._newest = self._newest, None
             return None if self._is_stopped else snapshot
 
     def _rest(self, seconds: float) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_stopped, seconds)
+        with self._stopped:
+            self._stopped.wait_for(lambda: self._is_stopped, seconds)
