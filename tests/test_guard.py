@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
@@ -75,6 +76,14 @@ def test_the_flags_that_would_fit_are_said_in_the_commands_own_words(capsys):
     guarded(TOO_LONG)
     lines = [line for line in capsys.readouterr().err.splitlines() if "vllm serve" in line]
     assert any("--max-model-len" in line and "131072" not in line for line in lines)
+
+
+def test_a_length_left_to_the_engine_fits_and_the_longest_that_surely_would_is_said():
+    finding = find_command(
+        Command(arguments=("vllm", "serve", "meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", "auto")), machine()
+    )
+    assert (finding.assessment.verdict.level, finding.assessment.verdict.reason) == (Level.FITS, "")
+    assert 16384 < finding.advice.longest_context_tokens < finding.plan.workload.context_tokens < 131072
 
 
 def test_a_proposed_command_is_let_through():

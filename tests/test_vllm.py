@@ -162,6 +162,35 @@ def test_a_free_length_is_the_longest_that_starts() -> None:
     assert vllm.free_context(llama(), asked, vllm.DEFAULTS, [card(79.25), RAM]) == 131072
 
 
+AUTO = vllm.Options(is_length_free=True)
+
+
+def test_a_free_length_fits_though_the_worst_end_has_room_for_a_shorter_one_only() -> None:
+    places = [card(23.58), RAM]
+    estimate = made(card(23.58), tokens=131072, options=AUTO)
+    assert (estimate.refusal, estimate.risk) == ("", "")
+    assert judge(estimate, places).level is Level.FITS
+    assert any(f"{longest('value')} tokens, {longest('low')} at worst" in doubt for doubt in estimate.doubts)
+
+
+def test_a_free_length_fails_where_not_one_token_has_room() -> None:
+    crowded = replace(AUTO, gpu_memory_utilization=0.6)
+    assert "no memory is left for the cache" in made(card(23.58), tokens=131072, options=crowded).refusal
+
+
+def test_a_free_length_may_fail_where_the_worst_end_leaves_nothing() -> None:
+    share = answer(made(card(23.58), tokens=16), "smallest_utilization_ratio")
+    assert share.high is not None
+    between = replace(AUTO, gpu_memory_utilization=(float(share.value) + share.high) / 2)
+    estimate = made(card(23.58), tokens=131072, options=between)
+    assert (estimate.refusal, estimate.risk[:8]) == ("", "at worst")
+
+
+def test_a_free_length_is_asked_for_as_one() -> None:
+    flags = vllm.flags(llama(), Workload(context_tokens=4096), AUTO, made(card(79.25)))
+    assert flags.startswith("--max-model-len auto ")
+
+
 def test_more_cards_than_there_are_is_refused() -> None:
     assert made(card(79.25), options=vllm.Options(tensor_parallel_size=2)).refusal == ("2 devices asked for, 1 there")
 

@@ -72,9 +72,6 @@ def advise(
     """
     level = level_of(plan, places)
 
-    def with_context(tokens: int) -> Plan:
-        return replace(plan, workload=replace(plan.workload, context_tokens=tokens))
-
     def requantised_plan(quant: str) -> Plan:
         return replace(plan, model=with_quant(plan.model, quant))
 
@@ -82,9 +79,9 @@ def advise(
     longest = None
     if plan.has_context:
         longest = longest_context(
-            lambda tokens: level_of(with_context(tokens), places),
+            lambda tokens: level_of(plan.with_context(tokens), places),
             native_tokens=native,
-            sure_level_of=lambda tokens: sure_level_of(with_context(tokens), places),
+            sure_level_of=lambda tokens: sure_level_of(plan.with_context(tokens), places),
         )
     quants = quants_offered(plan.model, plan.engine.QUANTS)
     best = best_quant(
@@ -97,7 +94,7 @@ def advise(
         return Advice(longest_context_tokens=longest, best_quant=best, changes=(), notes=notes)
     changes: list[Change] = []
     if longest is not None and SMALLEST_CONTEXT_TOKENS <= longest < plan.workload.context_tokens:
-        changes.append(Change(label=f"context {count(longest)}", plan=with_context(longest)))
+        changes.append(Change(label=f"context {count(longest)}", plan=plan.with_context(longest)))
     for kv_type in narrower(plan.engine.KV_STEPS, plan.workload.kv_type):
         smaller = replace(plan, workload=replace(plan.workload, kv_type=kv_type))
         if level_of(smaller, places) <= Level.TIGHT:

@@ -156,7 +156,8 @@ def _with_free_context(plan: Plan, places: Sequence[Place]) -> Plan:
         return plan
     chosen = tuple(place for place in places if place.kind == "host" or place.name in plan.devices)
     tokens = free_context(plan.model, plan.workload, plan.options, chosen)
-    return replace(plan, workload=replace(plan.workload, context_tokens=tokens))
+    options = replace(plan.options, is_length_free=True) if hasattr(plan.options, "is_length_free") else plan.options
+    return replace(plan, workload=replace(plan.workload, context_tokens=tokens), options=options)
 
 
 def _devices(launch: Launch, engine: Engine, snapshot: Snapshot, places: Sequence[Place]) -> tuple[str, ...]:

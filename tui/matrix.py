@@ -31,9 +31,7 @@ def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants:
     cells = []
     for quant in quants:
         for tokens in contexts:
-            cell_plan = replace(
-                plan, model=with_quant(plan.model, quant), workload=replace(plan.workload, context_tokens=tokens)
-            )
+            cell_plan = replace(plan.with_context(tokens), model=with_quant(plan.model, quant))
             try:
                 made = assess(cell_plan, places, is_quick=True)
             except EstimatorError:

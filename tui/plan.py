@@ -42,6 +42,12 @@ class Plan:
         """Whether the estimate depends on how long the context is."""
         return self.model.has_context and getattr(self.engine, "HAS_CONTEXT", True)
 
+    def with_context(self, tokens: int) -> "Plan":
+        """The same for exactly so many tokens, also where it was left to the engine how many there are room for."""
+        is_free = getattr(self.options, "is_length_free", False)
+        options = replace(self.options, is_length_free=False) if is_free else self.options
+        return replace(self, workload=replace(self.workload, context_tokens=tokens), options=options)
+
     @property
     def engine(self) -> Engine:
         """The module that knows the engine."""

@@ -135,6 +135,12 @@ class Options:
         default="auto",
         metadata=option("--mamba-ssm-cache-dtype", "of recurrent states", ("auto", "float16", "bfloat16", "float32")),
     )
+    is_length_free: bool = field(
+        default=False,
+        metadata=option(
+            "", "--max-model-len auto: as long as one sequence has room for, the context asked for at most"
+        ),
+    )
     version: str = field(
         default=NEWEST, metadata=option("--engine-version", f"whose rules hold; {NEWEST} if not given")
     )
@@ -158,12 +164,8 @@ needs = checkpoint_needs
 
 
 def free_context(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> int:
-    """The tokens that ``--max-model-len auto`` settles on: what one sequence has room for, the workload's at most.
-
-    `_auto_fit_max_model_len`, v1/core/kv_cache_planning.py.
-    """
-    load = _Load(model, replace(workload, n_sequences=1), options, places)
-    return load.length if load.split_refusal() else load.longest_tokens()
+    """The tokens that ``--max-model-len auto`` settles on, as expected: the workload's at most."""
+    return _Load(model, replace(workload, n_sequences=1), replace(options, is_length_free=True), places).length
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
@@ -212,8 +214,9 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
     tensor = options.tensor_parallel_size or max(
         1, n_used // (options.pipeline_parallel_size * options.data_parallel_size)
     )
+    length = "auto" if options.is_length_free else max(1, workload.context_tokens // workload.n_sequences)
     parts = [
-        f"--max-model-len {max(1, workload.context_tokens // workload.n_sequences)}",
+        f"--max-model-len {length}",
         f"--gpu-memory-utilization {share:g}",
     ]
     said = {
@@ -271,6 +274,10 @@ class _Load:
             off_bytes=min(int(options.cpu_offload_gb * GIB), *(rank.stage.n_bytes for rank in ranks)),
             kv_bytes=options.kv_cache_memory_bytes,
         )
+        if options.is_length_free and not self.split_refusal():
+            # `_auto_fit_max_model_len`, v1/core/kv_cache_planning.py, 0.33.0: batches are those of the whole length.
+            self.length = self._longest(self.budget.blocks.n_bytes) or self.length
+            self.budget = replace(self.budget, length_tokens=self.length)
 
     def _cache(self) -> PagedCache:
         options = self.options
@@ -353,6 +360,8 @@ class _Load:
 
     def risk(self) -> str:
         """Why it may not start, at the worst end of the band."""
+        if self.options.is_length_free and self._longest(self._least_blocks()):
+            return self._busy("high_bytes", "at worst ")  # a cache that is smaller makes it shorter
         return self._busy("high_bytes", "at worst ") or self._short(self._least_blocks(), "at worst ")
 
     def _least_blocks(self) -> int:
@@ -389,22 +398,20 @@ class _Load:
         needed = budget.needed_blocks()
         if not cache.groups or n_blocks >= needed:
             return ""
-        if n_blocks <= 1:
+        if n_blocks <= 1 or (self.options.is_length_free and not self._longest(n_blocks)):
             return f"{when}no memory is left for the cache under --gpu-memory-utilization {budget.share_ratio:g}"
         each = max(budget.block_bytes(rank) for rank in budget.ranks)
-        longest = cache.longest(max(0, self._least_blocks() - 1), self.length)
+        longest = self._longest(self._least_blocks())
         instead = f"; --max-model-len {longest} would fit" if longest > 0 else ""
         return (
             f"one sequence of {self.length} tokens needs {_gib(each * (needed - 1))} GiB of cache, and {when}"
             f"{_gib(each * (n_blocks - 1))} are left{instead}"
         )
 
-    def longest_tokens(self) -> int:
-        """Of one sequence, up to what is asked for; that where there is room for none."""
-        cache, n_blocks = self.budget.cache, self.budget.blocks.n_bytes
-        if not cache.groups or n_blocks <= 1:
-            return self.length
-        return max(1, cache.longest(n_blocks - 1, self.length))
+    def _longest(self, n_blocks: int) -> int:
+        """Tokens of the longest sequence that so many blocks hold, up to what is asked for; 0 where they hold none."""
+        cache = self.budget.cache
+        return cache.longest(max(0, n_blocks - 1), self.length) if cache.groups else self.length
 
     def estimate(self) -> Estimate:
         """The ledger."""
@@ -444,6 +451,8 @@ class _Load:
             )
         if model.quant in MIXTURES and model.quant not in UNQUANTISED:
             found.append("vLLM runs GGUF files as an experiment; what it keeps beside their bytes is not known")
+        if self.options.is_length_free and (least := self._longest(self._least_blocks())) < self.length:
+            found.append(f"its length is what there turns out to be room for: {self.length} tokens, {least} at worst")
         if model.architecture in UNPLANNED:
             found.append("how vLLM lays out this model's cache is not modelled here: its tokens may be far off")
         if model.kind == "vision":

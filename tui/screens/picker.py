@@ -240,7 +240,7 @@ class Picker(Browser):
         if before.engine_name != plan.engine_name and model.file_bytes is not None:
             return plan  # a file of another kind than the last: with its usual engine
         model = near_size_for(before.engine, model)
-        return replace(before, model=model, workload=replace(before.workload, context_tokens=tokens))
+        return replace(before.with_context(tokens), model=model)
 
     def choose(self, index: int) -> None:
         item = self._shown[index]

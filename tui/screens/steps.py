@@ -29,7 +29,7 @@ def with_context_step(plan: Plan, step: int) -> Plan:
         tokens = next((n for n in contexts_of(plan.model) if n > now), now)
     else:
         tokens = next((n for n in reversed(contexts_of(plan.model)) if n < now), now)
-    return plan if tokens == now else replace(plan, workload=replace(plan.workload, context_tokens=tokens))
+    return plan if tokens == now else plan.with_context(tokens)
 
 
 def quants_of(model: Model, engine: Engine) -> list[str]:
