@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from launches.command import RUNTIMES, Command, Program, program_of, shortened
 from launches.errors import UnknownProgram
-from launches.shell import SHELLS, commanded, script_in
+from launches.shell import SHELLS, commanded, script_index
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -33,7 +33,7 @@ class Span:
     flag: str
     """Its first name in the program's table: ``--ctx-size``."""
     first: int
-    """Index of its first word in ``Command.arguments``."""
+    """Index of its first word in ``Command.arguments``; of a script's, among the script's words."""
     n_words: int
 
 
@@ -105,9 +105,7 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
         NoLaunch: a known program that loads nothing so.
     """
     opened = opened_of(command)
-    launches = reader_of(opened.program).read(opened.program, opened.command)
-    # Words of a script are none of the command's, so that nothing can be replaced there.
-    return tuple(replace(launch, spans=()) for launch in launches) if opened.is_script else launches
+    return reader_of(opened.program).read(opened.program, opened.command)
 
 
 _MOST_COVERS = 8
@@ -121,8 +119,9 @@ class Opened:
     command: Command
     """As it is inside."""
     program: Program
-    is_script: bool = False
-    """It stood in one word of a shell: ``bash -c "vllm serve ..."``."""
+    scripts: tuple[int, ...] = ()
+    """Where it stood in one word of a shell, ``bash -c "vllm serve ..."``: which of the command's words that is, and
+    which of the words in there the next one."""
 
 
 def opened_of(command: Command) -> Opened:
@@ -134,7 +133,8 @@ def opened_of(command: Command) -> Opened:
     """
     command = shortened(command)
     program = program_of(command)
-    image, is_script = "", False
+    image = ""
+    scripts: tuple[int, ...] = ()
     for _ in range(_MOST_COVERS):
         if program is None:
             break
@@ -143,14 +143,16 @@ def opened_of(command: Command) -> Opened:
 
             command, program = contained(command, program)
             image = program.image
-        elif program.name in SHELLS and (script := script_in(program.arguments)) is not None:
-            command = shortened(replace(command, arguments=commanded(script), environment=program.environment))
-            program, is_script = program_of(command), True
+        elif program.name in SHELLS and (index := script_index(program.arguments)) is not None:
+            scripts = (*scripts, program.offset + index)
+            words = commanded(program.arguments[index])
+            command = shortened(replace(command, arguments=words, environment=program.environment))
+            program = program_of(command)
         else:
             break
     if program is None:
         raise UnknownProgram("there is no program in this command")
-    return Opened(command=command, program=replace(program, image=image), is_script=is_script)
+    return Opened(command=command, program=replace(program, image=image), scripts=scripts)
 
 
 def reader_of(program: Program) -> Reader:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from launches.command import base_name
 from launches.errors import UnreadableLine
@@ -31,6 +32,14 @@ _REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>")
 """``<key>`` stands for something that a person left out."""
 
 
+class Piece(NamedTuple):
+    """A word, and where it stands in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
 def words_of(text: str) -> list[str]:
     """The words of the first command that is not only preparation, with what was set before it as assignments.
 
@@ -39,24 +48,11 @@ def words_of(text: str) -> list[str]:
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
     """
-    settings: list[str] = []
-    for words in commands_of(text):
-        if words[0] in _SETTING:
-            settings += [word for word in words[1:] if "=" in word]
-        elif (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
-            settings.append(f"{found[1]}={found[2]}")
-        elif _started(words) not in _BESIDE or words[:2] == ["conda", "run"]:
-            return [*settings, *words]
-    return settings
+    return [piece.word for piece in pieces_of(text)[1]]
 
 
-def _started(words: list[str]) -> str:
-    """What a command starts, behind assignments."""
-    return next((base_name(word) for word in words if not _ASSIGNMENT.match(word)), "")
-
-
-def commands_of(text: str) -> Iterator[list[str]]:
-    """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines.
+def pieces_of(text: str) -> tuple[str, list[Piece]]:
+    """(the text without a prompt, and on one line where it was continued; the words as ``words_of``, by place in it).
 
     Raises:
         UnreadableLine: as ``words_of``.
@@ -65,15 +61,34 @@ def commands_of(text: str) -> Iterator[list[str]]:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
     is_windows = _WINDOWS.search(text) is not None
     text = _PROMPT.sub("", _CONTINUED.sub(" ", text.strip()))
-    words: list[str] = []
-    for word in _Splitter(text, is_windows=is_windows).words():
-        if word is not None:
-            words.append(word)
-        elif words:
-            yield words
-            words = []
-    if words:
-        yield words
+    settings: list[Piece] = []
+    for pieces in _commands_of(text, is_windows=is_windows):
+        words = [piece.word for piece in pieces]
+        if words[0] in _SETTING:
+            settings += [piece for piece in pieces[1:] if "=" in piece.word]
+        elif (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
+            settings.append(Piece(f"{found[1]}={found[2]}", pieces[0].start, pieces[-1].end))
+        elif _started(words) not in _BESIDE or words[:2] == ["conda", "run"]:
+            return text, [*settings, *pieces]
+    return text, settings
+
+
+def _started(words: list[str]) -> str:
+    """What a command starts, behind assignments."""
+    return next((base_name(word) for word in words if not _ASSIGNMENT.match(word)), "")
+
+
+def _commands_of(text: str, *, is_windows: bool) -> Iterator[list[Piece]]:
+    """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines."""
+    pieces: list[Piece] = []
+    for piece in _Splitter(text, is_windows=is_windows).pieces():
+        if piece is not None:
+            pieces.append(piece)
+        elif pieces:
+            yield pieces
+            pieces = []
+    if pieces:
+        yield pieces
 
 
 class _Splitter:
@@ -83,7 +98,7 @@ class _Splitter:
         self.text, self.is_windows = text, is_windows
         self.position = 0
 
-    def words(self) -> Iterator[str | None]:
+    def pieces(self) -> Iterator[Piece | None]:
         """Words; None where a command ends."""
         while self.position < len(self.text):
             character = self.text[self.position]
@@ -98,7 +113,8 @@ class _Splitter:
                 end = self.text.find("\n", self.position)
                 self.position = len(self.text) if end < 0 else end
             else:
-                yield self._word()
+                start = self.position
+                yield Piece(self._word(), start, self.position)
 
     def _skip_redirection(self, found: re.Match[str]) -> None:
         """``> log`` with what it goes to."""

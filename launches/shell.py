@@ -8,8 +8,8 @@ from launches.line import words_of
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 
 
-def script_in(arguments: Sequence[str]) -> str | None:
-    """What stands behind ``-c``; None where the shell reads a file, or asks.
+def script_index(arguments: Sequence[str]) -> int | None:
+    """Which word stands behind ``-c``; None where the shell reads a file, or asks.
 
     Options stand before it, some of them together: ``-lc``, ``-euo pipefail -c`` (POSIX.1-2024, sh).
     """
@@ -18,7 +18,7 @@ def script_in(arguments: Sequence[str]) -> str | None:
     while position < len(arguments):
         word = arguments[position]
         if len(word) < 2 or word[0] not in "-+":
-            return word if is_command else None
+            return position if is_command else None
         if not word.startswith("--"):
             is_command = is_command or (word[0] == "-" and "c" in word)
             position += word[1:].count("o") + word[1:].count("O")

@@ -109,6 +109,16 @@ def test_weights_beyond_the_fraction_are_refused_with_one_that_would_do() -> Non
     assert not made(card(23.6), options=sglang.Options(mem_fraction_static=smallest + 0.01)).refusal
 
 
+def test_a_fraction_that_leaves_no_cache_is_relieved_by_the_usual_one() -> None:
+    places, workload = [card(23.6), RAM], Workload(context_tokens=131072, kv_type="auto")
+    model, small = named("Llama 3.1 8B"), sglang.Options(mem_fraction_static=0.5)
+    found = sglang.relieved(model, workload, small, places)
+    assert found is not None
+    assert not sglang.estimate(model, workload, found, places).refusal
+    spelled = sglang.flags(model, workload, found, sglang.estimate(model, workload, found, places))
+    assert f"--mem-fraction-static {found.mem_fraction_static}" in spelled
+
+
 def test_weights_that_only_the_worst_end_does_not_hold_are_a_risk() -> None:
     load = sglang._Load(named("Llama 3.1 8B"), Workload(context_tokens=256), sglang.DEFAULTS, [card(23.6), RAM])
     (pool,) = load.pools

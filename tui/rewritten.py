@@ -1,20 +1,19 @@
 """A command with a change of the advice in it: the person's own words, but for the settings that change."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import fields, replace
 
 from estimator.errors import EstimatorError
 from estimator.shell import quoted
-from launches.command import Command, program_of
+from launches.command import Command, assigned
 from launches.errors import LaunchError
-from launches.launch import Launch, read_launches
+from launches.launch import Launch, opened_of, read_launches, reader_of
 from launches.line import words_of
+from launches.rewriting import Edit, Words, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change
 from tui.launched import plan_of
 from tui.plan import Assessment, Plan, assess
-
-Words = dict[str, tuple[str, ...]]
-"""First name of a flag -> its words."""
 
 
 def rewritten(command: Command, launch: Launch, made: Assessment, change: Change, snapshot: Snapshot) -> str:
@@ -25,65 +24,90 @@ def rewritten(command: Command, launch: Launch, made: Assessment, change: Change
     if not change.is_applicable or change.plan.model is not made.plan.model:
         return ""
     try:
-        words = _changed_words(command, launch, made, assess(change.plan, made.places))
-        if words is None:
-            return ""
-        environment, arguments = words
-        shell_words = [f"{name}={quoted(value)}" for name, value in environment.items()] + [
-            quoted(word) for word in arguments
-        ]
-        again = Command(
-            arguments=arguments, environment={**command.environment, **environment}, directory=command.directory
-        )
-        if not _is_meant(plan_of(read_launches(again)[0], made.plan.model, snapshot), change.plan):
-            return ""
+        changed = assess(change.plan, made.places)
+        flags = _flags(changed)
+        if assigned(words_of(flags))[1] == ():
+            return _behind_server(command, launch, changed, flags)
+        before, after = (_spelled(each, command) for each in (made, changed))
+        for edit in _edits(launch, before, after):
+            words = rewritten_words(command, launch.spans, edit)
+            again = Command(arguments=words, environment=command.environment, directory=command.directory)
+            if _is_meant(plan_of(read_launches(again)[0], made.plan.model, snapshot), change.plan):
+                return _line(words)
     except (EstimatorError, LaunchError):
+        pass
+    return ""
+
+
+def _edits(launch: Launch, before: Words, after: Words) -> Iterator[Edit]:
+    """The fewest words first, then what else would have to be said.
+
+    Who says how many layers, say, loses ``--fit``, and with it the context that it would have chosen.
+    """
+    told = {flag: words for flag, words in after.items() if before.get(flag) != words}
+    gone = frozenset(before.keys() - after.keys())
+    yield Edit(told=told, gone=gone)
+    said = {span.flag for span in launch.spans}
+    unsaid = {flag: words for flag, words in after.items() if flag not in told and flag not in said}
+    for flag, words in unsaid.items():
+        yield Edit(told={**told, flag: words}, gone=gone)
+    yield Edit(told=told | unsaid, gone=gone)
+
+
+def _line(words: tuple[str, ...]) -> str:
+    """As a shell takes it: of an assignment before the program only the value is quoted."""
+    variables, others = assigned(words)
+    return " ".join(
+        [f"{name}={quoted(value)}" for name, value in variables.items()] + [quoted(word) for word in others]
+    )
+
+
+def _behind_server(command: Command, launch: Launch, changed: Assessment, flags: str) -> str:
+    """Of an engine that is told by its server's environment (Ollama): the server so, and the command behind it."""
+    meant = changed.plan
+    line, _, _ = meant.engine.command(meant.model, flags).partition("  #")
+    words = tuple(words_of(line))
+    server = read_launches(Command(arguments=words))[0]
+    # What the change leaves alone may stand in the model's own settings.
+    is_told = all(
+        getattr(meant.options, field.name) in (getattr(server.options, field.name), getattr(launch.options, field.name))
+        for field in fields(meant.options)
+    )
+    asked = (server.context_tokens, server.n_sequences, server.kv_type or meant.engine.KV_TYPES[0])
+    workload = meant.workload
+    if not is_told or asked != (workload.context_tokens, workload.n_sequences, workload.kv_type):
         return ""
-    return " ".join(shell_words)
+    return f"{_line(words)} & {_line(command.arguments)}"
 
 
 def _is_meant(found: Plan, meant: Plan) -> bool:
-    return found.workload == meant.workload and found.options == meant.options and found.devices == meant.devices
+    """The same load: of layers, any number from all of them on says all."""
+    told: int | None = getattr(found.options, "n_gpu_layers", None)
+    wanted: int | None = getattr(meant.options, "n_gpu_layers", None)
+    options = found.options
+    if told is not None and wanted is not None and min(told, wanted) > meant.model.n_layers:
+        options = replace(options, n_gpu_layers=wanted)
+    return (found.workload, options, found.devices) == (meant.workload, meant.options, meant.devices)
 
 
-def _changed_words(
-    command: Command, launch: Launch, made: Assessment, changed: Assessment
-) -> tuple[dict[str, str], tuple[str, ...]] | None:
-    """(variables to set, words of the command); None where the engine has no words for it."""
-    before, after = _spelled(made), _spelled(changed)
-    if before is None or after is None:
-        return None
-    told = {flag: words for flag, words in after[0].items() if before[0].get(flag) != words}
-    gone = before[0].keys() - after[0].keys()
-    environment = {name: value for name, value in after[1].items() if before[1].get(name) != value}
-    return environment, tuple(_replaced(command.arguments, launch, told, gone))
-
-
-def _spelled(made: Assessment) -> tuple[Words, dict[str, str]] | None:
-    """What the engine's own line for this estimate sets, by flag and by variable."""
+def _flags(made: Assessment) -> str:
     plan = made.plan
-    flags = plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)
-    command = Command(arguments=tuple(words_of(plan.engine.command(plan.model, flags).partition("  #")[0])))
-    program = program_of(command)
-    if program is None:
-        return None
-    spans = read_launches(command)[0].spans
-    words = {span.flag: command.arguments[span.first : span.first + span.n_words] for span in spans}
-    return words, dict(program.environment)
+    return plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)
 
 
-def _replaced(arguments: Sequence[str], launch: Launch, told: Words, gone: set[str]) -> Iterator[str]:
-    """The words with those settings: each where it stood first, what is new at the end."""
-    left = dict(told)
-    replaced_spans = {span.first: span for span in launch.spans if span.flag in told or span.flag in gone}
-    position = 0
-    while position < len(arguments):
-        span = replaced_spans.get(position)
-        if span is None:
-            yield arguments[position]
-            position += 1
-            continue
-        yield from left.pop(span.flag, ())
-        position += max(1, span.n_words)
-    for words in left.values():
-        yield from words
+def _spelled(made: Assessment, command: Command) -> Words:
+    """What sets this load, by flag, in the words of the command's own program.
+
+    Raises:
+        LaunchError: the engine's line is none that can be read.
+    """
+    plan, flags = made.plan, _flags(made)
+    line = Command(arguments=tuple(words_of(plan.engine.command(plan.model, flags).partition("  #")[0])))
+    first = len(line.arguments) - len(words_of(flags))  # what stands before them names the model
+    words: Words = {
+        span.flag: line.arguments[span.first : span.first + span.n_words]
+        for span in read_launches(line)[0].spans
+        if span.first >= first
+    }
+    translated = getattr(reader_of(opened_of(command).program), "translated", None)
+    return words if translated is None else translated(words)

@@ -65,6 +65,8 @@ one of Qwen3 235B on four H100 leaves 77.1."""
 BESIDE_BYTES = 100 * MIB
 """What has gone from the free memory after loading, beyond the weights. Logged: 0.03 and 0.12 GiB (Llama 3.1 8B), 0.08
 and 0.13 (Qwen3 0.6B), 0.10 (Qwen3 30B-A3B), 0.19 (Qwen3 14B on four), 0.20 (Qwen2.5 7B)."""
+MOST_FRACTION = 0.95
+"""Beyond it nothing is left for what is outside the fraction (ASSUMED)."""
 GRAPHS = Span(n_bytes=250 * MIB, low_bytes=60 * MIB, high_bytes=1300 * MIB)
 """Logged: 0.09, 0.11 and 0.58 GiB."""
 
@@ -128,9 +130,10 @@ needs = checkpoint_needs
 
 
 def relieved(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Options | None:
-    """The same with a split that works, or with the smallest fraction that holds one sequence; None if neither helps.
+    """The same with a split that works, or with the smallest fraction that holds one sequence.
 
-    None as well where it starts as it is.
+    Where none does and it would not start at all, the engine's own fraction, if that starts. None if nothing helps, and
+    where it starts as it is.
     """
     load = _Load(model, workload, options, places)
     if not load.refusal() and not load.risk():
@@ -140,11 +143,14 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
         whole = _Load(model, workload, shared, places)
         return None if whole.refusal() or whole.risk() else shared
     least = rounded_up(max(load.pool(rank).smallest_fraction(load.length).high_bytes for rank in load.ranks) / 1e6)
-    if least > 0.95:
+    if least <= MOST_FRACTION:
+        found = replace(options, mem_fraction_static=least)
+        changed = _Load(model, workload, found, places)
+        return None if changed.refusal() or changed.risk() else found
+    if not load.refusal() or options.mem_fraction_static is None:
         return None
-    found = replace(options, mem_fraction_static=least)
-    changed = _Load(model, workload, found, places)
-    return None if changed.refusal() or changed.risk() else found
+    usual = _Load(model, workload, replace(options, mem_fraction_static=None), places)
+    return None if usual.refusal() else replace(options, mem_fraction_static=usual.settings.fraction)
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
@@ -319,9 +325,10 @@ class _Load:
     def _overfull(self) -> str:
         # Said of the worst end of the band, so that it holds.
         smallest = max(pool.smallest_fraction(0).high_bytes for pool in self.pools) / 1e6
+        instead = f"it takes more than {smallest:.3f}" if smallest < 1 else "no fraction would do"
         return (
             f"the weights leave no memory for the cache under --mem-fraction-static {self.settings.fraction:g}; "
-            f"it takes more than {smallest:.3f}"
+            f"{instead}"
         )
 
     def estimate(self) -> Estimate:

@@ -23,6 +23,20 @@ CONTEXT_TOKENS = 8192
 BATCH_SIZES = (-1, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 KV_TYPES = {"0": "f16", "1": "q8_0", "2": "q4_0", "3": "bf16"}
 """What --quantkv's numbers stand for; names are taken too."""
+OWN_NAMES = {
+    "--ctx-size": "--contextsize",
+    "--gpu-layers": "--gpulayers",
+    "--batch-size": "--batchsize",
+    "--n-cpu-moe": "--moecpu",
+    "--override-tensor": "--overridetensors",
+    "--tensor-split": "--tensor_split",
+    "--split-mode": "--splitmode",
+    "--main-gpu": "--maingpu",
+    "--parallel": "--parallelrequests",
+    "--no-kv-offload": "--lowvram",
+    "--swa-full": "--noswa",
+}
+"""llama.cpp's flags -> those that say the same here."""
 _NAMED = ("f16", "bf16", "q8_0", "q5_1", "q4_0")
 _TABLE = table("""
 --usecuda --usecublas --usehipblas [N...]
@@ -254,6 +268,13 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             spans=() if config is not None else given.spans,
         ),
     )
+
+
+def translated(words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """llama.cpp's settings, by its flags, in KoboldCpp's own words; what it has none for is left out."""
+    found = {own: (own, *words[flag][1:]) for flag, own in OWN_NAMES.items() if flag in words}
+    number = {name: number for number, name in KV_TYPES.items()}.get(words.get("--cache-type-k", ("", ""))[1])
+    return found | ({"--quantkv": ("--quantkv", number)} if number is not None else {})
 
 
 def _model(values: Values, positionals: Sequence[str], command: Command, program: Program) -> str | None:
