@@ -1,7 +1,7 @@
 """Bytes, where they go, and why: an estimate is a tuple of terms, and everything shown of it is a reading of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from estimator.place import Overflow, Place, Surroundings, drawing_on, host_among
@@ -72,6 +72,10 @@ class Term:
     is_in_share: bool = False
     """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
     a sum over all kinds has no doubt about it."""
+    n_loads: int = 0
+    """On this machine, from which it is calibrated; 0: from none."""
+    plain: "Term | None" = None
+    """As it would be without them; None where it is the same."""
 
     @classmethod
     def sure(cls, kind: Kind, label: str, place: str, n_bytes: int, source: str, formula: str = "") -> "Term":
@@ -144,6 +148,13 @@ class Estimate:
         return sum(
             term.n_bytes if term.is_in_share and kind is None else term.high_bytes for term in self.select(places, kind)
         )
+
+    @property
+    def plain(self) -> "Estimate":
+        """Without what was learned from loads on this machine."""
+        if all(term.plain is None for term in self.terms):
+            return self
+        return replace(self, terms=tuple(term.plain or term for term in self.terms))
 
     def file_page_bytes(self, places: Iterable[str]) -> int:
         """Of the expected bytes in these places, what the system can drop and read from the file again."""

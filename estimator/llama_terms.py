@@ -25,7 +25,7 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
         *compute_terms(load, layout, is_simulated=is_simulated),
         *server_terms(load),
         *_companion_terms(load),
-        *_runtime_terms(load),
+        *_runtime_terms(load, engine),
     ]
     return Estimate(
         engine=engine,
@@ -37,10 +37,10 @@ def estimate_layout(load: Load, layout: Layout, *, engine: str, is_simulated: bo
     )
 
 
-def _runtime_terms(load: Load) -> list[Term]:
+def _runtime_terms(load: Load, engine: str) -> list[Term]:
     is_on_cuda = any(place.kind == "cuda" for place in load.devices)
     has_blas = is_on_cuda and (not load.options.is_flash_attention or uses_blas(load.model))
-    terms = (runtime_term(place, blas_bytes(place) if has_blas else 0) for place in load.devices)
+    terms = (runtime_term(place, blas_bytes(place) if has_blas else 0, engine=engine) for place in load.devices)
     host = (
         host_runtime(load.host, is_on_cuda=is_on_cuda, has_blas=has_blas)
         if load.devices

@@ -6,8 +6,12 @@ Apart from the ledger, whose terms name places: who only draws a load line, as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from estimator.errors import Unjudgeable
+
+if TYPE_CHECKING:
+    from estimator.calibration import Calibration
 
 
 class Overflow(Enum):
@@ -74,6 +78,8 @@ class Place:
     """None where a person typed the place: then ``overflow`` is all that is known."""
     is_part: bool = False
     """A part of a device (MIG) of which a program can use one, and not several together."""
+    calibrations: "tuple[Calibration, ...]" = ()
+    """What was learned of this device under its driver from loads on this machine, an engine each."""
 
     @property
     def line_bytes(self) -> int:

@@ -62,13 +62,23 @@ file's pages and its buffers for dense models, 471 to 483 where cuBLAS is used, 
 prompts' states (bench/real_gpu.py, 2026-11-26, files without a vocabulary)."""
 
 
-def runtime_term(place: Place, n_library_bytes: int = TORCH_LIBRARIES_BYTES) -> Term | None:
+def runtime_term(place: Place, n_library_bytes: int = TORCH_LIBRARIES_BYTES, *, engine: str = "") -> Term | None:
     """What a process takes on a device that nobody allocates by name; None on the host.
 
     Args:
         place: the device.
         n_library_bytes: what libraries take of it; PyTorch's, unless given, whose workspaces count as tensors.
+        engine: whose loads on this machine count, as ``Estimate.engine`` has it; empty: nobody's do.
     """
+    made = _plain_runtime_term(place, n_library_bytes)
+    if not (place.calibrations and engine):
+        return made
+    from estimator.calibration import calibrated  # noqa: PLC0415  # 1 ms, for who has learned something
+
+    return calibrated(made, place.calibrations, engine)
+
+
+def _plain_runtime_term(place: Place, n_library_bytes: int) -> Term | None:
     if place.kind == "host":
         return None
     if place.kind == "metal":

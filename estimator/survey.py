@@ -23,6 +23,7 @@ from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
 
 SOURCE = "estimator/catalogue/sketches.jsonl"
+ENGINE = "llama.cpp"
 N_BATCH_TOKENS, N_UBATCH_TOKENS = 2048, 512
 """llama.cpp's defaults (common/common.h)."""
 
@@ -156,7 +157,8 @@ class _Load:
             if number == placed[-1]:
                 n_bytes += weights.head + weights.tied
             terms.append(_term(place, Kind.WEIGHTS, n_bytes))
-            if (runtime := runtime_term(place, blas_bytes(place) if has_blas else 0)) is not None:
+            runtime = runtime_term(place, blas_bytes(place) if has_blas else 0, engine=ENGINE)
+            if runtime is not None:
                 terms.append(runtime)
         is_shared = any(place.kind == "metal" for place in devices)  # the same pages serve both
         on_host = weights.input - (weights.tied if is_shared else 0)
@@ -173,7 +175,7 @@ class _Load:
         terms.append(_term(host, Kind.OUTPUT, 4 * self.sketch.model.vocabulary_size))
         runtime = host_runtime(host, is_on_cuda=is_on_cuda, has_blas=has_blas)
         terms.append(runtime if devices else cpu_runtime(host, self.sketch.model.vocabulary_size))
-        return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=n_layers + 1, n_gpu_layers=n_layers + 1)
+        return Estimate(engine=ENGINE, terms=tuple(terms), n_layers=n_layers + 1, n_gpu_layers=n_layers + 1)
 
     def relieved(self, made: Estimate, devices: tuple[Place, ...], host: Place) -> Estimate:
         """What has no room beside the margin that --fit keeps lies on the host."""
@@ -188,7 +190,7 @@ class _Load:
         terms += [_mapped(host, made.file_page_bytes([host.name]) + n_pages)]
         terms += [_term(host, Kind.KV_CACHE, made.n_bytes([host.name]) - made.file_page_bytes([host.name]))]
         terms += [_term(host, Kind.KV_CACHE, moved - n_pages)]
-        return Estimate(engine="llama.cpp", terms=tuple(terms), n_layers=0, n_gpu_layers=0, summary="some layers")
+        return Estimate(engine=ENGINE, terms=tuple(terms), n_layers=0, n_gpu_layers=0, summary="some layers")
 
 
 def _term(place: Place, kind: Kind, n_bytes: int) -> Term:

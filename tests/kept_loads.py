@@ -43,3 +43,26 @@ def kept(path: Path, *numbers: int) -> Store:
     for number in numbers:
         store.keep(replace(LOAD, pid=number, rested_seconds=LOAD.rested_seconds + number))
     return store
+
+
+def lesson_loads(*more_mib: float) -> tuple[KeptLoad, ...]:
+    """Loads of a model each, that held so much more than predicted."""
+    mib = 1 << 20
+    return tuple(
+        replace(
+            LOAD,
+            pid=number + 1,
+            rested_seconds=LOAD.rested_seconds + number,
+            model_name=f"model {number}",
+            places=(
+                replace(
+                    GPU,
+                    predicted_bytes=(5000 + number) * mib,
+                    runtime_bytes=500 * mib,
+                    held_bytes=(5000 + number) * mib + round(more * mib),
+                    calibrated_bytes=None,
+                ),
+            ),
+        )
+        for number, more in enumerate(more_mib)
+    )

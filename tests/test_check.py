@@ -89,6 +89,8 @@ class TermOf1(Strict):
     source: str
     formula: str
     read_bytes: int
+    loads_here: int
+    uncalibrated_bytes: int | None
 
 
 class AnswerOf1(Strict):

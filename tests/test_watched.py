@@ -7,7 +7,8 @@ from pathlib import Path
 
 from scenes import workstation
 
-from tui.learner import Learner, kept_load, machine_digest
+from tui.learner import Learner, kept_load
+from tui.machine_digest import machine_digest
 from tui.recognised import Phase, Predicted, Recognised
 from tui.store import Store
 from tui.watched import LoadWatch, Rested, is_clean

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
+    from estimator.calibration import Calibration
     from estimator.errors import EstimatorError
     from estimator.model import Model
     from probes.access import Attention
@@ -97,6 +98,7 @@ class PlimsollApp(ActingApp):
         settings: ReadSettings | None = None,
         memory: PlanMemory | None = None,
         store: Path | None = None,
+        learned: Callable[[], tuple[Calibration, ...]] = tuple,
         keep_settings: Callable[[Settings], None] | None = None,
         is_read_only: bool = False,
         is_elsewhere: bool = False,
@@ -139,6 +141,8 @@ class PlimsollApp(ActingApp):
         """From the first picture on."""
         self._store = store
         """Where watched loads are kept; None where none is."""
+        self._read_learned = learned
+        self._learned: tuple[Calibration, ...] = ()
         self._looked_at: Snapshot | None = None
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
@@ -177,25 +181,48 @@ class PlimsollApp(ActingApp):
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
         self._may_watch = self._is_watching
+        self._take_learned(self._read_learned())
         if self._is_watching:
-            from tui.watch import Watch  # noqa: PLC0415  # after the first picture
-
-            path = self._store
-            self._watch = Watch(
-                lambda engines: self.post_message(EnginesSeen(engines)),
-                make_learner=None if path is None else lambda: self._learner(path),
-            )
+            self._watch = self._new_watch()
         gc.freeze()
         gc.enable()
 
+    def _new_watch(self) -> Watch:
+        from tui.watch import Watch  # noqa: PLC0415  # after the first picture
+
+        path = self._store
+        return Watch(
+            lambda engines: self.post_message(EnginesSeen(engines)),
+            make_learner=None if path is None else lambda: self._learner(path),
+            calibrations=lambda: self._desk.calibrations,
+        )
+
     def _learner(self, path: Path) -> Learner:
         """On the thread that watches."""
-        from tui.learner import Learner, machine_digest  # noqa: PLC0415  # after the first picture
+        from tui.learner import Learner  # noqa: PLC0415  # after the first picture
+        from tui.machine_digest import machine_digest  # noqa: PLC0415
 
         def tell(sentence: str) -> None:
             self.post_message(AsideDone(lambda: self._take_store_notice(sentence)))
 
-        return Learner(path, tell, host=machine_digest(), is_on=lambda: self.settings.learn)
+        return Learner(
+            path,
+            tell,
+            host=machine_digest(),
+            is_on=lambda: self.settings.learn,
+            on_calibrations=lambda found: self.post_message(AsideDone(lambda: self._take_learned(found))),
+        )
+
+    def _take_learned(self, found: tuple[Calibration, ...]) -> None:
+        """What is predicted from now on is corrected by it, where that is wanted."""
+        if found != self._learned:
+            self._learned = found
+            self._desk.calibrate(found if self.settings.calibrate else ())
+            self._show()
+
+    def _obey(self, settings: Settings) -> None:
+        super()._obey(settings)
+        self._desk.calibrate(self._learned if settings.calibrate else ())
 
     def _take_store_notice(self, sentence: str) -> None:
         self._desk.store_notice = sentence
@@ -238,9 +265,7 @@ class PlimsollApp(ActingApp):
                 self._watch = None
         elif self._may_watch:
             if self._watch is None:
-                from tui.watch import Watch  # noqa: PLC0415  # after the first picture
-
-                self._watch = Watch(lambda engines: self.post_message(EnginesSeen(engines)))
+                self._watch = self._new_watch()
             self._watch.feed(snapshot)
 
     def on_engines_seen(self, message: EnginesSeen) -> None:

@@ -19,6 +19,10 @@ from tui.report import finding_text
 from tui.request import Request, UnknownDevice, chosen_devices
 from tui.schema import finding_json
 
+TYPE_CHECKING = False  # as typing's: only who has learned something imports them
+if TYPE_CHECKING:
+    from estimator.calibration import Calibration
+
 FITS, DOES_NOT_FIT, UNUSABLE, UNKNOWN = 0, 1, 2, 3
 """Exit status: tight counts as fitting unless asked to be strict; wrong use or no model; it can't be judged."""
 
@@ -35,6 +39,7 @@ def run_check(
     is_verified: bool = False,
     verifier: str | None = None,
     disk_free_bytes: int | None = None,
+    calibrations: "tuple[Calibration, ...]" = (),
 ) -> int:
     """Print the report, and return the exit status.
 
@@ -49,10 +54,11 @@ def run_check(
         is_verified: ask the engine's own program too.
         verifier: the file of that program; None looks for it on the path.
         disk_free_bytes: where models are usually kept; None: not known, or not of this machine.
+        calibrations: what was learned on this machine; none where the hardware is not this machine's.
     """
     try:
         model = read_model(request.source, request.quant)
-        finding = find_out(request, model, snapshot(), is_strict=is_strict)
+        finding = find_out(request, model, snapshot(), is_strict=is_strict, calibrations=calibrations)
     except (EstimatorError, UnknownDevice) as error:
         complain(str(error))
         return UNUSABLE
@@ -80,7 +86,14 @@ def run_check(
     return finding.exit_status
 
 
-def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+def find_out(
+    request: Request,
+    model: Model,
+    snapshot: Snapshot,
+    *,
+    is_strict: bool = False,
+    calibrations: "tuple[Calibration, ...]" = (),
+) -> Finding:
     """Judge the model on the machine as it is now.
 
     Raises:
@@ -90,7 +103,7 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
         request=request,
         model=model,
         snapshot=snapshot,
-        places=_places(request, snapshot, ()),
+        places=_places(request, snapshot, (), calibrations),
         plan=None,
         assessment=None,
         advice=None,
@@ -98,7 +111,9 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
     )
     try:
         plan = request.plan(model, chosen_devices(request.device, snapshot, has_hidden=request.has_hidden))
-        found = replace(found, plan=plan, model=plan.model, places=_places(request, snapshot, plan.devices or ()))
+        found = replace(
+            found, plan=plan, model=plan.model, places=_places(request, snapshot, plan.devices or (), calibrations)
+        )
         assessment = assess(plan, found.places)
         advice = advise(plan, found.places, snapshot)
     except Unjudgeable as error:
@@ -108,13 +123,16 @@ def find_out(request: Request, model: Model, snapshot: Snapshot, *, is_strict: b
     return replace(found, assessment=assessment, advice=advice, exit_status=FITS if does_fit else DOES_NOT_FIT)
 
 
-def _places(request: Request, snapshot: Snapshot, named: Sequence[str]) -> tuple[Place, ...]:
+def _places(
+    request: Request, snapshot: Snapshot, named: Sequence[str], calibrations: "tuple[Calibration, ...]"
+) -> tuple[Place, ...]:
     return places_of(
         snapshot,
         request.ram_bytes_per_second,
         settings=request.settings,
         named=named,
         has_hidden=request.has_hidden,
+        calibrations=calibrations,
     )
 
 

@@ -208,6 +208,7 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
     request = _request(given, engine)
     if request is None:
         raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll check model.gguf")
+    from tui.calibrations_here import calibrations_for  # noqa: PLC0415
     from tui.check import run_check  # noqa: PLC0415
 
     return run_check(
@@ -221,6 +222,7 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         is_verified=given.is_verified or given.verifier is not None,
         verifier=given.verifier,
         disk_free_bytes=_disk_free_bytes(shared),
+        calibrations=calibrations_for(shared),
     )
 
 
@@ -277,10 +279,11 @@ def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
     status = run_snapshot(snapshot)
     if request is None:
         return status
+    from tui.calibrations_here import calibrations_for  # noqa: PLC0415
     from tui.check import run_check  # noqa: PLC0415
 
     print()
-    return run_check(request, snapshot)
+    return run_check(request, snapshot, calibrations=calibrations_for(shared))
 
 
 def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None) -> int:

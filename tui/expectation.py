@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from estimator.calibration import Calibration
 from estimator.errors import EstimatorError
+from estimator.ledger import Estimate, Kind
 from estimator.verdict import Level
 from launches.launch import Launch
 from probes.served import Served
@@ -14,6 +16,7 @@ from tui.model_found import FoundAs, find_running_model
 from tui.places import HOST_NAME, device_label
 from tui.plan import Plan, assess
 from tui.recognised import Predicted
+from tui.telling import telling_place
 from tui.visibility import as_seen_with
 
 _SHARES = frozenset({"vllm", "sglang", "trtllm"})
@@ -45,6 +48,7 @@ def expect(
     files: Callable[[], tuple[str, ...] | None] = lambda: None,
     path_of: Callable[[str], str] = lambda path: path,
     served: Served | None = None,
+    calibrations: tuple[Calibration, ...] = (),
 ) -> Expectation:
     """What the launch will hold.
 
@@ -55,6 +59,7 @@ def expect(
         files: asks for the files of models that it has open; None where they may not be seen.
         path_of: where one of its paths can be opened from here.
         served: what it says of itself; counts where the command says nothing.
+        calibrations: what was learned on this machine.
     """
     if (launch.context_tokens is None or launch.source is None) and served is not None and served.context_tokens:
         launch = replace(launch, context_tokens=served.context_tokens * launch.n_sequences)
@@ -66,19 +71,15 @@ def expect(
     seen = as_seen_with(launch.environment, _without(held, snapshot))
     try:
         plan = _on_devices_held(plan_of(found.launch, found.model, seen), launch, held)
-        made = assess(plan, places_seen(launch, seen))
+        made = assess(plan, places_seen(launch, seen, calibrations))
     except EstimatorError as error:
         return Expectation(model_name=found.name or found.model.name, quant=found.model.stored_as, reason=str(error))
     does_fit = made.verdict.level < Level.SPILLS
     estimate = made.estimate if does_fit else made.fallback or made.estimate
+    telling = telling_place(launch, made) if found.found_as is FoundAs.READ else None
     return Expectation(
         predicted={
-            place.name: Predicted(
-                n_bytes=estimate.n_bytes((place.name,)),
-                low_bytes=estimate.low_bytes((place.name,)),
-                high_bytes=estimate.high_bytes((place.name,)),
-                takes_share=launch.engine_name in _SHARES,
-            )
+            place.name: _predicted(estimate, place.name, launch, is_telling=place.name == telling)
             for place in made.places
             if estimate.n_bytes((place.name,))
         },
@@ -88,6 +89,26 @@ def expect(
         context_tokens=plan.workload.context_tokens,
         is_by_name=found.found_as is FoundAs.NAME,
         outcome="" if does_fit or made.fallback is not None else made.verdict.reason,
+    )
+
+
+def _predicted(estimate: Estimate, place: str, launch: Launch, *, is_telling: bool) -> Predicted:
+    plain = estimate.plain
+    made = Predicted(
+        n_bytes=plain.n_bytes((place,)),
+        low_bytes=plain.low_bytes((place,)),
+        high_bytes=plain.high_bytes((place,)),
+        takes_share=launch.engine_name in _SHARES,
+        runtime_bytes=plain.n_bytes((place,), Kind.RUNTIME) if is_telling else None,
+    )
+    if plain is estimate:
+        return made
+    return replace(
+        made,
+        n_bytes=estimate.n_bytes((place,)),
+        low_bytes=estimate.low_bytes((place,)),
+        high_bytes=estimate.high_bytes((place,)),
+        plain=made,
     )
 
 

@@ -24,6 +24,10 @@ from tui.launched import find_launch, model_of
 from tui.report import GLYPHS, finding_text, guard_text, headline
 from tui.rewritten import rewritten
 
+TYPE_CHECKING = False  # as typing's: only who has learned something imports them
+if TYPE_CHECKING:
+    from estimator.calibration import Calibration
+
 REFUSED = 1
 NOT_STARTABLE, NOT_FOUND = 126, 127
 """As shells have it: not to be executed, not there (POSIX, XCU 2.8.2)."""
@@ -43,6 +47,8 @@ class Manner:
     """So long a launch without room is held until there is some; None: not at all."""
     is_quiet: bool = False
     """Nothing is said of a load that fits."""
+    calibrations: "tuple[Calibration, ...]" = ()
+    """What was learned on this machine; none where the hardware is not this machine's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +130,21 @@ def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, ma
     return False
 
 
-def find_command(command: Command, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+def find_command(
+    command: Command,
+    snapshot: Snapshot,
+    *,
+    is_strict: bool = False,
+    calibrations: "tuple[Calibration, ...]" = (),
+) -> Finding:
     """What ``plimsoll check -- COMMAND`` reports: of several loads, the one that goes worst.
 
     Raises:
         LaunchError: it is no engine's, or loads nothing.
         EstimatorError: the model cannot be read.
     """
-    return _worst(read_launches(command), snapshot, command, Manner(is_strict=is_strict))
+    manner = Manner(is_strict=is_strict, calibrations=calibrations)
+    return _worst(read_launches(command), snapshot, command, manner)
 
 
 def report_command(
@@ -141,10 +154,11 @@ def report_command(
     is_json: bool = False,
     is_explained: bool = False,
     is_strict: bool = False,
+    calibrations: "tuple[Calibration, ...]" = (),
 ) -> int:
     """``plimsoll check -- COMMAND``: print the report, and return the exit status."""
     try:
-        finding = find_command(command, snapshot(), is_strict=is_strict)
+        finding = find_command(command, snapshot(), is_strict=is_strict, calibrations=calibrations)
     except UnknownProgram as error:
         complain(str(error))
         return UNUSABLE
@@ -170,8 +184,10 @@ def report_command(
 
 def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, manner: Manner) -> Finding:
     """Of loads that follow one another, the one that goes worst; one that can't be judged before all that fit."""
+    strict, learned = manner.is_strict, manner.calibrations
     found = [
-        (launch, find_launch(launch, model_of(launch), snapshot, is_strict=manner.is_strict)) for launch in launches
+        (launch, find_launch(launch, model_of(launch), snapshot, is_strict=strict, calibrations=learned))
+        for launch in launches
     ]
     launch, worst = max(found, key=lambda pair: _badness(pair[1]))
     if worst.assessment is None or worst.advice is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from tui.calibrations_here import calibrations_for
 from tui.run_flags import command_check_parser, run_parser, split
 from tui.usage import UsageError
 
@@ -42,6 +43,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
             is_agreed=given.is_agreed,
             wait_seconds=given.wait_seconds,
             is_quiet=given.is_quiet,
+            calibrations=calibrations_for(given),
         ),
         terminal=Terminal(is_there=is_there, ask=_ask),
         start=take_place,
@@ -56,7 +58,12 @@ def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) ->
     from tui.guard import report_command  # noqa: PLC0415  # as above
 
     return report_command(
-        command, snapshot, is_json=given.is_json, is_explained=given.is_explained, is_strict=given.is_strict
+        command,
+        snapshot,
+        is_json=given.is_json,
+        is_explained=given.is_explained,
+        is_strict=given.is_strict,
+        calibrations=calibrations_for(given),
     )
 
 

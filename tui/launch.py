@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
+from tui.calibrations_here import learned_here
 from tui.feed import SnapshotFeed
 from tui.plan_memory import PlanMemory, store_path
 from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal
@@ -73,6 +74,7 @@ def run_app(
         settings=found,
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
         store=store_path() if attention is not None and not is_read_only else None,
+        learned=learned_here if attention is not None else tuple,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)

@@ -22,6 +22,10 @@ from tui.plan import Assessment, Plan, assess
 from tui.request import Request, expect_devices_known
 from tui.stored import as_published_for
 
+TYPE_CHECKING = False  # as typing's: only who has learned something imports them
+if TYPE_CHECKING:
+    from estimator.calibration import Calibration
+
 _DEVICE = re.compile(r"(?:(cuda|rocm|hip|mtl|metal|sycl|vulkan|xpu|gpu)[ :]?)?(\d{1,3})", re.IGNORECASE)
 """``CUDA0``, ``cuda:1``, ``Vulkan0``, ``1``."""
 _VENDORS = {
@@ -47,9 +51,9 @@ def model_of(launch: Launch) -> Model:
     return read_model(launch.source, launch.quant)
 
 
-def places_seen(launch: Launch, snapshot: Snapshot) -> tuple[Place, ...]:
+def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibration, ...]" = ()) -> tuple[Place, ...]:
     """Where the program could put something: devices that it does not see are none."""
-    return places_of(snapshot, settings=spill_settings(launch.environment))
+    return places_of(snapshot, settings=spill_settings(launch.environment), calibrations=calibrations)
 
 
 def request_of(launch: Launch) -> Request:
@@ -91,9 +95,16 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
     return _with_free_context(plan, places) if launch.is_context_free else plan
 
 
-def find_launch(launch: Launch, model: Model, snapshot: Snapshot, *, is_strict: bool = False) -> Finding:
+def find_launch(
+    launch: Launch,
+    model: Model,
+    snapshot: Snapshot,
+    *,
+    is_strict: bool = False,
+    calibrations: "tuple[Calibration, ...]" = (),
+) -> Finding:
     """Judge what the command asks for, on the machine as it is now."""
-    places = places_seen(launch, snapshot)
+    places = places_seen(launch, snapshot, calibrations)
     notes = (*launch.doubts, *(f"{plain(word, 80)} is not known here, and may move memory" for word in launch.unknown))
     found = Finding(
         request=request_of(launch),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING
 
+from tui.driver_version import driver_version, product_name
 from tui.kept_load import NAME_LENGTH, KeptLoad, KeptPlace
 from tui.places import device_label
 from tui.watched import LoadWatch, Rested
@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from estimator.calibration import Calibration
     from probes.snapshot import Device, Snapshot
     from tui.recognised import Recognised
 
 _BOOT = "/proc/sys/kernel/random/boot_id"
-_DRIVERS = {"nvidia": ("NVIDIA driver", "NVIDIA"), "amd": ("amdgpu", "AMD driver"), "apple": ("macOS",)}
-"""Vendor -> names of versions in a snapshot, of which the first that is there is meant."""
 
 
 class Learner:
@@ -33,6 +32,7 @@ class Learner:
         host: str,
         boot: str | None = None,
         is_on: Callable[[], bool] = lambda: True,
+        on_calibrations: Callable[[tuple[Calibration, ...]], object] = lambda _: None,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._path = path
@@ -41,6 +41,8 @@ class Learner:
         self._boot = boot_name() if boot is None else boot
         self._is_on = is_on
         """Asked at every reading: a person may switch it off."""
+        self._on_calibrations = on_calibrations
+        """Told what holds of this machine, after each load that is kept."""
         self._wall_clock = wall_clock
         self._watch = LoadWatch()
         self._said = ""
@@ -59,10 +61,25 @@ class Learner:
         store = Store(self._path)
         try:
             store.keep(load)
+            loads = store.loads()
         except StoreError as error:
             self._say(str(error))
+            return
+        self._say(store.notice)
+        self._calibrate(loads)
+
+    def _calibrate(self, loads: Sequence[KeptLoad]) -> None:
+        """Anew from the whole store: what was wrong in the file is gone."""
+        from tui.calibrations_here import FILE_NAME  # noqa: PLC0415
+        from tui.lesson_file import read_calibrations, write_calibrations  # noqa: PLC0415  # 4 ms, once
+
+        path = self._path.with_name(FILE_NAME)
+        try:
+            write_calibrations(path, loads)
+        except OSError as error:
+            self._say(f"{path}: {error.strerror or error}; predictions are not corrected by what loads took here")
         else:
-            self._say(store.notice)
+            self._on_calibrations(read_calibrations(path, self._host).calibrations)
 
     def _say(self, sentence: str) -> None:
         if sentence and sentence != self._said:
@@ -98,30 +115,31 @@ def _places(rested: Rested, snapshot: Snapshot) -> list[KeptPlace]:
     found = []
     for name, predicted in engine.counted.items():
         device = devices.get(name)
+        plain = predicted.plain or predicted
+        is_telling = device is not None and is_held_by_one(engine, device, snapshot)
         found.append(
             KeptPlace(
                 name=name,
-                product=device.name[:NAME_LENGTH] if device is not None else "",
+                product=product_name(device) if device is not None else "",
                 vendor=device.vendor if device is not None else "",
                 driver=driver_version(device, snapshot) if device is not None else "",
-                predicted_bytes=predicted.n_bytes,
-                low_bytes=predicted.low_bytes,
-                high_bytes=predicted.high_bytes,
+                predicted_bytes=plain.n_bytes,
+                low_bytes=plain.low_bytes,
+                high_bytes=plain.high_bytes,
                 held_bytes=engine.held[name],
                 peak_bytes=rested.peak.get(name, engine.held[name]),
                 takes_share=predicted.takes_share,
+                runtime_bytes=plain.runtime_bytes if is_telling else None,
+                calibrated_bytes=None if predicted.plain is None else predicted.n_bytes,
             )
         )
     return found
 
 
-def driver_version(device: Device, snapshot: Snapshot) -> str:
-    """Of the device's driver, as the snapshot has it; empty where it is not told."""
-    for name in _DRIVERS.get(device.vendor, ()):
-        for version in snapshot.versions:
-            if version.name == name:
-                return version.value[:NAME_LENGTH]
-    return ""
+def is_held_by_one(engine: Recognised, device: Device, snapshot: Snapshot) -> bool:
+    """Whether one process holds all that the engine has on the device: each has a context of its own."""
+    own = [one for one in snapshot.processes if one.device_key == device.key and one.pid in engine.pids]
+    return len({one.pid for one in own}) == 1 and all(one.used_bytes is not None for one in own)
 
 
 def _without_folders(name: str) -> str:
@@ -137,12 +155,3 @@ def boot_name() -> str:
             return file.read(64).strip()
     except (OSError, ValueError):
         return ""
-
-
-def machine_digest(name: str | None = None) -> str:
-    """Under which this machine's loads stand, where a home directory serves several: no name can be read from it."""
-    from hashlib import blake2b  # noqa: PLC0415  # 3 ms, on the thread that watches
-
-    if name is None:
-        name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
-    return blake2b(name.encode("utf-8", "replace"), digest_size=8, person=b"plimsoll").hexdigest()

@@ -5,11 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from estimator.engine import ENGINES
+from tui.calibrations_here import FILE_NAME, is_wanted
 from tui.check import complain
 from tui.history_flags import forget_parser, history_parser, number_of
 from tui.humanize import plain
 from tui.kept_load import KeptLoad
-from tui.load_table import counted_loads, history_json, history_lines
+from tui.lesson import lessons_of
+from tui.lesson_file import write_calibrations
+from tui.load_table import counted_loads, history_json, history_lines, lesson_lines
+from tui.machine_digest import machine_digest
 from tui.plan_memory import store_path
 from tui.store import MOST_LOADS, Store
 from tui.store_file import StoreError
@@ -19,21 +23,28 @@ DONE, UNREADABLE = 0, 3
 _ALL = "all"
 
 
-def run_history(words: Sequence[str], path: Path | None = None) -> int:
-    """Print the newest loads of the store at ``path`` (None: this user's), and return the exit status."""
+def run_history(words: Sequence[str], path: Path | None = None, host: str | None = None) -> int:
+    """Print the newest loads of a store, and what was learned from all of them; return the exit status.
+
+    Args:
+        words: as they were typed.
+        path: of the store; None: this user's.
+        host: whose loads teach; None: this machine's.
+    """
     given = history_parser().parse_args(words)
     store = Store(path or store_path())
     try:
-        loads = store.loads(given.n_loads)
+        everything = store.loads()
     except StoreError as error:
         complain(str(error))
         return UNREADABLE
+    loads, lessons = everything[: given.n_loads], lessons_of(everything, host or machine_digest())
     if given.is_json:
         import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it
 
-        print(json.dumps(history_json(loads), indent=2))
+        print(json.dumps(history_json(loads, lessons), indent=2))
     else:
-        print("\n".join(history_lines(loads)))
+        print("\n".join([*history_lines(loads), *lesson_lines(lessons, is_used=not lessons or is_wanted())]))
     return _status(store)
 
 
@@ -54,8 +65,12 @@ def run_forget(words: Sequence[str], path: Path | None = None, ask: Callable[[st
             print("nothing is forgotten")
             return _status(store)
         n_gone = store.forget_all() if given.which == _ALL else store.forget(loads)
+        _forget_lessons(path or store_path(), store)
     except StoreError as error:
         complain(str(error))
+        return UNREADABLE
+    except OSError as error:
+        complain(f"{error.filename}: {error.strerror or error}; what was learned is there still")
         return UNREADABLE
     print(f"{counted_loads(n_gone)} forgotten")
     return _status(store)
@@ -72,6 +87,11 @@ def _chosen(which: str, store: Store) -> Sequence[KeptLoad]:
     if not found and which not in ENGINES:
         raise UsageError(f"forget {plain(which, 40)}: say all, a number of loads, or an engine: {', '.join(ENGINES)}")
     return found
+
+
+def _forget_lessons(path: Path, store: Store) -> None:
+    """What was corrected by loads that are gone is corrected no more."""
+    write_calibrations(path.with_name(FILE_NAME), store.loads())
 
 
 def _number(text: str) -> int:

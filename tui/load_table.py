@@ -7,6 +7,8 @@ from typing import Any
 from tui.columns import columns
 from tui.humanize import plain, sentence, short_count, size
 from tui.kept_load import KeptLoad, KeptPlace
+from tui.lesson import Lesson
+from tui.steadiness import MIB, Unsteady
 
 SCHEMA = 1
 NONE_KEPT = (
@@ -27,6 +29,40 @@ def history_lines(loads: Sequence[KeptLoad]) -> Iterator[str]:
     yield from columns(rows, _IS_RIGHT)
     yield ""
     yield sentence([counted_loads(len(loads)), "differs: what was held over what was predicted"])
+
+
+def lesson_lines(lessons: Sequence[Lesson], *, is_used: bool = True) -> Iterator[str]:
+    """What was learned of driver and libraries; nothing where no load tells of them.
+
+    Args:
+        lessons: an engine, a device and a driver each.
+        is_used: predictions are corrected by it.
+    """
+    if not lessons:
+        return
+    yield ""
+    off = "" if is_used else " (not used: the setting calibrate is off)"
+    yield f"driver and libraries, as these loads show{off}"
+    for lesson in lessons:
+        yield f"  {lesson_text(lesson)}"
+
+
+def lesson_text(lesson: Lesson) -> str:
+    """``Ollama 0.12 on NVIDIA GeForce RTX 4090, driver 580.95.05: 38 MiB more than predicted ...``."""
+    name = f"{plain(lesson.engine_name, 16)} {plain(lesson.family, 12)}".strip()
+    behind = f"{counted_loads(lesson.n_loads)} of {lesson.n_models} model{'s' if lesson.n_models != 1 else ''}"
+    found = lesson.found
+    if isinstance(found, Unsteady):
+        told = f"{found.reason}, {behind}" if found.is_as_predicted else f"not corrected: {found.reason}; {behind}"
+    else:
+        more = "less" if found.n_bytes < 0 else "more"
+        span = f"{_signed(found.low_bytes)} to {_signed(found.high_bytes)}"
+        told = f"{abs(found.n_bytes) / MIB:.0f} MiB {more} than predicted ({span}), calibrated from {behind}"
+    return f"{name} on {plain(lesson.product, 40)}, driver {plain(lesson.driver, 20)}: {told}"
+
+
+def _signed(n_bytes: int) -> str:
+    return f"{n_bytes / MIB:+.0f}"
 
 
 def counted_loads(number: int) -> str:
@@ -60,9 +96,30 @@ def difference_text(place: KeptPlace) -> str:
     return f"{(place.held_bytes / place.predicted_bytes - 1) * 100:+.1f} %"
 
 
-def history_json(loads: Sequence[KeptLoad]) -> dict[str, Any]:
+def history_json(loads: Sequence[KeptLoad], lessons: Sequence[Lesson] = ()) -> dict[str, Any]:
     """Schema 1, the newest first: sizes in bytes; null is what is not known."""
-    return {"schema": SCHEMA, "loads": [_load_json(load) for load in loads]}
+    return {
+        "schema": SCHEMA,
+        "loads": [_load_json(load) for load in loads],
+        "learned": [_lesson_json(lesson) for lesson in lessons],
+    }
+
+
+def _lesson_json(lesson: Lesson) -> dict[str, Any]:
+    found = lesson.found
+    steady = None if isinstance(found, Unsteady) else found
+    return {
+        "engine": plain(lesson.engine_name),
+        "engine_versions": plain(lesson.family) or None,
+        "device": plain(lesson.product),
+        "driver": plain(lesson.driver),
+        "loads": lesson.n_loads,
+        "models": lesson.n_models,
+        "difference_bytes": steady.n_bytes if steady else None,
+        "low_bytes": steady.low_bytes if steady else None,
+        "high_bytes": steady.high_bytes if steady else None,
+        "reason": found.reason if isinstance(found, Unsteady) else None,
+    }
 
 
 def _load_json(load: KeptLoad) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tui.humanize import plain, size
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from estimator.calibration import Calibration
     from probes.accelerators import Accelerator
 
 GIB = 1 << 30
@@ -78,6 +79,7 @@ def places_of(
     named: Collection[str] = (),
     has_hidden: bool = False,
     has_rates: bool = True,
+    calibrations: tuple[Calibration, ...] = (),
 ) -> tuple[Place, ...]:
     """Every device that can be planned for, then the RAM.
 
@@ -88,6 +90,7 @@ def places_of(
         named: labels of hidden devices that are meant all the same.
         has_hidden: all hidden devices are.
         has_rates: False where nothing is planned yet, so that no table of products is read for bandwidths.
+        calibrations: what was learned on this machine; none where the snapshot is of another.
     """
     system = snapshot.machine.system if snapshot.machine else "linux"
     # On machines without a GPU for nothing.
@@ -96,7 +99,7 @@ def places_of(
         place
         for device in snapshot.devices
         if (not device.hidden_by or has_hidden or device_label(device, snapshot.devices) in named)
-        and (place := _device_place(device, snapshot, system, known, settings)) is not None
+        and (place := _device_place(device, snapshot, system, known, settings, calibrations)) is not None
     ]
     host = snapshot.pool(HOST_POOL)
     if host is not None:
@@ -217,6 +220,7 @@ def _device_place(
     system: str,
     known: tuple[Accelerator, ...],
     settings: frozenset[str],
+    calibrations: tuple[Calibration, ...],
 ) -> Place | None:
     pool = snapshot.pool(device.pool_key)
     if pool is not None:
@@ -255,7 +259,18 @@ def _device_place(
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
         is_part=is_lone_part(device),
+        calibrations=_calibrations_of(device, snapshot, calibrations) if calibrations else (),
     )
+
+
+def _calibrations_of(
+    device: Device, snapshot: Snapshot, calibrations: tuple[Calibration, ...]
+) -> tuple[Calibration, ...]:
+    """What was learned of such a device under the driver that runs now."""
+    from tui.driver_version import driver_version, product_name  # noqa: PLC0415  # for who has learned something
+
+    product, driver = product_name(device), driver_version(device, snapshot)
+    return tuple(one for one in calibrations if (one.product, one.driver) == (product, driver))
 
 
 def _unclaimed_bytes(device: Device, snapshot: Snapshot) -> int:

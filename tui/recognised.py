@@ -37,6 +37,11 @@ class Predicted:
     high_bytes: int
     takes_share: bool = False
     """The engine takes a share of the place and not only what it needs (vLLM, SGLang)."""
+    runtime_bytes: int | None = None
+    """Of it, without what was learned on this machine, what the driver and its libraries take; None where what is held
+    will not tell of that, since something else of it is not sure."""
+    plain: "Predicted | None" = None
+    """Without what was learned on this machine; None where nothing was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

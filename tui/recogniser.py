@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
+from estimator.calibration import Calibration
 from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
@@ -107,11 +108,20 @@ class Recogniser:
         *,
         clock: Callable[[], float],
         running_seconds: Callable[[int], float | None] = lambda _: None,
+        calibrations: Callable[[], tuple[Calibration, ...]] = tuple,
     ) -> None:
-        """``running_seconds``: from a start in ticks, for how long that process runs; None where it is not known."""
+        """Knows none yet.
+
+        Args:
+            reader: of processes.
+            clock: seconds that only go forward.
+            running_seconds: from a start in ticks, for how long that process runs; None where it is not known.
+            calibrations: what was learned on this machine until now.
+        """
         self._reader = reader
         self._clock = clock
         self._running_seconds = running_seconds
+        self._calibrations = calibrations
         self._known: dict[int, _Known | None] = {}
         """By pid; None: no engine."""
         self._facts: dict[int, ProcessFacts] = {}
@@ -269,6 +279,7 @@ class Recogniser:
                 files=partial(self._files, (pid, *sorted(self._groups[pid] - {pid})[:_MOST_CHILDREN])),
                 path_of=partial(self._reader.path_of, pid),
                 served=told[pid],
+                calibrations=self._calibrations(),
             )
 
     def _files(self, pids: Sequence[int]) -> tuple[str, ...] | None:

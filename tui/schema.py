@@ -230,6 +230,8 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
                 "source": term.source,
                 "formula": term.formula,
                 "read_bytes": term.read_bytes,
+                "loads_here": term.n_loads,
+                "uncalibrated_bytes": None if term.plain is None else term.plain.n_bytes,
             }
             for term in estimate.terms
         ],

@@ -61,6 +61,9 @@ class Settings:
         default=True, help="recognise engines by their processes and, on this machine alone, by what they serve"
     )
     learn: bool = _setting(default=True, help="keep on this machine what loads were to take and took")
+    calibrate: bool = _setting(
+        default=True, help="correct what is predicted by what loads took beyond it on this machine"
+    )
     read_only: bool = _setting(default=False, help="no key ends a process")
     alerts: Alerts = field(default_factory=Alerts, metadata={"help": "what is worth a warning"})
 

@@ -7,7 +7,6 @@ macOS, ``%LOCALAPPDATA%\plimsoll`` on Windows: as platformdirs says, which textu
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import MutableMapping
 from contextlib import suppress
 from dataclasses import replace
@@ -176,6 +175,8 @@ def _toml(value: Any) -> str:
 
 def replace_file(path: Path, text: str) -> None:
     """Whole or not at all, also where the machine stops in between; a link still leads to it afterwards."""
+    import tempfile  # noqa: PLC0415  # 5 ms, which reading need not pay
+
     path = Path(os.path.realpath(path))  # settings are often kept elsewhere, and linked to
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from estimator.calibration import Calibration
     from probes.snapshot import Snapshot
     from tui.learner import Learner
     from tui.recognised import Recognised
@@ -32,12 +33,15 @@ class Watch:
         on_seen: Callable[[tuple[Recognised, ...]], object],
         *,
         make_learner: Callable[[], Learner] | None = None,
+        calibrations: Callable[[], tuple[Calibration, ...]] = tuple,
         root: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_seen = on_seen
         self._make_learner = make_learner
         """Called on the thread; None where no load is kept."""
+        self._calibrations = calibrations
+        """What was learned on this machine until now; asked on the thread."""
         self._root = root
         self._clock = clock
         lock = Lock()
@@ -71,7 +75,12 @@ class Watch:
 
         asker = Asker()
         processes = open_processes(self._root)
-        recogniser = Recogniser(processes, clock=self._clock, running_seconds=processes.running_seconds)
+        recogniser = Recogniser(
+            processes,
+            clock=self._clock,
+            running_seconds=processes.running_seconds,
+            calibrations=self._calibrations,
+        )
         learner = None if self._make_learner is None else self._make_learner()
         said: tuple[Recognised, ...] = ()
         while (snapshot := self._next()) is not None:

@@ -16,6 +16,7 @@ from tui.widgets.view import View
 if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the first picture
     from collections.abc import Callable, Sequence
 
+    from estimator.calibration import Calibration
     from estimator.ledger import Place
     from estimator.model import Model
     from probes.snapshot import Snapshot
@@ -60,6 +61,8 @@ class Desk:
         self.complaints: tuple[str, ...] = ()
         self.store_notice = ""
         self.is_ascii = self.is_thrifty = self.is_read_only = self.is_elsewhere = False
+        self.calibrations: tuple[Calibration, ...] = ()
+        """What was learned on this machine."""
         self.has_hidden = False
         """Whether devices that programs started from here do not see are planned for, too."""
         self.silent_seconds: float | None = None
@@ -124,7 +127,15 @@ class Desk:
                 named=self._named,
                 has_hidden=self.has_hidden,
                 has_rates=has_rates,
+                calibrations=self.calibrations,
             )
+
+    def calibrate(self, calibrations: tuple[Calibration, ...]) -> None:
+        """What was learned on this machine is another now."""
+        if calibrations != self.calibrations:
+            self.calibrations = calibrations
+            self._place()
+            self._asked = None
 
     def plan_for_hidden(self, *, has_hidden: bool) -> None:
         """Whether hidden devices are planned for from now on."""
@@ -285,7 +296,8 @@ class Desk:
 
 
 def _are_others(before: Sequence[Place], now: Sequence[Place]) -> bool:
-    return [place.name for place in before] != [place.name for place in now]
+    """Or the same ones, of which more was learned."""
+    return [(place.name, place.calibrations) for place in before] != [(place.name, place.calibrations) for place in now]
 
 
 def _has_moved(before: Sequence[Place], now: Sequence[Place]) -> bool:

@@ -1,0 +1,192 @@
+"""From loads that are watched to a prediction that is corrected by them, and back again."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kept_loads import lesson_loads
+from scenes import workstation
+
+from estimator.calibration import Calibration
+from estimator.engine import load_engine
+from probes.snapshot import Process, Snapshot
+from tui.check import run_check
+from tui.learner import Learner
+from tui.lesson_file import read_calibrations
+from tui.load_history import run_forget, run_history
+from tui.recognised import Phase, Predicted, Recognised
+from tui.request import Request
+from tui.store import Store
+
+GIB, MIB = 1 << 30, 1 << 20
+PID = 7
+PRODUCT, DRIVER = "NVIDIA GeForce RTX 4090", "580.159.04"
+
+
+def holding(n_bytes: int, *, pid: int = PID, n_processes: int = 1, used: int = 500 * MIB) -> Snapshot:
+    """A machine on which an engine holds so much in all."""
+    empty = workstation(0.5)
+    processes = tuple(
+        Process(pid=pid + n, device_key=empty.devices[0].key, used_bytes=n_bytes // n_processes)
+        for n in range(n_processes)
+    )
+    return replace(empty, processes=processes)
+
+
+def engine(number: int, predicted: Predicted, held: int) -> Recognised:
+    return Recognised(
+        pid=PID, started_ticks=number, pids=frozenset({PID, PID + 1}), program="llama-server", engine_name="llamacpp",
+        model_name=f"model {number}", quant="Q4_K_M", predicted={"GPU 0": predicted}, held={"GPU 0": held},
+        phase=Phase.RESTING,
+    )  # fmt: skip
+
+
+class Machine:
+    """Watches loads one after another, as the app does."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "loads.sqlite3"
+        self.told: list[str] = []
+        self.calibrations: tuple[Calibration, ...] = ()
+        self.now = 0.0
+        self.learner = Learner(
+            self.path, self.told.append, host="here", boot="boot", on_calibrations=self.take,
+            wall_clock=lambda: 1.79e9 + self.now,
+        )  # fmt: skip
+        self.learner.learn((), workstation(), self.now)
+
+    def take(self, found: tuple[Calibration, ...]) -> None:
+        self.calibrations = found
+
+    def load(self, number: int, more: int, *, n_processes: int = 1, corrected: int = 0) -> None:
+        """One that holds so much more than predicted, where the prediction had been corrected by so much."""
+        plain = Predicted(n_bytes=5 * GIB, low_bytes=5 * GIB, high_bytes=5 * GIB + 192 * MIB, runtime_bytes=500 * MIB)
+        shown = replace(plain, n_bytes=5 * GIB + corrected, plain=plain) if corrected else plain
+        held = 5 * GIB + more
+        for seconds in (1, 21):
+            found = engine(number, shown, held)
+            self.learner.learn((found,), holding(held, n_processes=n_processes), self.now + seconds)
+        self.now += 100
+        self.learner.learn((), workstation(), self.now)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    for number, more in enumerate((60, 64, 62)):
+        made.load(number, more * MIB)
+    return made
+
+
+def test_loads_that_are_watched_calibrate(machine: Machine) -> None:
+    (found,) = machine.calibrations
+    assert (found.product, found.driver, found.n_bytes // MIB, found.n_loads) == (PRODUCT, DRIVER, 62, 3)
+    assert machine.told == []
+
+
+def test_it_is_written_where_short_commands_read_it(machine: Machine) -> None:
+    path = machine.path.with_name("calibrations.json")
+    assert read_calibrations(path, "here").calibrations == machine.calibrations
+
+
+def test_what_was_corrected_is_not_learned_from(machine: Machine) -> None:
+    for number in range(3, 8):
+        machine.load(number, 62 * MIB, corrected=62 * MIB)
+    (found,) = machine.calibrations
+    assert (found.n_bytes // MIB, found.n_loads) == (62, 8)
+    newest = Store(machine.path).loads(1)[0].places[0]
+    assert (newest.predicted_bytes, newest.calibrated_bytes) == (5 * GIB, 5 * GIB + 62 * MIB)
+
+
+def test_several_processes_of_one_engine_do_not_tell(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    for number in range(4):
+        machine.load(number, 60 * MIB, n_processes=2)
+    assert machine.calibrations == ()
+    assert all(load.places[0].runtime_bytes is None for load in Store(machine.path).loads())
+
+
+def test_where_the_file_cannot_be_written_it_is_said_and_the_load_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "calibrations.json").mkdir()
+    machine = Machine(tmp_path)
+    for number in range(3):
+        machine.load(number, 60 * MIB)
+    assert len(machine.told) == 1
+    assert "not corrected" in machine.told[0]
+    assert len(Store(machine.path).loads()) == 3
+
+
+# What a person sees
+
+
+def check(capsys: pytest.CaptureFixture[str], found: tuple[Calibration, ...], **shown: bool) -> str:
+    request = Request(
+        source="Qwen3 8B", quant="Q4_K_M", context_tokens=8192, options=load_engine("llamacpp").Options(), device="0"
+    )
+    assert run_check(request, lambda: workstation(0.5), calibrations=found, **shown) == 0
+    return capsys.readouterr().out
+
+
+def test_check_explains_it(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    path = machine.path.with_name("calibrations.json")
+    text = check(capsys, read_calibrations(path, "here").calibrations, is_explained=True)
+    assert "calibrated from 3 loads here\n" in text
+    assert "+ 62 MiB" in " ".join(text.split())
+    assert "loads here" not in check(capsys, (), is_explained=True)
+
+
+def test_json_has_the_loads_and_the_plain_figure(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, found = (
+        next(
+            term
+            for term in json.loads(check(capsys, learned, is_json=True))["estimate"]["terms"]
+            if term["kind"] == "runtime" and term["place"] == "GPU 0"
+        )
+        for learned in ((), machine.calibrations)
+    )
+    assert (plain["loads_here"], plain["uncalibrated_bytes"]) == (0, None)
+    assert (found["loads_here"], found["uncalibrated_bytes"], found["basis"]) == (3, plain["bytes"], "calibrated")
+    assert found["bytes"] == plain["bytes"] + machine.calibrations[0].n_bytes
+
+
+@pytest.mark.parametrize("changes", [{"driver": "570.86.15"}, {"product": "NVIDIA GeForce RTX 3060"}])
+def test_another_driver_or_device_is_predicted_as_before(
+    changes: dict[str, Any], machine: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = replace(machine.calibrations[0], **changes)
+    assert check(capsys, (other,), is_explained=True) == check(capsys, (), is_explained=True)
+
+
+def test_history_says_what_was_learned(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_history(["2"], machine.path, "here") == 0
+    assert capsys.readouterr().out.endswith(
+        f"llamacpp on {PRODUCT}, driver {DRIVER}: 62 MiB more than predicted (+45 to +79), "
+        "calibrated from 3 loads of 3 models\n"
+    )
+
+
+def test_history_says_what_is_lacking(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Store(tmp_path / "l").keep(lesson_loads(60)[0])
+    assert run_history([], tmp_path / "l", "here") == 0
+    assert "not corrected: 3 loads are needed; 1 load of 1 model\n" in capsys.readouterr().out
+
+
+def test_history_as_json_has_it(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_history(["--json"], machine.path, "here") == 0
+    (lesson,) = json.loads(capsys.readouterr().out)["learned"]
+    assert (lesson["difference_bytes"] // MIB, lesson["loads"], lesson["reason"]) == (62, 3, None)
+
+
+@pytest.mark.parametrize("which", ["all", "3", "llamacpp", "1"])
+def test_what_is_forgotten_corrects_nothing_any_more(which: str, machine: Machine) -> None:
+    assert run_forget([which, "--yes"], machine.path) == 0
+    assert not machine.path.with_name("calibrations.json").exists()
+
+
+def test_what_is_left_corrects_still(machine: Machine) -> None:
+    machine.load(3, 61 * MIB)
+    assert run_forget(["1", "--yes"], machine.path) == 0
+    (found,) = read_calibrations(machine.path.with_name("calibrations.json"), "here").calibrations
+    assert found.n_loads == 3

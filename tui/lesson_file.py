@@ -1,0 +1,122 @@
+"""What predictions are corrected by, in one small JSON file beside the store: whoever judges a load reads only that.
+
+Reading the store itself would cost each start 6 to 12 ms for sqlite3. The file is written anew from the store with
+every load that is kept or forgotten, and can be removed at any time. What it says is not trusted: each figure is
+checked, and a file that is no such thing is not used at all.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from estimator.calibration import CALIBRATED_ENGINES, Calibration
+from tui.kept_load import NAME_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from tui.kept_load import KeptLoad
+
+SCHEMA = 1
+_MOST_BYTES = 256 * 1024
+_MOST_HOSTS, _MOST_EACH = 64, 64
+_MOST_DIFFERENCE_BYTES = 4 << 30
+"""Twice ``lesson.MOST_RUNTIME_BYTES``, which a difference cannot reach."""
+_MOST_COUNT = 1000
+
+
+class ReadCalibrations(NamedTuple):
+    """What was learned on this machine, or what the matter is with the file: one sentence, empty where nothing is."""
+
+    calibrations: tuple[Calibration, ...] = ()
+    trouble: str = ""
+
+
+def read_calibrations(path: str | Path, host: str) -> ReadCalibrations:
+    """Of this machine, as ``learner.machine_digest`` calls it."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError("it is too long")
+        return ReadCalibrations(_of_host(json.loads(content), host))
+    except FileNotFoundError:
+        return ReadCalibrations()
+    except OSError as error:
+        return ReadCalibrations(trouble=f"{path} cannot be read ({error.strerror or error}): {_CONSEQUENCE}")
+    except (ValueError, RecursionError):
+        return ReadCalibrations(trouble=f"{path} is damaged: {_CONSEQUENCE}; the next load that is kept writes it anew")
+
+
+_CONSEQUENCE = "predictions are not corrected by what loads took here"
+
+
+def write_calibrations(path: Path, loads: Iterable[KeptLoad]) -> None:
+    """Anew, from all loads that are kept; without any that tells something the file goes.
+
+    Raises:
+        OSError: it cannot be written; what was there is unharmed.
+    """
+    from tui.lesson import lessons_of  # noqa: PLC0415  # with the store, which the reader of the file never opens
+    from tui.settings_file import replace_file  # noqa: PLC0415
+
+    loads = tuple(loads)
+    hosts = {}
+    for host in list(dict.fromkeys(load.host for load in loads))[:_MOST_HOSTS]:  # the newest ones
+        found = [lesson.calibration for lesson in lessons_of(loads, host)]
+        kept = [asdict(one) for one in found if one is not None][:_MOST_EACH]
+        if kept:
+            hosts[host] = kept
+    if hosts:
+        replace_file(path, json.dumps({"schema": SCHEMA, "hosts": hosts}, indent=1))
+    else:
+        remove_calibrations(path)
+
+
+def remove_calibrations(path: Path) -> None:
+    """Nothing is corrected any more.
+
+    Raises:
+        OSError: it is there still.
+    """
+    path.unlink(missing_ok=True)
+
+
+def _of_host(found: object, host: str) -> tuple[Calibration, ...]:
+    """Raises ValueError where it is not what this program writes; a newer one's is left alone."""
+    if not isinstance(found, dict) or not isinstance(found.get("schema"), int):
+        raise ValueError("no such file")
+    if found["schema"] > SCHEMA:
+        return ()
+    hosts = found.get("hosts")
+    entries = hosts.get(host, []) if isinstance(hosts, dict) else None
+    if not isinstance(entries, list) or len(entries) > _MOST_EACH:
+        raise ValueError("no list")
+    return tuple(_calibration(entry) for entry in entries)
+
+
+def _calibration(entry: object) -> Calibration:
+    names = [each.name for each in fields(Calibration)]
+    if not isinstance(entry, dict) or set(entry) != set(names):
+        raise ValueError("other fields")
+    texts = ("engine_name", "product", "driver")
+    if not all(isinstance(entry[name], str) and 0 < len(entry[name]) <= NAME_LENGTH for name in texts):
+        raise ValueError("no names")
+    if not all(_is_difference(entry[name]) for name in ("n_bytes", "low_bytes", "high_bytes")):
+        raise ValueError("no sizes")
+    made = Calibration(**entry)
+    is_whole = made.engine_name in CALIBRATED_ENGINES and made.low_bytes <= made.n_bytes <= made.high_bytes
+    if not (is_whole and _is_whole_number(made.n_loads) and 0 < made.n_loads <= _MOST_COUNT):
+        raise ValueError("figures that make no sense")
+    return made
+
+
+def _is_difference(value: Any) -> bool:
+    return _is_whole_number(value) and -_MOST_DIFFERENCE_BYTES <= value <= _MOST_DIFFERENCE_BYTES
+
+
+def _is_whole_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,44 @@
+"""Which loads tell what driver and libraries take on a device: those of which all else is sure. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from estimator.calibration import CALIBRATED_ENGINES
+from estimator.ledger import Basis, Kind
+from estimator.verdict import Level
+
+if TYPE_CHECKING:
+    from launches.launch import Launch
+    from tui.plan import Assessment
+
+PROGRAMS = ("llama-server", "llama-cli", "ollama")
+"""How programs begin that are the engine itself: KoboldCpp, llamafile and LM Studio bring libraries and buffers of
+their own, and llama-bench loads one thing after another."""
+MOST_DOUBT_BYTES = 32 << 20
+"""The width of all that is no runtime. Compute buffers of nine models had 2 to 10 MiB (tests/test_runtime.py); closed
+forms and guessed graphs have hundreds."""
+
+
+def telling_place(launch: Launch, made: Assessment) -> str | None:
+    """The device on which what is held tells of the runtime alone; None where there is none.
+
+    One device: what a second one holds depends on where a layer goes, which is a guess of its own. RAM is none, since a
+    process has as resident only what it has touched of its buffers, and keeps what it read for past prompts.
+    """
+    devices = [place for place in made.places if place.kind != "host" and made.estimate.n_bytes((place.name,))]
+    if len(devices) != 1 or devices[0].draws_on is not None or devices[0].is_part:
+        return None
+    if launch.engine_name not in CALIBRATED_ENGINES or not launch.program.startswith(PROGRAMS):
+        return None
+    if launch.unknown or launch.doubts or launch.refusal or launch.context_tokens is None:
+        return None
+    # What the engine would choose by itself is not sure: layers in RAM, or a shorter context.
+    is_as_asked = made.verdict.level < Level.SPILLS and made.fallback is None
+    is_whole = not launch.is_context_free or made.plan.workload.context_tokens >= made.plan.most_context_tokens
+    if not (is_as_asked and is_whole):
+        return None
+    others = [term for term in made.estimate.select((devices[0].name,)) if term.kind is not Kind.RUNTIME]
+    is_sure = all(term.basis in (Basis.EXACT, Basis.DERIVED) for term in others)
+    doubt_bytes = sum(term.high_bytes - term.low_bytes for term in others)
+    return devices[0].name if others and is_sure and doubt_bytes <= MOST_DOUBT_BYTES else None
