@@ -35,7 +35,10 @@ FIRST_SCHEMA = (
 )
 """As the first version of the store made its tables."""
 ROOT = Path(__file__).resolve().parent.parent
-IMPORTS = "import os, sys; sys.path.insert(0, 'tests'); from kept_loads import *; from tui.store_file import *"
+# urllib, since Python 3.13's pathlib imports it when it is asked for an address: nobody may not read root's own Python.
+IMPORTS = (
+    "import os, sys, urllib.parse; sys.path.insert(0, 'tests'); from kept_loads import *; from tui.store_file import *"
+)
 
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:

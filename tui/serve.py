@@ -167,6 +167,17 @@ async def _end_all(pages: dict[asyncio.Task[object], web.Request]) -> None:
         await asyncio.wait(tuple(pages), timeout=SHUTDOWN_SECONDS)
 
 
+async def _ended(app: Any) -> None:
+    """Once the process of an app (textual-serve's AppService) is gone.
+
+    textual-serve waits until it says nothing more; were the loop closed before the process is reaped, Python 3.12 and
+    newer would print a traceback.
+    """
+    process: asyncio.subprocess.Process | None = getattr(app, "_process", None)
+    if process is not None:
+        await process.wait()
+
+
 def _server(host: str, port: int, rest: Sequence[str]) -> Any:
     """Raises ModuleNotFoundError where textual-serve is not installed."""
     from aiohttp import web  # noqa: PLC0415  # the extra's
@@ -174,6 +185,8 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
 
     pages: dict[asyncio.Task[object], web.Request] = {}
     """Those that are open, by what answers them."""
+    shown: dict[asyncio.Task[object] | None, Any] = {}
+    """The app that each shows."""
 
     class OwnServer(Server):
         """Answers our own page only, and prints nothing of its own."""
@@ -201,10 +214,14 @@ def _server(host: str, port: int, rest: Sequence[str]) -> Any:
             _expect_own(request)
             _expect_page(request)
             with _noted(pages, request):
-                socket: web.WebSocketResponse = await super().handle_websocket(request)
+                try:
+                    socket: web.WebSocketResponse = await super().handle_websocket(request)
+                finally:
+                    await _ended(shown.pop(asyncio.current_task(), None))
             return socket
 
         async def _process_messages(self, websocket: web.WebSocketResponse, app_service: Any) -> None:
+            shown[asyncio.current_task()] = app_service
             await super()._process_messages(cast("web.WebSocketResponse", _OwnMessages(websocket)), app_service)
 
     def _expect_own(request: web.Request) -> None:
