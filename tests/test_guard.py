@@ -92,6 +92,49 @@ def test_a_proposed_command_is_let_through():
     assert guarded(tuple(proposed.split()))[0] == ENGINE_STATUS
 
 
+LEFT_TO_IT = ("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M", "-c", "4096")
+SMALL = ("llama-server", "-hf", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q8_0", "-c", "8192")
+
+
+def test_layers_that_are_left_to_the_engine_are_as_asked_and_what_they_cost_is_said(capsys):
+    assert guarded(LEFT_TO_IT) == (ENGINE_STATUS, [LEFT_TO_IT])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "SPILLS" in told
+    assert "layers to the CPU, which the command lets it choose" in told
+    assert "times slower" in told
+
+
+def test_strictly_no_layer_may_spill():
+    assert guarded(LEFT_TO_IT, manner=Manner(is_strict=True)) == (REFUSED, [])
+
+
+def test_layers_that_were_asked_for_and_have_no_room_are_refused():
+    assert guarded((*LEFT_TO_IT, "-ngl", "99")) == (REFUSED, [])
+
+
+def test_what_the_engine_would_leave_to_a_disk_is_refused():
+    assert guarded(LEFT_TO_IT, snapshot=lambda: machine("RTX 4090, RAM 16GiB")) == (REFUSED, [])
+
+
+def test_of_a_choice_of_the_engine_only_what_keeps_all_on_the_gpu_is_proposed():
+    busy = machine("RTX 4090, used 16GiB, RAM 64GiB")
+    finding = find_command(Command(arguments=(*SMALL[:-1], "65536")), busy)
+    assert (finding.exit_status, finding.assessment.verdict.level) == (0, Level.SPILLS)
+    assert all("-ngl" not in line for line in finding.rewrites)
+
+
+def test_waiting_goes_on_while_layers_would_spill(capsys):
+    readings = [machine("RTX 4090, used 20GiB, RAM 64GiB"), machine("RTX 4090, used 20GiB, RAM 64GiB"), machine()]
+    status = guarded(SMALL, manner=Manner(wait_seconds=60), snapshot=lambda: readings.pop(0))
+    assert (status, readings) == ((ENGINE_STATUS, [SMALL]), [])
+    assert "waiting: GPU 0 has" in capsys.readouterr().err
+
+
+def test_what_would_always_spill_is_started_without_waiting(capsys):
+    assert guarded(LEFT_TO_IT, manner=Manner(wait_seconds=1e9)) == (ENGINE_STATUS, [LEFT_TO_IT])
+    assert "not waited for" in capsys.readouterr().err
+
+
 def test_an_option_that_is_not_known_makes_a_fit_tight(capsys):
     words = (*FITS, "--quite-new-option", "7")
     assert guarded(words, manner=Manner(is_strict=True)) == (REFUSED, [])

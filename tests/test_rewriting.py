@@ -12,7 +12,11 @@ from launches.line import words_of
 from launches.rewriting import Edit, rewritten_words
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
+from tui.advice import advise
 from tui.guard import find_command
+from tui.launched import model_of, places_seen, plan_of
+from tui.plan import assess
+from tui.rewritten import rewritten
 
 
 def edited(line, told=None, gone=()):
@@ -108,12 +112,15 @@ def test_each_line_that_advice_prints_has_room_when_it_is_read_again(line, machi
 
 
 def test_layers_bring_the_context_along_that_fit_would_have_chosen(machine):
-    line = "llama-server -hf bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M"
-    finding = find_command(Command(arguments=tuple(split(line))), machine)
-    (rewrite,) = [rewrite for rewrite in finding.rewrites if rewrite]
-    (launch,) = launches_of(rewrite)
-    assert launch.context_tokens == finding.plan.workload.context_tokens
-    assert launch.options.n_gpu_layers < 80
+    command = Command(arguments=("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M"))
+    (launch,) = read_launches(command)
+    plan = plan_of(launch, model_of(launch), machine)
+    places = places_seen(launch, machine)
+    change = next(each for each in advise(plan, places).changes if each.plan.options != plan.options)
+    line = rewritten(command, launch, assess(plan, places), change, machine)
+    (again,) = launches_of(line)
+    assert (launch.context_tokens, again.context_tokens) == (0, plan.workload.context_tokens)
+    assert again.options.n_gpu_layers == change.plan.options.n_gpu_layers < 80
 
 
 def test_of_ollama_the_server_is_told():

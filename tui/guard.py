@@ -21,7 +21,8 @@ from tui.console import is_coloured
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.launched import find_launch, model_of
-from tui.report import GLYPHS, finding_text, guard_text, headline
+from tui.pace import slowdown_text
+from tui.report import GLYPHS, finding_text, guard_text, headline, wrapped
 from tui.rewritten import rewritten
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
@@ -40,7 +41,7 @@ class Manner:
     """How to stand in the way."""
 
     is_strict: bool = False
-    """What is tight, or cannot be judged, is refused as well."""
+    """What is tight, spills by the engine's own plan, or cannot be judged is refused as well."""
     is_agreed: bool = False
     """Whatever is found out, it is started; what is wrong is said."""
     wait_seconds: float | None = None
@@ -90,11 +91,7 @@ def run_guarded(
         return start(command)
     try:
         finding = _worst(launches, snapshot(), command, manner)
-        if (
-            manner.wait_seconds is not None
-            and not _may_start(finding)
-            and _has_hope(launches, finding, command, manner)
-        ):
+        if manner.wait_seconds is not None and not _has_room(finding) and _has_hope(launches, finding, command, manner):
             finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
     except EstimatorError as error:
         return _start_unjudged(command, manner, str(error), start)
@@ -124,7 +121,7 @@ def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, ma
     """Whether it would fit if others gave their memory back; what can't be judged now may be later."""
     if finding.assessment is None:
         return not any(launch.refusal for launch in launches)
-    if _may_start(_worst(launches, emptied(finding.snapshot), command, manner)):
+    if _has_room(_worst(launches, emptied(finding.snapshot), command, manner)):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
     return False
@@ -215,7 +212,13 @@ def _badness(finding: Finding) -> float:
 
 
 def _may_start(finding: Finding) -> bool:
-    return finding.exit_status == 0
+    return finding.exit_status == FITS
+
+
+def _has_room(finding: Finding) -> bool:
+    """Whether waiting is over: what spills by the engine's own plan may start, and could still fit."""
+    made = finding.assessment
+    return made is not None and _may_start(finding) and made.verdict.level < Level.SPILLS
 
 
 def _wait(
@@ -231,7 +234,7 @@ def _wait(
     """Until it has room, or the time is over; what is waited for is said when it changes."""
     end = clock() + (manner.wait_seconds or 0.0)
     said = ""
-    while not _may_start(finding) and clock() < end:
+    while not _has_room(finding) and clock() < end:
         told = _waiting(finding)
         if told != said:
             _say(told)
@@ -245,7 +248,8 @@ def _waiting(finding: Finding) -> str:
     made = finding.assessment
     if made is None:
         return f"plimsoll: waiting: {plain(finding.reason, 300)}"
-    short = [margin for margin in made.verdict.margins if margin.level == made.verdict.level and margin.load_bytes]
+    least = min(made.verdict.level, Level.SPILLS)
+    short = [margin for margin in made.verdict.margins if margin.level >= least and margin.load_bytes]
     parts = [
         f"{margin.place.name} has {size(margin.place.free_bytes)} free, and {size(margin.load_bytes)} are needed"
         for margin in short[:4]
@@ -265,8 +269,13 @@ def _short(finding: Finding) -> str:
     made = finding.assessment
     if made is None:
         return ""
-    reason = f" ({plain(made.verdict.reason, 300)})" if made.verdict.reason else ""
-    return f"plimsoll: {GLYPHS[made.verdict.level]} {headline(made)}{reason}"
+    told = f"plimsoll: {GLYPHS[made.verdict.level]} {headline(made)}"
+    if made.verdict.level < Level.SPILLS:
+        return told + (f" ({plain(made.verdict.reason, 300)})" if made.verdict.reason else "")
+    pace = f": {slowdown_text(finding.pacing)}" if finding.pacing is not None else ""
+    lines = wrapped(f"{told}; {plain(made.verdict.reason, 300)}{pace}", "", "  ")
+    instead = next((line for line in finding.rewrites if line), "")
+    return "\n".join([*lines, f"  all of it would fit with: {instead}"] if instead else lines)
 
 
 def _agrees(terminal: Terminal) -> bool:

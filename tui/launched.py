@@ -9,7 +9,8 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Place, Workload
 from estimator.model import Model
 from estimator.reader import read_model
-from estimator.verdict import Level, Verdict
+from estimator.spill import Outcome
+from estimator.verdict import Level, Verdict, reread_bytes
 from launches.launch import Launch
 from probes.snapshot import Device, Snapshot
 from tui.advice import advise
@@ -126,8 +127,31 @@ def find_launch(
     except EstimatorError as error:
         return replace(found, reason=str(error))
     level = made.verdict.level
-    does_fit = level is Level.FITS or (level is Level.TIGHT and not is_strict)
+    is_as_asked = level is Level.TIGHT
+    if is_engines_choice(made):
+        is_as_asked = True
+        reason = f"{made.verdict.reason}, which the command lets it choose"
+        made = replace(made, verdict=replace(made.verdict, reason=reason))
+        # Fewer layers on the devices are no change: that is what it would do.
+        changes = tuple(change for change in advice.changes if change.plan.options == plan.options)
+        advice = replace(advice, changes=changes)
+    does_fit = level is Level.FITS or (is_as_asked and not is_strict)
     return replace(found, assessment=made, advice=advice, exit_status=FITS if does_fit else DOES_NOT_FIT)
+
+
+def is_engines_choice(made: Assessment) -> bool:
+    """Whether what has no room on the devices goes to RAM by the engine's own plan, and has room there.
+
+    A command that says how many layers go to the GPU is not as asked where they have no room: the engine would fail.
+    One that leaves them to the engine (no ``-ngl``, Ollama, ``device_map="auto"``) asked for what the engine then does:
+    it starts, and is slower. Not where RAM falls short as well, so that the disk is read for every token: nobody waits
+    for that.
+    """
+    verdict, other = made.verdict, made.fallback
+    if verdict.level is not Level.SPILLS or verdict.outcome is not Outcome.OFFLOADS or other is None:
+        return False
+    on_disk = any(answer.key == "offloaded_to_disk_bytes" and answer.value for answer in other.answers)
+    return not on_disk and not reread_bytes(other, made.places)
 
 
 def _with_doubt(launch: Launch, made: Assessment) -> Assessment:

@@ -40,7 +40,8 @@ def run_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
         usage="plimsoll run [options] -- COMMAND...",
         description="Judges what a command would load into the memory that is free now, and starts it unchanged. One "
-        "that has no room is asked about on a terminal, and refused without one.",
+        "that has no room is asked about on a terminal, and refused without one; one that leaves it to its engine how "
+        "many layers go to the GPU is started, and it is said how much slower it will be.",
         epilog="exit status: the command's own once it is started; 1 refused, 2 wrong use, 3 can't be judged "
         "(--strict), 126 and 127 as shells have it.",
     )
@@ -56,7 +57,7 @@ def run_parser() -> argparse.ArgumentParser:
         help="hold it until there is room, or so long: --wait 90s, --wait 10m",
     )
     guard.add_argument(
-        "--strict", dest="is_strict", action="store_true", help="refuse what is tight or can't be judged"
+        "--strict", dest="is_strict", action="store_true", help="refuse what is tight, spills, or can't be judged"
     )
     guard.add_argument("--yes", "-y", dest="is_agreed", action="store_true", help="start it whatever is found out")
     guard.add_argument("--quiet", "-q", dest="is_quiet", action="store_true", help="say nothing of what fits")
@@ -71,11 +72,15 @@ def command_check_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
         usage="plimsoll check [options] -- COMMAND...",
         description="Judges what a command would load, and starts nothing.",
+        epilog="exit status: 0 it runs as asked: it fits, is tight, or leaves it to its engine how many layers go to "
+        "the GPU; 1 it does not; 2 wrong use, or no model that can be read; 3 can't be judged.",
     )
     report = parser.add_argument_group("report")
     report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")
     report.add_argument("--explain", dest="is_explained", action="store_true", help="every term, and where it is from")
-    report.add_argument("--strict", dest="is_strict", action="store_true", help="exit status 1 where it is tight")
+    report.add_argument(
+        "--strict", dest="is_strict", action="store_true", help="exit status 1 where it is tight, or spills"
+    )
     return parser
 
 
