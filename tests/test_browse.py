@@ -10,9 +10,10 @@ from textual.pilot import Pilot
 
 from estimator.found_model import Facts as FileFacts
 from estimator.found_model import FoundModel
+from estimator.inventory import Inventory
 from estimator.readers.catalogue import entries
 from tui.app import PlimsollApp
-from tui.browse import Choice, Facts, Item, chosen, facts_of, items, stepped
+from tui.browse import Choice, Facts, chosen, facts_of, items, stepped
 
 
 def here(name: str, key: str | None = None, **settings: object) -> FoundModel:
@@ -164,16 +165,16 @@ async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
         await until(app, pilot, "◆ spills")
 
 
-@pytest.mark.parametrize("item", [Item(key="a", name="\x1b[31m[bold]evil\x07"), Item(key="b", name="\u202eevil")])
-async def test_names_from_disk_are_plain_text(item: Item) -> None:
+@pytest.mark.parametrize("name", ["\x1b[31m[bold]evil\x07", "\u202eevil"])
+async def test_names_from_disk_are_plain_text(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = OllamaStore(tmp_path / "ollama")
+    store.weights("a")
+    store.name(f"library/{name}/1b", [store.layer("a")])
+    monkeypatch.setenv("OLLAMA_MODELS", str(store.root))
     app = app_on(desktop())
     async with app.run_test(size=(120, 36)) as pilot:
-        await pilot.press("m")
-        app.screen._items = (item,)  # type: ignore[attr-defined]
-        app.screen.fill()  # type: ignore[attr-defined]
-        await pilot.pause()
-        shown = text_of(app)
-        assert "evil" in shown
+        await pilot.press("m", "f6")
+        shown = await until(app, pilot, "evil")
         assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
@@ -192,3 +193,13 @@ async def test_what_lies_here_is_listed_with_whose_it_is_and_what_the_matter_is(
         assert "weights are missing" in shown
         shown = await until(app, pilot, "● fits")
         assert "Q4_K_M" in next(line for line in shown.split("\n") if "tiny:1b" in line)
+
+
+async def test_the_cursor_follows_its_model_when_files_are_found() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m", "f2", "f2", "f2", "f2", "f2", "down", "down")
+        before = next(line for line in text_of(app).split("\n") if "▸" in line)
+        app.screen._take_local(Inventory(models=(here("0-first-by-name"),)))  # type: ignore[attr-defined]
+        shown = await until(app, pilot, "0-first-by-name")
+        assert next(line for line in shown.split("\n") if "▸" in line)[:30] == before[:30]

@@ -100,6 +100,7 @@ class Picker(Browser):
     def fill(self) -> None:
         text = self.text
         self._places = self._places or self.view.places
+        under_cursor = self._under_cursor()
         found: list[Item | str] = []
         if _is_path(text):
             found = [text]
@@ -108,6 +109,9 @@ class Picker(Browser):
             if text and (not found or not {":", "/"}.isdisjoint(text)):
                 found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
         self._shown = found
+        if under_cursor is not None:
+            keys = (item.key if isinstance(item, Item) else "" for item in found)
+            self.listing.cursor = next((i for i, key in enumerate(keys) if key == under_cursor), self.listing.cursor)
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
         self.listing.remark = (
             self._error or reading or ("" if len(found) == len(self._items) else f"{len(found)} found")
@@ -125,6 +129,12 @@ class Picker(Browser):
             empty=((self._nothing(), "dim"),),
         )
         self._start_judging()
+
+    def _under_cursor(self) -> str | None:
+        """The key of the model that was moved to: it is followed where verdicts or files that come in move its row."""
+        cursor = self.listing.cursor
+        item = self._shown[cursor] if 0 < cursor < len(self._shown) else None
+        return item.key if isinstance(item, Item) else None
 
     def _nothing(self) -> str:
         if self._choice.is_fitting_only and self._is_judging:
