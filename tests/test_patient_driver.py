@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from queue import Empty, Queue
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 from textual.app import App
 from textual.events import Key
 from textual.message import Message
+from textual.messages import TerminalSupportsSynchronizedOutput
 
 pytest.importorskip("termios")
 
@@ -23,9 +24,11 @@ class Heard(PatientDriver):
     def __init__(self) -> None:
         super().__init__(App())
         self.messages: Queue[Message] = Queue()
+        self.written = ""
 
     def write(self, data: str) -> None:
-        """There is nobody to read it."""
+        """There is nobody to read it, but this test."""
+        self.written += data
 
     def process_message(self, message: Message) -> None:
         self.messages.put(message)
@@ -95,6 +98,48 @@ def test_it_stops_when_told_and_can_begin_again(driver: Heard, terminal: int) ->
     assert driver.keys(1) == ["z"]
     with pytest.raises(Empty):
         driver.messages.get_nowait()
+
+
+def test_an_answer_is_timed_and_no_key(driver: Heard, terminal: int) -> None:
+    driver.ask_terminal()
+    assert driver.written == "\x1b[?2026$p"
+
+    os.write(terminal, b"\x1b[?2026;")
+    os.write(terminal, b"2$ya")
+
+    assert driver.keys(1) == ["a"]
+    assert driver.round_trip.n_answers == 1
+    assert driver.messages.empty()
+
+
+def test_what_the_library_asked_for_at_its_start_is_told_to_it(driver: Heard, terminal: int) -> None:
+    driver.input_tty = True
+    driver._request_terminal_sync_mode_support()
+    os.write(terminal, b"\x1b[?2026;2$y")
+
+    assert isinstance(driver.messages.get(timeout=PATIENCE_SECONDS), TerminalSupportsSynchronizedOutput)
+
+
+def test_no_question_is_asked_while_one_is_not_answered(driver: Heard) -> None:
+    driver.ask_terminal()
+    driver.ask_terminal()
+
+    assert driver.written.count("$p") == 1
+
+
+def test_leaving_takes_an_answer_that_is_under_way_with_it(driver: Heard, terminal: int) -> None:
+    for _ in range(2):
+        driver.ask_terminal()
+        os.write(terminal, b"\x1b[?2026;2$y")
+        while driver.round_trip.waiting_seconds:
+            pass
+    driver.ask_terminal()
+    late = Timer(0.02, lambda: os.write(terminal, b"\x1b[?2026;2$y"))
+    late.start()
+    driver.disable_input()
+    late.join()
+
+    assert driver.round_trip.n_answers == 3
 
 
 def test_the_app_has_it() -> None:

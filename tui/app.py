@@ -20,6 +20,7 @@ from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
+from tui.sweeper import ROUNDS, Sweeper
 from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, mind_stops
 from tui.warner import Warner
 
@@ -135,6 +136,7 @@ class PlimsollApp(ActingApp):
         self._first = snapshot
         self._is_studying = False
         self._warner = Warner()
+        self._sweeper = Sweeper()
         self._watch: Watch | None = None
         self._is_watching = attention is not None and not is_elsewhere
         self._may_watch = False
@@ -184,7 +186,8 @@ class PlimsollApp(ActingApp):
         self._take_learned(self._read_learned())
         if self._is_watching:
             self._watch = self._new_watch()
-        gc.freeze()
+        self._sweeper.begin(self._clock())
+        gc.set_threshold(*gc.get_threshold()[:2], ROUNDS)
         gc.enable()
 
     def _new_watch(self) -> Watch:
@@ -255,6 +258,11 @@ class PlimsollApp(ActingApp):
         self._look_for_engines(message.snapshot)
         self._plan_as_asked()
         self._show()
+        self._sweeper.sweep(self._is_calm, self._clock())
+
+    def _is_calm(self) -> bool:
+        """Only the dashboard is open, and nothing is computed for it."""
+        return len(self.screen_stack) == 1 and not self._is_studying
 
     def _look_for_engines(self, snapshot: Snapshot) -> None:
         """As long as the person wants it."""

@@ -6,17 +6,24 @@ look, up to 0.2 s.
 
 import os
 import select
+import time
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import Any
 
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.messages import TerminalSupportsSynchronizedOutput
+
+from tui.round_trip import QUESTION, AnswerSieve, RoundTrip
 
 _BEGUN_SECONDS = 0.05
 """While what has come may be the begin of more: an escape character alone is a key after 0.1 s."""
 _LONGEST_SECONDS = 1.0
 """Should nobody wake it."""
+_SETTLE_SECONDS = 1.5
+"""So long leaving waits for an answer that is under way, or the shell would get it as if it had been typed; less than
+an orderly way out may take after a signal (``terminal.LEAVE_SECONDS``)."""
 
 
 class PatientDriver(LinuxDriver):
@@ -26,8 +33,23 @@ class PatientDriver(LinuxDriver):
         super().__init__(*arguments, **options)
         self._woken, self._waking = os.pipe()
         os.set_blocking(self._woken, False)
+        self.round_trip = RoundTrip()
+        self._sieve = AnswerSieve()
+
+    def ask_terminal(self) -> None:
+        """Let the terminal answer once it has shown all that was written before; how long that takes is noted."""
+        if self.round_trip.is_due:
+            self.round_trip.ask()
+            self.write(QUESTION)
+
+    def _request_terminal_sync_mode_support(self) -> None:
+        """The library's first question is the same, before there is any picture."""
+        if self.input_tty and os.environ.get("TERM_PROGRAM", "") != "Apple_Terminal":
+            self.round_trip.ask()
+        super()._request_terminal_sync_mode_support()
 
     def disable_input(self) -> None:
+        self.round_trip.settle(_SETTLE_SECONDS)
         os.write(self._waking, b"\0")
         super().disable_input()
 
@@ -36,7 +58,8 @@ class PatientDriver(LinuxDriver):
         parser, decode = XTermParser(self._debug), getincrementaldecoder("utf-8")("replace").decode
         self._forget_waking()
         while not self.exit_event.is_set():
-            seconds = _LONGEST_SECONDS if parser._timeout_time is None else _BEGUN_SECONDS
+            is_begun = parser._timeout_time is not None or self._sieve.is_holding
+            seconds = _BEGUN_SECONDS if is_begun else _LONGEST_SECONDS
             ready, _, _ = select.select([self.fileno, self._woken], [], [], seconds)
             if self._woken in ready and not self.exit_event.wait(_LONGEST_SECONDS):  # which is set right after
                 self._forget_waking()
@@ -44,11 +67,24 @@ class PatientDriver(LinuxDriver):
                 content = os.read(self.fileno, 4096)
                 if not content:  # the terminal has ended: nothing more will come
                     return
-                if text := decode(content):  # a part of a character is none yet; to the parser, no text is the end
-                    for event in parser.feed(text):
-                        self.process_message(event)
+                text = self._without_answers(decode(content))
+            else:
+                text = self._without_answers("") if self._sieve.is_holding else ""
+            if text:  # a part of a character is none yet; to the parser, no text is the end
+                for event in parser.feed(text):
+                    self.process_message(event)
             for event in parser.tick():
                 self.process_message(event)
+
+    def _without_answers(self, text: str) -> str:
+        """To the library's parser, an answer in the midst of a paste would be a part of it."""
+        trip = self.round_trip
+        text, answers = self._sieve.sift(text, time.monotonic(), is_awaited=trip.waiting_seconds > 0)
+        for mode in answers:
+            if mode and trip.quickest_seconds is None:
+                self.process_message(TerminalSupportsSynchronizedOutput())
+            trip.answer()
+        return text
 
     def _forget_waking(self) -> None:
         with suppress(BlockingIOError):

@@ -1,0 +1,57 @@
+"""Keeps the collector of cyclic garbage quick: a screen that is left is garbage, and its collection a pause.
+
+Of a Textual app, 90,000 objects stay for good; another 45,000 come with the estimator after the first picture, and a
+screen that was opened and left is 3,000 to 9,000 (our measurement, by ``gc.get_objects``). To look through what stays
+took 15 ms each time, through nothing 0.005: so what is there in a calm moment is put aside. And with fewer rounds of
+the younger generations before the oldest is looked through, fewer screens wait for it: with keys pressed all the time,
+a pause took 31 to 80 ms of processor time before, and 3 to 17 since.
+"""
+
+import gc
+import sys
+from collections.abc import Callable, Sized
+from typing import Protocol
+
+ROUNDS = 3
+"""Of the second generation before the third is looked through; 10 are Python's."""
+AGAIN_SECONDS = 3600.0
+"""What was put aside is looked through again now and then, should some of it be garbage by then: 60 ms."""
+
+
+class Collector(Protocol):
+    """As the module ``gc``."""
+
+    def collect(self) -> int: ...
+    def freeze(self) -> None: ...
+    def unfreeze(self) -> None: ...
+
+
+class Sweeper:
+    """Told at each reading; puts aside once what was imported last has stood for a reading."""
+
+    def __init__(self, collector: Collector = gc, modules: Sized = sys.modules) -> None:
+        self._collector, self._modules = collector, modules
+        self._n_before = self._n_aside = len(modules)
+        self._swept_seconds: float | None = None
+
+    def begin(self, now_seconds: float) -> None:
+        """The first picture is there: what was made for it stays, and need not even be looked through once."""
+        self._collector.freeze()
+        self._n_before = self._n_aside = len(self._modules)
+        self._swept_seconds = now_seconds
+
+    def sweep(self, is_calm: Callable[[], bool], now_seconds: float) -> None:
+        """Where it is calm, nothing is there that will be garbage soon."""
+        if self._swept_seconds is None:
+            return
+        n_before, self._n_before = self._n_before, len(self._modules)
+        is_news = self._n_before != self._n_aside
+        is_old = now_seconds - self._swept_seconds > AGAIN_SECONDS
+        if not (is_news or is_old) or self._n_before != n_before or not is_calm():
+            return
+        if is_old:
+            self._collector.unfreeze()
+            self._swept_seconds = now_seconds
+        self._collector.collect()
+        self._collector.freeze()
+        self._n_aside = self._n_before
