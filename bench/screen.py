@@ -103,12 +103,12 @@ class Terminal:
             os.execvpe(command[0], command, env | {"TERM": "xterm-256color", "COLORTERM": "truecolor"})
         self._unasked = b""
 
-    def read(self, seconds: float) -> bool:
+    def read(self, seconds: float, n_bytes: int = 1 << 16) -> bool:
         """Take in what comes within so long; False once the program has closed its terminal."""
         if not select.select([self.descriptor], [], [], max(0.0, seconds))[0]:
             return True
         try:
-            data = os.read(self.descriptor, 1 << 16)
+            data = os.read(self.descriptor, n_bytes)
         except OSError:  # EIO: the other side is gone
             return False
         self.n_bytes += len(data)

@@ -9,9 +9,9 @@ simulated, settings and plans are nobody's.
 import argparse
 import fcntl
 import json
+import math
 import os
 import re
-import select
 import signal
 import struct
 import subprocess
@@ -41,6 +41,8 @@ LEFT = {  # what was switched on, and what switches it off again
     "order of cells": (b"\x1b[8l", b"\x1b[8h"),
 }
 SCREENS = "mphxofg,?wc"
+RECORDED_SECONDS = 400
+SLOW_BYTES_PER_SECOND, NOTICE_SECONDS, BACK_SECONDS = 600, 60.0, 90.0
 TERMS = ("dumb", "linux", "xterm", "unknown", "vt100", "screen-256color", "no-such-terminal")
 
 
@@ -143,11 +145,15 @@ class Stage:
             os.kill(self.terminal.pid, signal.SIGKILL)
             os.waitpid(self.terminal.pid, 0)
 
-    def take(self, n_bytes: int) -> bytes:
-        """So many of what it has written, as a slow line does."""
-        if not select.select([self.terminal.descriptor], [], [], 0)[0]:
-            return b""
-        return os.read(self.terminal.descriptor, n_bytes)
+    def trickle(self, bytes_per_second: float, seconds: float) -> None:
+        """Let a slow line take so much of what it has written. Questions are answered when they have arrived."""
+        begun, n_taken = time.monotonic(), 0
+        while (now := time.monotonic()) < begun + seconds:
+            n_due = int((now - begun) * bytes_per_second) - n_taken
+            if n_due and not self.terminal.read(0.0, n_due):
+                raise BrokenError("the app has ended")
+            n_taken += n_due
+            time.sleep(0.05)
 
     def modes(self) -> list[object]:
         return termios.tcgetattr(self.terminal.descriptor)
@@ -324,29 +330,55 @@ def records(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for
     return f"{n_lines} lines, all whole"
 
 
-def slows(home: Path, seconds: float) -> str:
-    """A line over SSH that carries 600 bytes a second: it is noticed once, said, and little is written from then on."""
-    stage = Stage(home, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
+def moving(home: Path) -> Path:
+    """A recording of GPUs whose memory goes up and down, a reading a second."""
+    command = [*APP[:3], "snapshot", "--json", *APP[3:]]
+    printed = subprocess.run(command, capture_output=True, check=True, env=dict(os.environ) | {"PYTHONPATH": str(ROOT)})
+    reading = json.loads(printed.stdout)
+    path = home / "moving.jsonl"
+    with path.open("w") as file:
+        for second in range(RECORDED_SECONDS):
+            for number, pool in enumerate(reading["pools"]):
+                pool["used_bytes"] = int(pool["total_bytes"] * (0.5 + 0.4 * math.sin(second / (7 + number))))
+                pool["free_bytes"] = pool["total_bytes"] - pool["used_bytes"]
+            for number, device in enumerate(reading["devices"]):
+                device["used_bytes"] = reading["pools"][number + 1]["used_bytes"]
+                device["utilization_ratio"] = round(0.5 + 0.5 * math.sin(second / (3 + number)), 2)
+            print(json.dumps(reading | {"taken_seconds": reading["taken_seconds"] + second}), file=file)
+    return path
+
+
+def slows(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
+    """A line over SSH that carries 600 bytes a second, and then all: noticed once each way, said, and heeded."""
+    command = [*APP[:3], "--replay", str(moving(home))]
+    stage = Stage(home, command, SSH_CONNECTION="192.0.2.1 1 192.0.2.2 22")
     stage.start()
-    painted, begun, n_said = b"", time.monotonic(), 0
-    while not n_said and time.monotonic() < begun + 4 * max(30.0, seconds):
-        time.sleep(0.1)
-        painted += stage.take(60)
-        n_said = painted.count(b"line is slow")
-    if not n_said:
-        raise BrokenError("it was not noticed")
+    stage.watch(5.0)
+    begun, cpu = time.monotonic(), stage.terminal.cpu_seconds()
+    stage.terminal.painted = b""
+    while not stage.terminal.shows(["line is slow"]):
+        stage.trickle(SLOW_BYTES_PER_SECOND, 0.5)
+        if time.monotonic() > begun + NOTICE_SECONDS:
+            raise BrokenError(f"it was not noticed within {NOTICE_SECONDS:g} s")
     noticed = time.monotonic() - begun
-    stage.watch(8.0)
+    stage.watch(8.0)  # what had gathered by then
     n_bytes = stage.terminal.n_bytes
     stage.terminal.painted = b""
     stage.watch(30.0)
     rate = (stage.terminal.n_bytes - n_bytes) / 30
     if stage.terminal.shows(["line is slow"]):
         raise BrokenError("it was said again")
-    status = stage.quit()
     if rate > 1000:
         raise BrokenError(f"{rate:.0f} bytes/s once it was noticed")
-    return f"said after {noticed:.0f} s, then {rate:.0f} bytes/s, exit {status}"
+    begun = time.monotonic()
+    stage.until(lambda: stage.terminal.shows(["line is quick again"]), BACK_SECONDS, "it stayed so on a quick line")
+    back = time.monotonic() - begun + 38
+    ratio = (stage.terminal.cpu_seconds() - cpu) / (noticed + back)
+    status = stage.quit()
+    stage.expect_restored()
+    return (
+        f"said after {noticed:.0f} s, {rate:.0f} bytes/s, back after {back:.0f} s; {ratio:.1%} of a core, exit {status}"
+    )
 
 
 SCENES: dict[str, Callable[[Path, float], str]] = {

@@ -47,6 +47,28 @@ def test_an_answer_that_does_not_come_is_a_slow_line() -> None:
     assert far.look()
 
 
+def test_a_picture_waits_while_the_last_one_has_not_arrived() -> None:
+    far = Far()
+    far.trip.ask()
+    for seconds, is_behind in ((1.2, False), (0.2, True), (50.0, True)):
+        far.seconds += seconds
+        far.look()
+        assert far.line.is_behind == is_behind
+    far.trip.answer()
+    far.look()
+
+    assert not far.line.is_behind
+
+
+def test_for_an_answer_that_is_lost_no_picture_waits() -> None:
+    far = Far()
+    far.trip.ask()
+    far.seconds += 61.0
+    far.look()
+
+    assert not far.line.is_behind
+
+
 def test_a_terminal_that_never_answered_is_not_judged_by_it() -> None:
     line, seconds = Line(), 0.0
     trip = RoundTrip(lambda: seconds)

@@ -306,6 +306,34 @@ async def test_without_charts_nothing_moves_but_figures() -> None:
         assert "every 5 s" in text_of(app)
 
 
+async def test_on_a_line_that_turns_out_slow_nothing_is_laid_out_anew() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        app._desk.is_thrifty = True
+        app._show()
+        await pilot.pause()
+        shown = text_of(app)
+        assert "History" in shown
+        assert "not drawn while the line is slow" in shown
+
+        await pilot.resize_terminal(121, 36)
+        for _ in range(5):
+            await pilot.pause()
+        assert "History" not in text_of(app)
+
+
+async def test_another_reading_waits_while_the_terminal_is_behind_and_a_key_does_not() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        before = text_of(app)
+        app._line.is_behind = True
+        await show(app, pilot, replace(desktop(), taken_seconds=desktop().taken_seconds + 3600))
+        assert text_of(app) == before
+
+        await pilot.press("space")
+        assert text_of(app) != before
+
+
 class FakeMemory(PlanMemory):
     def __init__(self, recalled: Recalled | None = None) -> None:
         self.recalled = recalled

@@ -257,7 +257,7 @@ class PlimsollApp(ActingApp):
         self._desk.take(message.snapshot)
         self._look_for_engines(message.snapshot)
         self._plan_as_asked()
-        self._show()
+        self._show(is_reading=True)
         self._sweeper.sweep(self._is_calm, self._clock())
 
     def _is_calm(self) -> bool:
@@ -329,16 +329,16 @@ class PlimsollApp(ActingApp):
         self.set_timer(_KEEP_SECONDS, self._keep_plan)
         self._show()
 
-    def _show(self) -> None:
+    def _show(self, *, is_reading: bool = False) -> None:
         view = self._desk.view()
         is_whole = view.snapshot is not None and not view.snapshot.pending  # else a GPU may be missing still
         self._raise_alarms(view.assessment.verdict.level if view.assessment and is_whole else None)
         view = replace(view, alarms=self._desk.alarms, is_verdict_warned=self._desk.is_verdict_warned)
-        for screen in self.screen_stack:
+        self._mind_the_line()
+        for screen in () if is_reading and self._line.is_behind else self.screen_stack:
             if isinstance(screen, Frame):
                 screen.view = view
         self._attend()
-        self._mind_the_line()
         if self._is_studying or (work := self._desk.study_due(self._clock())) is None:
             return
         self._is_studying = True

@@ -44,6 +44,9 @@ class Line:
 
     def __init__(self) -> None:
         self.is_slow = False
+        """Too slow for a reading a second, or not quick for long enough since."""
+        self.is_behind = False
+        """The last picture has not arrived yet: another one would only stand in line behind it."""
         self._n_slow_looks = self._n_late = self._n_answers = 0
         self._rest_seconds = REST_SECONDS
         self._quick_since_seconds: float | None = None
@@ -51,14 +54,15 @@ class Line:
     def look(self, n_writes: int, trip: RoundTrip | None, now_seconds: float) -> None:
         """``n_writes`` wait now; ``trip`` is None where nothing can be asked."""
         self._n_slow_looks = self._n_slow_looks + 1 if n_writes >= SLOW_WRITES else 0
-        is_behind = self._n_slow_looks >= SLOW_LOOKS
+        is_slow, self.is_behind = self._n_slow_looks >= SLOW_LOOKS, False
         if trip is not None and trip.quickest_seconds is not None:
             waiting_seconds = trip.waiting_seconds - trip.quickest_seconds
             if trip.n_answers != self._n_answers:
                 self._n_answers = trip.n_answers
                 self._take_answer(trip.last_seconds - trip.quickest_seconds, now_seconds)
-            is_behind = is_behind or self._n_late >= LATE_ANSWERS or waiting_seconds > STUCK_SECONDS
-        if is_behind:
+            is_slow = is_slow or self._n_late >= LATE_ANSWERS or waiting_seconds > STUCK_SECONDS
+            self.is_behind = waiting_seconds > LATE_SECONDS and not trip.is_due
+        if is_slow:
             self._quick_since_seconds = None
             self.is_slow = True
         elif self.is_slow and self._has_rested(now_seconds):

@@ -91,8 +91,8 @@ class LastingApp(App[None]):
 
         return PatientDriver
 
-    def _show(self) -> None:
-        """Draw what the desk says now."""
+    def _show(self, *, is_reading: bool = False) -> None:
+        """Draw what the desk says now; only another reading where the terminal is behind, that waits for the next."""
         raise NotImplementedError
 
     def _take_model(self, found: Model | EstimatorError) -> None:

@@ -108,15 +108,18 @@ class Dashboard(Frame):
         verdict = arrange_panels(size, self._arrangement.wants).get("verdict")
         return verdict is None or verdict.bottom + n_lines + 1 > size.height
 
-    def _want(self, view: View, width: int) -> None:
+    def _want(self, view: View, width: int, *, is_resized: bool = False) -> None:
+        """Charts that are in their place keep it on a line that turns out to be slow: to lay out anew is 22 KB."""
         wants = wants_of(view, width)
+        if self._arrangement.wants.has_charts and not is_resized:
+            wants = wants._replace(has_charts=True)
         if wants != self._arrangement.wants:
             self._arrangement.wants = wants
             for keybar in self.query(KeyBar):  # a child's: a screen's own would find the last arrangement in its cache
                 keybar.refresh(layout=True)
 
     def on_resize(self, event: events.Resize) -> None:
-        self._want(self.view, event.size.width)
+        self._want(self.view, event.size.width, is_resized=True)
         self._warn(self.view)
 
     def action_go_back(self) -> None:

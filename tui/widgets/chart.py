@@ -48,6 +48,8 @@ class HistoryPanel(Panel):
         return decided or before or rows[0]
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        if view.is_thrifty:
+            return [(("not drawn while the line is slow", "dim"),)]
         rows = [row for row in rows_of(view) if row.pool is not None]
         if not rows:
             return [(("no readings yet", "dim"),)]
