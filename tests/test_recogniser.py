@@ -361,3 +361,12 @@ def test_what_it_says_of_its_version_counts_first(bench):
     bench.look({PID: 1})
     (found,) = bench.look({PID: 1}, answers={PID: (Served(model="Qwen/Qwen2.5-7B-Instruct", version="0.12.1"),)})
     assert found.engine_version == "0.12.1"
+
+
+def test_pages_of_the_file_are_no_more_predicted_than_they_are_held(bench):
+    path = write_model(bench.root / "tiny-q4_0.gguf")
+    found = {}
+    for word in ("--no-mmap", "--mmap"):
+        make_process(bench.root, PID, "llama-server", "-m", str(path), "-c", "4096", "--no-repack", word)
+        (found[word],) = Bench(bench.root, "RAM 64GiB").look()
+    assert 0 < found["--mmap"].predicted["RAM"].n_bytes < found["--no-mmap"].predicted["RAM"].n_bytes

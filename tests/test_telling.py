@@ -8,7 +8,8 @@ import pytest
 from estimator.engine import load_engine
 from estimator.ledger import Basis, Place, Workload
 from estimator.reader import read_model
-from launches.launch import Launch
+from launches.command import Command
+from launches.launch import Launch, read_launches
 from tui.plan import Assessment, Plan, assess
 from tui.telling import telling_place
 
@@ -42,6 +43,22 @@ def made() -> Assessment:
 
 def test_a_whole_load_on_one_device_tells(made: Assessment) -> None:
     assert telling_place(launch(), made) == "GPU 0"
+
+
+@pytest.mark.parametrize(
+    "arguments", ["-c 8192 -ngl 99", "-c 8192", "-c 8192 -ngl 99 --mlock", "-c 8192 --cache-ram -1", "-c 8192 -np 1"]
+)
+def test_a_usual_command_tells(arguments: str, made: Assessment) -> None:
+    words = ("llama-server", "-m", "model.gguf", *arguments.split())
+    (found,) = read_launches(Command(arguments=words))
+    assert telling_place(found, made) == "GPU 0"
+
+
+@pytest.mark.parametrize("arguments", ["--lora a.gguf", "--rpc 10.0.0.2:50052", "--spec-type draft-mtp", "--new 3"])
+def test_a_command_with_what_is_not_counted_does_not_tell(arguments: str, made: Assessment) -> None:
+    words = ("llama-server", "-m", "model.gguf", "-c", "8192", *arguments.split())
+    (found,) = read_launches(Command(arguments=words))
+    assert telling_place(found, made) is None
 
 
 def test_ollama_tells_too() -> None:

@@ -81,7 +81,7 @@ def expect(
         predicted={
             place.name: _predicted(estimate, place.name, launch, is_telling=place.name == telling)
             for place in made.places
-            if estimate.n_bytes((place.name,))
+            if estimate.n_bytes((place.name,)) > estimate.file_page_bytes((place.name,))
         },
         model_name=found.name or plan.model.name,
         quant=plan.model.stored_as,
@@ -93,23 +93,20 @@ def expect(
 
 
 def _predicted(estimate: Estimate, place: str, launch: Launch, *, is_telling: bool) -> Predicted:
-    plain = estimate.plain
+    """With what was learned here, and without it beside that where it is another.
+
+    Pages of the mapped file are left out, as they are of what a process is said to hold (``own_bytes`` of the readers).
+    """
+    n_pages = estimate.file_page_bytes((place,))
     made = Predicted(
-        n_bytes=plain.n_bytes((place,)),
-        low_bytes=plain.low_bytes((place,)),
-        high_bytes=plain.high_bytes((place,)),
+        n_bytes=estimate.n_bytes((place,)) - n_pages,
+        low_bytes=max(0, estimate.low_bytes((place,)) - n_pages),
+        high_bytes=estimate.high_bytes((place,)) - n_pages,
         takes_share=launch.engine_name in _SHARES,
-        runtime_bytes=plain.n_bytes((place,), Kind.RUNTIME) if is_telling else None,
+        runtime_bytes=estimate.plain.n_bytes((place,), Kind.RUNTIME) if is_telling else None,
     )
-    if plain is estimate:
-        return made
-    return replace(
-        made,
-        n_bytes=estimate.n_bytes((place,)),
-        low_bytes=estimate.low_bytes((place,)),
-        high_bytes=estimate.high_bytes((place,)),
-        plain=made,
-    )
+    plain = estimate.plain
+    return made if plain is estimate else replace(made, plain=_predicted(plain, place, launch, is_telling=is_telling))
 
 
 def _on_devices_held(plan: Plan, launch: Launch, held: Mapping[str, int]) -> Plan:

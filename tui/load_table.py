@@ -8,6 +8,7 @@ from tui.columns import columns
 from tui.humanize import plain, sentence, short_count, size
 from tui.kept_load import KeptLoad, KeptPlace
 from tui.lesson import Lesson
+from tui.report import wrapped
 from tui.steadiness import MIB, Unsteady
 
 SCHEMA = 1
@@ -44,7 +45,7 @@ def lesson_lines(lessons: Sequence[Lesson], *, is_used: bool = True) -> Iterator
     off = "" if is_used else " (not used: the setting calibrate is off)"
     yield f"driver and libraries, as these loads show{off}"
     for lesson in lessons:
-        yield f"  {lesson_text(lesson)}"
+        yield from wrapped(lesson_text(lesson), "  ", "    ")
 
 
 def lesson_text(lesson: Lesson) -> str:

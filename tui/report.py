@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from estimator.ledger import Estimate, Kind, Term
+from estimator.ledger import Estimate, Kind
 from estimator.spill import Outcome
 from estimator.verdict import Level, Margin
 from tui.advice import Advice
@@ -260,17 +260,10 @@ def _ledger_lines(estimate: Estimate) -> Iterator[str]:
         is_sure = term.low_bytes == term.high_bytes
         span = "" if is_sure else f"{fine_size(term.low_bytes)} to {fine_size(term.high_bytes)}, "
         heading = f"{term.place:<{width}}  {plain(term.label):<{labels}}"
-        yield f"  {heading}  {fine_size(term.n_bytes):>11}  {span}{basis_text(term)}"
+        yield f"  {heading}  {fine_size(term.n_bytes):>11}  {span}{term.basis.value}"
         if term.formula:
             yield from wrapped(f"= {plain(term.formula, 600)}", indent, indent + "  ")
         yield from wrapped(plain(term.source, 400), indent)
-
-
-def basis_text(term: Term) -> str:
-    """How sure it is; of what was learned on this machine, from how many loads."""
-    if not term.n_loads:
-        return term.basis.value
-    return f"{term.basis.value} from {term.n_loads} load{'s' if term.n_loads != 1 else ''} here"
 
 
 def _stage_lines(pacing: Pacing) -> Iterator[str]:

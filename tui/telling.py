@@ -19,6 +19,9 @@ MOST_DOUBT_BYTES = 32 << 20
 """The width of all that is no runtime. Compute buffers of nine models had 2 to 10 MiB (tests/test_runtime.py); closed
 forms and guessed graphs have hundreds."""
 
+_HARMLESS = ("past prompts may fill", "weights in RAM are locked", "no context is asked for")
+"""How doubts of ``launches`` begin that leave a device alone: two are of RAM, and the last is looked at below."""
+
 
 def telling_place(launch: Launch, made: Assessment) -> str | None:
     """The device on which what is held tells of the runtime alone; None where there is none.
@@ -31,7 +34,8 @@ def telling_place(launch: Launch, made: Assessment) -> str | None:
         return None
     if launch.engine_name not in CALIBRATED_ENGINES or not launch.program.startswith(PROGRAMS):
         return None
-    if launch.unknown or launch.doubts or launch.refusal or launch.context_tokens is None:
+    doubts = [doubt for doubt in launch.doubts if not doubt.startswith(_HARMLESS)]
+    if launch.unknown or doubts or launch.refusal or launch.context_tokens is None:
         return None
     # What the engine would choose by itself is not sure: layers in RAM, or a shorter context.
     is_as_asked = made.verdict.level < Level.SPILLS and made.fallback is None
