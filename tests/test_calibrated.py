@@ -1,22 +1,33 @@
 """From loads that are watched to a prediction that is corrected by them, and back again."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kept_loads import lesson_loads
+from proc_tree import make_process
 from scenes import workstation
 
 from estimator.calibration import Calibration
 from estimator.engine import load_engine
+from estimator.ledger import Kind
+from estimator.reader import read_model
+from launches.command import Command
+from probes.process_facts import ProcessReader
 from probes.snapshot import Process, Snapshot
+from tui.app import PlimsollApp
 from tui.check import run_check
+from tui.guard import find_command
 from tui.learner import Learner
 from tui.lesson_file import read_calibrations
 from tui.load_history import run_forget, run_history
+from tui.messages import AsideDone, SettingsChanged
+from tui.plan import default_plan
 from tui.recognised import Phase, Predicted, Recognised
+from tui.recogniser import Recogniser
 from tui.request import Request
 from tui.store import Store
 
@@ -118,6 +129,61 @@ def test_where_the_file_cannot_be_written_it_is_said_and_the_load_is_kept(tmp_pa
     assert len(Store(machine.path).loads()) == 3
 
 
+# What is predicted of an engine that runs
+
+
+def test_a_launch_is_judged_against_what_loads_here_took(tmp_path: Path) -> None:
+    make_process(tmp_path, PID, "llama-server", "-hf", "Qwen/Qwen3-8B-GGUF:Q4_K_M", "-c", "8192", "-ngl", "99")
+    learned = Calibration(
+        engine_name="llamacpp", product=PRODUCT, driver=DRIVER, n_bytes=62 * MIB, low_bytes=45 * MIB,
+        high_bytes=79 * MIB, n_loads=3,
+    )  # fmt: skip
+    found = []
+    for calibrations in ((), (learned,)):
+        recogniser = Recogniser(
+            ProcessReader(root=str(tmp_path)), clock=lambda: 0.0, calibrations=lambda known=calibrations: known
+        )
+        (one,) = recogniser.look(holding(GIB))
+        found.append(one.predicted["GPU 0"])
+    plain, corrected = found
+    assert corrected.n_bytes - plain.n_bytes == 62 * MIB
+    assert (plain.plain, corrected.plain) == (None, plain)
+
+
+# The app
+
+
+def launched(**options: Any) -> PlimsollApp:
+    plan = replace(default_plan(read_model("Qwen3 8B", "Q4_K_M")), devices=("GPU 0",))
+    return PlimsollApp(snapshot=workstation(0.5), plan=plan, to_local=time.gmtime, **options)
+
+
+def runtime_bytes(app: PlimsollApp) -> int:
+    made = app.screen.view.assessment
+    return made.estimate.n_bytes(("GPU 0",), Kind.RUNTIME)
+
+
+async def test_the_dashboard_is_corrected_while_the_setting_is_on(machine: Machine) -> None:
+    app = launched(learned=lambda: machine.calibrations)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        corrected = runtime_bytes(app)
+        app.post_message(SettingsChanged(replace(app.settings, calibrate=False)))
+        await pilot.pause()
+        plain = runtime_bytes(app)
+    assert corrected - plain == machine.calibrations[0].n_bytes
+
+
+async def test_a_load_that_is_kept_counts_at_once(machine: Machine) -> None:
+    app = launched()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        plain = runtime_bytes(app)
+        app.post_message(AsideDone(lambda: app._take_learned(machine.calibrations)))
+        await pilot.pause()
+        assert runtime_bytes(app) - plain == machine.calibrations[0].n_bytes
+
+
 # What a person sees
 
 
@@ -157,6 +223,18 @@ def test_another_driver_or_device_is_predicted_as_before(
 ) -> None:
     other = replace(machine.calibrations[0], **changes)
     assert check(capsys, (other,), is_explained=True) == check(capsys, (), is_explained=True)
+
+
+def test_a_command_is_judged_with_it(machine: Machine) -> None:
+    words = ("llama-server", "-hf", "Qwen/Qwen3-8B-GGUF:Q4_K_M", "-c", "8192", "-ngl", "99", "--device", "CUDA0")
+    plain, corrected = (
+        find_command(Command(arguments=words), workstation(0.5), calibrations=learned).assessment
+        for learned in ((), machine.calibrations)
+    )
+    assert plain is not None
+    assert corrected is not None
+    difference = corrected.estimate.n_bytes(("GPU 0",)) - plain.estimate.n_bytes(("GPU 0",))
+    assert difference == machine.calibrations[0].n_bytes
 
 
 def test_history_says_what_was_learned(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

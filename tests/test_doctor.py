@@ -340,3 +340,15 @@ def test_what_spilling_means_here_is_said_by_place_and_engine(healthy: Examinati
     assert "GPU 0 (vLLM): the allocation would fail: out of memory" in text
     assert "RAM: the system would swap it to disk" in text
     assert [row["outcome"] for row in doctor_json(found)["spills"]] == ["moves to shared memory", "fails", "swaps"]
+
+
+def test_a_damaged_file_of_what_was_learned_is_broken_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path = tmp_path / "plimsoll" / "calibrations.json"
+    path.parent.mkdir()
+    path.write_text("no calibrations")
+
+    (sentence,) = (one for one in examine(SNAPSHOT, Access()).broken if "calibrations.json" in one)
+
+    assert "is damaged" in sentence
+    assert not any("calibrations.json" in one for one in examine(SNAPSHOT, Access(), is_described=True).broken)

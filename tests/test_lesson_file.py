@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from kept_loads import lesson_loads
 
 from estimator.calibration import Calibration
-from tui.calibrations_here import FILE_NAME, calibrations_here, calibrations_path
+from tui.calibrations_here import FILE_NAME, calibrations_for, calibrations_here, calibrations_path
 from tui.lesson import lessons_of
 from tui.lesson_file import read_calibrations, write_calibrations
 from tui.machine_digest import machine_digest
@@ -173,6 +174,18 @@ def test_the_setting_switches_it_off(line: str, n: int, tmp_path: Path, monkeypa
     (tmp_path / "plimsoll" / "config.toml").write_text(line)
 
     assert len(calibrations_here()) == n
+
+
+@pytest.mark.parametrize(("option", "n"), [("", 0), ("--simulate", 1), ("--replay", 1)])
+def test_hardware_that_stands_in_for_this_machines_is_not_corrected(
+    option: str, n: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path, monkeypatch)
+    given = Namespace(simulate=None, replay=None)
+    if option:
+        setattr(given, option[2:], "RTX 4090")
+
+    assert len(calibrations_for(given)) == 1 - n
 
 
 def test_a_short_command_never_opens_the_store(tmp_path: Path) -> None:

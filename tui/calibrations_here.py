@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
 
     from estimator.calibration import Calibration
+    from tui.lesson_file import ReadCalibrations
 
 FILE_NAME = "calibrations.json"
 
@@ -26,13 +27,24 @@ def calibrations_here() -> tuple[Calibration, ...]:
 
 def learned_here() -> tuple[Calibration, ...]:
     """Whatever the settings say."""
+    found = _read()
+    return () if found is None else found.calibrations
+
+
+def trouble_here() -> str:
+    """What the matter is with the file, in a sentence; empty where nothing is."""
+    found = _read()
+    return "" if found is None else found.trouble
+
+
+def _read() -> ReadCalibrations | None:
     path = calibrations_path()
     if not os.path.exists(path):
-        return ()
+        return None
     from tui.lesson_file import read_calibrations  # noqa: PLC0415  # 4 ms, for who has learned something
     from tui.machine_digest import machine_digest  # noqa: PLC0415
 
-    return read_calibrations(path, machine_digest()).calibrations
+    return read_calibrations(path, machine_digest())
 
 
 def calibrations_for(given: argparse.Namespace) -> tuple[Calibration, ...]:

@@ -14,6 +14,7 @@ from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Snapshot
 from probes.storage import Storage, storage_of
 from probes.sysfs import read_text
 from tui import __version__
+from tui.calibrations_here import trouble_here
 from tui.humanize import duration, percent, size
 from tui.installed import SAME_MODULE, Program, packages, programs
 from tui.machine_class import MachineClass, machine_class
@@ -61,6 +62,8 @@ class Examination:
     unjudged: str
     """Why there is no class, where a GPU that can't be read now would decide it; else empty."""
     spills: tuple[SpillHere, ...]
+    learned_trouble: str = ""
+    """Why what loads took here does not count, in a sentence, where its file is damaged; else empty."""
     is_described: bool = False
     """The hardware is simulated or replayed; all else is of this machine."""
 
@@ -68,7 +71,9 @@ class Examination:
     def broken(self) -> tuple[str, ...]:
         """What does not work and should, a sentence each, with the way out."""
         faults = (fault for fault in self.snapshot.faults if not fault.is_note)
-        return tuple(dict.fromkeys([*(fault_text(fault, self.snapshot) for fault in faults), *_broken_packages(self)]))
+        told = (fault_text(fault, self.snapshot) for fault in faults)
+        learned = [self.learned_trouble] if self.learned_trouble else []
+        return tuple(dict.fromkeys([*told, *_broken_packages(self), *learned]))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -100,6 +105,7 @@ def examine(
         machine_class=found,
         unjudged=unjudged,
         spills=spills_here(snapshot, frozenset() if is_described else spill_settings(environment)),
+        learned_trouble="" if is_described else trouble_here(),
         is_described=is_described,
     )
 
