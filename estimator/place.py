@@ -6,7 +6,7 @@ Apart from the ledger, whose terms name places: who only draws a load line, as t
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from estimator.errors import Unjudgeable
 
@@ -25,8 +25,7 @@ class Overflow(Enum):
     """The system makes room on disk as far as there is swap; then processes are killed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What decides, beside the engine, what becomes of a load that a place has no room for; see ``spill``."""
 
     system: str = "linux"

@@ -194,5 +194,5 @@ def _row(estimate: Estimate, worst: Margin) -> Spill:
     """The row of the table that is about this place, as full as it is."""
     here, does_spill = surroundings_of(worst.place), worst.level is Level.SPILLS
     if does_spill and 0 < worst.missing_bytes <= _droppable_bytes(estimate, worst.place):
-        here = replace(here, settings=here.settings | {"mapped"})
+        here = here._replace(settings=here.settings | {"mapped"})
     return spill_of(here, estimate.engine, has_room=does_spill)

@@ -139,8 +139,8 @@ class PlimsollApp(ActingApp):
         self._sweeper = Sweeper()
         self._watch: Watch | None = None
         self._is_watching = attention is not None and not is_elsewhere
-        self._may_watch = False
-        """From the first picture on."""
+        self._is_drawn = False
+        """The first picture has been."""
         self._store = store
         """Where watched loads are kept; None where none is."""
         self._read_learned = learned
@@ -182,7 +182,7 @@ class PlimsollApp(ActingApp):
     def _finish_start(self) -> None:
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
-        self._may_watch = self._is_watching
+        self._is_drawn = True
         self._take_learned(self._read_learned())
         if self._is_watching:
             self._watch = self._new_watch()
@@ -254,7 +254,7 @@ class PlimsollApp(ActingApp):
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         self._taken_seconds = self._clock()
-        self._desk.take(message.snapshot)
+        self._desk.take(message.snapshot, is_first=not self._is_drawn)
         self._look_for_engines(message.snapshot)
         self._plan_as_asked()
         self._show(is_reading=True)
@@ -271,7 +271,7 @@ class PlimsollApp(ActingApp):
             if self._watch is not None:
                 self._watch.stop()
                 self._watch = None
-        elif self._may_watch:
+        elif self._is_drawn and self._is_watching:
             if self._watch is None:
                 self._watch = self._new_watch()
             self._watch.feed(snapshot)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 _MOST_HOLDERS = 3
 """More would be slivers."""
 _KIND_ORDER = {"WEIGHTS": 0, "KV_CACHE": 1, "STATE": 2}
-_MAKERS = re.compile(r"^(?:NVIDIA\s+)?(?:GeForce\s+)?", re.IGNORECASE)
+_MAKERS = ("nvidia", "geforce")
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,11 @@ class Row:
 
 def short_name(name: str) -> str:
     """``RTX 4090`` of ``NVIDIA GeForce RTX 4090``: the maker is in the header already."""
-    return _MAKERS.sub("", name) or name
+    for maker in _MAKERS:
+        first, _, rest = name.partition(" ")
+        if first.casefold() == maker and rest.strip():
+            name = rest.lstrip()
+    return name
 
 
 class _Found(NamedTuple):
