@@ -20,7 +20,7 @@ class Nvml:
     """The functions of NVML by their names."""
 
     def __init__(self, module: Any) -> None:
-        """``module`` is pynvml, or what stands in for it."""
+        """``module`` is pynvml, or what stands in for it, as ``nvml_calls.Calls`` does."""
         self.n_calls = 0
         self._module = module
         self._driver: str | None = None

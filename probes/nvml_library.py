@@ -1,6 +1,7 @@
 """Whether there is an NVIDIA driver at all: its library, its kernel module, and GPUs that wait for one."""
 
 import re
+from typing import Any
 
 from probes import nvml_codes as codes
 from probes.access import Access
@@ -12,8 +13,8 @@ _MAPPED_BYTES = 4 * 1024**2
 """Of /proc/self/maps: a process with 20 000 mappings (ASSUMED to be more than this one ever has)."""
 
 
-def load_library(access: Access) -> None:
-    """Load the driver's library, which stays loaded: the binding finds it so.
+def load_library(access: Access) -> Any:
+    """Load the driver's library, which stays loaded: the binding finds it so. Returns a handle to it.
 
     Raises:
         ProbeUnavailable: there is none, which is a fault only where an NVIDIA GPU waits for one.
@@ -21,11 +22,9 @@ def load_library(access: Access) -> None:
     errors = []
     for name in _library_names(access):
         try:
-            access.load(name)
+            return access.load(name)
         except OSError as error:
             errors.append(str(error))
-        else:
-            return
     if any("No such file" not in error and "Could not find" not in error for error in errors):
         raise ProbeUnavailable(f"the NVIDIA driver's library is here and cannot be loaded: {errors[0]}")
     if has_gpu(access):

@@ -1,7 +1,8 @@
 """NVIDIA GPUs through the driver's own library, NVML: memory, load, heat, power and processes.
 
-The functions and their codes are those of nvml.h (github.com/NVIDIA/go-nvml, gen/nvml/nvml.h), reached through the
-binding nvidia-ml-py, which is imported when a driver's library is there to be loaded, and in this file only.
+The functions and their codes are those of nvml.h (github.com/NVIDIA/go-nvml, gen/nvml/nvml.h). Those of every reading
+are called by ctypes (``probes/nvml_calls.py``), all others through the binding nvidia-ml-py, which is imported when the
+first of them is wanted, and in this file only.
 
 Tried on an H100 (driver 580.159, 2026-11-26) and on simulated drivers: what GB10, Jetson, Grace and sleeping laptops do
 is from public reports, each named where it is used.
@@ -28,13 +29,19 @@ _WOKEN = (
 
 
 def import_binding(access: Access) -> Any:
-    """The module pynvml, once the driver's library is loaded.
+    """The driver's functions, once its library is loaded.
 
     Raises:
         ProbeUnavailable: there is none.
     """
-    load_library(access)
-    import pynvml  # noqa: PLC0415 - deferred: 18 ms, which only those pay who have a driver
+    library = load_library(access)
+    from probes.nvml_calls import Calls  # noqa: PLC0415 - deferred: ctypes, 2 ms, which only those pay who have a driver
+
+    return Calls(library, _import_pynvml)
+
+
+def _import_pynvml() -> Any:
+    import pynvml  # noqa: PLC0415 - deferred: 9 ms, for details and GPUs that are split
 
     return pynvml
 
