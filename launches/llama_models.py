@@ -54,14 +54,17 @@ def from_repository(repository: str, file: str, command: Command, environment: M
 
 
 def from_address(address: str, command: Command, environment: Mapping[str, str]) -> Meant:
-    """A file that is fetched by its address into the cache; where it is not there yet, the repository that it is of."""
+    """A file that is fetched by its address into the cache.
+
+    Where it is not there yet: the repository that it is of, or what its name says.
+    """
     plain = re.split("[?#]", address)[0]
     path = os.path.join(cache_folder(command, environment), base_name(plain))
     hub = _HUB.fullmatch(plain)
-    if hub is None or os.path.isfile(path):
+    if os.path.isfile(path):
         return Meant(source=path)
-    here = from_repository(hub[1], hub[2], command, environment)
-    return here or Meant(source=path, is_here=False)
+    here = from_repository(hub[1], hub[2], command, environment) if hub is not None else None
+    return here or Meant(source=base_name(plain).removesuffix(".gguf") or path, is_here=False)
 
 
 def cache_folder(command: Command, environment: Mapping[str, str]) -> str:

@@ -142,6 +142,26 @@ def test_an_option_that_is_not_known_makes_a_fit_tight(capsys):
     assert guarded(words) == (ENGINE_STATUS, [words])
 
 
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("vllm serve nobody/nothing-1b", "once its configuration is here (hf download nobody/nothing-1b config.json)"),
+        ("llama-server -hf nobody/nothing-1b-GGUF", "once its file is here"),
+        ("ollama run nothing-known", "once it is here (ollama pull nothing-known)"),
+    ],
+)
+def test_of_a_model_that_nobody_knows_it_is_said_what_makes_it_known(line, hint, capsys):
+    guarded(tuple(line.split()))
+    assert hint in capsys.readouterr().err
+
+
+def test_a_command_is_told_no_option_of_ours(capsys):
+    guarded(FITS, snapshot=lambda: machine("RAM 64GiB"))
+    told = capsys.readouterr().err
+    assert "there is none here" in told
+    assert "--engine" not in told
+
+
 def test_a_program_that_is_not_known_is_started_and_named(capsys):
     assert guarded(("ls", "-l")) == (ENGINE_STATUS, [("ls", "-l")])
     assert "ls is no engine" in capsys.readouterr().err

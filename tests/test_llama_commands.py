@@ -248,3 +248,9 @@ def test_lm_studio_loads_what_its_command_says(words, context, layers):
     launch = read("lms", "load", *words)
     assert (launch.source, launch.context_tokens, launch.options.n_gpu_layers) == (words[0], context, layers)
     assert (launch.unknown, launch.refusal) == ((), "")
+
+
+def test_a_file_that_is_fetched_by_its_address_is_known_by_its_name():
+    line = ("llama-server", "-mu", "https://example.com/a/Qwen3-8B-Q4_K_M.gguf?download=true", "-c", "8192")
+    (launch,) = read_launches(Command(arguments=line, environment={"LLAMA_CACHE": "/nowhere"}))
+    assert launch.source == "Qwen3-8B-Q4_K_M"

@@ -111,6 +111,19 @@ def test_each_line_that_advice_prints_has_room_when_it_is_read_again(line, machi
         assert again.assessment.verdict.level <= Level.TIGHT
 
 
+@pytest.mark.parametrize(
+    ("line", "flag"),
+    [
+        ("vllm serve Qwen/Qwen3-32B-AWQ", "--tensor-parallel-size 2"),
+        ("python -m sglang.launch_server --model-path Qwen/Qwen3-32B-AWQ", "--tp-size 2"),
+    ],
+)
+def test_a_second_device_that_is_there_is_put_to_use(line, flag):
+    two = take_one(simulated_sources("2x RTX 3090"), 5.0)
+    lines = find_command(Command(arguments=tuple(split(line))), two).rewrites
+    assert f"{line} {flag}" in lines
+
+
 def test_layers_bring_the_context_along_that_fit_would_have_chosen(machine):
     command = Command(arguments=("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M"))
     (launch,) = read_launches(command)

@@ -169,12 +169,19 @@ def _larger(plan: Plan, places: Sequence[Place]) -> Model | None:
     return None
 
 
+_SLICED_BY = ("tensor_parallel_size", "tp_size")
+"""An engine's option that says over how many devices every layer is sliced."""
+
+
 def _with_more_devices(plan: Plan, places: Sequence[Place]) -> Change | None:
-    """All devices there are, where some were chosen."""
+    """All devices there are, where some were chosen; sliced over them where the engine has to be told."""
     names = [place.name for place in together(default_devices(places, plan.engine.VENDORS))]
     if plan.devices is None or len(plan.devices) >= len(names):
         return None
     more = replace(plan, devices=tuple(names))
+    for name in _SLICED_BY:
+        if getattr(plan.options, name, None) is not None:
+            more = replace(more, options=replace(plan.options, **{name: len(names)}))
     return Change(label=f"on {counted(names)}", plan=more) if level_of(more, places) <= Level.TIGHT else None
 
 

@@ -112,7 +112,7 @@ def _refused(
     if manner.is_agreed:
         return start(command)
     if not terminal.is_there:
-        _say("plimsoll: not started; --yes starts it all the same, --wait holds it until there is room")
+        _say("plimsoll: not started; --yes starts it all the same, --wait waits for room")
         return REFUSED
     return start(command) if _agrees(terminal) else REFUSED
 
@@ -271,7 +271,8 @@ def _short(finding: Finding) -> str:
         return ""
     told = f"plimsoll: {GLYPHS[made.verdict.level]} {headline(made)}"
     if made.verdict.level < Level.SPILLS:
-        return told + (f" ({plain(made.verdict.reason, 300)})" if made.verdict.reason else "")
+        reason = f" ({plain(made.verdict.reason, 300)})" if made.verdict.reason else ""
+        return "\n".join(wrapped(f"{told}{reason}", "", "  "))
     pace = f": {slowdown_text(finding.pacing)}" if finding.pacing is not None else ""
     lines = wrapped(f"{told}; {plain(made.verdict.reason, 300)}{pace}", "", "  ")
     instead = next((line for line in finding.rewrites if line), "")

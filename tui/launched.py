@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.engine import Engine, load_engine
-from estimator.errors import EstimatorError, Unjudgeable
+from estimator.errors import EstimatorError, Unjudgeable, UnreadableModel
 from estimator.ledger import Place, Workload
 from estimator.model import Model
 from estimator.reader import read_model
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 _DEVICE = re.compile(r"(?:(cuda|rocm|hip|mtl|metal|sycl|vulkan|xpu|gpu)[ :]?)?(\d{1,3})", re.IGNORECASE)
 """``CUDA0``, ``cuda:1``, ``Vulkan0``, ``1``."""
+_OWN_OPTION = re.compile(r"; --(?:engine|device) .*")
+_REPOSITORY = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}", re.ASCII)
 _VENDORS = {
     "cuda": "nvidia",
     "rocm": "amd",
@@ -49,7 +51,28 @@ def model_of(launch: Launch) -> Model:
     """
     if launch.source is None:
         raise Unjudgeable(f"{launch.program} names no model: it loads what it is asked for later")
-    return read_model(launch.source, launch.quant)
+    try:
+        return read_model(launch.source, launch.quant)
+    except UnreadableModel as error:
+        hint = _once_here(launch)
+        told = str(error)
+        if not hint:
+            raise
+        raise UnreadableModel(f"{told} Once {hint}" if told.endswith("?") else f"{told}; once {hint}") from error
+
+
+def _once_here(launch: Launch) -> str:
+    """What makes a model known that the engine would fetch; nothing of a path, which is wrong."""
+    source = launch.source or ""
+    if source.startswith(("/", "~", ".")) or "\\" in source:
+        return ""
+    if launch.engine_name == "ollama":
+        return f"it is here (ollama pull {source}), it can be judged"
+    if _REPOSITORY.fullmatch(source.partition(":")[0]) is None:
+        return ""
+    if launch.engine_name == "llamacpp":
+        return "its file is here, it can be judged"
+    return f"its configuration is here (hf download {source} config.json), it can be judged"
 
 
 def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibration, ...]" = ()) -> tuple[Place, ...]:
@@ -125,7 +148,8 @@ def find_launch(
         made = _with_doubt(launch, assess(plan, places))
         advice = advise(plan, places, snapshot)
     except EstimatorError as error:
-        return replace(found, reason=str(error))
+        # A command says nothing by our own options.
+        return replace(found, reason=_OWN_OPTION.sub("", str(error)))
     level = made.verdict.level
     is_as_asked = level is Level.TIGHT
     if is_engines_choice(made):

@@ -12,7 +12,7 @@ from launches.line import words_of
 from launches.rewriting import Edit, Words, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change
-from tui.launched import plan_of
+from tui.launched import places_seen, plan_of
 from tui.plan import Assessment, Plan, assess
 
 
@@ -24,7 +24,7 @@ def rewritten(command: Command, launch: Launch, made: Assessment, change: Change
     if not change.is_applicable or change.plan.model is not made.plan.model:
         return ""
     try:
-        changed = assess(change.plan, made.places)
+        changed = assess(change.plan, places_seen(launch, snapshot))
         flags = _flags(changed)
         if assigned(words_of(flags))[1] == ():
             return _behind_server(command, launch, changed, flags)
