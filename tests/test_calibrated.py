@@ -166,7 +166,8 @@ def runtime_bytes(app: PlimsollApp) -> int:
 async def test_the_dashboard_is_corrected_while_the_setting_is_on(machine: Machine) -> None:
     app = launched(learned=lambda: machine.calibrations)
     async with app.run_test(size=(120, 36)) as pilot:
-        await pilot.pause()
+        while not app._learned:  # it is read after the first picture
+            await pilot.pause()
         corrected = runtime_bytes(app)
         app.post_message(SettingsChanged(replace(app.settings, calibrate=False)))
         await pilot.pause()
