@@ -10,3 +10,9 @@ def test_columns_are_as_wide_as_their_widest_cell():
 
 def test_no_line_ends_in_blanks():
     assert list(columns([("a", ""), ("b", "x")], (True, False))) == ["a", "b  x"]
+
+
+def test_wide_characters_take_two_columns_and_marks_none() -> None:
+    rows = [("漢字", "1"), ("e\u0301a", "22")]
+
+    assert list(columns(rows, (False, True))) == ["漢字   1", "e\u0301a    22"]

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.humanize import UNKNOWN, band, count, duration, gib, parameters, percent, plain, short_count, size
+from tui.humanize import UNKNOWN, band, columns_of, count, duration, gib, parameters, percent, plain, short_count, size
 
 GIB = 1 << 30
 
@@ -59,3 +59,11 @@ def test_outside_text_becomes_one_printable_line(text: str) -> None:
     assert len(made) <= 200
     assert all(char.isprintable() or char == " " for char in made)
     assert "\n" not in made
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [("", 0), ("abc", 3), ("漢字", 4), ("한", 2), ("e\u0301", 1), ("שלום", 4), ("\U0001f469", 2), ("…", 1)],
+)
+def test_columns_of_a_terminal_are_counted(text: str, n: int) -> None:
+    assert columns_of(text) == n

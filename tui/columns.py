@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from tui.humanize import columns_of
+
 
 def columns(rows: Sequence[Sequence[str]], is_right: Sequence[bool]) -> Iterator[str]:
     """A line for each row; two blanks between columns.
@@ -10,7 +12,12 @@ def columns(rows: Sequence[Sequence[str]], is_right: Sequence[bool]) -> Iterator
         rows: of as many cells each; at least one.
         is_right: for each column, whether it is set to the right, as numbers are.
     """
-    widths = [max(len(row[column]) for row in rows) for column in range(len(is_right))]
+    widths = [max(columns_of(row[column]) for row in rows) for column in range(len(is_right))]
     for row in rows:
         cells = zip(row, widths, is_right, strict=True)
-        yield "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in cells).rstrip()
+        yield "  ".join(_padded(cell, width, right) for cell, width, right in cells).rstrip()
+
+
+def _padded(cell: str, width: int, is_right: bool) -> str:  # noqa: FBT001  # one of a row of them
+    blanks = " " * (width - columns_of(cell))
+    return f"{blanks}{cell}" if is_right else f"{cell}{blanks}"

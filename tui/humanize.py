@@ -157,6 +157,16 @@ def plain(text: str, limit: int = 200) -> str:
     return " ".join("".join(kept).split())[:limit]
 
 
+def columns_of(text: str) -> int:
+    """How many columns of a terminal it takes: a wide character two, a mark over another none (UAX 11)."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me") else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
 def counted(names: Sequence[str]) -> str:
     """``GPU 0``, ``GPU 0 and 1``, ``8 GPUs``."""
     if len(names) > 2:

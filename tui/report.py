@@ -8,7 +8,7 @@ from estimator.verdict import Level, Margin
 from tui.advice import Advice
 from tui.device_choice import MOST_CHARACTERS, start_line
 from tui.finding import Finding, Verification, change_flags
-from tui.humanize import UNKNOWN, answer_text, band, count, counted, fine_size, gib, plain, sentence, size
+from tui.humanize import UNKNOWN, answer_text, band, columns_of, count, counted, fine_size, gib, plain, sentence, size
 from tui.pace import Pacing, pace_line, stage_text
 from tui.places import HOST_NAME, hidden_places, missing_places
 from tui.plan import Assessment, Plan
@@ -280,7 +280,7 @@ def wrapped(text: str, indent: str, further: str | None = None) -> list[str]:
     lines: list[str] = []
     line = indent
     for word in text.split(" "):
-        if len(line) + 1 + len(word) > WIDTH and line.strip():
+        if columns_of(line) + 1 + columns_of(word) > WIDTH and line.strip():
             lines.append(line)
             line = indent if further is None else further
         line += word if not line.strip() and word else f" {word}"
