@@ -67,3 +67,13 @@ def test_outside_text_becomes_one_printable_line(text: str) -> None:
 )
 def test_columns_of_a_terminal_are_counted(text: str, n: int) -> None:
     assert columns_of(text) == n
+
+
+@pytest.mark.parametrize("text", ["x" * 11, "漢" * 11, "x" * 10 + "\x1b" * 40, "\x00" * 50 + "x"])
+def test_what_is_longer_than_the_limit_ends_in_an_ellipsis(text: str) -> None:
+    assert plain(text, 10).endswith("…")
+    assert len(plain(text, 10)) <= 10
+
+
+def test_what_is_as_long_as_the_limit_is_whole() -> None:
+    assert plain("漢" * 10, 10) == "漢" * 10

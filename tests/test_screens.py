@@ -136,6 +136,18 @@ async def test_an_option_is_changed_by_enter() -> None:
         assert options == replace(options, is_flash_attention=False, n_gpu_layers=20)
 
 
+async def test_while_a_filter_is_typed_the_last_line_has_the_keys_of_typing() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("p")
+        assert "s sort" in text_of(app)
+        await pilot.press("slash", "x")
+        assert "s sort" not in text_of(app)
+        assert "enter keep the filter" in text_of(app)
+        await pilot.press("escape")
+        assert "s sort" in text_of(app)
+
+
 async def test_processes_are_sorted_and_filtered() -> None:
     app = app_on(workstation())
     async with app.run_test(size=(100, 30)) as pilot:

@@ -137,7 +137,7 @@ def plain(text: str, limit: int = 200) -> str:
 
     Markup is not its business: whoever shows it must not parse it. Of marks over one letter the first two stay, so that
     they do not reach into other lines, and what chooses between two drawings of a sign goes: terminals do not agree on
-    how wide the one is that it chooses.
+    how wide the one is that it chooses. What is longer than the limit ends in an ellipsis.
     """
     if len(text) <= limit and text.isascii() and text.isprintable():  # most of it, at a tenth of the time
         return " ".join(text.split())
@@ -154,7 +154,9 @@ def plain(text: str, limit: int = 200) -> str:
             continue
         else:
             kept.append(char)
-    return " ".join("".join(kept).split())[:limit]
+    said = " ".join("".join(kept).split())
+    is_whole = len(said) <= limit and len(text) <= limit * 4
+    return said if is_whole else f"{said[: limit - 1].rstrip()}…"
 
 
 def columns_of(text: str) -> int:

@@ -89,7 +89,8 @@ class Browser(Frame):
     def _panels(self) -> Iterator[Panel | Input]:
         yield from self.hand_down((Headline(id="headline"),))
         yield self.entry
-        yield from self.hand_down((self.listing, self.about, Hints(*self.HINTS)))
+        self.keys = Hints(*self.HINTS)
+        yield from self.hand_down((self.listing, self.about, self.keys))
 
     def on_mount(self) -> None:
         (self.entry if self.IS_TYPED_AT_ONCE else self.listing).focus()
@@ -127,8 +128,7 @@ class Browser(Frame):
         self.edited = index
         self.entry.value = value
         self.prompt(placeholder)
-        self.entry.display = True
-        self.entry.focus()
+        self._open_line(("enter", "take it"), ("esc", "leave it as it was"))
 
     def prompt(self, text: str) -> None:
         """What is to be typed."""
@@ -160,6 +160,7 @@ class Browser(Frame):
             self.listing.action_choose_row()
         else:
             self.listing.focus()
+            self.keys.say(*self.HINTS)
 
     def on_row_chosen(self, message: RowChosen) -> None:
         message.stop()
@@ -174,8 +175,13 @@ class Browser(Frame):
     def action_type(self) -> None:
         """Open the line to type in."""
         if self.CAN_FILTER:
-            self.entry.display = True
-            self.entry.focus()
+            self._open_line(("↑ ↓", "move"), ("enter", "keep the filter"), ("esc", "all of them"))
+
+    def _open_line(self, *keys: tuple[str, str]) -> None:
+        """What is typed goes there, so that the keys of the list mean nothing for now."""
+        self.entry.display = True
+        self.entry.focus()
+        self.keys.say(*keys)
 
     def action_move(self, n_rows: int) -> None:
         self.listing.action_move(n_rows)
@@ -189,5 +195,6 @@ class Browser(Frame):
             self.entry.value = ""
             self.entry.display = False
             self.listing.focus()
+            self.keys.say(*self.HINTS)
             return
         super().action_go_back()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
+from estimator.verdict import Level
 from tui.aside import Aside
 from tui.comparison import Compared, Pin, compared
 from tui.humanize import UNKNOWN, count, plain, rate, size
@@ -148,7 +149,9 @@ def _total(one: Compared) -> tuple[str, str]:
 
 def _speed(one: Compared) -> tuple[str, str]:
     if one.pacing is None:
-        return UNKNOWN, "dim"
+        made = one.assessment
+        reason = "" if made is None else " it would not run" if made.verdict.level is Level.FAILS else " not known here"
+        return f"{UNKNOWN}{reason}", "dim"
     return f"{rate(one.pacing.speed.tokens_per_second)} tokens/s", "strong"
 
 

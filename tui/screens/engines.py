@@ -68,7 +68,7 @@ class Engines(Browser):
             self._candidates = [Candidate(name=name, title=load_engine(name).NAME, reason="…") for name in ENGINES]
             self.listing.cursor = ENGINES.index(plan.engine_name)
             self._judge(plan, tuple(self.view.places))
-        self.listing.remark = plain(f"{plan.model.name} · {plan.workload.context_tokens} tokens", 80)
+        self.listing.remark = f"{plain(plan.model.name, 40)} · {plan.workload.context_tokens} tokens"
         self._quant_width = 14 if self.size.width >= 80 else 10
         head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>9}  verdict"
         rows = [_row(one, self._quant_width, is_chosen=one.name == plan.engine_name) for one in self._candidates]

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from estimator.ledger import drawing_on
 from tui.humanize import answer_text, fine_size, plain, size
 from tui.screens.browser import Browser
-from tui.widgets.line import fit_text, right_text
+from tui.widgets.line import cut_text, fit_text, n_cells, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Explain(Browser):
             self.about.show()
             return
         plan = self.view.plan
-        self.listing.entitle(plain(f"{plan.model.name} {plan.model.quant}: where every byte goes", 100))
+        what = f"{plain(plan.model.quant or '', 16)}: where every byte goes"
+        self.listing.entitle(f"{cut_text(plain(plan.model.name), max(8, self.size.width - 9 - n_cells(what)))} {what}")
         wanted = self.text.casefold()
         terms = [term for term in made.estimate.terms if wanted in _searched(term)]
         self._columns = _Columns(self.size.width - 4)

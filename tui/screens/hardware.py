@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from estimator.errors import EstimatorError
@@ -27,6 +28,7 @@ _PROMPTS = (
     "2x RTX 4090 · + RTX 3090 · a name",
 )
 """The first that has room."""
+_MAKER = re.compile(r"^(\d+x )?(?:NVIDIA|AMD|Intel) (?:GeForce )?")
 _WIDE = 72
 _OTHER_WIDTH = 50
 """Of all columns but the name."""
@@ -59,13 +61,13 @@ class Hardware(Browser):
         self.fill()
 
     def fill(self) -> None:
+        self.prompt(next((text for text in _PROMPTS if len(text) <= self.size.width - 6), _PROMPTS[-1]))
         if self.view.plan is None:
             self.listing.show([], empty=(("no model is chosen; press escape, then m", "dim"),))
             return
         text = self.text.casefold()
         options = self._options or ()
         self._shown = [one for one in options if text in one.name.casefold() or text in one.form.casefold()]
-        self.prompt(next((text for text in _PROMPTS if len(text) <= self.size.width - 6), _PROMPTS[-1]))
         has_class = self.size.width >= _WIDE
         width = max(20, min(60, self.size.width - _OTHER_WIDTH + 16 * (not has_class)))
         rows = [_row(one, width, has_class=has_class) for one in self._shown if not isinstance(one, str)]
@@ -120,7 +122,9 @@ def _row(one: Option, width: int, *, has_class: bool) -> Line:
 
 
 def _with_its_end(name: str, width: int) -> str:
-    """Cut in the middle where it is too long: at its end stands the size."""
+    """Without its maker where it is too long, then cut in the middle: at its end stands the size."""
+    if len(name) > width:
+        name = _MAKER.sub(r"\1", name)
     return fit_text(name, width) if len(name) <= width else f"{name[: width - 8]}… {name[-6:]}"
 
 

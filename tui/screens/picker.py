@@ -47,6 +47,9 @@ _REST_RATIO = 1.0
 """Of rest after each: the screen answers keys in between."""
 
 
+_NONE = "none known by that name"
+
+
 class Picker(Browser):
     TITLE_TEXT = "Models"
     HINTS: ClassVar = (
@@ -113,9 +116,9 @@ class Picker(Browser):
             keys = (item.key if isinstance(item, Item) else "" for item in found)
             self.listing.cursor = next((i for i, key in enumerate(keys) if key == under_cursor), self.listing.cursor)
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
-        self.listing.remark = (
-            self._error or reading or ("" if len(found) == len(self._items) else f"{len(found)} found")
-        )
+        n_known = sum(not isinstance(one, str) for one in found)
+        said_of_them = "" if n_known == len(self._items) or _is_path(text) else f"{n_known} found" if n_known else _NONE
+        self.listing.remark = self._error or reading or said_of_them
         self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
         is_narrow = self.size.width < _NARROW

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _KEY_WIDTH = 28
 _VALUE_WIDTH = 20
+_LEAST_HELP = 22
+"""Columns for what a setting is, with frame and blanks; fewer hold no thought."""
 
 
 class Preferences(Browser):
@@ -36,7 +38,8 @@ class Preferences(Browser):
         self._themes = themes
 
     def fill(self) -> None:
-        head = f"{'setting':<{_KEY_WIDTH}} {'value':<{_VALUE_WIDTH}} what it is"
+        self._has_help = self.size.width - _KEY_WIDTH - _VALUE_WIDTH >= _LEAST_HELP  # it stands below in any case
+        head = f"{'setting':<{_KEY_WIDTH}} {'value':<{_VALUE_WIDTH}} {'what it is' if self._has_help else ''}"
         self.listing.show([self._row(key) for key in keys()], head=((head, "dim"),))
         self.describe_again()
 
@@ -49,7 +52,7 @@ class Preferences(Browser):
         return (
             (fit_text(key, _KEY_WIDTH) + " ", "text"),
             (fit_text(plain(_text(value)), _VALUE_WIDTH) + " ", "strong" if value != default else "dim"),
-            (help_of(key), "dim"),
+            (help_of(key) if self._has_help else "", "dim"),
         )
 
     def choose(self, index: int) -> None:

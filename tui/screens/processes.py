@@ -15,7 +15,7 @@ from tui.screens.confirm import Confirm
 from tui.screens.frame import Frame
 from tui.widgets.engine_text import engine_details, engine_line, engine_name
 from tui.widgets.line import fit_text, right_text
-from tui.widgets.processes import NOT_VISIBLE, none_known
+from tui.widgets.processes import NOT_VISIBLE, described, none_known
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _WIDE = 90
 """From here on there is room for who started it, which is said below in any case."""
+_WITH_COMMAND = 72
+"""From here on there is room for name and command; before that, one of them is said."""
 _COLUMNS = ("pid", "device", "held", "user", "name", "command")
 
 
@@ -58,7 +60,9 @@ class Processes(Browser):
         if self._is_wide:
             head = f"{pid:>9}  {device:<10} {held:>9}  {user:<10} {name:<24} {command}"
         else:
-            head = f"{pid:>7} {device.replace('device', 'GPU'):<6} {held:>6}  {name:<24} {command}"
+            self._has_command = self.size.width >= _WITH_COMMAND
+            head = f"{pid:>7} {device.replace('device', 'GPU'):<6} {held:>6}  "
+            head += f"{name:<24} {command}" if self._has_command else command if self.column == "command" else name
         empty = "nothing of that name" if wanted else none_known(snapshot) if snapshot else "reading …"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
@@ -89,6 +93,8 @@ class Processes(Browser):
             what = f"{engine_line(engine, None if process.device_key == HOST_POOL else label)}  "
         held = gib(process.used_bytes, 2)
         if not self._is_wide:
+            if engine is None and not self._has_command:
+                what, command = described(process, 80), ""
             return (
                 (f"{process.pid:>7} ", "dim"),
                 (f"{fit_text(label.removeprefix('GPU '), 6)} ", "text"),

@@ -10,6 +10,12 @@ class Hints(Panel):
         super().__init__(id="hints")
         self.hints = hints
 
+    def say(self, *hints: tuple[str, str]) -> None:
+        """Others, from now on."""
+        if hints != self.hints:
+            self.hints = hints
+            self.redraw()
+
     def is_same(self, before: View, view: View) -> bool:  # noqa: ARG002  # at all times
         return True
 

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tui.humanize import sentence
 from tui.messages import RowChosen, RowMoved
-from tui.widgets.line import fit
+from tui.widgets.line import cut_text, fit, n_cells
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class Listing(Panel, can_focus=True):
         """Which of the rows are seen, in the frame, where not all are."""
         n_rows = len(self.rows)
         lines = f"{self._top + 1}-{min(n_rows, self._top + n_shown)} of {n_rows}" if n_shown < n_rows else ""
-        self.entitle(subtitle=sentence((self.remark, lines)))
+        room = self.content_size.width - n_cells(lines) - 6  # corners, blanks, and what joins the two
+        self.entitle(subtitle=sentence((cut_text(self.remark, room) if room > 3 else "", lines)))
 
     @property
     def in_sight(self) -> range:
