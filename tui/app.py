@@ -183,7 +183,10 @@ class PlimsollApp(ActingApp):
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
         self._is_drawn = True
-        self._take_learned(self._read_learned())
+        from tui.aside import Aside  # noqa: PLC0415
+
+        # 20 ms, for who has learned something; where nothing was, what a load teaches meanwhile counts.
+        Aside(self._read_learned).then(lambda found: self._hear_learned(found) if found else None)
         if self._is_watching:
             self._watch = self._new_watch()
         self._sweeper.begin(self._clock())
@@ -213,8 +216,13 @@ class PlimsollApp(ActingApp):
             tell,
             host=machine_digest(),
             is_on=lambda: self.settings.learn,
-            on_calibrations=lambda found: self.post_message(AsideDone(lambda: self._take_learned(found))),
+            on_calibrations=self._hear_learned,
         )
+
+    def _hear_learned(self, found: tuple[Calibration, ...] | EstimatorError) -> None:
+        """On another thread."""
+        if isinstance(found, tuple):
+            self.post_message(AsideDone(lambda: self._take_learned(found)))
 
     def _take_learned(self, found: tuple[Calibration, ...]) -> None:
         """What is predicted from now on is corrected by it, where that is wanted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tui.kept_load import NAME_LENGTH
@@ -19,7 +20,16 @@ def driver_version(device: Device, snapshot: Snapshot) -> str:
         for version in snapshot.versions:
             if version.name == name:
                 return version.value[:NAME_LENGTH]
-    return ""
+    return _kernel_family(snapshot) if device.vendor == "amd" else ""
+
+
+def _kernel_family(snapshot: Snapshot) -> str:
+    """``Linux 6.8``: an amdgpu that came with a kernel has no version of its own, and its patches come often."""
+    machine = snapshot.machine
+    if machine is None or machine.system != "linux" or not machine.kernel:
+        return ""
+    found = re.match(r"(\d{1,4}\.\d{1,4})(?!\d)", machine.kernel)
+    return f"Linux {found[1]}" if found is not None else ""
 
 
 def product_name(device: Device) -> str:

@@ -14,7 +14,9 @@ def history_parser() -> argparse.ArgumentParser:
         "plimsoll history",
         usage="plimsoll history [N] [--json]",
         description="Lists the newest loads that were watched from their start to rest while the app was open: what "
-        "was predicted, and what they held. They are kept on this machine alone, where the setting learn is on.",
+        "was predicted, and what they held; and what all of them show of driver and libraries, by which later "
+        "predictions are corrected where the setting calibrate is on. They are kept on this machine alone, where the "
+        "setting learn is on.",
         epilog=_EPILOG,
     )
     parser.add_argument(
@@ -33,7 +35,8 @@ def forget_parser() -> argparse.ArgumentParser:
     parser = parser_of(
         "plimsoll forget",
         usage="plimsoll forget [all | N | ENGINE] [--yes]",
-        description="Removes loads that plimsoll history lists, after a question on a terminal.",
+        description="Removes loads that plimsoll history lists, and what was learned from them, after a question on a "
+        "terminal.",
         epilog=_EPILOG,
     )
     parser.add_argument(

@@ -1,13 +1,14 @@
 """A load that was watched from its start to rest, as it is kept: figures and names, no command line, path or user."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from probes.record import record
 
 NAME_LENGTH = 120
 """Of every text that is kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class KeptPlace:
     """What a load was to take at one place, and what it took."""
 
@@ -35,7 +36,7 @@ class KeptPlace:
     learned from it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class KeptLoad:
     """One launch."""
 
