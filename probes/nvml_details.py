@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from probes import nvml_codes as codes
 from probes.nvml_binding import Nvml, RefusedError
-from probes.nvml_figures import Figures
+from probes.nvml_figures import DETAIL_KINDS, Figures
 from probes.snapshot import Details
 
 _Number = TypeVar("_Number", int, float)
@@ -52,21 +52,6 @@ _MOST_GENERATION = 20
 _MOST_CELSIUS = 200
 _MOST_BYTES_PER_SECOND = 1e12
 """Above these, each far from any GPU's, an answer is garbage (ASSUMED)."""
-
-KINDS = (
-    "clocks",
-    "throttle",
-    "memory use",
-    "heat",
-    "pcie",
-    "traffic",
-    "ecc",
-    "counters",
-    "links",
-    "link traffic",
-    "fan",
-)
-"""The kinds that a details reader knows, what is watched most first."""
 
 
 class _Counted(NamedTuple):
@@ -110,20 +95,15 @@ class DetailsReader:
         """When it is asked for again."""
         return self._figures.due_seconds(kind)
 
-    def forget(self) -> None:
-        """Nobody looks any more: what was read would be old when somebody looks again."""
-        self._figures.forget(but=frozenset())
-        self._counted = {}
-
     def details(self) -> Details | None:
         """None where nothing was read yet."""
         if self._figures.are_unread:  # of all GPUs, unless somebody looks at their details
             return None
-        values = [self._figures.value(kind) for kind in KINDS]
+        values = [self._figures.value(kind) for kind in DETAIL_KINDS]
         known: dict[str, Any] = {}
         for value in values:
             known |= value or {}
-        return Details(**known) if any(kind in self._figures for kind in KINDS) else None
+        return Details(**known) if any(kind in self._figures for kind in DETAIL_KINDS) else None
 
     # --- asking; each answer gives fields of Details
 

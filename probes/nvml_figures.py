@@ -14,6 +14,20 @@ _REST = 20.0
 """Where a figure has a period, it is not asked again before so many times what the answer took: 5 % of the time. The
 driver serialises all calls of all programs (flightlessmango/MangoHud #1307), so a dear call is dear for games too."""
 _LONG_AGO = float("-inf")
+DETAIL_KINDS = (
+    "clocks",
+    "throttle",
+    "memory use",
+    "heat",
+    "pcie",
+    "traffic",
+    "ecc",
+    "counters",
+    "links",
+    "link traffic",
+    "fan",
+)
+"""The kinds that a details reader knows (``nvml_details``), what is watched most first."""
 
 
 class Figures:

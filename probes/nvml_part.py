@@ -1,9 +1,9 @@
 """What has memory of its own: a GPU, or one of the parts into which it is split (MIG)."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from __future__ import annotations
 
-from probes.nvml_binding import Nvml
+from typing import TYPE_CHECKING, Any
+
 from probes.nvml_chip import (
     ask_bandwidth,
     ask_capability,
@@ -12,14 +12,18 @@ from probes.nvml_chip import (
     ask_temperature,
     n_multiprocessors,
 )
-from probes.nvml_details import KINDS as DETAIL_KINDS
-from probes.nvml_details import DetailsReader
-from probes.nvml_figures import Figures
+from probes.nvml_figures import DETAIL_KINDS, Figures
 from probes.nvml_identity import ask_bus_address, ask_instances, ask_model, part_name
 from probes.nvml_memory import Memory, MemoryReader
 from probes.nvml_processes import Listed, Shares, ask_processes, merged
 from probes.nvml_visibility import CudaDevice
 from probes.snapshot import HOST_POOL, Device, Pool, Process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from probes.nvml_binding import Nvml
+    from probes.nvml_details import DetailsReader
 
 _MOST_BYTES = 1 << 45
 """No process holds 32 TiB: above that it is no figure."""
@@ -97,7 +101,7 @@ class Part:
         key: str,
         handle: Any,
         host_total_bytes: int | None = None,
-        chip: "Part | None" = None,
+        chip: Part | None = None,
     ) -> None:
         self.key = key
         self.handle = handle
@@ -109,7 +113,9 @@ class Part:
         self._memory = MemoryReader(nvml, clock, host_total_bytes)
         self._figures = Figures(clock)
         self._shares = Shares(nvml)
-        self._details = DetailsReader(nvml, clock)
+        self._clock = clock
+        self._details: DetailsReader | None = None
+        """Made when somebody looks."""
         self._processes: tuple[Process, ...] = ()
         self._processes_as_of: tuple[tuple[float, ...], int | None] | None = None
         """When the lists were asked for that they are from, and the memory that bounds what they may hold."""
@@ -136,7 +142,7 @@ class Part:
         self.handle = None
         self._memory.lose()
         self._figures.forget(but=_STATIC)
-        self._details.forget()
+        self.forget_details()
 
     # --- asking
 
@@ -149,7 +155,7 @@ class Part:
 
     def due_seconds(self, kind: str) -> float:
         """When there is something to ask for again, as far as this kind goes."""
-        return (self._details if kind in DETAIL_KINDS else self._figures).due_seconds(kind)
+        return (self._details_reader() if kind in DETAIL_KINDS else self._figures).due_seconds(kind)
 
     def read(self, kind: str) -> None:
         """One kind of figures. Raises RefusedError where the GPU is lost."""
@@ -203,10 +209,17 @@ class Part:
         elif kind == "model":
             self._figures.once(kind, lambda: ask_model(self._nvml, self.handle))
         elif kind in DETAIL_KINDS:
-            self._details.read(self.handle, kind, is_unified=self.is_unified)
+            self._details_reader().read(self.handle, kind, is_unified=self.is_unified)
 
     def forget_details(self) -> None:
-        self._details.forget()
+        self._details = None
+
+    def _details_reader(self) -> DetailsReader:
+        if self._details is None:
+            from probes.nvml_details import DetailsReader  # noqa: PLC0415 - 0.5 ms, for who looks at details
+
+            self._details = DetailsReader(self._nvml, self._clock)
+        return self._details
 
     def _read_list(self, kind: str) -> None:
         period_seconds = _CHANGED_SECONDS if self.is_unified else self._lists_seconds(kind)
@@ -294,7 +307,7 @@ class Part:
             driver=(self._chip or self)._figures.value("model"),
             parent_key=None if self._chip is None else self._chip.key,
             is_integrated=self.is_unified,
-            details=(self._chip or self)._details.details(),
+            details=None if (reader := (self._chip or self)._details) is None else reader.details(),
             late_seconds=max((now_seconds - seconds for seconds in live), default=0),
         )
 

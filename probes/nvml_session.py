@@ -14,7 +14,7 @@ from probes.access import Access
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.nvml_binding import Nvml, RefusedError, version_numbers
 from probes.nvml_card import Card
-from probes.nvml_details import KINDS as DETAIL_KINDS
+from probes.nvml_figures import DETAIL_KINDS
 from probes.nvml_identity import Keys
 from probes.nvml_library import start_sentence
 from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part

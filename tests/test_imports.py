@@ -113,3 +113,21 @@ def test_a_file_of_settings_is_read_without_what_validates(tmp_path: Path) -> No
     ended = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
 
     assert ended.stdout.split() == ["1", "False"]
+
+
+def test_the_screen_opens_without_what_its_first_picture_does_not_show() -> None:
+    later = ("tui.recognised", "tui.learner", "tui.watch", "tui.widgets.banner", "estimator.ledger", "json", "tomllib")
+    script = f"import sys; import tui.app; print(*(name for name in {later} if name in sys.modules))"
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == []
+
+
+def test_the_screen_loads_no_openssl_and_whoever_wants_it_later_has_it() -> None:
+    script = "import sys; from tui.launch import import_asyncio; import_asyncio(); import tui.app\n"
+    script += "print('ssl' in sys.modules, '_ssl' in sys.modules)\nimport ssl; print(hasattr(ssl, 'SSLContext'))"
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["False", "False", "True"]

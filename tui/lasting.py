@@ -51,6 +51,7 @@ class LastingApp(App[None]):
         is_read_only: bool,
     ) -> None:
         super().__init__()
+        self._disable_tooltips = True  # there are none, and a widget for them would be styled before the first picture
         self._desk = desk
         self._sampler = sampler
         self._interval_seconds = desk.interval_seconds

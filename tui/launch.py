@@ -49,7 +49,7 @@ def run_app(
     sampler = Sampler(sources, feed, DEFAULT_INTERVAL_SECONDS if interval_seconds is None else interval_seconds)
     sampler.start()
     reading = _read(request) if request is not None else None
-    _import_asyncio()
+    import_asyncio()
     from tui.app import PlimsollApp  # noqa: PLC0415  # 130 ms, in which the drivers answer
     from tui.settings_file import read_settings, settings_path, write_settings  # noqa: PLC0415
 
@@ -89,7 +89,7 @@ def run_app(
     return app.return_code or 0
 
 
-def _import_asyncio() -> None:
+def import_asyncio() -> None:
     """Without OpenSSL, which it would load for connections that nobody makes here: 5 ms and 4.4 MiB (our measurement).
 
     None in ``sys.modules`` makes an import fail (docs.python.org/3/reference/import.html, "The module cache"), and

@@ -10,7 +10,6 @@ from textual.css.scalar import Scalar
 from tui.messages import ActionChosen
 from tui.screens.frame import Frame
 from tui.widgets.arrange import DashboardLayout, Wants, arrange_panels, is_tiny
-from tui.widgets.banner import IS_SHORT, SHORT_LINES, Banner, n_banner_lines
 from tui.widgets.chart import HistoryPanel
 from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from tui.widgets.banner import Banner
     from tui.widgets.view import View
 
 
@@ -51,7 +51,7 @@ class Dashboard(Frame):
         self._has_banner = False
         """Whether there was a warning when it was last looked at."""
         self._banner: Banner | None = None
-        """Known, for to look for it at each reading takes as long as to draw a line."""
+        """Mounted with the first warning."""
         super().__init__()
 
     @property
@@ -60,8 +60,6 @@ class Dashboard(Frame):
         return self._arrangement
 
     def compose(self) -> ComposeResult:
-        banner = self._banner = Banner(id="banner")
-        banner.display = False
         self._arrangement.wants = wants_of(self.view, self.app.size.width)
         yield from self.hand_down(
             (
@@ -73,7 +71,6 @@ class Dashboard(Frame):
                 ProcessPanel(id="processes"),
                 HistoryPanel(id="history"),
                 KeyBar(id="keybar"),
-                banner,
             )
         )
 
@@ -85,10 +82,12 @@ class Dashboard(Frame):
     def _warn(self, view: View) -> None:
         """The banner is as large as what it says."""
         has_warning = view.is_verdict_warned or bool(view.alarms)
-        banner = self._banner
-        if banner is None or not (has_warning or self._has_banner):
+        if not (has_warning or self._has_banner) or not self.is_mounted:
             return
+        from tui.widgets.banner import IS_SHORT, SHORT_LINES, n_banner_lines  # noqa: PLC0415  # where there is a warning
+
         self._has_banner = has_warning
+        banner = self._banner or self._new_banner()
         title = "It no longer fits" if view.is_verdict_warned else banner.TITLE
         if banner.border_title != title:  # to set even the same repaints all
             banner.border_title = title
@@ -101,6 +100,13 @@ class Dashboard(Frame):
             n_lines = 1 if is_tiny(self.app.size) else SHORT_LINES
         if banner.styles.height != Scalar.from_number(n_lines):
             banner.styles.height = n_lines
+
+    def _new_banner(self) -> Banner:
+        from tui.widgets.banner import Banner  # noqa: PLC0415  # 1 ms with its styles, of a picture that has none
+
+        banner = self._banner = Banner(id="banner")
+        self.mount(*self.hand_down((banner,)))
+        return banner
 
     def _has_no_room(self, n_lines: int) -> bool:
         """Whether a banner of so many lines, with its frame, would lie over the verdict."""
