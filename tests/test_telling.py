@@ -66,6 +66,14 @@ def test_ollama_tells_too() -> None:
     assert telling_place(found, assessed(engine="ollama")) == "GPU 0"
 
 
+def test_a_runner_of_ollama_tells_once_its_context_is_known() -> None:
+    words = ("ollama", "runner", "--ollama-engine", "--model", "/m/a", "--port", "41021")
+    (found,) = read_launches(Command(arguments=words))
+    made = assessed(engine="ollama")
+    assert telling_place(found, made) is None
+    assert telling_place(replace(found, context_tokens=8192), made) == "GPU 0"
+
+
 @pytest.mark.parametrize(
     "changes",
     [

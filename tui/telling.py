@@ -19,8 +19,15 @@ MOST_DOUBT_BYTES = 32 << 20
 """The width of all that is no runtime. Compute buffers of nine models had 2 to 10 MiB (tests/test_runtime.py); closed
 forms and guessed graphs have hundreds."""
 
-_HARMLESS = ("past prompts may fill", "weights in RAM are locked", "no context is asked for")
-"""How doubts of ``launches`` begin that leave a device alone: two are of RAM, and the last is looked at below."""
+_HARMLESS = (
+    "past prompts may fill",
+    "weights in RAM are locked",
+    "no context is asked for",
+    "context, batch and layers are told to the runner",
+)
+"""How doubts of ``launches`` begin that leave a device alone: two are of RAM, the third is looked at below. Of the last
+one, Ollama itself says the context, the batch is its default unless a Modelfile says otherwise, and a load with fewer
+layers there than foreseen would have less than no runtime."""
 
 
 def telling_place(launch: Launch, made: Assessment) -> str | None:
