@@ -36,7 +36,7 @@ class ReadCalibrations(NamedTuple):
 
 
 def read_calibrations(path: str | Path, host: str) -> ReadCalibrations:
-    """Of this machine, as ``learner.machine_digest`` calls it."""
+    """Of this machine, as ``machine_digest`` calls it."""
     try:
         with open(path, "rb") as file:
             content = file.read(_MOST_BYTES + 1)
