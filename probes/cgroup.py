@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from probes.sysfs import read_fields, read_number, read_text
+from probes.sysfs import read_named_fields, read_number, read_text
 
 _NAME_LENGTH = 200
 """Of a group's path, for a person; the kernel allows 4096."""
@@ -56,7 +56,7 @@ class Group(NamedTuple):
         """The tightest one of this level, or None where it has none."""
         found = [(limit, os.path.basename(path)) for path in self.limits if (limit := read_number(path)) is not None]
         if self.outer_limit is not None:
-            outer = read_fields(self.stat).get(self.outer_limit)
+            outer = read_named_fields(self.stat, (self.outer_limit,)).get(self.outer_limit)
             found += [] if outer is None else [(outer, self.outer_limit)]
         if not found:
             return None
@@ -66,7 +66,8 @@ class Group(NamedTuple):
     def held_bytes(self) -> tuple[int, int]:
         """What it holds, and the part of that which is page cache that is given up first."""
         used_bytes = read_number(self.used) or 0
-        return used_bytes, min(used_bytes, read_fields(self.stat).get(self.inactive, 0))
+        cached_bytes = read_named_fields(self.stat, (self.inactive,)).get(self.inactive, 0)
+        return used_bytes, min(used_bytes, cached_bytes)
 
     def swap(self) -> tuple[int, int] | None:
         """The most that it may have in swap, and what it has there; None where that is not limited."""

@@ -14,9 +14,24 @@ from probes.numa import gpu_nodes, nodes_with_memory, numbers_of, read_node
 from probes.pressure import MACHINE, Pressure, read_pressure
 from probes.snapshot import HOST_POOL, SWAP_POOL, Fault, Pool
 from probes.swap_space import swap_medium
-from probes.sysfs import read_fields, read_number, read_text, whole_number
+from probes.sysfs import read_fields, read_named_fields, read_number, read_text, whole_number
 
 GIB = 1 << 30
+_MEMINFO = (
+    "MemTotal",
+    "MemFree",
+    "MemAvailable",
+    "Buffers",
+    "Cached",
+    "SwapTotal",
+    "SwapFree",
+    "Zswap",
+    "HugePages_Total",
+    "HugePages_Free",
+    "Hugepagesize",
+    "Hugetlb",
+)
+"""What is read of it each second."""
 _ARC = "/proc/spl/kstat/zfs/arcstats"
 _WSL_LIMIT = "WSL (memory= in .wslconfig, by default half of Windows' RAM)"
 """learn.microsoft.com/windows/wsl/wsl-config, 2026-11: Linux sees the RAM of its virtual machine, and only that."""
@@ -43,7 +58,8 @@ class HostMemory:
 
     def pools(self) -> tuple[Pool, ...]:
         """The RAM, then the swap space where there is any; nothing where the kernel says nothing."""
-        meminfo = {name: 1024 * value for name, value in read_fields(f"{self._root}/proc/meminfo").items()}
+        fields = read_named_fields(f"{self._root}/proc/meminfo", _MEMINFO)
+        meminfo = {name: 1024 * value for name, value in fields.items()}
         if "MemTotal" not in meminfo:
             return ()
         swap = self._swap(meminfo)

@@ -13,7 +13,7 @@ All state is behind one lock, and what crosses it is frozen.
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from threading import Condition, Thread, current_thread
+from threading import Condition, RLock, Thread, current_thread
 from typing import NamedTuple, TypeVar
 
 from probes.errors import ProbeError, ProbeLost, ProbeUnavailable
@@ -34,6 +34,8 @@ _LOST_RETRY_SECONDS = 1.0
 """After a probe was lost; twice as long after each further time, up to ``_ABSENT_RETRY_SECONDS``."""
 _CLOSING_SECONDS = 0.3
 """How long one snapshot alone waits for drivers to be closed, before the process may end under them."""
+_FRESH_SECONDS = 0.02
+"""A reading that has lain for less is as old as its probe says: to copy 17 figures each second for this is dear."""
 _TITLE_SECONDS = 10.0
 """A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM) ..."""
 _SETTLED_SECONDS = 80.0
@@ -105,7 +107,9 @@ def _aged(answer: Answer, now_seconds: float) -> Reading:
     reading = answer.reading
     if reading is None:
         return Reading()
-    age_seconds = max(0.0, now_seconds - answer.read_seconds)
+    age_seconds = now_seconds - answer.read_seconds
+    if age_seconds < _FRESH_SECONDS:
+        return reading
     return replace(
         reading,
         pools=tuple(_older(pool, age_seconds) for pool in reading.pools),
@@ -137,14 +141,14 @@ def take_one(
     wall_clock: Callable[[], float] = time.time,
 ) -> Snapshot:
     """One snapshot: as soon as all have answered, or with a fault for each that has not within the time."""
-    changed = Condition()
-    workers = [_Worker(source, changed, clock) for source in sources]
+    table = _Table()
+    workers = [_Worker(source, table, clock) for source in sources]
     here = [worker for worker in workers if worker.is_here()]
-    with changed:
+    with table.lock:
         for worker in here:
             worker.ask(clock())
             worker.is_stopping = worker.wants_all = True  # once this question is answered in full
-        changed.wait_for(lambda: not any(worker.owes_more for worker in workers), timeout_seconds)
+        table.changed.wait_for(lambda: not any(worker.owes_more for worker in workers), timeout_seconds)
         answers = [worker.answer for worker in workers]
         for worker in workers:
             worker.wants_all = False
@@ -176,9 +180,10 @@ class Sampler:
         self._interval_seconds = interval_seconds
         self._clock = clock
         self._wall_clock = wall_clock
-        self._changed = Condition()
-        """Guards what follows, and what the workers share."""
-        self._workers = [_Worker(source, self._changed, clock) for source in sources]
+        self._table = _Table()
+        self._changed = self._table.changed
+        """Its lock guards what follows, and what the workers share."""
+        self._workers = [_Worker(source, self._table, clock) for source in sources]
         self._pending: list[_Worker] = []
         self._round_seconds = 0.0
         self._is_paused = False
@@ -243,11 +248,11 @@ class Sampler:
         with self._changed:
             if self._is_stopping:
                 return False
+            self._table.waited_for = set(here)
             for worker in here:
                 worker.ask(self._round_seconds)
-            self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._is_stopping or all(worker.answer.asked_seconds is None for worker in here),
+                lambda: self._is_stopping or not self._table.waited_for,
                 min(_GRACE_SECONDS, self._interval_seconds),
             )
             return not self._is_stopping
@@ -276,10 +281,21 @@ class Sampler:
         )
 
 
+class _Table:
+    """What the threads share."""
+
+    def __init__(self) -> None:
+        self.lock = RLock()
+        self.changed = Condition(self.lock)
+        """Something that a sampler waits for."""
+        self.waited_for: set[_Worker] = set()
+        """Those that were asked in this round and have not answered."""
+
+
 class _Worker:
     """One probe and the thread on which alone it is touched, made when it is first asked."""
 
-    def __init__(self, source: ProbeSource, changed: Condition, clock: Callable[[], float]) -> None:
+    def __init__(self, source: ProbeSource, table: _Table, clock: Callable[[], float]) -> None:
         self.source = source
         self.answer = Answer(probe=source.name)
         """Guarded by the lock, as are the next three."""
@@ -287,7 +303,9 @@ class _Worker:
         self.wants_all = False
         """To go on asking until nothing is missing in the answer."""
         self.thread: Thread | None = None
-        self._changed = changed
+        self._table = table
+        self._told = Condition(table.lock)
+        """Of its own: each thread that wakes for nothing takes 50 µs."""
         self._clock = clock
         self._probe: Probe | None = None
         self._titles = None if source.describe_process is None else _Titles(source.describe_process)
@@ -319,7 +337,7 @@ class _Worker:
         reason = _attempt(self.source.missing)
         if reason is None:
             return True
-        with self._changed:
+        with self._table.lock:
             if isinstance(reason, str):
                 reason = ProbeUnavailable(reason, is_expected=True)
             self.answer, self._retry_seconds = self._refusal(reason)
@@ -329,6 +347,7 @@ class _Worker:
         """Put the question, under the lock."""
         self.answer = self.answer._replace(asked_seconds=now_seconds)
         self._is_asked = True
+        self._told.notify()
         if self.thread is None:
             self.thread = _daemon(self.run, self.source.name)
             self.thread.start()
@@ -337,20 +356,24 @@ class _Worker:
         """Under the lock: answer no more, and close."""
         self._is_asked = False
         self.is_stopping = True
+        self._told.notify()
 
     def run(self) -> None:
         """Answer until told to stop."""
         while self._is_wanted():
             answer, retry_seconds = self._answer()
-            with self._changed:
+            with self._table.lock:
+                owed_more = self.owes_more
                 self.answer, self._retry_seconds = answer, retry_seconds
                 self._is_asked = self._is_asked or (self.wants_all and self.owes_more)
-                self._changed.notify_all()
+                self._table.waited_for.discard(self)
+                if owed_more or not self._table.waited_for:
+                    self._table.changed.notify_all()
         self._close()
 
     def _is_wanted(self) -> bool:
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_asked or self.is_stopping)
+        with self._told:
+            self._told.wait_for(lambda: self._is_asked or self.is_stopping)
             is_asked, self._is_asked = self._is_asked, False
             return is_asked
 
