@@ -53,11 +53,10 @@ def device_label(device: Device, devices: Sequence[Device]) -> str:
 
     A card keeps its number to itself beside a processor's own GPU, which few think of.
     """
-    alike = [
-        other
-        for other in devices
-        if other.index == device.index and (device.is_integrated or not other.is_integrated or other is device)
-    ]
+    same_number = [other for other in devices if other.index == device.index]
+    if len(same_number) == 1:  # most often, and asked for several times a reading
+        return f"GPU {device.index}"
+    alike = [other for other in same_number if (device.is_integrated or not other.is_integrated or other is device)]
     parts = [other.key for other in alike if other.vendor == device.vendor]
     label = f"GPU {device.index}:{parts.index(device.key)}" if len(parts) > 1 else f"GPU {device.index}"
     return label if len(parts) == len(alike) else f"{label} {device.vendor}"

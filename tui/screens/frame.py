@@ -53,7 +53,7 @@ class Frame(Screen[None]):
         changes: list[tuple[Panel, list[Region]]] = []
         for panel in self._handed:
             panel.gathered = changes
-            panel.view = view
+            panel.take_view(view)
             panel.gathered = None
         if changes and not self._paint(changes):
             for panel, changed in changes:

@@ -93,23 +93,38 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     is_planned = row.load_bytes + row.landed_bytes > 0
     plan_bytes = row.used_bytes + row.load_bytes + row.landed_bytes
     plan_row = _row_of(plan_bytes, total, n_rows) if is_planned else None
+    lines = _drawn(heights, n_rows, total, line_row, plan_row, _STYLES[row.level or 0], column_seconds)
+    return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
+
+
+@lru_cache(maxsize=2)  # of the dashboard and of the history: most readings change no column
+def _drawn(
+    heights: str,
+    n_rows: int,
+    total_bytes: int,
+    line_row: int | None,
+    plan_row: int | None,
+    plan_style: str,
+    column_seconds: float,
+) -> tuple[Line, ...]:
+    """The chart and its time, from the top; a column for each character of ``heights``, in eighths of a line."""
     lines: list[Line] = []
     for level in reversed(range(n_rows)):
         fills = heights.translate(_fills(level, n_rows))
         axis, style, rule = "", "dim", ""
         if level == n_rows - 1:
-            axis = gib(total)
+            axis = gib(total_bytes)
         if level == line_row:
             axis, style, rule = "line", "line", "┄"
         if level == plan_row:
-            axis, style, rule = "load", _STYLES[row.level or 0], "╌"
+            axis, style, rule = "load", plan_style, "╌"
         head = (f"{right_text(axis, 5)} ", style if rule else "dim"), ("│", "dim")
         lines.append((*head, *_overdrawn(fills, rule, style)))
-    span = duration(n_columns * column_seconds)
+    span = duration(len(heights) * column_seconds)
     lines.append(
-        ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(n_columns - 4, "─")[:-1] + " now", "dim"))
+        ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(len(heights) - 4, "─")[:-1] + " now", "dim"))
     )
-    return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
+    return tuple(lines)
 
 
 def _marks(view: View, row: Row, n_columns: int, column_seconds: float, height: int) -> list[Line]:

@@ -1,7 +1,6 @@
 """A line of the screen as plain runs of text, each with the name of a style; and which cells of it have changed."""
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from itertools import zip_longest
 
@@ -189,55 +188,51 @@ def _wrapped(text: str, width: int) -> tuple[str, ...]:
     return (*lines, line) if line else tuple(lines)
 
 
+_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2500-\u259f]*")
+"""Characters that take one cell each: ASCII, Latin, dashes and dots, lines and blocks. Most of what is drawn."""
+_SPAN = re.compile(rb"[^\x00]+(?:\x00{1,%d}[^\x00]+)*" % (_SMALLEST_GAP - 1))
+"""Of a mask with a byte for each cell, zero where it is as before: changes so near to each other are one."""
+
+
 def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
     """Where two lines differ, as [start, end) in cells; near changes are one."""
     if old == new:
         return []
-    spans: list[tuple[int, int]] = []
-    for start, end in _differences(old, new):
-        if spans and start - spans[-1][1] < _SMALLEST_GAP:
-            spans[-1] = (spans[-1][0], end)
-        else:
-            spans.append((start, end))
-    return spans
-
-
-_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2010-\u2027\u2500-\u259f]*")
-"""Characters that take one cell each: ASCII, Latin, dashes and dots, lines and blocks. Most of what is drawn."""
-
-
-def _differences(old: Line, new: Line) -> Iterator[tuple[int, int]]:
-    """Run by run; cell by cell from where a character may take two."""
-    olds, news = list(old), list(new)
-    i = j = x = 0
-    while i < len(olds) and j < len(news):
-        (was, style), (text, other) = olds[i], news[j]
-        if was == text and style == other:
-            x += len(was) if was.isascii() else cell_len(was)
-            i, j = i + 1, j + 1
-            continue
-        if not (_NARROW.fullmatch(was) and _NARROW.fullmatch(text)):
-            break
-        n = min(len(was), len(text))
-        if style != other:
-            yield from [(x, x + n)] if n else ()
-        else:
-            places = [place for place, (char, before) in enumerate(zip(text, was, strict=False), x) if char != before]
-            if places and places[-1] - places[0] < _SMALLEST_GAP:  # they are one in any case
-                yield (places[0], places[-1] + 1)
-            else:
-                yield from [(place, place + 1) for place in places]
-        x += n
-        olds[i], news[j] = (was[n:], style), (text[n:], other)
-        i, j = i + (n == len(was)), j + (n == len(text))
-    yield from _different_cells(tuple(olds[i:]), tuple(news[j:]), x)
-
-
-def _different_cells(old: Line, new: Line, x: int) -> Iterator[tuple[int, int]]:
-    """Of what begins at this cell."""
-    for place, (before, after) in enumerate(zip_longest(_cells(old), _cells(new)), x):
+    n_same = x = 0
+    for before, after in zip(old, new, strict=False):
         if before != after:
-            yield (place, place + 1)
+            break
+        n_same += 1
+        x += n_cells(after[0])
+    old, new = old[n_same:], new[n_same:]
+    mask = _narrow_mask(old, new) or bytes(was != is_now for was, is_now in zip_longest(_cells(old), _cells(new)))
+    return [(x + found.start(), x + found.end()) for found in _SPAN.finditer(mask)]
+
+
+def _narrow_mask(old: Line, new: Line) -> bytes | None:
+    """Of two lines of one length whose characters all take one cell; None of others.
+
+    At each reading some 50 lines are compared, so all cells are at once, as two large numbers: 10 µs for 100 of them,
+    where one by one they take 60.
+    """
+    was, text = "".join([text for text, _ in old]), "".join([text for text, _ in new])
+    if len(was) != len(text) or not (_NARROW.fullmatch(was) and _NARROW.fullmatch(text)):
+        return None
+    changed = _number(was) ^ _number(text)
+    if [(len(text), style) for text, style in old] != [(len(text), style) for text, style in new]:
+        signs: dict[str, str] = {}
+        changed |= _number(_styles(old, signs)) ^ _number(_styles(new, signs))
+    return (changed | changed >> 8).to_bytes(2 * len(text), "little")[::2]  # of each cell both bytes in the first one
+
+
+def _number(text: str) -> int:
+    """Of two bytes for each character, which those of one cell have."""
+    return int.from_bytes(text.encode("utf-16-le"), "little")
+
+
+def _styles(line: Line, signs: dict[str, str]) -> str:
+    """A sign for each cell; ``signs``: style -> its sign, which grows."""
+    return "".join([signs.setdefault(style, chr(len(signs))) * len(text) for text, style in line])
 
 
 def _cells(line: Line) -> list[tuple[str, str, int]]:

@@ -1,6 +1,7 @@
 """The memory panel: a bar for each pool, a line of vitals under it, and what could not be read."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 from rich.cells import cell_len
 from textual import events
@@ -97,6 +98,7 @@ class MemoryPanel(Panel):
         self.scroll_rows(-1)
 
 
+@lru_cache(maxsize=2)  # a view is one moment, for which the panel asks, and who arranges the panels
 def notices_of(view: View) -> list[Fault]:
     """What a person should know: that no GPU was found, then faults of whole probes, then of devices."""
     snapshot = view.snapshot

@@ -43,6 +43,9 @@ class Panel(Widget):
     def __init__(self, *, name: str | None = None, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(name=name, id=id)
         self._lines: list[Line] = []
+        self._said: list[Line] = []
+        self._made_as: tuple[Size, bool] | None = None
+        """What they were made of, and for which size, in ASCII or not: most are the same at the next reading."""
         self._made_size = Size(0, 0)
         """The size that the lines were made for."""
         self._gutter = Spacing()
@@ -72,6 +75,12 @@ class Panel(Widget):
             return
         self.redraw()
 
+    def take_view(self, view: View) -> None:
+        """Another view, without the library's way to what watches it: of nine panels it takes 0.2 ms a reading."""
+        before = self.view
+        self.set_reactive(Panel.view, view)
+        self.watch_view(before, view)
+
     def entitle(self, title: str = "", subtitle: str | None = None) -> None:
         """Say in the frame what is shown; setting it, even to the same, repaints the whole panel.
 
@@ -97,6 +106,7 @@ class Panel(Widget):
         changed = [
             Region(start, y, end - start, 1)
             for y, (old, new) in enumerate(zip(before, self._lines, strict=True))
+            if old is not new
             for start, end in changed_spans(old, new)
         ]
         if changed and self.gathered is not None:
@@ -118,7 +128,15 @@ class Panel(Widget):
         said = self.lines(self.view, size.width, size.height)[: size.height]
         if self.view.is_ascii:
             said = [ascii_line(line) for line in said]
-        made = [fit(line, size.width, is_ascii=self.view.is_ascii) for line in said]
+        is_reused = self._made_as == (size, self.view.is_ascii)
+        known = list(zip(self._said, self._lines, strict=False)) if is_reused else []
+        self._said, self._made_as = said, (size, self.view.is_ascii)
+        made = [
+            known[y][1]
+            if y < len(known) and known[y][0] == line
+            else fit(line, size.width, is_ascii=self.view.is_ascii)
+            for y, line in enumerate(said)
+        ]
         return made + [fit((), size.width)] * (size.height - len(made))
 
     def on_click(self, event: events.Click) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.humanize import UNKNOWN, counted, gib, plain
@@ -111,10 +112,12 @@ def none_known(snapshot: Snapshot) -> str:
 
 def described(process: Process, limit: int) -> str:
     """The command line where it says more than the name; plain text, whatever it holds."""
-    if process.name is None:
-        return NOT_VISIBLE
-    name = plain(process.name, limit)
-    command = plain(process.command or "", 4 * limit)
+    return NOT_VISIBLE if process.name is None else _described(process.name, process.command or "", limit)
+
+
+@lru_cache(maxsize=256)  # they stay the same from one reading to the next
+def _described(name: str, command: str, limit: int) -> str:
+    name, command = plain(name, limit), plain(command, 4 * limit)
     program, _, arguments = command.partition(" ")
     program = program.rpartition("/")[2]
     if not command or not arguments or not program.startswith(name[:12]):
