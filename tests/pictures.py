@@ -188,19 +188,38 @@ def recognised() -> dict[str, dict[str, str]]:
     return found
 
 
-async def walk(machine: str, names: Iterable[str], sizes: Iterable[tuple[int, int]]) -> dict[str, dict[str, str]]:
-    """Other screens of one app, one after another, with nothing planned: by name, then by ``80x24``."""
+def size_of(machine: str, name: str) -> tuple[int, int]:
+    """At which size a screen is looked at on a machine: each screen at every size, each machine at every size."""
+    return SIZES[(list(MACHINES).index(machine) + list(SCREENS).index(name)) % len(SIZES)]
+
+
+async def walk(machine: str, names: Iterable[str], sizes: Iterable[tuple[int, int]] = ()) -> dict[str, dict[str, str]]:
+    """Screens of one app, one after another, with its plan: by name, then by ``80x24``.
+
+    Args:
+        machine: on which.
+        names: of screens.
+        sizes: each screen at all of these; else each at its own on this machine.
+    """
+    app = app_of(machine)
     found: dict[str, dict[str, str]] = {name: {} for name in names}
-    for size in sizes:
-        app = PlimsollApp(snapshot=MACHINES[machine].snapshot(), to_local=time.gmtime, clock=lambda: 0.0)
-        async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await settle(app, pilot)
+        for size in SIZES:
+            shown = [name for name in found if size in (sizes or (size_of(machine, name),))]
+            if not shown:
+                continue
+            await pilot.resize_terminal(*size)
+            while app.screen.size != size:
+                await pilot.pause(0.002)
             await settle(app, pilot)
-            for name, pictures in found.items():
+            for name in shown:
                 await pilot.press(*SCREENS[name])
                 await settle(app, pilot)
-                pictures[f"{size[0]}x{size[1]}"] = text_of(app)
+                found[name][f"{size[0]}x{size[1]}"] = await still(app, pilot)
                 while len(app.screen_stack) > 1:
                     await pilot.press("escape")
+                    await pilot.pause()
     return found
 
 

@@ -114,6 +114,14 @@ def test_a_chart_that_is_low_has_one_line_of_marks():
     assert drawn(mark(60), mark(52, Turn.RESTED), mark(40, Turn.ENDED), height=6) == [" " * 29 + "▸   ▪     ◂ Qwen3 8B"]
 
 
+@pytest.mark.parametrize("seconds", range(2, 60, 2))
+@pytest.mark.parametrize("height", [6, 10, 14])
+def test_no_sign_is_lost_to_a_name(seconds, height):
+    ended = mark(60 - seconds, Turn.ENDED)
+    text = "".join(drawn(mark(60), ended, mark(0, Turn.RESTED), height=height))
+    assert [sign for sign in "▸◂▪" if text.count(sign) != 1] == []
+
+
 def test_a_chart_that_is_too_low_has_none():
     assert drawn(mark(60), height=4) == []
 
@@ -126,9 +134,13 @@ def test_marks_before_the_chart_are_not_drawn():
     assert drawn(mark(6000)) == []
 
 
-@pytest.mark.parametrize("name", ["漢" * 30, "x" * 200])
-def test_a_name_that_has_no_room_is_left_out(name):
-    assert drawn(mark(60, name=name)) == [" " * 29 + "▸"]
+@pytest.mark.parametrize(("name", "shown"), [("x" * 200, "x" * 28 + "…"), ("漢" * 30, "漢" * 14 + "…")])
+def test_a_name_that_is_too_long_is_cut(name, shown):
+    assert "".join(drawn(mark(60, name=name))).strip() == f"▸ {shown}"
+
+
+def test_a_name_without_any_room_is_left_out():
+    assert drawn(mark(60), mark(52, Turn.RESTED), height=6) == [" " * 29 + "▸   ▪"]
 
 
 def test_marks_are_told_apart_in_ascii():

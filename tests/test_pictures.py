@@ -1,6 +1,11 @@
 """Pictures of every screen at every size on every kind of machine, as text; and what must hold on all of them.
 
 Each was looked at before it was kept. ``pytest --snapshot-update`` keeps others: look at what has changed first.
+
+Screens, machines and sizes are 15 x 15 x 5: of them, the first screen is kept on every machine at every size, and every
+other one at every size on the machine where the load fits. Of the rest, each pair is kept once: each screen on each
+machine, at a size that goes round (``size_of``), so that each screen and each machine has its turn at each size. Help,
+settings, actions and other hardware know nothing of the machine.
 """
 
 import re
@@ -15,31 +20,34 @@ import pytest
 from pictures import (
     MACHINES,
     SCREENS,
+    SIZES,
     app_of,
     at_every_size,
     dashboards,
     recognised,
     screens,
     settle,
+    size_of,
     text_of,
     walk,
 )
 from rich.cells import cell_len
-from scenes import desktop, engines, model, serving, workstation
+from scenes import desktop, engine, engines, model, serving, workstation
 
 from tui.app import PlimsollApp
 from tui.humanize import count
 from tui.messages import EnginesSeen, SnapshotTaken
 from tui.plan import default_plan
+from tui.recognised import Phase
 from tui.screens.dashboard import Dashboard
 from tui.settings import Settings
 from tui.settings_file import ReadSettings
 
-ELSEWHERE = ("fits", "wide")
-"""Machines on which the other screens are looked at, one of them with names that are hard to draw."""
-OF_A_MACHINE = ("devices", "processes", "history", "notices")
-"""Screens that are others on other hardware: looked at on every machine, at the usual size and at an odd one."""
-OTHERS = [(machine, name) for machine in ELSEWHERE for name in SCREENS]
+ALIKE = frozenset({"help", "settings", "actions", "hardware"})
+"""Screens that are the same on every machine."""
+OF_A_MACHINE = tuple(name for name in SCREENS if name not in ALIKE)
+OF_A_PLAN = frozenset({"engines", "compare"})
+"""Screens that are not opened while nothing is planned."""
 FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 """Categories of what is no text: controls, bidi and zero-width characters, surrogates, line separators."""
 
@@ -107,21 +115,20 @@ def test_the_dashboard_is_as_it_was_when_it_was_looked_at(machine: str, snapshot
     assert kept(pictures) == snapshot
 
 
-@pytest.mark.parametrize(("machine", "name"), OTHERS)
-def test_a_screen_is_as_it_was_when_it_was_looked_at(machine: str, name: str, snapshot: Any) -> None:
-    pictures = screens(machine, name)
+@pytest.mark.parametrize("name", SCREENS)
+def test_a_screen_is_as_it_was_when_it_was_looked_at(name: str, snapshot: Any) -> None:
+    pictures = screens("fits", name)
 
     assert flaws(pictures) == []
     assert kept(pictures) == snapshot
 
 
-@pytest.mark.parametrize("machine", sorted(MACHINES.keys() - {*ELSEWHERE, "nothing-planned", "fails"}))
-async def test_what_there_is_to_see_of_a_machine_is_as_it_was_when_it_was_looked_at(
-    machine: str, snapshot: Any
-) -> None:
-    found = await walk(machine, OF_A_MACHINE, ((80, 24), (61, 17)))
+@pytest.mark.parametrize("machine", sorted(MACHINES.keys() - {"fits"}))
+async def test_every_screen_is_on_every_machine_as_it_was_when_it_was_looked_at(machine: str, snapshot: Any) -> None:
+    is_planned = MACHINES[machine].model_name is not None
+    found = await walk(machine, [name for name in OF_A_MACHINE if is_planned or name not in OF_A_PLAN])
 
-    assert not any(flaws(pictures) for pictures in found.values())
+    assert [flaw for pictures in found.values() for flaw in flaws(pictures)] == []
     assert "\n\n".join(f"{name} {kept(pictures)}" for name, pictures in found.items()) == snapshot
 
 
@@ -167,12 +174,18 @@ def test_an_engine_in_ram_alone_is_among_the_processes() -> None:
     assert all(re.search(r" 43001 +RAM +2\.60", rows) for rows in recognised()["processes"].values())
 
 
-@pytest.mark.parametrize("name", SCREENS)
-def test_hostile_names_are_plain_text_on_every_screen(name: str) -> None:
-    pictures = screens("hostile", name)
+async def test_hostile_names_are_plain_text_on_every_screen() -> None:
+    found = await walk("hostile", SCREENS, ((61, 17), (200, 50)))
 
-    assert flaws(pictures) == []
-    assert "[bold red]" in pictures["200x50"], "markup is shown, not obeyed"
+    assert [flaw for pictures in found.values() for flaw in flaws(pictures)] == []
+    assert all("[bold red]" in pictures["200x50"] for pictures in found.values()), "markup is shown, not obeyed"
+
+
+def test_each_screen_and_each_machine_is_looked_at_at_each_size() -> None:
+    pairs = {(machine, name): size_of(machine, name) for machine in MACHINES for name in OF_A_MACHINE}
+
+    assert all({size for (_, one), size in pairs.items() if one == name} == {*SIZES} for name in OF_A_MACHINE)
+    assert all({size for (one, _), size in pairs.items() if one == machine} == {*SIZES} for machine in MACHINES)
 
 
 @pytest.mark.parametrize("machine", ["spills", "wide"])
@@ -228,6 +241,25 @@ async def test_the_banner_is_as_it_was_when_it_was_looked_at(snapshot: Any) -> N
         seconds[0] = 60.0  # what else would fit is looked for again
         app.post_message(SnapshotTaken(desktop(14, at=1)))
         await pilot.pause()
+        pictures = await at_every_size(app, pilot)
+
+    assert flaws(pictures) == []
+    assert kept(pictures) == snapshot
+
+
+async def test_loads_are_marked_in_the_history_as_they_were_when_they_were_looked_at(snapshot: Any) -> None:
+    app = PlimsollApp(snapshot=desktop(1.2), to_local=time.gmtime, clock=lambda: 0.0)
+    loading = engine(7, "GPU 0", 2, 8, model_name="Qwen3 8B", quant="Q8_0", phase=Phase.LOADING, is_growing=True)
+    second = engine(8, "GPU 0", 2, 3, model_name="Llama 3.2 3B", quant="Q4_K_M")
+    readings = [(1, ()), (30, (loading,)), (60, (replace(loading, phase=Phase.RESTING),)), (90, (second,))]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settle(app, pilot)
+        for second_of, seen in readings:
+            app.post_message(SnapshotTaken(desktop(1.2 + 2 * len(seen), at=second_of)))
+            app.post_message(EnginesSeen(seen))
+            await pilot.pause()
+        app.post_message(SnapshotTaken(desktop(3.2, at=100)))
+        await pilot.press("h")
         pictures = await at_every_size(app, pilot)
 
     assert flaws(pictures) == []

@@ -15,7 +15,7 @@ from tui.pace import times
 from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
-from tui.widgets.line import fit_text, wrap
+from tui.widgets.line import cut_text, fit_text, wrap
 from tui.widgets.listing import CURSOR
 from tui.widgets.panel import Panel
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
@@ -79,7 +79,7 @@ class Columns(Panel):
     def _row_lines(self, label: str, cells: list[tuple[str, str]]) -> Iterator[Line]:
         """A row, on as many lines as its longest cell takes."""
         n_cells = self._column_width - 2
-        wrapped = [(wrap(plain(text, 400), n_cells)[:_MOST_LINES], style) for text, style in cells]
+        wrapped = [(_cell_lines(text, n_cells), style) for text, style in cells]
         for y in range(max((len(texts) for texts, _ in wrapped), default=1) or 1):
             line: Line = ((fit_text(label if y == 0 else "", _LABEL_WIDTH - 1), "dim"),)
             for number, (texts, style) in enumerate(wrapped):
@@ -95,6 +95,14 @@ class Columns(Panel):
         if offset is not None and offset.x >= _LABEL_WIDTH and self._column_width:
             self.cursor = min((offset.x - _LABEL_WIDTH) // self._column_width, len(self.shown) - 1)
             self.redraw()
+
+
+def _cell_lines(text: str, n_cells: int) -> list[str]:
+    """As few as a row may have; an ellipsis says where there would be more."""
+    lines = wrap(plain(text, 400), n_cells)
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[: _MOST_LINES - 1], cut_text(" ".join(lines[_MOST_LINES - 1 :]), n_cells)]
 
 
 def _rows(shown: tuple[Compared, ...]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.load_marks import Mark, Turn
 from tui.places import device_label
-from tui.widgets.line import n_cells, width_of
+from tui.widgets.line import cut_text, n_cells, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,8 @@ LEGENDS = (
     "▸ began ▪ at rest ◂ ended",
 )
 """The longest first."""
+_LEAST_CUT = 10
+"""Cells for a sign with a part of its name; fewer say nothing."""
 _ORDER = (Turn.RESTED, Turn.ENDED, Turn.BEGAN)
 """Where several fall into one column, the last of these is shown."""
 
@@ -51,24 +53,27 @@ def mark_lines(
 
 
 def _place(texts: list[list[tuple[int, Line]]], column: int, following: int, mark: Mark, n_columns: int) -> None:
-    """On the first line on which its name has room, behind its sign or, at the end, before it; else the sign alone.
+    """On the first line on which its name has room, behind its sign or, at the end, before it; else cut on the last.
 
-    On the last one, room ends before the following sign, which could stand nowhere else.
+    There, room ends before the following sign, which could stand nowhere else; a sign without room stands alone.
     """
     ends = [_end(parts) for parts in texts]
     sign, width = (mark.turn.value, "strong"), n_cells(mark.name) + 2
     if mark.turn is not Turn.RESTED:
         for parts, end in zip(texts, ends, strict=True):
-            most = following if parts is texts[-1] else n_columns
+            is_last = parts is texts[-1]
+            most = n_columns if following == n_columns or not is_last else following - 1
             if column >= end and column + width <= most:
                 parts.append((column, (sign, (f" {mark.name}", "dim"))))
                 return
             if column - width + 1 >= end and column + width > n_columns:
                 parts.append((column - width + 1, ((f"{mark.name} ", "dim"), sign)))
                 return
-    free = next((parts for parts, end in zip(texts, ends, strict=True) if column >= end), None)
-    if free is not None:
-        free.append((column, (sign,)))
+            if is_last and column >= end and most - column >= _LEAST_CUT:
+                parts.append((column, (sign, (f" {cut_text(mark.name, most - column - 2)}", "dim"))))
+                return
+    free = next((parts for parts, end in zip(texts, ends, strict=True) if column >= end), texts[-1])
+    free.append((column, (sign,)))
 
 
 def _end(parts: list[tuple[int, Line]]) -> int:
