@@ -86,9 +86,13 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
 def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int]:
     """(option, value) of each, and where the image stands."""
     found: list[tuple[str, str]] = []
-    while position < len(words) and words[position].startswith("-") and len(words[position]) > 1:
+    while position < len(words) and (_is_option(words[position]) or words[position].startswith("${")):
+        if not _is_option(words[position]) and ":+" not in words[position]:
+            break  # an image whose name is a variable
         name, equals, value = words[position].partition("=")
         position += 1
+        if not _is_option(name):  # ${TOKEN:+-e TOKEN=x}
+            continue
         is_switch = name in SWITCHES or (not name.startswith("--") and _LETTERS.issuperset(name[1:]))
         if not name.startswith("--") and len(name) > 2 and not is_switch:  # -e of -eA=b
             name, value, equals = name[:2], words[position - 1][2:], "="
@@ -97,6 +101,10 @@ def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str
             position += 1
         found.append((name, value))
     return found, position
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("-") and len(word) > 1
 
 
 def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...], task: str) -> tuple[str, ...]:

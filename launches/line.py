@@ -1,49 +1,49 @@
-"""A command as people post it, in words: without quotes, continued lines, prompts, remarks and redirections."""
+"""A command as people post it, in words: that of an engine among all that a text starts and sets."""
 
+import json
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from launches.command import base_name
-from launches.errors import UnreadableLine
+from launches.command import Command, base_name
+from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
+from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
+from launches.variables import NAME, Variables
 
-MOST_CHARACTERS = 1 << 16
+MOST_COMMANDS = 400
+"""Of one text that are looked at (ASSUMED bound)."""
 
-_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n[ \t]*(?:>[ \t])?")
-"""A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell."""
 _PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
-    r"|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%#>][ \t]+|!(?=[\w./~]))"
+    r"|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
 )
-_WINDOWS = re.compile(
-    r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:"
-)
-"""Where a backslash is part of a path and escapes nothing."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-_ARITHMETIC = re.compile(r"\$\(\(\s*(\d{1,9})\s*([*+])\s*(\d{1,9})\s*\)\)")
-"""``$((64 * 1024))``, as people write a context."""
-_SETTING = frozenset({"export", "set", "setx", "declare"})
-_POWERSHELL = re.compile(r"\$env:(\w+)\s*=\s*(.*)", re.IGNORECASE)
+_ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
+"""Or a remark: it is a prompt where no command stands below."""
+_LINE_PROMPT = re.compile(r"[$%❯➜>]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|\([\w.-]{1,64}\)")
+"""A word in front of a later line."""
+_EXEC_FORM = re.compile(r"^[ \t]*(?:CMD|ENTRYPOINT)[ \t]+(\[.{1,8000}\])[ \t]*$", re.MULTILINE)
+"""Of a Dockerfile: a list in JSON."""
+_ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
+_EXPORTING = frozenset({"export", "set", "setx", "ENV"})
+_DECLARING = frozenset({"declare", "local", "readonly", "typeset"})
+_POWERSHELL = re.compile(r"\$(env:)?(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
+_UNIT = re.compile(r"ExecStart=[-@:+!]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|command:)$")
+"""What stands before a command in a unit of systemd, a Dockerfile and a file of compose."""
+_KEYWORDS = frozenset("then do else { ! if elif while until @".split())
+_OPENING, _CLOSING = frozenset({"if", "case", "while", "until"}), frozenset({"fi", "esac", "done"})
+"""What stands between is done under a condition, or again and again."""
 _BESIDE = frozenset(
     "cd pushd source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda module".split()
 )
 """Commands before the one that is meant."""
-_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>")
-"""``<key>`` stands for something that a person left out."""
-
-
-class Piece(NamedTuple):
-    """A word, and where it stands in the text."""
-
-    word: str
-    start: int
-    end: int
 
 
 def words_of(text: str) -> list[str]:
-    """The words of the first command that is not only preparation, with what was set before it as assignments.
+    """The words of the command that starts an engine, with what was set before it as assignments.
 
-    What follows an operator (``| tee``, ``> log``, ``&``) is left out.
+    Where none is known, it is the first command that is not only preparation. What follows an operator (``| tee``,
+    ``> log``, ``&``) is left out. Variables that the text itself sets are replaced; others stay as they are written.
 
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
@@ -59,115 +59,161 @@ def pieces_of(text: str) -> tuple[str, list[Piece]]:
     """
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
-    is_windows = _WINDOWS.search(text) is not None
-    text = _PROMPT.sub("", _CONTINUED.sub(" ", text.strip()))
-    settings: list[Piece] = []
-    for pieces in _commands_of(text, is_windows=is_windows):
-        words = [piece.word for piece in pieces]
-        if words[0] in _SETTING:
-            settings += [piece for piece in pieces[1:] if "=" in piece.word]
-        elif (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
-            settings.append(Piece(f"{found[1]}={found[2]}", pieces[0].start, pieces[-1].end))
-        elif _started(words) not in _BESIDE or words[:2] == ["conda", "run"]:
-            return text, [*settings, *pieces]
-    return text, settings
+    is_windows = is_windows_text(text)
+    text = continued(_EXEC_FORM.sub(_exec_form, text.strip()))
+    plain = _PROMPT.sub("", text)
+    found = _meant(plain, is_windows=is_windows)
+    if not found.is_engine and (prompt := _ROOT_PROMPT.match(text)) is not None:
+        below = _meant(text[prompt.end() :], is_windows=is_windows)
+        if below.is_engine or not found.pieces:
+            return text[prompt.end() :], [*below.settings, *below.pieces]
+    return plain, [*found.settings, *found.pieces]
 
 
-def _started(words: list[str]) -> str:
-    """What a command starts, behind assignments."""
-    return next((base_name(word) for word in words if not _ASSIGNMENT.match(word)), "")
+@dataclass(slots=True)
+class _Found:
+    """One command of a text."""
+
+    settings: list[Piece] = field(default_factory=list)
+    """What it finds set, as assignments."""
+    pieces: list[Piece] = field(default_factory=list)
+    is_engine: bool = False
+
+    @property
+    def words(self) -> list[str]:
+        """Its own, without what is set before it."""
+        return [piece.word for piece in self.pieces]
 
 
-def _commands_of(text: str, *, is_windows: bool) -> Iterator[list[Piece]]:
-    """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines."""
-    pieces: list[Piece] = []
-    for piece in _Splitter(text, is_windows=is_windows).pieces():
-        if piece is not None:
-            pieces.append(piece)
-        elif pieces:
-            yield pieces
-            pieces = []
-    if pieces:
-        yield pieces
+def _meant(text: str, *, is_windows: bool) -> _Found:
+    """The first that loads a model; else the first that an engine is started with; else the first that does work."""
+    engine = first = None
+    candidates = _commands(text, is_windows=is_windows)
+    for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
+        kind = _kind(found)
+        if kind is _LOADS:
+            return found
+        engine = engine or (found if kind is _STARTS else None)
+        if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
+            first = found
+    return engine or first or _Found(settings=candidates.settings)
 
 
-class _Splitter:
-    """One pass over the characters."""
+_LOADS, _STARTS = "loads", "starts"
+
+
+def _kind(found: _Found) -> str | None:
+    """Whether it loads a model, or is an engine's program at least; None where it is neither."""
+    # That module reads lines itself, those of ``bash -c``.
+    from launches.launch import opened_of, read_launches, reader_of  # noqa: PLC0415
+
+    command = Command(arguments=(*(piece.word for piece in found.settings), *found.words))
+    try:
+        reader_of(opened_of(command).program)
+    except (UnknownProgram, NoLaunch):
+        return None
+    found.is_engine = True
+    try:
+        read_launches(command)
+    except (UnknownProgram, NoLaunch):
+        return _STARTS
+    return _LOADS
+
+
+class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
+    """Each command of a text, and what is set when it starts."""
 
     def __init__(self, text: str, *, is_windows: bool) -> None:
-        self.text, self.is_windows = text, is_windows
-        self.position = 0
+        self.variables = Variables()
+        self.settings: list[Piece] = []
+        self.depth = 0
+        self._commands = commands_of(text, self.variables, is_windows=is_windows)
 
-    def pieces(self) -> Iterator[Piece | None]:
-        """Words; None where a command ends."""
-        while self.position < len(self.text):
-            character = self.text[self.position]
-            if character in " \t\r()":
-                self.position += 1
-            elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
-                self._skip_redirection(found)
-            elif character in "\n;|&":
-                self.position += 1
-                yield None
-            elif character == "#" and (self.position == 0 or self.text[self.position - 1] in " \t\n"):
-                end = self.text.find("\n", self.position)
-                self.position = len(self.text) if end < 0 else end
+    def __next__(self) -> _Found:
+        while True:
+            pieces = self._plain(next(self._commands))
+            if pieces and not self._sets(pieces):
+                return _Found(list(self.settings), pieces)
+
+    def _plain(self, pieces: list[Piece]) -> list[Piece]:
+        """Without what stands before a command: prompts, keywords, ``ExecStart=``."""
+        if pieces[0].word.startswith("@") and not pieces[0].word.startswith("@{"):
+            pieces = [_without(pieces[0], 1), *pieces[1:]]
+        while pieces:
+            word = pieces[0].word
+            self.depth += (word in _OPENING) - (word in _CLOSING)
+            if word in _KEYWORDS or word == "" or _LINE_PROMPT.fullmatch(word):
+                pieces = pieces[1:]
+            elif (unit := _UNIT.match(word)) is not None:
+                pieces = [_without(pieces[0], unit.end()), *pieces[1:]]
+            elif word == "for" and [piece.word for piece in pieces[2:3]] == ["in"]:
+                if len(pieces) > 3 and NAME.fullmatch(pieces[1].word):
+                    self.variables.set(pieces[1].word, pieces[3].word)
+                return []
+            elif word == "alias" and len(pieces) == 2 and "=" in pieces[1].word:
+                return [piece._replace(start=0, end=0) for piece in pieces_of(pieces[1].word.partition("=")[2])[1]]
+            elif word.startswith("Environment="):
+                told = [_without(pieces[0], len("Environment=")), *pieces[1:]]
+                self.settings += [piece for piece in told if "=" in piece.word]
+                return []
             else:
-                start = self.position
-                yield Piece(self._word(), start, self.position)
-
-    def _skip_redirection(self, found: re.Match[str]) -> None:
-        """``> log`` with what it goes to."""
-        self.position = found.end()
-        if found[0][-1] in "<>":
-            while self.text[self.position : self.position + 1] in (" ", "\t"):
-                self.position += 1
-            self._word()
-
-    def _word(self) -> str:
-        parts: list[str] = []
-        depth = 0
-        while self.position < len(self.text):
-            character = self.text[self.position]
-            if character in "\"'":
-                parts.append(self._quoted(character))
-                continue
-            if depth == 0 and character in " \t\r\n;|&":
                 break
-            if character == "(" and (depth or (parts and parts[-1] == "$")):
-                depth += 1
-            elif character == ")" and depth:
-                depth -= 1
-            if character == "\\" and not self.is_windows and self.position + 1 < len(self.text):
-                self.position += 1
-                character = self.text[self.position]
-            parts.append(character)
-            self.position += 1
-        return _ARITHMETIC.sub(_reckoned, "".join(parts))
+        return pieces
 
-    def _quoted(self, quote: str) -> str:
-        """To the closing quote."""
-        self.position += 1
-        parts: list[str] = []
-        while self.position < len(self.text) and self.text[self.position] != quote:
-            if quote == '"' and self.text[self.position] == "\\" and self._escapes():
-                self.position += 1
-            parts.append(self.text[self.position])
-            self.position += 1
-        if self.position >= len(self.text):
-            raise UnreadableLine(f"the command cannot be taken apart (no closing {quote}); check its quotes")
-        self.position += 1
-        return "".join(parts)
+    def _sets(self, pieces: Sequence[Piece]) -> bool:
+        """Whether all it does is to set variables, which are remembered."""
+        words = [piece.word for piece in pieces]
+        start, end = pieces[0].start, pieces[-1].end
+        if (found := _POWERSHELL.fullmatch(" ".join(words))) is not None:
+            self._set(found[2], Piece(found[3], start, end), is_exported=bool(found[1]))
+            return True
+        if words[0] == "unset":
+            self.settings = [each for each in self.settings if each.word.partition("=")[0] not in words[1:]]
+            return True
+        if words[0] in ("set", "setx") and len(words) > 1 and NAME.match(words[1]):
+            # cmd.exe: all of the line is the value; a shell's own options begin with a dash.
+            line = " ".join(words[1:]) if words[0] == "set" else "=".join(words[1:3])
+            name, equals, value = line.partition("=")
+            if equals:
+                self._set(name.strip(), Piece(value.strip(), start, end), is_exported=True)
+            return True
+        is_exporting, is_declaring = words[0] in _EXPORTING, words[0] in _DECLARING
+        rest = pieces[1:] if is_exporting or is_declaring else pieces
+        if not (is_exporting or is_declaring or all(_ASSIGNMENT.fullmatch(piece.word) for piece in rest)):
+            return False
+        for piece in rest:
+            if (found := _ASSIGNMENT.fullmatch(piece.word)) is not None:
+                before = " ".join(self.variables.words(found[1]) or ()) if found[2] else ""
+                self._set(found[1], piece._replace(word=before + found[3]), is_exported=is_exporting)
+            elif is_exporting and self.variables.has(piece.word):
+                value = " ".join(self.variables.words(piece.word) or ())
+                self.settings.append(piece._replace(word=f"{piece.word}={value}"))
+        return True
 
-    def _escapes(self) -> bool:
-        """Whether a backslash between quotes is not itself meant; one at the end of a Windows path is."""
-        following = self.text[self.position + 1 : self.position + 2]
-        if not self.is_windows:
-            return following in ('"', "\\", "$", "`") and following != ""
-        behind = self.text[self.position + 2 : self.position + 3]
-        return following == '"' and behind not in ("", " ", "\t", "\n") and '"' in self.text[self.position + 2 :]
+    def _set(self, name: str, value: Piece, *, is_exported: bool) -> None:
+        if not NAME.fullmatch(name):
+            return
+        self.variables.set(name, value.word, is_sure=not self.depth)
+        if is_exported:
+            known = " ".join(self.variables.words(name) or (value.word,))
+            self.settings = [each for each in self.settings if each.word.partition("=")[0] != name]
+            self.settings.append(value._replace(word=f"{name}={known}"))
 
 
-def _reckoned(found: re.Match[str]) -> str:
-    first, second = int(found[1]), int(found[3])
-    return str(first * second if found[2] == "*" else first + second)
+def _without(piece: Piece, n: int) -> Piece:
+    """The same but for so many characters at its beginning."""
+    return Piece(piece.word[n:], piece.start + n, piece.end)
+
+
+def _exec_form(found: re.Match[str]) -> str:
+    try:
+        words = json.loads(found[1])
+    except (ValueError, RecursionError):
+        return found[0]
+    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
+    return shlex.join(words) if is_list else found[0]
+
+
+def _started(words: Sequence[str]) -> str:
+    """What a command starts, behind assignments."""
+    return next((base_name(word) for word in words if not _ASSIGNMENT.fullmatch(word)), "")

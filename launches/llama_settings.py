@@ -106,7 +106,7 @@ def draft_of(values: Values, options: Options, draft: str | None) -> Options:
 def _fits(values: Values, defaults: Defaults, *, is_fork: bool) -> bool:
     if is_fork:
         return is_on(values.given, "--fit", default=defaults.fits)
-    text = values.given.last("--fit")
+    text = values.told("--fit")
     if text is not None and text not in ON | OFF:
         values.refuse(f"--fit takes on or off, not {text!r}")
     return is_on(values.given, "--fit", default=defaults.fits)
@@ -131,7 +131,9 @@ def _flash_attention(values: Values, defaults: Defaults, *, is_fork: bool) -> bo
     given = values.given
     if not given.has("--flash-attn"):
         return defaults.is_flash_attention
-    text = given.last("--flash-attn")
+    text = values.told("--flash-attn")
+    if given.last("--flash-attn") is not None and text is None:  # a variable
+        return defaults.is_flash_attention
     if text is None:
         if defaults.is_value_wanted and not is_fork:
             values.doubts.append("-fa without a value is refused by llama.cpp from 2025-08-30 on; -fa on says the same")

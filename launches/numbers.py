@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
+from launches.variables import is_unset
 from launches.words import Given
 
 _WHOLE = re.compile(r"\s*([+-]?\d{1,10})")
@@ -19,10 +20,26 @@ class Values:
     doubts: list[str] = field(default_factory=list)
     is_older: bool = False
     """The build is known to be none of the newest."""
+    unread: list[str] = field(default_factory=list)
+    """Flags whose value is a variable that nothing says, each with it."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is not understood, and may move memory."""
+        return (*self.given.unknown, *dict.fromkeys(self.unread), *self.given.positionals)
+
+    def told(self, flag: str) -> str | None:
+        """The value given last; a variable that nothing says is named, and counts as not given."""
+        text = self.given.last(flag)
+        if text is None or not is_unset(text):
+            return text
+        if flag != "--port":  # it moves no memory
+            self.unread.append(f"{flag} {text[:60]}")
+        return None
 
     def whole(self, flag: str, default: int, *, least: int | None = None) -> int:
         """As `std::stoi` reads it: what begins with a number is one, so that ``32k`` is 32."""
-        text = self.given.last(flag)
+        text = self.told(flag)
         if text is None:
             return default
         found = _WHOLE.match(text)
@@ -39,7 +56,7 @@ class Values:
 
     def reals(self, flag: str, separators: str) -> tuple[float, ...]:
         """A list of numbers, ``3,1`` or ``3/1``."""
-        text = self.given.last(flag)
+        text = self.told(flag)
         if text is None:
             return ()
         numbers = []
@@ -53,7 +70,7 @@ class Values:
 
     def one_of(self, flag: str, choices: tuple[str, ...], default: str) -> str:
         """A word of a closed list."""
-        text = self.given.last(flag)
+        text = self.told(flag)
         if text is None:
             return default
         if text not in choices:

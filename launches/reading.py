@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from launches.variables import is_unset
 from launches.words import Given
 
 _SHOWN = 60
@@ -15,6 +16,13 @@ class Reading:
         self.given = given
         self.refusals: list[str] = list(given.refusals)
         self.doubts: list[str] = []
+        self.unread: list[str] = []
+        """Flags whose value is a variable that nothing says, each with it."""
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """What is not understood, and may move memory."""
+        return (*self.given.unknown, *dict.fromkeys(self.unread))
 
     @property
     def refusal(self) -> str:
@@ -26,9 +34,23 @@ class Reading:
         found = self.given.last(flag)
         return None if found is None or found.strip().casefold() in ("", "none", "null") else found.strip()
 
+    def told(self, flag: str) -> str | None:
+        """As ``word``, where it has to be a value; a variable that nothing says is named, and counts as not given."""
+        text = self.word(flag)
+        if text is None or not is_unset(text):
+            return text
+        self.unread.append(f"{flag} {text[:_SHOWN]}")
+        return None
+
+    def surplus(self, n_named: int) -> tuple[str, ...]:
+        """Words that are no flags beyond those that have a name; variables among them are named as unknown."""
+        found = self.given.positionals[n_named:]
+        self.unread += [word[:_SHOWN] for word in found if is_unset(word)]
+        return tuple(word for word in found if not is_unset(word))
+
     def whole(self, flag: str, *, minimum: int = 1, parse: Callable[[str], int] = int) -> int | None:
         """A whole number; None where it is not given, or none."""
-        text = self.word(flag)
+        text = self.told(flag)
         if text is None:
             return None
         try:
@@ -44,7 +66,7 @@ class Reading:
         self, flag: str, *, least: float = 0.0, most: float = math.inf, takes_least: bool = True
     ) -> float | None:
         """A number with or without a fraction."""
-        text = self.word(flag)
+        text = self.told(flag)
         if text is None:
             return None
         try:
@@ -59,7 +81,7 @@ class Reading:
 
     def choice(self, flag: str, choices: Sequence[str]) -> str | None:
         """One of a closed list."""
-        text = self.word(flag)
+        text = self.told(flag)
         if text is None or text in choices:
             return text
         self.refuse(flag, text, f"takes one of {', '.join(choices)}")
@@ -83,5 +105,6 @@ class Reading:
 
 def address_of(reading: Reading, host: str, port: int) -> tuple[str, int]:
     """(host, port) by ``--host`` and ``--port``, else these."""
-    number = reading.whole("--port", minimum=0)
+    text = reading.word("--port")
+    number = None if text is None or is_unset(text) else reading.whole("--port", minimum=0)
     return reading.word("--host") or host, port if number is None else number

@@ -1,5 +1,6 @@
 """Words into flags, by a table of what a program takes, and in its manner of reading them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -164,7 +165,7 @@ def take_apart(
             positionals.extend(arguments[position:])
             break
         if not _is_flag(word):
-            positionals.append(word)
+            (unknown if _MAYBE.match(word) else positionals).append(word)
             continue
         flag, attached = _found(word, known, manner)
         if flag is None:
@@ -204,6 +205,8 @@ def _is_flag(word: str) -> bool:
     return len(word) > 1 and word[0] == "-" and not (word[1].isdigit() or word[1] == ".")
 
 
+_MAYBE = re.compile(r"\$\{\w+:?\+")
+"""``${DRAFT:+--model-draft "$DRAFT"}``, where nothing says whether it stands for anything."""
 _N_LEAST = {Takes.ONE: 1, Takes.TWO: 2, Takes.MANY: 1}
 
 

@@ -1,5 +1,6 @@
 """Command lines that people posted, and what was written down by hand that they ask for."""
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -51,7 +52,7 @@ def differences(line: dict, launch: Launch, usual, root: Path | None = None) -> 
         root: of ``launches_of``.
     """
     expected = {
-        "source": line.get("source"),
+        "source": os.path.expanduser(line["source"]) if "source" in line else None,
         "quant": line.get("quant"),
         "context_tokens": line.get("context_tokens", 0),
         "n_sequences": line.get("n_sequences", 1),

@@ -262,7 +262,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             devices=_devices(values.given),
             environment=program.environment,
             address=_address(values, positionals),
-            unknown=(*given.unknown, *left),
+            unknown=(*given.unknown, *dict.fromkeys(values.unread), *left),
             doubts=tuple(dict.fromkeys((*values.doubts, *_doubts(values.given)))),
             refusal="; ".join(dict.fromkeys((*given.refusals, *values.given.refusals, *values.refusals))),
             spans=() if config is not None else given.spans,

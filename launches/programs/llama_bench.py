@@ -16,6 +16,7 @@ from launches.llama_defaults import ALL_LAYERS, build_named, is_fork_path
 from launches.llama_models import from_repository
 from launches.llama_settings import DENSE_FEED_FORWARD, FORK_CACHE_TYPES, MAPPING_MODES, OFF, PLAIN_TYPES
 from launches.numbers import Values
+from launches.variables import is_unset
 from launches.words import LLAMA_CPP, Given, table, take_apart
 
 MOST_LAUNCHES = 64
@@ -101,6 +102,12 @@ _TABLE = table("""
 _FORK_MARKS = frozenset(
     {"-fmoe", "-mla", "-amb", "-ser", "-rtr", "-ger", "-gp", "-no-fug", "-no-ooae", "-mqkv", "-muge"}
 )
+_COUNTED = """
+--n-prompt --n-gen -pg -gp --n-depth --batch-size --ubatch-size --cache-type-k --cache-type-v --device --gpu-layers
+--n-cpu-moe --n-cpu-ffn --split-mode --load-mode --main-gpu --no-kv-offload --flash-attn --tensor-split
+--override-tensor --mmap
+""".split()
+"""Flags that move memory."""
 _RANGE = re.compile(r"(-?\d{1,9})(?:-(\d{1,9})(?:([+*|])(\d{1,9}))?)?")
 _TRUE = frozenset({"1", "true", "on", "enabled"})
 
@@ -126,6 +133,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     path = command.arguments[program.offset - 1] if 0 < program.offset <= len(command.arguments) else program.name
     is_fork = is_fork_path(command.path(path)) or not _FORK_MARKS.isdisjoint(arguments)
     values = Values(given)
+    values.unread += [f"{flag} {text[:60]}" for flag in _COUNTED for text in given.every(flag) if is_unset(text)]
     build = build_named(path, program.name, is_fork=is_fork)
     combined = list(islice(_combinations(values, build), MOST_LAUNCHES + 1))
     if len(combined) > MOST_LAUNCHES:
@@ -142,7 +150,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             options=options,
             devices=devices,
             environment=program.environment,
-            unknown=(*given.unknown, *given.positionals),
+            unknown=values.unknown,
             doubts=tuple(dict.fromkeys(values.doubts)),
             refusal="; ".join((*given.refusals, *dict.fromkeys(values.refusals))),
             spans=given.spans,
@@ -241,7 +249,8 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
 
 def _words(given: Given, flag: str, default: str) -> list[str]:
     """Every value of every time; commas stand between."""
-    return [part for text in given.every(flag) for part in text.split(",")][:MOST_VALUES] or [default]
+    stated = [text for text in given.every(flag) if not is_unset(text)]
+    return [part for text in stated for part in text.split(",")][:MOST_VALUES] or [default]
 
 
 def _numbers(values: Values, flag: str, default: int) -> list[int]:

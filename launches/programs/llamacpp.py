@@ -97,7 +97,7 @@ def _launch(  # the parts of one launch, put together
         devices=_devices(given),
         environment=program.environment,
         address=_address(values) if tool == "llama-server" else None,
-        unknown=(*given.unknown, *given.positionals),
+        unknown=values.unknown,
         doubts=tuple(dict.fromkeys(values.doubts)),
         refusal="; ".join((*given.refusals, *values.refusals)),
         spans=given.spans,

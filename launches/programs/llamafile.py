@@ -103,7 +103,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             devices=() if is_off else None,
             environment=program.environment,
             address=None if given.has("--cli") else _address(values),
-            unknown=(*given.unknown, *given.positionals),
+            unknown=values.unknown,
             doubts=tuple(dict.fromkeys((*values.doubts, *_doubts(source, path)))),
             refusal="; ".join((*given.refusals, *values.refusals)),
             spans=given.spans if not own else (),

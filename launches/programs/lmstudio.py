@@ -75,7 +75,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             n_sequences=max(1, values.whole("--parallel", 1)),
             options=Options(n_gpu_layers=_layers(values)),
             environment=program.environment,
-            unknown=(*given.unknown, *given.positionals[1:]),
+            unknown=(*given.unknown, *dict.fromkeys(values.unread), *given.positionals[1:]),
             doubts=tuple(values.doubts),
             refusal="; ".join((*given.refusals, *values.refusals)),
             spans=given.spans,

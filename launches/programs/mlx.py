@@ -58,7 +58,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         raise NoLaunch(f"{name} only shows something so")
     given = take_apart(arguments, _flags(name), ARGPARSE, offset=program.offset + n_before)
     reading = Reading(given)
-    for word in given.positionals[:1]:
+    for word in reading.surplus(0)[:1]:
         reading.refusals.append(f"{name} knows nothing of {word[:60]!r}")
     is_server = name.endswith(".server")
     source = reading.word("--model") or (None if is_server else MODEL)
@@ -77,8 +77,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         address=address_of(reading, "127.0.0.1" if name == "mlx_lm.server" else "0.0.0.0", PORT)  # noqa: S104  # told
         if is_server
         else None,
-        unknown=given.unknown,
         doubts=tuple(_doubts(reading, name, context)),
+        unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
     )

@@ -127,7 +127,7 @@ def _serve(program: Program, given: Given) -> Launch:
         ),
         environment=environment,
         address=address_of(environment),
-        unknown=(*given.unknown, *given.positionals),
+        unknown=values.unknown,
         doubts=tuple(values.doubts),
         spans=given.spans,
     )
@@ -191,7 +191,7 @@ def _runner(program: Program, command: Command, given: Given) -> Launch:
         ),
         environment=program.environment,
         address=("127.0.0.1", values.whole("--port", 0, least=0)) if given.has("--port") else None,
-        unknown=(*given.unknown, *given.positionals),
+        unknown=values.unknown,
         doubts=tuple(values.doubts),
         refusal="; ".join((*given.refusals, *values.refusals)),
         spans=given.spans,

@@ -63,7 +63,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     given = take_apart(arguments, flags, ARGPARSE, offset=program.offset + n_before)
     given = over_settings(given, "--config", command, flags, ARGPARSE)
     reading = Reading(given)
-    for word in given.positionals[:1]:
+    for word in reading.surplus(0)[:1]:
         reading.refusals.append(f"SGLang knows nothing of {word[:60]!r}")
     source = reading.word("--model-path")
     if source is None:
@@ -83,8 +83,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         n_machines=reading.whole("--nnodes") or 1,
         environment=program.environment,
         address=None if task == "bench" else address_of(reading, "127.0.0.1", PORT),
-        unknown=given.unknown,
         doubts=tuple(_doubts(reading, task)),
+        unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
     )

@@ -71,7 +71,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         raise NoLaunch("text-generation-launcher only shows something so")
     given = take_apart(program.arguments, _flags(), CLAP, offset=program.offset, environment=program.environment)
     reading = Reading(given)
-    for word in given.positionals[:1]:
+    for word in reading.surplus(0)[:1]:
         reading.refusals.append(f"text-generation-launcher knows nothing of {word[:60]!r}")
     source = reading.word("--model-id") or MODEL
     n_devices = _n_shards(reading, program.environment)
@@ -88,8 +88,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         n_devices=n_devices,
         environment=program.environment,
         address=(reading.word("--hostname") or "0.0.0.0", PORT if port is None else port),  # noqa: S104  # told
-        unknown=given.unknown,
         doubts=tuple(_doubts(reading)),
+        unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
     )

@@ -120,8 +120,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         devices=_devices(reading),
         environment=program.environment,
         address=address_of(reading, "localhost", PORT) if task == "serve" else None,
-        unknown=given.unknown,
         doubts=tuple(_doubts(reading)),
+        unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
     )

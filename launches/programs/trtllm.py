@@ -96,8 +96,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         n_devices=(options.tp_size or 1) * options.pp_size * (reading.whole("--context_parallel_size") or 1),
         environment=program.environment,
         address=None if is_bench else address_of(reading, "localhost", PORT),
-        unknown=given.unknown,
         doubts=tuple(_doubts(reading, file, is_bench=is_bench)),
+        unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
     )
@@ -119,8 +119,8 @@ def _source(reading: Reading, *, is_bench: bool) -> str | None:
     if not positionals:
         reading.refusals.append("trtllm-serve needs a model")
         return None
-    if len(positionals) > 1:
-        reading.refusals.append(f"trtllm-serve knows nothing of {positionals[1][:60]!r}")
+    for word in reading.surplus(1)[:1]:
+        reading.refusals.append(f"trtllm-serve knows nothing of {word[:60]!r}")
     return positionals[0]
 
 

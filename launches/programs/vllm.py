@@ -249,7 +249,7 @@ class _Launch:
             n_machines=self.reading.whole("--nnodes") or 1,
             environment=self.program.environment,
             address=self._address(),
-            unknown=given.unknown,
+            unknown=reading.unknown,
             doubts=tuple(reading.doubts),
             refusal=reading.refusal,
             spans=given.spans,
@@ -258,7 +258,7 @@ class _Launch:
     def _source(self) -> str:
         positionals = self.given.positionals
         named = positionals[:1] if self.task == "serve" and self.program.name in WITH_SUBCOMMANDS else ()
-        too_many = positionals[len(named) :]
+        too_many = self.reading.surplus(len(named))
         if too_many and self.program.name != "vllm.entrypoints.api_server":
             self.reading.refusals.append(f"{_called(self.program, self.task)} knows nothing of {too_many[0][:60]!r}")
         return (named[0] if named else None) or self.reading.word("--model") or MODEL

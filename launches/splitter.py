@@ -1,0 +1,319 @@
+"""A text as a shell takes it apart: commands, and their words without quotes, remarks, redirections and variables.
+
+POSIX.1-2024, "Shell Command Language", 2.2 to 2.6; lines of cmd.exe and PowerShell where they differ.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from launches.errors import UnreadableLine
+from launches.variables import Variables, is_unset
+
+MOST_CHARACTERS = 1 << 16
+_MOST_DEPTH = 6
+"""Of substitutions within substitutions (ASSUMED; two are usual)."""
+_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(?:>[ \t])?[ \t]*")
+"""A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
+prompted for it (``> ``)."""
+_WINDOWS = re.compile(
+    r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
+    re.IGNORECASE,
+)
+"""Where a backslash is part of a path and escapes nothing."""
+_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>{1,2}")
+"""``<key>`` stands for something that a person left out."""
+_HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
+_ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")
+_NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
+_PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
+_TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}")
+"""Of Ansible and Helm."""
+_REMARK = re.compile(r"(?:@?rem\b|::)[^\n]*", re.IGNORECASE)
+
+
+class Piece(NamedTuple):
+    """A word, and where it stands in the text; that of a variable where that stands."""
+
+    word: str
+    start: int
+    end: int
+
+
+def continued(text: str) -> str:
+    """On one line where it was continued on several."""
+    return _CONTINUED.sub(" ", text)
+
+
+def is_windows_text(text: str) -> bool:
+    """Whether a backslash is part of its paths, and escapes nothing."""
+    return _WINDOWS.search(text) is not None
+
+
+def commands_of(
+    text: str, variables: Variables, *, is_windows: bool = False, depth: int = 0
+) -> Iterator[list[Piece]]:
+    """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines.
+
+    Args:
+        text: of any shell, ``continued`` before.
+        variables: what is known; whoever takes the commands sets there what they set, before it takes the next.
+        is_windows: it is cmd.exe's or PowerShell's.
+        depth: of substitutions around it.
+
+    Raises:
+        UnreadableLine: a quote is never closed, or it is too long.
+    """
+    if len(text) > MOST_CHARACTERS:
+        raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
+    pieces: list[Piece] = []
+    for piece in _Splitter(text, variables, is_windows=is_windows, depth=depth).pieces():
+        if piece is not None:
+            pieces.append(piece)
+        elif pieces:
+            yield pieces
+            pieces = []
+    if pieces:
+        yield pieces
+
+
+class _Splitter:
+    """One pass over the characters."""
+
+    def __init__(self, text: str, variables: Variables, *, is_windows: bool, depth: int) -> None:
+        self.text, self.variables, self.is_windows, self.depth = text, variables, is_windows, depth
+        self.position = 0
+        self.here: list[str] = []
+        """Ends of documents that stand below the line."""
+
+    def pieces(self, end: str = "") -> Iterator[Piece | None]:
+        """Words; None where a command ends. Behind ``end``, a parenthesis, nothing more is read."""
+        is_first = True
+        while self.position < len(self.text):
+            character = self.text[self.position]
+            if character == end:
+                self.position += 1
+                return
+            if character in " \t\r()":
+                self.position += 1
+            elif (found := _HERE.match(self.text, self.position)) is not None:
+                self.here.append(found[3])
+                self.position = found.end()
+            elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
+                self._skip_redirection(found)
+            elif character in "\n;|&":
+                self.position += 1
+                if character == "\n":
+                    self._skip_documents()
+                is_first = True
+                yield None
+            elif not self._skip_remark(is_first=is_first) and not self._keep_array():
+                is_first, start = False, self.position
+                for field in self._fields():
+                    yield Piece(field, start, self.position)
+
+    def _skip_remark(self, *, is_first: bool) -> bool:
+        """Whether there was one: ``#`` at the beginning of a word, ``REM`` at that of a line."""
+        before = self.text[self.position - 1] if self.position else " "
+        if self.text[self.position] == "#" and before in " \t\n;(":
+            end = self.text.find("\n", self.position)
+            self.position = len(self.text) if end < 0 else end
+            return True
+        found = _REMARK.match(self.text, self.position) if is_first else None
+        if found is not None:
+            self.position = found.end()
+        return found is not None
+
+    def _keep_array(self) -> bool:
+        """Whether one is set here: ``ARGS=(--port 8000)``, over several lines too."""
+        found = _ARRAY.match(self.text, self.position)
+        if found is None:
+            return False
+        self.position = found.end()
+        held = [piece.word for piece in self.pieces(")") if piece is not None]
+        self.variables.add(found[1], held, is_more=bool(found[2]))
+        return True
+
+    def _skip_documents(self) -> None:
+        """What stands below ``<<EOF``, to the line that says EOF."""
+        for name in self.here:
+            ended = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.position)
+            if ended is not None:
+                self.position = ended.end()
+        self.here.clear()
+
+    def _skip_redirection(self, found: re.Match[str]) -> None:
+        """``> log`` with what it goes to."""
+        self.position = found.end()
+        if found[0][-1] in "<>":
+            while self.text[self.position : self.position + 1] in (" ", "\t"):
+                self.position += 1
+            self._fields()
+
+    def _fields(self) -> list[str]:
+        """One word as it is written; several, or none, where a variable stands for them."""
+        fields: list[str] = [""]
+        is_kept, depth = False, 0
+        while self.position < len(self.text):
+            character = self.text[self.position]
+            if character in "\"'":
+                inner = self._quoted(character)
+                is_kept = is_kept or bool(inner)
+                _join(fields, inner)
+            elif character in " \t\r\n;|&" or (character == ")" and not depth):
+                break
+            elif (found := _TEMPLATE.match(self.text, self.position)) is not None:
+                self.position = found.end()
+                fields[-1] += found[0]
+            elif (expanded := self._expanded()) is not None:
+                _join(fields, [part for word in expanded for part in _parted(word)])
+            else:
+                if character == "\\" and not self.is_windows and self.position + 1 < len(self.text):
+                    self.position += 1
+                    is_kept = True
+                    character = self.text[self.position]
+                depth += (character == "(") - (character == ")")
+                fields[-1] += character
+                self.position += 1
+        return [field for number, field in enumerate(fields) if field or (is_kept and number == 0)]
+
+    def _quoted(self, quote: str) -> list[str]:
+        """To the closing quote: one word, or those of an array (``"${ARGS[@]}"``)."""
+        self.position += 1
+        fields: list[str] = [""]
+        is_array = False
+        while self.position < len(self.text) and self.text[self.position] != quote:
+            if quote == '"' and self.text[self.position] == "\\" and self._escapes():
+                self.position += 1
+            elif quote == '"':
+                begins = self.text[self.position :].startswith(("${", "$@")) and self.text[self.position - 1] == '"'
+                if (expanded := self._expanded()) is not None:
+                    several = begins and len(expanded) != 1 and self.text[self.position : self.position + 1] == '"'
+                    is_array = is_array or several
+                    _join(fields, list(expanded) if several else [" ".join(expanded)])
+                    continue
+            fields[-1] += self.text[self.position]
+            self.position += 1
+        if self.position >= len(self.text):
+            raise UnreadableLine(f"the command cannot be taken apart (no closing {quote}); check its quotes")
+        self.position += 1
+        return [] if is_array and fields == [""] else fields
+
+    def _escapes(self) -> bool:
+        """Whether a backslash between quotes is not itself meant; one at the end of a Windows path is."""
+        following = self.text[self.position + 1 : self.position + 2]
+        if not self.is_windows:
+            return following in ('"', "\\", "$", "`") and following != ""
+        behind = self.text[self.position + 2 : self.position + 3]
+        return following == '"' and behind not in ("", " ", "\t", "\n") and '"' in self.text[self.position + 2 :]
+
+    def _expanded(self) -> Sequence[str] | None:
+        """What stands here for something else, which is passed over; None where nothing does."""
+        text, first = self.text, self.position
+        if text[first] in "%!":
+            return self._percent()
+        if text[first] == "`" and not self.is_windows and (end := text.find("`", first + 1)) > 0:
+            self.position = end + 1
+            printed = self._printed(text[first + 1 : end])
+            return [text[first : end + 1]] if printed is None else [printed]
+        if text[first] != "$":
+            return None
+        if text.startswith("$'", first):
+            self.position += 1
+            return ("",)
+        for opening, closing in (("$((", "))"), ("$(", ")"), ("${", "}")):
+            if text.startswith(opening, first):
+                return self._braced(opening, closing)
+        found = _NAMED.match(text, first)
+        if found is None:
+            return None
+        self.position = found.end()
+        words = self.variables.words(found[1])
+        return [found[0]] if words is None else words
+
+    def _percent(self) -> Sequence[str] | None:
+        """cmd.exe's variables, where they are known."""
+        found = _PERCENT.match(self.text, self.position)
+        if found is None:
+            return None
+        name = found[1] or found[2] or ""
+        words = self.variables.words(name)
+        if found[0] == "%~dp0" or name.casefold() == "cd":
+            words = (".\\" if name == "" else ".",)
+        if words is None:
+            return None
+        self.position = found.end()
+        return words
+
+    def _braced(self, opening: str, closing: str) -> Sequence[str] | None:
+        first = self.position
+        begin = first + len(opening)
+        end = _closing(self.text, begin, closing)
+        if end < 0:
+            return None
+        self.position = end + len(closing)
+        body, written = self.text[begin:end], self.text[first : end + len(closing)]
+        if opening == "${":
+            found = self.variables.parameter(body, self._plain)
+            return [written] if found is None else found
+        told = self.variables.reckoned(body) if opening == "$((" else self._printed(body)
+        return [written] if told is None else [told]
+
+    def _printed(self, body: str) -> str | None:
+        """What a substitution's commands print."""
+        if self.depth >= _MOST_DEPTH:
+            return None
+        try:
+            commands = commands_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1)
+            return self.variables.substituted([[piece.word for piece in pieces] for pieces in commands])
+        except UnreadableLine:
+            return None
+
+    def _plain(self, text: str) -> str:
+        """A text with its variables and without its quotes, as one word."""
+        if self.depth >= _MOST_DEPTH:
+            return text
+        inner = _Splitter(text, self.variables, is_windows=self.is_windows, depth=self.depth + 1)
+        parts: list[str] = []
+        try:
+            while inner.position < len(inner.text):
+                before = inner.position
+                parts.append(" ".join(inner._fields()))
+                if inner.position == before:  # a blank, or what else ends a word
+                    parts.append(text[before])
+                    inner.position += 1
+        except UnreadableLine:
+            return text
+        return "".join(parts)
+
+
+def _parted(word: str) -> list[str]:
+    """At its blanks, where it is not in quotes; what is not known stays together."""
+    return [] if not word else [word] if is_unset(word) else re.split(r"\s+", word)
+
+
+def _join(fields: list[str], more: Sequence[str]) -> None:
+    """The first one goes on what is there."""
+    if more:
+        fields[-1] += more[0]
+        fields.extend(more[1:])
+
+
+def _closing(text: str, begin: int, closing: str) -> int:
+    """Where what was opened is closed, others of its kind and quotes passed over; -1 where it is not."""
+    opened = {"}": "{", ")": "(", "))": "("}[closing]
+    depth, position = 0, begin
+    while position < len(text):
+        character = text[position]
+        if character == "\\":
+            position += 1
+        elif character == "'" and (end := text.find("'", position + 1)) > 0:
+            position = end
+        elif depth == 0 and text.startswith(closing, position):
+            return position
+        elif character == opened:
+            depth += 1
+        elif character == closing[0]:
+            depth -= 1
+        position += 1
+    return -1

@@ -1,0 +1,153 @@
+"""A shell's variables while a posted text is read: what it sets itself, never what this machine has set.
+
+What is not known stays as it is written, ``$MODEL``, so that it can be named. POSIX.1-2024, "Shell Command Language",
+2.6; arrays as bash has them. Nothing is run: of ``$(...)`` only ``pwd``, ``echo``, ``basename`` and the like are told.
+"""
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+MOST_CHARACTERS = 1 << 16
+"""Of one value: variables that hold each other double with every line (ASSUMED bound)."""
+NAME = re.compile(r"[A-Za-z_]\w*")
+_MOST_DIGITS = 12
+_PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
+_USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
+"""What holds wherever the text is read: here, and the person's home."""
+_OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProxyType(
+    {
+        ast.Add: operator.add,
+        ast.Sub: operator.sub,
+        ast.Mult: operator.mul,
+        ast.FloorDiv: operator.floordiv,
+        ast.Mod: operator.mod,
+    }
+)
+
+
+class Variables:
+    """Names and what they stand for, in the order in which a text sets them."""
+
+    def __init__(self) -> None:
+        self._words: dict[str, tuple[str, ...]] = {}
+
+    def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
+        """Set it to one word.
+
+        Args:
+            name: of the variable.
+            value: what it stands for.
+            is_sure: it is set in any case, and not only under a condition.
+        """
+        if name in self._words and (not is_sure or is_unset(value)):
+            return  # what a loop over arguments, or a condition, would set: without them it is as before
+        self._words[name] = (value[:MOST_CHARACTERS],)
+
+    def add(self, name: str, words: Sequence[str], *, is_more: bool) -> None:
+        """Set an array, or add to what it has (``NAME+=(...)``)."""
+        before = self._words.get(name, ()) if is_more else ()
+        found = (*before, *words)
+        if sum(map(len, found)) <= MOST_CHARACTERS:
+            self._words[name] = found
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """What it stands for; None where the text does not say."""
+        if name in self._words:
+            return self._words[name]
+        return (_USUAL[name],) if name in _USUAL else None
+
+    def has(self, name: str) -> bool:
+        """Whether the text says what it stands for."""
+        return self.words(name) is not None
+
+    def parameter(self, body: str, expanded: Callable[[str], str]) -> tuple[str, ...] | None:
+        """Of ``${body}``; several words where it is an array; None where it is not known.
+
+        Args:
+            body: between the braces.
+            expanded: a text with its variables replaced, for what stands behind ``:-``.
+        """
+        found = _PARAMETER.fullmatch(body)
+        if found is None:
+            return None
+        name, sign, rest = found[1], found[3] or "", found[4] or ""
+        words = self.words(name)
+        value = None if words is None else " ".join(words)
+        if sign in (":-", "-", ":=", "="):
+            if value or (value is not None and ":" not in sign):
+                return words
+            chosen = expanded(rest)
+            if sign.endswith("=") and NAME.fullmatch(name):
+                self.set(name, chosen)
+            return (chosen,)
+        if sign in (":+", "+"):
+            return None if value is None else (expanded(rest),) if value or sign == "+" else ()
+        if value is None or not sign or sign in (":?", "?"):
+            return words
+        return _shortened(value, sign, expanded(rest))
+
+    def substituted(self, commands: Sequence[Sequence[str]]) -> str | None:
+        """What ``$(...)`` with these commands prints; None where that is not known."""
+        folder = "."
+        for words in commands:
+            name, rest = words[0], list(words[1:])
+            if name == "cd" and rest:
+                folder = rest[-1]
+            elif name == "pwd":
+                return folder
+            elif name == "dirname" and rest:
+                return "." if is_unset(rest[-1]) else rest[-1].rstrip("/").rpartition("/")[0] or "."
+            elif name == "basename" and rest and not is_unset(rest[0]):
+                return rest[0].rstrip("/").rpartition("/")[2].removesuffix(rest[1] if len(rest) > 1 else "\0")
+            elif name in ("echo", "realpath", "readlink", "cygpath", "wslpath") and rest:
+                plain = [word for word in rest if not re.fullmatch(r"-\w{1,3}", word)]
+                return " ".join(plain)[:MOST_CHARACTERS]
+            else:
+                return None
+        return None
+
+    def reckoned(self, expression: str) -> str | None:
+        """Of ``$((...))``: whole numbers with + - * / and %; None where it is something else."""
+        if len(expression) > 200:
+            return None
+        try:
+            tree = ast.parse(expression.strip().replace("/", "//").replace("$", ""), mode="eval")
+            return str(self._number(tree.body))
+        except (SyntaxError, ValueError, TypeError, ZeroDivisionError, RecursionError, MemoryError):
+            return None
+
+    def _number(self, node: ast.expr) -> int:
+        """Raises: ValueError where it is no sum of whole numbers."""
+        if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value < 10**_MOST_DIGITS:
+            return node.value
+        if isinstance(node, ast.Name):
+            return int((self.words(node.id) or ("",))[0])
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            found = _OPERATORS[type(node.op)](self._number(node.left), self._number(node.right))
+            if abs(found) < 10**_MOST_DIGITS:
+                return found
+        raise ValueError(ast.dump(node)[:80])
+
+
+def is_unset(text: str) -> bool:
+    """Whether a variable in it was not known: ``$CTX``, ``${CTX}``, ``%CTX%``, ``!CTX!``, ``{{ ctx }}``, ``<n>``."""
+    return _UNSET.search(text) is not None
+
+
+_UNSET = re.compile(
+    r"\$(?:[A-Za-z_{(@*]|\d)|%[A-Za-z_]\w*%|![A-Za-z_]\w*!|\{\{[^{}]{1,80}\}\}|^<[\w .|/-]{1,60}>$|^\{[\w.]{1,40}\}$|^`"
+)
+
+
+def _shortened(value: str, sign: str, pattern: str) -> tuple[str, ...] | None:
+    """A folder or an ending taken off; None where it is another change."""
+    if sign == "##" and pattern == "*/":
+        return (value.rpartition("/")[2],)
+    if sign == "%" and pattern == "/*":
+        return (value.rpartition("/")[0] or value,)
+    if sign in ("%", "%%") and "*" not in pattern and "?" not in pattern:
+        return (value.removesuffix(pattern),)
+    return None
