@@ -10,6 +10,8 @@ MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
 RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
 """Programs that start others in containers; ``launches.container`` reads what."""
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
+"""``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 _WRAPPERS: Mapping[str, frozenset[str]] = {
     "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),
@@ -51,11 +53,59 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
         "--num_processes --num_machines --mixed_precision --config_file --main_process_port".split()
     ),
     "torchrun": frozenset("--nproc_per_node --nproc-per-node --nnodes --master_port --rdzv_endpoint".split()),
+    "tini": frozenset({"-e", "-p"}),
+    "dumb-init": frozenset({"-r", "--rewrite"}),
+    "catatonit": frozenset(),
+    "nsys": frozenset(
+        "-o --output -t --trace -y --delay -d --duration -e -w --show-output -s --sample -c --capture-range "
+        "--capture-range-end --stop-on-exit --cuda-graph-trace --gpu-metrics-device --gpu-metrics-devices "
+        "--export -p -x -f --force-overwrite --stop-on-range-end --kill --session --session-new --nvtx-capture "
+        "--stats".split()
+    ),
+    "ncu": frozenset("-o --export -k --kernel-name -c --launch-count -s --launch-skip --set --section".split()),
+    "rocprof": frozenset({"-i", "-o", "-d"}),
+    "rocprofv3": frozenset({"-i", "-o", "-d"}),
+    "perf": frozenset("-e -o -F -g -p --event --output --freq --call-graph".split()) - {"-g"},
+    "strace": frozenset("-e -o -p -s -u -E".split()),
+    "gdb": frozenset({"-x", "-ex", "--command"}),
+    "valgrind": frozenset(),
+    "prlimit": frozenset(),
+    "cgexec": frozenset({"-g"}),
+    "runuser": frozenset({"-u", "--user", "-g", "--group"}),
+    "gosu": frozenset(),
+    "su-exec": frozenset(),
+    "unbuffer": frozenset(),
+    "xvfb-run": frozenset({"-s", "-n", "-e", "-f"}),
+    "firejail": frozenset(),
+    "proot": frozenset({"-r", "-b", "-w", "-R", "-0"}) - {"-0"},
+    "mamba": frozenset({"-n", "--name", "-p", "--prefix"}),
+    "micromamba": frozenset({"-n", "--name", "-p", "--prefix"}),
+    "pixi": frozenset({"-e", "--environment", "--manifest-path"}),
+    "pipenv": frozenset(),
+    "pdm": frozenset({"-p", "--project"}),
+    "hatch": frozenset({"-e", "--env"}),
+    "rye": frozenset(),
+    "distrobox": frozenset({"-n", "--name"}),
+    "toolbox": frozenset({"-c", "--container"}),
+    "wsl": frozenset("-d --distribution -u --user --cd --shell-type".split()),
+    "start": frozenset({"/d", "/D", "/node", "/affinity", "/AFFINITY"}),
+    "call": frozenset(),
+    "cmd": frozenset(),
+    "eval": frozenset(),
 }
 """Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
-_N_OPERANDS = {"taskset": 1, "chrt": 1, "timeout": 1, "singularity": 1, "apptainer": 1}
-"""Words of theirs before the program: a mask, a priority, a duration, an image."""
+_N_OPERANDS = {
+    "taskset": 1,
+    "chrt": 1,
+    "timeout": 1,
+    "singularity": 1,
+    "apptainer": 1,
+    "gosu": 1,
+    "su-exec": 1,
+    "distrobox": 1,
+}
+"""Words of theirs before the program: a mask, a priority, a duration, an image, a user."""
 _SUBCOMMANDS = {
     "uv": ("run",),
     "pipx": ("run",),
@@ -64,6 +114,17 @@ _SUBCOMMANDS = {
     "accelerate": ("launch",),
     "singularity": ("exec",),
     "apptainer": ("exec",),
+    "nsys": ("profile", "launch"),
+    "perf": ("stat", "record"),
+    "mamba": ("run",),
+    "micromamba": ("run",),
+    "pixi": ("run",),
+    "pipenv": ("run",),
+    "pdm": ("run",),
+    "hatch": ("run",),
+    "rye": ("run",),
+    "distrobox": ("enter",),
+    "toolbox": ("run",),
 }
 _PYTHON = re.compile(r"([Pp]ython|pypy)([0-9.]*)w?t?$|py$")
 """The framework build of macOS calls itself ``Python``; a build without the lock ends on ``t`` (PEP 703)."""
@@ -87,7 +148,8 @@ class Command:
     def path(self, text: str) -> str:
         """The path that the program would open; of a container's, where it is outside."""
         expanded = os.path.expanduser(text) if not self.mounts else re.sub(r"^~(?=/|$)", "/root", text)
-        whole = os.path.join(self.directory, expanded) if self.directory else expanded
+        is_whole = os.name != "nt" and _DRIVE.match(expanded) is not None  # of another system
+        whole = os.path.join(self.directory, expanded) if self.directory and not is_whole else expanded
         for inside, outside in self.mounts:
             if whole == inside or whole.startswith(inside.rstrip("/") + "/"):
                 return outside + whole[len(inside.rstrip("/")) :]
@@ -111,6 +173,14 @@ class Program:
     """Started by ``python -m``."""
     image: str = ""
     """Of the container that it is started in."""
+    given_devices: str = "seen"
+    """Whether the container that it is started in is given any: a key of ``launches.launch.GIVEN``."""
+    ram_bytes: int | None = None
+    """What that container may use at most; None: no limit."""
+    path: str = ""
+    """As it stands in the command: a script, a program with its folder."""
+    directory: str = ""
+    """Where it is started; empty: here."""
 
 
 def program_of(command: Command) -> Program | None:
@@ -135,12 +205,14 @@ def program_of(command: Command) -> Program | None:
     if position >= len(words):
         return None
     if _PYTHON.match(base_name(words[position])):
-        return _behind_python(words, position, environment)
+        return _behind_python(words, position, environment, command.directory)
     return Program(
         name=base_name(words[position]),
         arguments=tuple(words[position + 1 :]),
         offset=position + 1,
         environment=environment,
+        path=words[position],
+        directory=command.directory,
     )
 
 
@@ -160,8 +232,19 @@ def base_name(word: str) -> str:
 
 
 def _has_subcommand(name: str, following: Sequence[str]) -> bool:
+    if name in ("eval", "cmd"):  # a whole command in one word is a shell's, below
+        return not any(" " in word for word in following[:2])
     wanted = _SUBCOMMANDS.get(name)
     return wanted is None or any(word in wanted for word in following[:8])
+
+
+def _is_windows_option(name: str, words: Sequence[str], position: int) -> bool:
+    """``/c`` of cmd.exe, and what ``start`` takes: switches, and a title whose quotes are gone."""
+    if name not in ("start", "cmd"):
+        return False
+    word = words[position]
+    is_title = name == "start" and base_name(words[position - 1]) == "start" and (" " in word or not word)
+    return word.startswith("/") or is_title
 
 
 def _behind_wrapper(name: str, words: Sequence[str], position: int) -> int:
@@ -171,9 +254,9 @@ def _behind_wrapper(name: str, words: Sequence[str], position: int) -> int:
     subcommands = set(_SUBCOMMANDS.get(name, ()))
     while position < len(words):
         word = words[position]
-        if word == "--":
+        if word in ("--", "--args"):
             return position + 1
-        if word.startswith("-"):
+        if word.startswith("-") or _is_windows_option(name, words, position):
             position += 2 if word in valued else 1
         elif word in subcommands:
             subcommands.clear()
@@ -188,7 +271,9 @@ def _behind_wrapper(name: str, words: Sequence[str], position: int) -> int:
     return position
 
 
-def _behind_python(words: Sequence[str], position: int, environment: Mapping[str, str]) -> Program | None:
+def _behind_python(
+    words: Sequence[str], position: int, environment: Mapping[str, str], directory: str
+) -> Program | None:
     position += 1
     while position < len(words) and words[position].startswith("-") and words[position] not in ("-m", "-c", "-"):
         position += 2 if words[position] in _PYTHON_VALUED else 1
@@ -209,6 +294,8 @@ def _behind_python(words: Sequence[str], position: int, environment: Mapping[str
         offset=position + 1,
         environment=environment,
         is_module=is_module,
+        path=words[position],
+        directory=directory,
     )
 
 

@@ -33,6 +33,10 @@ class Image:
     usual: tuple[str, ...] = ()
     """In place of it, where nothing does."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    folder: str = "/"
+    """Where it is started."""
+    is_cpu: bool = False
+    """Built for the CPU alone."""
 
 
 IMAGES = (
@@ -42,12 +46,34 @@ IMAGES = (
         ("text-generation-launcher",),
         environment={"PORT": "80"},
     ),
+    Image(
+        r"(?:.*/)?llama\.cpp:server(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?",
+        ("llama-server",),
+        environment={"LLAMA_ARG_HOST": "0.0.0.0"},  # noqa: S104  # told
+        is_cpu=True,
+    ),
     Image(r"(?:.*/)?llama\.cpp:server(?:-.*)?", ("llama-server",), environment={"LLAMA_ARG_HOST": "0.0.0.0"}),  # noqa: S104
+    Image(r"(?:.*/)?llama\.cpp:light(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?", ("llama-cli",), is_cpu=True),
     Image(r"(?:.*/)?llama\.cpp:light(?:-.*)?", ("llama-cli",)),
+    Image(r"(?:.*/)?llama\.cpp:full(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?", is_cpu=True),
+    Image(r"(?:.*/)?llama-cpp-python(?:[:@].*)?", (), ("python", "-m", "llama_cpp.server")),
+    Image(r"(?:.*/)?tabbyapi(?:[:@].*)?", ("python3",), ("main.py", "--host", "0.0.0.0"), folder="/app"),  # noqa: S104
+    Image(r"(?:.*/)?vllm-cpu(?:[-\w]*)?(?:[:@].*)?", ("vllm", "serve"), is_cpu=True),
     Image(r"(?:.*/)?ollama/ollama(?:[:@].*)?", ("ollama",), ("serve",)),
 )
 """Images that have an entry point, by the Dockerfiles of vllm-project/vllm, huggingface/text-generation-inference,
-ggml-org/llama.cpp (.devops/) and ollama/ollama. Others start what stands behind them."""
+ggml-org/llama.cpp (.devops/), ollama/ollama, abetlen/llama-cpp-python and theroyallab/tabbyAPI. Others start what
+stands behind them. Tags of llama.cpp's images without a name of a device are built for the CPU (docs/docker.md)."""
+TOOLS = {
+    **dict.fromkeys(("--server", "-s"), "llama-server"),
+    **dict.fromkeys(("--run", "-r"), "llama-cli"),
+    **dict.fromkeys(("--run-legacy", "-l"), "llama-completion"),
+    **dict.fromkeys(("--bench", "-b"), "llama-bench"),
+    **dict.fromkeys(("--perplexity", "-p"), "llama-perplexity"),
+    **dict.fromkeys(("--quantize", "-q"), "llama-quantize"),
+}
+"""What llama.cpp's ``full`` images start by the first word (.devops/tools.sh)."""
+DAEMON_PATH = "/etc/docker/daemon.json"
 
 
 _UNREAD = frozenset({"compose", "start", "restart", "stack", "service", "swarm", "play", "kube"})
@@ -72,15 +98,23 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
     if position >= len(words):
         raise UnknownProgram(f"{program.name} {task} names no image")
     image = words[position]
-    inside = _inside(command, program, options)
+    inside = _inside(command, program, options, _image(image).folder)
     found = program_of(replace(inside, arguments=_started(options, image, words[position + 1 :], task)))
     if found is None:
         raise UnknownProgram(f"nothing says what a container of {image[:80]} starts")
     n_behind = len(words) - position - 1
     # What stands behind the image is at the end of both.
     offset = program.offset + position + 1 + n_behind - len(found.arguments)
-    environment = {**_image(image).environment, **found.environment}
-    return inside, replace(found, offset=offset, environment=environment, image=image)
+    known = _image(image)
+    environment = {**known.environment, **found.environment}
+    return inside, replace(
+        found,
+        offset=offset,
+        environment=environment,
+        image=image,
+        given_devices=_given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
+        ram_bytes=_ram_bytes(options),
+    )
 
 
 def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int]:
@@ -113,6 +147,8 @@ def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...]
     if entry:
         return (entry, *behind)
     known = _image(image)
+    if re.fullmatch(r"(?:.*/)?llama\.cpp:full(?:-.*)?", image) and behind[:1] and behind[0] in TOOLS:
+        return (TOOLS[behind[0]], *behind[1:])
     if task == "exec" or entry == "":
         return behind
     if known.words and behind and os.path.basename(behind[0]) == known.words[0]:  # said again
@@ -124,10 +160,47 @@ def _image(image: str) -> Image:
     return next((known for known in IMAGES if re.fullmatch(known.pattern, image)), Image(""))
 
 
-def _inside(command: Command, program: Program, options: list[tuple[str, str]]) -> Command:
+def _given_devices(
+    program: Program, options: list[tuple[str, str]], environment: Mapping[str, str], task: str, *, is_cpu: bool
+) -> str:
+    """A key of ``launches.launch.GIVEN``: whether it sees devices at all."""
+    if is_cpu:
+        return "cpu image"
+    has_devices = any(
+        name in ("--gpus", "--privileged", "--cdi-spec-dir", "--volumes-from")
+        or (name == "--runtime" and "nvidia" in value)
+        or (name == "--device" and re.search(r"nvidia|/dev/(?:dri|kfd|dxg|davinci)|gpu", value) is not None)
+        for name, value in options
+    )
+    if has_devices or task == "exec":
+        return "seen"
+    if environment.get("NVIDIA_VISIBLE_DEVICES", "void") not in ("", "void", "none") or _is_nvidia_usual(program.name):
+        return "assumed"
+    return "none"
+
+
+def _is_nvidia_usual(name: str) -> bool:
+    """Whether Docker's own settings name NVIDIA's runtime as the usual one."""
+    if name != "docker":
+        return False
+    try:
+        with open(DAEMON_PATH, encoding="utf-8", errors="replace") as file:
+            return re.search(r'"default-runtime"\s*:\s*"nvidia', file.read(MOST_FILE_BYTES)) is not None
+    except OSError:
+        return False
+
+
+def _ram_bytes(options: list[tuple[str, str]]) -> int | None:
+    """``--memory 16g``; None where it has no limit (docs.docker.com, "Resource constraints": b, k, m, g)."""
+    said = next((value for name, value in reversed(options) if name in ("-m", "--memory")), "")
+    found = re.fullmatch(r"(\d{1,15})([bkmgt]?)b?", said.strip().casefold())
+    return int(found[1]) << (10 * "bkmgt".index(found[2] or "b")) or None if found is not None else None
+
+
+def _inside(command: Command, program: Program, options: list[tuple[str, str]], folder: str) -> Command:
     environment: dict[str, str] = {}
     mounts: list[tuple[str, str]] = []
-    directory = "/"
+    directory = folder
     gpus: str | None = None
     for name, value in options:
         if name in ("-e", "--env"):

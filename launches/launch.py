@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from launches.command import RUNTIMES, Command, Program, program_of, shortened
-from launches.errors import UnknownProgram
-from launches.shell import SHELLS, commanded, script_index
+from launches.errors import NoLaunch, UnknownProgram
+from launches.shell import REMOTE, commanded, script_index
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
     "llama_bench",
+    "llama_cpp_python",
     "llamafile",
     "koboldcpp",
     "lmstudio",
@@ -22,6 +24,7 @@ PROGRAMS: tuple[str, ...] = (
     "mlx",
     "tgi",
     "transformers",
+    "tabbyapi",
 )
 """Modules of ``launches.programs``."""
 
@@ -79,6 +82,8 @@ class Launch:
     """Why the engine itself would not start so: a value that it does not take."""
     spans: tuple[Span, ...] = ()
     """Of every setting given as words."""
+    ram_limit_bytes: int | None = None
+    """Of the container that it is started in; None: none is said."""
 
 
 class Reader(Protocol):
@@ -105,7 +110,35 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
         NoLaunch: a known program that loads nothing so.
     """
     opened = opened_of(command)
-    return reader_of(opened.program).read(opened.program, opened.command)
+    launches = reader_of(opened.program).read(opened.program, opened.command)
+    return tuple(_in_container(launch, opened.program) for launch in launches)
+
+
+GIVEN: Mapping[str, str] = MappingProxyType(
+    {
+        "seen": "",
+        "assumed": "the container is given its GPUs by NVIDIA's runtime, which is taken to be Docker's usual one",
+        "none": "the container is given no GPU (--gpus all), and sees none unless NVIDIA's runtime is usual here",
+        "cpu image": "this image is built for the CPU alone; one for a GPU has it in its tag (server-cuda)",
+    }
+)
+"""What a container is given of the machine's devices -> what is said of it."""
+_WITHOUT_GPU = frozenset({"llamacpp", "ollama", "transformers"})
+"""Engines that make do with the CPU."""
+
+
+def _in_container(launch: Launch, program: Program) -> Launch:
+    """With what the container around it takes away."""
+    sentence = GIVEN[program.given_devices]
+    if program.ram_bytes is not None:
+        launch = replace(launch, ram_limit_bytes=program.ram_bytes)
+    if not sentence or launch.devices == ():
+        return launch
+    if program.given_devices == "assumed":
+        return replace(launch, doubts=(*launch.doubts, sentence))
+    if launch.engine_name in _WITHOUT_GPU:
+        return replace(launch, devices=(), doubts=(*launch.doubts, sentence))
+    return replace(launch, refusal=launch.refusal or sentence)
 
 
 _MOST_COVERS = 8
@@ -133,7 +166,7 @@ def opened_of(command: Command) -> Opened:
     """
     command = shortened(command)
     program = program_of(command)
-    image = ""
+    container: Program | None = None
     scripts: tuple[int, ...] = ()
     for _ in range(_MOST_COVERS):
         if program is None:
@@ -142,17 +175,22 @@ def opened_of(command: Command) -> Opened:
             from launches.container import contained  # noqa: PLC0415  # which few commands need
 
             command, program = contained(command, program)
-            image = program.image
-        elif program.name in SHELLS and (index := script_index(program.arguments)) is not None:
+            container = program
+        elif (index := script_index(program.name, program.arguments)) is not None:
             scripts = (*scripts, program.offset + index)
             words = commanded(program.arguments[index])
             command = shortened(replace(command, arguments=words, environment=program.environment))
             program = program_of(command)
+        elif program.name in REMOTE:
+            raise NoLaunch(f"what {program.name} starts runs on another machine, and is not judged here")
         else:
             break
     if program is None:
         raise UnknownProgram("there is no program in this command")
-    return Opened(command=command, program=replace(program, image=image), scripts=scripts)
+    if container is not None:
+        given, ram_bytes = container.given_devices, container.ram_bytes
+        program = replace(program, image=container.image, given_devices=given, ram_bytes=ram_bytes)
+    return Opened(command=command, program=program, scripts=scripts)
 
 
 def reader_of(program: Program) -> Reader:

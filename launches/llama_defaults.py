@@ -20,8 +20,11 @@ OLD_NAMES = frozenset(
 OLD_BUILD = "2024-05"
 """The last whole month in which programs were called so."""
 NEWEST = date(9999, 1, 1)
-_NUMBER = re.compile(r"llama[^/\\]*?-b(\d{4,5})(?=[-/\\])|(?:^|[/\\])b(\d{4,5})(?=[/\\])")
-"""A release is unpacked as ``llama-b6168-bin-win-cuda-12.8-x64``; ggml-org's and Homebrew's folders have the number."""
+_NUMBER = re.compile(
+    r"llama[^/\\]*?-b(\d{4,5})(?=[-/\\])|(?:^|[/\\])b(\d{4,5})(?=[/\\])|llama\.cpp:[\w.-]{1,80}-b?(\d{4,5})$"
+)
+"""A release is unpacked as ``llama-b6168-bin-win-cuda-12.8-x64``; folders of
+ggml-org and Homebrew, and tags of images, have the number."""
 _FORK = re.compile(r"ik[_-]llama", re.IGNORECASE)
 
 
@@ -83,7 +86,7 @@ def build_named(path: str, name: str, *, is_fork: bool) -> str:
         return "ik"
     numbered = _NUMBER.search(path)
     if numbered is not None:
-        return f"b{numbered[1] or numbered[2]}"
+        return f"b{numbered[1] or numbered[2] or numbered[3]}"
     return OLD_BUILD if name in OLD_NAMES else ""
 
 

@@ -3,12 +3,14 @@
 common/arg.cpp and tools/server/server.cpp of 0c1e57098; for ik_llama.cpp common/common.cpp of 8337e4cd3.
 """
 
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.llama_options import SPLIT_MODES, Options
 from launches.llama_defaults import ALL_LAYERS, Defaults
 from launches.numbers import Values
-from launches.words import Given
+from launches.words import Flag, Given
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 """`kv_cache_types` in common/arg.cpp."""
@@ -215,6 +217,24 @@ def _forked(values: Values, options: Options) -> Options:
         is_moe_fused=given.has("--fused-moe") and is_on(given, "--fused-moe", default=False),
         is_mapped=options.is_mapped and not is_on(given, "--run-time-repack", default=False),
     )
+
+
+def misspelt(words: Sequence[str], flags: Sequence[Flag]) -> Iterator[str]:
+    """Why it would refuse words that are a flag and its value in one, or with too many or few dashes.
+
+    The parser compares whole words (common/arg.cpp, `common_params_parse_ex`; `gpt_params_parse_ex` before).
+    """
+    names = {name for flag in flags for name in (*flag.names, *flag.negatives)}
+    for word in words:
+        plain = word.partition(" ")[0]
+        name, equals, value = plain.partition("=")
+        glued = re.fullmatch(r"(-[A-Za-z]{1,4})(\d[\w.,]*)", plain)
+        if equals and name in names:
+            yield f"llama.cpp takes no {plain[:60]}; {name} {value[:40]} is meant"
+        elif glued is not None and glued[1] in names:
+            yield f"llama.cpp takes no {plain[:60]}; {glued[1]} {glued[2]} is meant"
+        elif (other := plain[1:] if plain.startswith("--") else f"-{plain}") in names:
+            yield f"llama.cpp knows no {plain[:60]}; {other} is its name"
 
 
 def is_on(given: Given, flag: str, *, default: bool) -> bool:

@@ -6,9 +6,37 @@ from launches.errors import UnreadableLine
 from launches.line import words_of
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
+_COMMANDS = {
+    "su": ("-c", "--command"),
+    "script": ("-c", "--command"),
+    "runuser": ("-c", "--command"),
+    "nix-shell": ("--run", "--command"),
+    "cmd": ("/c", "/C", "/k", "/K"),
+    "pwsh": ("-c", "-Command"),
+    "powershell": ("-c", "-Command"),
+}
+"""Other programs that are given a command in one word, and behind which."""
+_TMUX = frozenset("new new-session new-window neww split-window splitw respawn-pane send-keys send".split())
+"""Commands of tmux whose last word is a shell's."""
+_KEYS = frozenset({"Enter", "ENTER", "C-m", "KPEnter"})
+REMOTE = frozenset({"ssh", "mosh", "autossh", "kubectl", "oc", "gcloud", "pdsh", "ansible", "vagrant"})
+"""Programs that start another on another machine."""
 
 
-def script_index(arguments: Sequence[str]) -> int | None:
+def script_index(name: str, arguments: Sequence[str]) -> int | None:
+    """Which word is a shell's command; None where there is none."""
+    if name in SHELLS:
+        return _behind_options(arguments)
+    if name == "tmux" and not _TMUX.isdisjoint(arguments):
+        left = [number for number, word in enumerate(arguments) if word not in _KEYS]
+        return left[-1] if " " in arguments[left[-1]] else None
+    if name == "eval":
+        return 0 if len(arguments) == 1 else None
+    behind = _COMMANDS.get(name, ())
+    return next((n + 1 for n, word in enumerate(arguments[:-1]) if word in behind), None)
+
+
+def _behind_options(arguments: Sequence[str]) -> int | None:
     """Which word stands behind ``-c``; None where the shell reads a file, or asks.
 
     Options stand before it, some of them together: ``-lc``, ``-euo pipefail -c`` (POSIX.1-2024, sh).

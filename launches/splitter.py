@@ -50,9 +50,7 @@ def is_windows_text(text: str) -> bool:
     return _WINDOWS.search(text) is not None
 
 
-def commands_of(
-    text: str, variables: Variables, *, is_windows: bool = False, depth: int = 0
-) -> Iterator[list[Piece]]:
+def commands_of(text: str, variables: Variables, *, is_windows: bool = False, depth: int = 0) -> Iterator[list[Piece]]:
     """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines.
 
     Args:

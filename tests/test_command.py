@@ -1,5 +1,7 @@
 """What stands before the program is understood, and the program's own words are found."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,6 +34,19 @@ def program(*words: str, **environment: str):
         ("nohup", "nice", "-n", "5"),
         ("uv", "run", "--with", "torch"),
         ("conda", "run", "-n", "llm"),
+        ("tini", "-g", "--"),
+        ("/usr/bin/tini", "-s", "--"),
+        ("dumb-init",),
+        ("nsys", "profile", "-o", "report", "--trace=cuda,nvtx", "-f", "true"),
+        ("nsys", "profile", "-t", "cuda", "--"),
+        ("gdb", "-ex", "run", "--args"),
+        ("perf", "stat", "-e", "cycles"),
+        ("gosu", "user"),
+        ("wsl", "-d", "Ubuntu", "--"),
+        ("start", "", "/b", "/wait"),
+        ("start", "my title", "/affinity", "0x555"),
+        ("micromamba", "run", "-n", "llm"),
+        ("pixi", "run"),
     ],
 )
 def test_wrappers_are_passed_over(before):
@@ -77,6 +92,12 @@ def test_uv_as_an_engine_argument_is_no_wrapper():
 
 def test_relative_paths_begin_where_the_command_is_started():
     assert Command(arguments=(), directory="/models").path("a.gguf") == "/models/a.gguf"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there it is a path of its own")
+@pytest.mark.parametrize("path", ["C:\\models\\a.gguf", "D:/models/a.gguf", "\\\\share\\a.gguf"])
+def test_a_path_of_windows_is_whole_elsewhere_too(path):
+    assert Command(arguments=(), directory="/models").path(path) == path
 
 
 def test_a_command_line_is_kept_within_bounds():

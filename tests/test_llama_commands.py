@@ -183,6 +183,30 @@ def test_koboldcpp_says_what_is_wrong_with_its_file(tmp_path):
     assert "damaged" in read("koboldcpp", str(tmp_path / "a.kcpps")).refusal
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("-ngl=99", "-ngl 99"),
+        ("--ctx-size=4096", "--ctx-size 4096"),
+        ("-c8192", "-c 8192"),
+        ("-ngl99", "-ngl 99"),
+        ("--ngl", "-ngl"),
+        ("-ctx-size", "--ctx-size"),
+    ],
+)
+@pytest.mark.parametrize("program", ["llama-server", "llama-bench", "llamafile"])
+def test_words_that_its_parser_would_not_take_are_refused_with_what_is_meant(program, word, meant):
+    if program == "llama-bench" and "c" in word[:4]:
+        return  # it knows no context
+    (launch,) = read_launches(Command(arguments=(program, "-m", "a.gguf", word)))
+    assert f"; {meant} is" in launch.refusal
+
+
+def test_a_bench_may_fit_its_layers():
+    (launch,) = read_launches(Command(arguments=("llama-bench", "-m", "a.gguf", "--fit-target", "512")))
+    assert launch.options.n_gpu_layers is None
+
+
 def test_a_llamafile_has_words_of_its_own(tmp_path):
     path = tmp_path / "Model.llamafile"
     with zipfile.ZipFile(path, "w") as archive:

@@ -14,7 +14,7 @@ from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS, build_named, is_fork_path
 from launches.llama_models import from_repository
-from launches.llama_settings import DENSE_FEED_FORWARD, FORK_CACHE_TYPES, MAPPING_MODES, OFF, PLAIN_TYPES
+from launches.llama_settings import DENSE_FEED_FORWARD, FORK_CACHE_TYPES, MAPPING_MODES, OFF, PLAIN_TYPES, misspelt
 from launches.numbers import Values
 from launches.variables import is_unset
 from launches.words import LLAMA_CPP, Given, table, take_apart
@@ -130,9 +130,9 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     given = take_apart(arguments, _TABLE, LLAMA_CPP, offset=offset)
     if any(given.has(flag) for flag in ("--help", "--version", "--list-devices")):
         raise NoLaunch("llama-bench loads no model with these flags")
-    path = command.arguments[program.offset - 1] if 0 < program.offset <= len(command.arguments) else program.name
+    path = program.image or program.path or program.name
     is_fork = is_fork_path(command.path(path)) or not _FORK_MARKS.isdisjoint(arguments)
-    values = Values(given)
+    values = Values(given, refusals=list(misspelt(given.unknown, _TABLE)))
     values.unread += [f"{flag} {text[:60]}" for flag in _COUNTED for text in given.every(flag) if is_unset(text)]
     build = build_named(path, program.name, is_fork=is_fork)
     combined = list(islice(_combinations(values, build), MOST_LAUNCHES + 1))
@@ -192,6 +192,9 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
         attention_mib=_first(values, "--attention-max-batch"),
         is_moe_fused=given.last("--fused-moe") in _TRUE,
     )
+    fits = given.has("--fit-target") or given.has("--fit-ctx")
+    if fits:
+        values.doubts.append("--fit is reckoned with a margin of 1024 MiB and a context of 4096 tokens at least")
     is_repacking = given.last("--run-time-repack") in _TRUE
     flash_by_default = build != "2024-05"
     numbers = product(
@@ -227,7 +230,7 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
             keys or None,
             replace(
                 base,
-                n_gpu_layers=layers if layers >= 0 else ALL_LAYERS,
+                n_gpu_layers=None if fits else layers if layers >= 0 else ALL_LAYERS,
                 n_cpu_moe_layers=n_moe,
                 split_mode=mode,
                 main_device=main,

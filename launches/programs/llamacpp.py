@@ -10,7 +10,7 @@ from launches.llama_defaults import OLD_NAMES, Defaults, build_named, defaults_o
 from launches.llama_models import Meant, from_address, from_repository
 from launches.llama_presets import with_preset
 from launches.llama_programs import EMBEDDED, LOADLESS, TOOLS, UNIFIED, tool_name
-from launches.llama_settings import Settings, draft_of, is_on, settings_of
+from launches.llama_settings import Settings, draft_of, is_on, misspelt, settings_of
 from launches.llama_table import FORK_MARKS, flags_of
 from launches.numbers import Values
 from launches.words import LLAMA_CPP, Given, take_apart
@@ -60,7 +60,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     if name in LOADLESS:
         raise NoLaunch(f"{name} loads no model to run it")
     tool = tool_name(name)
-    path = command.arguments[program.offset - 1] if 0 < program.offset <= len(command.arguments) else name
+    path = program.image or program.path or name
     is_fork = is_fork_path(command.path(path)) or tool == "llama-sweep-bench" or not FORK_MARKS.isdisjoint(arguments)
     build = build_named(path, base_name(path), is_fork=is_fork)
     given = take_apart(arguments, flags_of(is_fork=is_fork), LLAMA_CPP, offset=offset, environment=program.environment)
@@ -69,7 +69,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     defaults = defaults_of(build)
     if defaults.fits:
         given = with_config(given, command, program.environment)
-    values = Values(with_preset(given))
+    values = Values(with_preset(given), refusals=list(misspelt(given.unknown, flags_of(is_fork=is_fork))))
     settings = TOOLS[tool](settings_of(values, defaults, build=build, is_fork=is_fork), values, defaults)
     return (_launch(tool, program, command, values, settings, defaults),)
 

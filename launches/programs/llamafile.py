@@ -13,7 +13,7 @@ from launches.launch import Launch
 from launches.llama_defaults import Defaults
 from launches.llama_models import from_repository
 from launches.llama_programs import TOOLS
-from launches.llama_settings import draft_of, settings_of
+from launches.llama_settings import draft_of, misspelt, settings_of
 from launches.llama_table import flags_of
 from launches.numbers import Values
 from launches.words import LLAMA_CPP, table, take_apart
@@ -77,7 +77,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     )
     if any(given.is_on(flag) for flag in _ENDING):
         raise NoLaunch(f"{program.name} loads no model with these flags")
-    values = Values(given)
+    values = Values(given, refusals=list(misspelt(given.unknown, (*_OWN, *flags_of(is_fork=False)))))
     defaults = Defaults()
     tool = TOOLS["llama-cli" if given.has("--cli") else "llama-server"]
     settings = tool(settings_of(values, defaults, build="", is_fork=False), values, defaults)

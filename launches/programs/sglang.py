@@ -173,6 +173,10 @@ def _doubts(reading: Reading, task: str) -> list[str]:
         when=bool(algorithm) and not draft and (algorithm or "").upper() != "NGRAM",
     )
     reading.doubt("adapters (LoRA) and room for them are not counted", when=given.has("--lora-paths"))
+    reading.doubt(
+        "experts that KTransformers computes in RAM (--kt-weight-path) are counted on the devices",
+        when=given.has("--kt-weight-path"),
+    )
     offloaded = reading.fraction("--cpu-offload-gb")
     reading.doubt(f"{offloaded or 0:g} GiB of weights that go to RAM are counted on the devices", when=bool(offloaded))
     reading.doubt(

@@ -1,7 +1,7 @@
-"""Flags of SGLang's server and how many words each takes: 0.4.4, 0.4.9, 0.5.3 and 0.5.23 together.
+"""Flags of SGLang's server and how many words each takes: nine releases from 0.3.6 to 0.5.23 together.
 
 `ServerArgs` of those wheels (srt/server_args.py, srt/arg_groups/fields/); BENCH beside them: what the benchmarks that
-load a model take (bench_one_batch.py, bench_offline_throughput.py).
+load a model take (bench_one_batch.py, bench_offline_throughput.py). Some ``--kt-`` flags are kvcache-ai/sglang's.
 """
 
 SERVE = """
@@ -46,6 +46,7 @@ SERVE = """
 --cuda-graph-max-bs-prefill N
 --cuda-graph-max-seq-len-prefill N
 --cuda-graph-prefill-max-context --context-bucket N
+--custom-sigquit-handler N
 --custom-weight-loader [N...]
 --data-parallel-size --dp-size --dp N
 --dcp-comm-backend N
@@ -82,14 +83,21 @@ SERVE = """
 --disable-cuda-graph-padding
 --disable-custom-all-reduce
 --disable-decode-cuda-graph
+--disable-disk-cache
 --disable-fast-image-processor
+--disable-flashinfer
 --disable-flashinfer-autotune
 --disable-flashinfer-cutlass-moe-fp4-allgather
+--disable-flashinfer-sampling
+--disable-hicache-numa-detect
 --disable-hybrid-swa-memory
+--disable-jump-forward
 --disable-mla
+--disable-nan-detection
 --disable-outlines-disk-cache
 --disable-overlap-cg-plan
 --disable-overlap-schedule --disable-overlap
+--disable-piecewise-cuda-graph
 --disable-prefill-cuda-graph
 --disable-priority-preemption
 --disable-radix-cache
@@ -124,6 +132,7 @@ SERVE = """
 --dsa-decode-backend N
 --dsa-paged-mqa-logits-backend N
 --dsa-prefill-backend N
+--dsa-prefill-cp-mode N
 --dsa-topk-backend N
 --dsa-triton-union N
 --dsv4-attn-backend N
@@ -136,11 +145,13 @@ SERVE = """
 --elastic-ep-initial-size N
 --elastic-ep-join-mode N
 --elastic-ep-join-rank-offset N
+--elastic-ep-rejoin
 --elastic-ep-scale-timeout N
 --enable-adaptive-dispatch-to-encoder
 --enable-aiter-allreduce-fusion
 --enable-amd-monokernel
 --enable-attn-tp-input-scattered
+--enable-breakable-cuda-graph
 --enable-broadcast-mm-inputs-process
 --enable-cache-report
 --enable-cp-decode-attn-tp
@@ -148,6 +159,7 @@ SERVE = """
 --enable-custom-logit-processor
 --enable-decoder-swa-bounded-replay !
 --enable-deepep-moe
+--enable-deepep-waterfill
 --enable-deepseek-v4-fp4-indexer
 --enable-dense-mlp-attn-tp
 --enable-deterministic-inference
@@ -158,6 +170,7 @@ SERVE = """
 --enable-draft-weights-cpu-backup
 --enable-dsa-cache-layer-split
 --enable-dsa-fused-indexer !
+--enable-dsa-prefill-context-parallel
 --enable-dynamic-batch-tokenizer
 --enable-dynamic-chunking
 --enable-elastic-expert-backup
@@ -166,6 +179,7 @@ SERVE = """
 --enable-eplb
 --enable-expert-distribution-metrics
 --enable-flashinfer-allreduce-fusion
+--enable-flashinfer-autotune
 --enable-flashinfer-cutedsl-moe
 --enable-flashinfer-cutlass-moe
 --enable-flashinfer-mla
@@ -206,13 +220,17 @@ SERVE = """
 --enable-multimodal
 --enable-nan-detection
 --enable-nccl-nvls
+--enable-nsa-prefill-context-parallel
 --enable-nvidia-megakernel
+--enable-overlap-schedule
 --enable-p2p-check
 --enable-page-major-kv-layout
 --enable-paged-experts
 --enable-pd-role-switch
 --enable-pdmux
+--enable-piecewise-cuda-graph
 --enable-precise-embedding-interpolation
+--enable-prefill-context-parallel
 --enable-prefill-cp
 --enable-prefill-delayer
 --enable-prefix-mm-cache
@@ -254,6 +272,7 @@ SERVE = """
 --encoder-transfer-backend N
 --encoder-urls N...
 --enforce-disable-flashinfer-allreduce-fusion
+--enforce-piecewise-cuda-graph
 --enforce-shared-experts-fusion
 --engine-info-bootstrap-port N
 --ep-dispatch-algorithm N
@@ -272,6 +291,7 @@ SERVE = """
 --extra-metric-labels N
 --fastapi-root-path N
 --file-storage-path N
+--file-storage-pth N
 --flashinfer-a2a-dispatch-type N
 --flashinfer-allreduce-fusion-backend N
 --flashinfer-autotune-skip-ops N...
@@ -321,9 +341,13 @@ SERVE = """
 --json-model-override-args N
 --keep-mm-feature-on-device
 --kt-cpuinfer N
+--kt-enable-dynamic-expert-update
+--kt-expert-placement-strategy N
+--kt-gpu-prefill-token-threshold N
 --kt-max-deferred-experts-per-token N
 --kt-method N
 --kt-num-gpu-experts N
+--kt-numa-nodes N...
 --kt-threadpool-count N
 --kt-weight-path N
 --kv-cache-dtype N
@@ -363,6 +387,7 @@ SERVE = """
 --mamba-full-memory-ratio N
 --mamba-max-states-per-path N
 --mamba-radix-cache-strategy N
+--mamba-scheduler-strategy N
 --mamba-ssm-dtype N
 --mamba-track-interval N
 --max-ep-size N
@@ -385,6 +410,8 @@ SERVE = """
 --mm-feature-transport N
 --mm-global-cache-backend N
 --mm-io-worker-num N
+--mm-max-concurrent-calls N
+--mm-per-request-timeout N
 --mm-preprocess-cache-size-mb N
 --mm-process-config N
 --mm-processor-worker-num N
@@ -406,11 +433,15 @@ SERVE = """
 --monokernel-backend N
 --mooncake-ib-device N
 --msprobe-dump-config N
+--multi-item-scoring-delimiter N
 --nccl-port N
 --nnodes N
 --node-rank N
 --nsa-decode N
+--nsa-decode-backend N
 --nsa-prefill N
+--nsa-prefill-backend N
+--nsa-prefill-cp-mode N
 --num-continuous-decode-steps N
 --num-reserved-decode-tokens N
 --numa-node N...
@@ -426,6 +457,9 @@ SERVE = """
 --paged-experts-num-resident N
 --pdlb-url N
 --pdmux-config-path N
+--piecewise-cuda-graph-compiler N
+--piecewise-cuda-graph-max-tokens N
+--piecewise-cuda-graph-tokens N...
 --pipeline-parallel-size --pp-size --pp N
 --ple-offload-backend N
 --ple-offload-dir N
@@ -436,6 +470,7 @@ SERVE = """
 --pre-warm-nccl
 --preferred-sampling-params N
 --prefill-attention-backend N
+--prefill-cp-mode N
 --prefill-decode-interval N
 --prefill-decode-interval-min-bs N
 --prefill-delayer-forward-passes-buckets N...
@@ -459,6 +494,7 @@ SERVE = """
 --radix-eviction-policy-config N
 --random-seed N
 --reasoning-parser N
+--record-nolora-graph !
 --remote-instance-weight-loader-backend N
 --remote-instance-weight-loader-seed-instance-ip N
 --remote-instance-weight-loader-seed-instance-service-port N
@@ -529,6 +565,7 @@ SERVE = """
 --speculative-ngram-min-match-window-size N
 --speculative-num-draft-tokens N
 --speculative-num-steps N
+--speculative-skip-dp-mlp-sync
 --speculative-token-map N
 --speculative-use-block-verification
 --speculative-use-rejection-sampling

@@ -1,0 +1,126 @@
+"""What a container, or a shell, or another machine stands around an engine is seen."""
+
+import pytest
+from command_lines import launches_of
+
+from launches.errors import NoLaunch, UnknownProgram
+
+GIB = 1 << 30
+
+
+def read(text: str):
+    (launch,) = launches_of(text)
+    return launch
+
+
+@pytest.mark.parametrize(
+    "image", ["llama.cpp:server", "llama.cpp:server-b4719", "llama.cpp:full --server", "local/llama.cpp:light"]
+)
+def test_an_image_that_is_built_for_the_cpu_sees_no_devices(image):
+    launch = read(f"docker run --gpus all ghcr.io/ggml-org/{image} -m /a.gguf -ngl 99")
+    assert launch.devices == ()
+    assert "CPU" in launch.doubts[-1]
+
+
+@pytest.mark.parametrize("image", ["llama.cpp:server-cuda", "llama.cpp:full-cuda --server", "llama.cpp:server-vulkan"])
+def test_an_image_with_a_device_in_its_tag_sees_those_that_it_is_given(image):
+    assert read(f"docker run --gpus all ghcr.io/ggml-org/{image} -m /a.gguf").devices is None
+
+
+def test_a_container_that_is_given_no_gpu_runs_on_the_cpu():
+    launch = read("docker run -d ghcr.io/ggml-org/llama.cpp:server-cuda -m /a.gguf -ngl 99")
+    assert launch.devices == ()
+    assert "--gpus all" in launch.doubts[-1]
+
+
+def test_an_engine_that_needs_a_gpu_would_not_start_without():
+    assert "--gpus all" in read("docker run vllm/vllm-openai --model a/b").refusal
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--gpus all",
+        "--runtime nvidia",
+        "--runtime=nvidia",
+        "--device nvidia.com/gpu=all",
+        "--device /dev/kfd --device /dev/dri",
+        "--privileged",
+    ],
+)
+def test_devices_are_given_in_several_ways(option):
+    launch = read(f"podman run {option} vllm/vllm-openai --model a/b")
+    assert (launch.refusal, launch.devices) == ("", None)
+
+
+def test_a_usual_runtime_of_nvidias_is_said_to_be_assumed():
+    launch = read("docker run -e NVIDIA_VISIBLE_DEVICES=all vllm/vllm-openai --model a/b")
+    assert (launch.refusal, "taken to be" in launch.doubts[-1]) == ("", True)
+
+
+@pytest.mark.parametrize(
+    ("option", "n_bytes"),
+    [
+        ("--memory 16g", 16 * GIB),
+        ("--memory=512m", GIB // 2),
+        ("-m 1073741824", GIB),
+        ("-m 8Gb", 8 * GIB),
+        ("--memory 0", None),
+        ("--memory-swap 9g --shm-size 8g", None),
+        ("--memory much", None),
+    ],
+)
+def test_a_limit_of_a_containers_ram_is_told(option, n_bytes):
+    assert read(f"docker run --gpus all {option} ollama/ollama").ram_limit_bytes == n_bytes
+
+
+@pytest.mark.parametrize(
+    ("word", "program"),
+    [("--server", "llama-server"), ("-s", "llama-server"), ("--run", "llama-cli"), ("-b", "llama-bench")],
+)
+def test_a_full_image_starts_what_its_first_word_says(word, program):
+    launch = read(f"docker run --gpus all ghcr.io/ggml-org/llama.cpp:full-cuda {word} -m /a.gguf -ngl 9")
+    assert (launch.program, launch.options.n_gpu_layers) == (program, 9)
+
+
+def test_the_build_of_an_image_is_in_its_tag():
+    launch = read("docker run --gpus all ghcr.io/ggml-org/llama.cpp:server-cuda-b5966 -m /a.gguf")
+    assert (launch.options.build, launch.n_sequences) == ("b5966", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ssh box 'llama-server -m a.gguf'",
+        "ssh -p 22 me@box llama-server -m a.gguf",
+        "kubectl exec -it pod -- vllm serve a/b",
+    ],
+)
+def test_what_runs_on_another_machine_is_not_judged_here(text):
+    with pytest.raises(NoLaunch, match="another machine"):
+        launches_of(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "tmux new-session -d -s llm 'vllm serve a/b'",
+        "tmux send-keys -t llm 'vllm serve a/b' Enter",
+        "screen -dmS llm vllm serve a/b",
+        "screen -dmS llm bash -c 'vllm serve a/b'",
+        "su - me -c 'vllm serve a/b'",
+        "nix-shell -p vllm --run 'vllm serve a/b'",
+        "eval 'vllm serve a/b'",
+        "CMD='vllm serve a/b'\n$CMD",
+        "CMD='vllm serve a/b'\neval $CMD",
+        "sudo -E env PATH=/x vllm serve a/b",
+    ],
+)
+def test_a_command_within_others_is_found(text):
+    assert read(text).source == "a/b"
+
+
+@pytest.mark.parametrize("text", ["tmux attach -t llm", "su - me", "screen -ls", "cmd /c"])
+def test_a_shell_without_an_engine_is_none(text):
+    with pytest.raises(UnknownProgram):
+        launches_of(text)
