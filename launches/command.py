@@ -91,6 +91,7 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "start": frozenset({"/d", "/D", "/node", "/affinity", "/AFFINITY"}),
     "call": frozenset(),
     "cmd": frozenset(),
+    "qemu": frozenset("-L -cpu -E -U -s -B -R -g".split()),
     "eval": frozenset(),
 }
 """Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
@@ -195,7 +196,7 @@ def program_of(command: Command) -> Program | None:
             environment[name] = value
             position += 1
             continue
-        name = base_name(word)
+        name = "qemu" if base_name(word).startswith("qemu-") else base_name(word)
         if name in _SHELLS and not "".join(words[position + 1 : position + 2]).startswith("-"):
             position += 1  # a script, or a program that its header makes a script of, too (llamafile)
             continue

@@ -13,10 +13,12 @@ from launches.variables import NAME, Variables
 
 MOST_COMMANDS = 400
 """Of one text that are looked at (ASSUMED bound)."""
+_MOST_DOCUMENTS, _MOST_DEPTH = 8, 2
+"""``<<EOF`` in one text, and within each other (ASSUMED bounds)."""
 
 _PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
-    r"|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
+    r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
 )
 _ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
@@ -85,7 +87,7 @@ class _Found:
         return [piece.word for piece in self.pieces]
 
 
-def _meant(text: str, *, is_windows: bool) -> _Found:
+def _meant(text: str, *, is_windows: bool, depth: int = 0) -> _Found:
     """The first that loads a model; else the first that an engine is started with; else the first that does work."""
     engine = first = None
     candidates = _commands(text, is_windows=is_windows)
@@ -96,7 +98,16 @@ def _meant(text: str, *, is_windows: bool) -> _Found:
         engine = engine or (found if kind is _STARTS else None)
         if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
             first = found
+    if engine is None and depth < _MOST_DEPTH:
+        for document in candidates.variables.documents[:_MOST_DOCUMENTS]:
+            below = _meant(document, is_windows=is_windows, depth=depth + 1)
+            if below.is_engine:  # it has no place in this text
+                return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True)
     return engine or first or _Found(settings=candidates.settings)
+
+
+def _nowhere(pieces: Sequence[Piece]) -> list[Piece]:
+    return [piece._replace(start=0, end=0) for piece in pieces]
 
 
 _LOADS, _STARTS = "loads", "starts"
@@ -151,7 +162,7 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
                     self.variables.set(pieces[1].word, pieces[3].word)
                 return []
             elif word == "alias" and len(pieces) == 2 and "=" in pieces[1].word:
-                return [piece._replace(start=0, end=0) for piece in pieces_of(pieces[1].word.partition("=")[2])[1]]
+                return _nowhere(pieces_of(pieces[1].word.partition("=")[2])[1])
             elif word.startswith("Environment="):
                 told = [_without(pieces[0], len("Environment=")), *pieces[1:]]
                 self.settings += [piece for piece in told if "=" in piece.word]

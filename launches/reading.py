@@ -97,6 +97,15 @@ class Reading:
         shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
         self.refusals.append(f"{flag} {reason}, not {shown!r}")
 
+    def doubt_stored(self, method: str, source: str, engine: str, *, when: bool) -> None:
+        """Of a method that names how a checkpoint is stored (``awq``), where the checkpoint's name does not say so."""
+        kind = method.partition("_")[0].partition("-")[0]
+        is_said = not kind or kind in source.casefold() or (kind == "awq" and "w4a16" in source.casefold())
+        self.doubt(
+            f"--quantization {method[:20]} is for a checkpoint stored so; {engine} would not start with another",
+            when=when and not is_said and not is_unset(source),
+        )
+
     def doubt(self, sentence: str, *, when: bool = True) -> None:
         """Something that is not counted, or not sure."""
         if when:

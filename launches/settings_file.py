@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from launches.command import Command
+from launches.variables import is_unset
 from launches.words import Flag, Given, Manner, take_apart
 from launches.yaml_file import UnreadableSettings, Value, read_settings
 
@@ -30,6 +31,8 @@ def over_settings(
     path = given.last(flag)
     if path is None:
         return given
+    if is_unset(path):
+        return replace(given, unknown=(*given.unknown, f"{flag} {path[:60]}"))
     try:
         settings = read_settings(command.path(path))
     except UnreadableSettings as error:

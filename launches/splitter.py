@@ -137,6 +137,7 @@ class _Splitter:
         for name in self.here:
             ended = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.position)
             if ended is not None:
+                self.variables.documents.append(self.text[self.position : ended.start()])
                 self.position = ended.end()
         self.here.clear()
 

@@ -33,6 +33,8 @@ class Variables:
 
     def __init__(self) -> None:
         self._words: dict[str, tuple[str, ...]] = {}
+        self.documents: list[str] = []
+        """What stood below ``<<EOF``: a unit of systemd, another script."""
 
     def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
         """Set it to one word.

@@ -86,6 +86,21 @@ def test_what_is_quantised_while_loading_is_told_from_what_is_stored_so():
     assert read("vllm serve a/b -q gptq").quant is None
 
 
+def test_a_method_for_checkpoints_that_are_stored_so_is_named_where_the_name_does_not_say_so():
+    assert "--quantization awq" in read("vllm serve a/b --quantization awq").doubts[0]
+    assert read("vllm serve a/b-AWQ --quantization awq_marlin").doubts == ()
+
+
+def test_what_is_a_variable_is_named_and_not_refused():
+    launch = read("vllm serve a/b --max-model-len $LEN --config $FILE --port $PORT --speculative-config '{\"n\": $N}'")
+    assert launch.refusal == ""
+    assert {word.partition(" ")[0] for word in launch.unknown} == {
+        "--config",
+        "--max-model-len",
+        "--speculative-config",
+    }
+
+
 def test_a_share_above_one_is_refused():
     assert "--gpu-memory-utilization" in read("vllm serve a/b --gpu-memory-utilization 90").refusal
 

@@ -4,6 +4,9 @@ import pytest
 from command_lines import launches_of
 
 from launches.errors import NoLaunch, UnknownProgram
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
+from tui.launched import places_seen
 
 GIB = 1 << 30
 
@@ -74,6 +77,20 @@ def test_a_limit_of_a_containers_ram_is_told(option, n_bytes):
     assert read(f"docker run --gpus all {option} ollama/ollama").ram_limit_bytes == n_bytes
 
 
+def test_a_containers_limit_is_all_the_ram_that_it_has():
+    snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
+    limited, free = (
+        next(
+            place
+            for place in places_seen(read(f"docker run --gpus all {option} ollama/ollama"), snapshot)
+            if place.kind == "host"
+        )
+        for option in ("--memory 16g", "")
+    )
+    assert (limited.total_bytes, limited.free_bytes) == (16 * GIB, 16 * GIB)
+    assert free.total_bytes == 64 * GIB
+
+
 @pytest.mark.parametrize(
     ("word", "program"),
     [("--server", "llama-server"), ("-s", "llama-server"), ("--run", "llama-cli"), ("-b", "llama-bench")],
@@ -94,6 +111,7 @@ def test_the_build_of_an_image_is_in_its_tag():
         "ssh box 'llama-server -m a.gguf'",
         "ssh -p 22 me@box llama-server -m a.gguf",
         "kubectl exec -it pod -- vllm serve a/b",
+        "adb shell './llama-bench -m a.gguf'",
     ],
 )
 def test_what_runs_on_another_machine_is_not_judged_here(text):
@@ -114,6 +132,8 @@ def test_what_runs_on_another_machine_is_not_judged_here(text):
         "CMD='vllm serve a/b'\n$CMD",
         "CMD='vllm serve a/b'\neval $CMD",
         "sudo -E env PATH=/x vllm serve a/b",
+        "cat > x.service <<EOF\nExecStart=/opt/bin/vllm serve a/b\nEOF\nsystemctl start x",
+        "qemu-x86_64 -L /usr/x -cpu max vllm serve a/b",
     ],
 )
 def test_a_command_within_others_is_found(text):

@@ -77,7 +77,21 @@ def _once_here(launch: Launch) -> str:
 
 def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibration, ...]" = ()) -> tuple[Place, ...]:
     """Where the program could put something: devices that it does not see are none."""
-    return places_of(snapshot, settings=spill_settings(launch.environment), calibrations=calibrations)
+    places = places_of(snapshot, settings=spill_settings(launch.environment), calibrations=calibrations)
+    limit = launch.ram_limit_bytes
+    return places if limit is None else tuple(_limited(place, limit) for place in places)
+
+
+def _limited(place: Place, limit_bytes: int) -> Place:
+    """RAM, of which a container may use so much (``docker run --memory``), and as much swap again (its usual limit)."""
+    if place.kind != "host":
+        return place
+    return replace(
+        place,
+        total_bytes=min(place.total_bytes, limit_bytes),
+        free_bytes=min(place.free_bytes, limit_bytes),
+        overflow_free_bytes=min(place.overflow_free_bytes, limit_bytes),
+    )
 
 
 def request_of(launch: Launch) -> Request:

@@ -152,7 +152,9 @@ def _quant(reading: Reading, source: str) -> str | None:
         f"what --torchao-config {(torchao or '')[:40]} makes of the weights is not counted", when=bool(torchao)
     )
     is_stored_so = any(part in source.casefold() for part in ("fp8", "4bit", "bnb", "nvfp4", "mxfp8"))
-    return None if is_stored_so else QUANTISED_ON_LOADING.get(method)
+    found = QUANTISED_ON_LOADING.get(method)
+    reading.doubt_stored(method, source, "SGLang", when=found is None)
+    return None if is_stored_so else found
 
 
 def _doubts(reading: Reading, task: str) -> list[str]:

@@ -134,6 +134,7 @@ def _context(reading: Reading) -> int:
 
 def _quant(reading: Reading, source: str) -> str | None:
     method = reading.choice("--quantize", (*QUANTISED_ON_LOADING, *STORED))
+    reading.doubt_stored(method or "", source, "TGI", when=method in STORED)
     is_stored_so = method == "fp8" and "fp8" in source.casefold()
     return None if is_stored_so else QUANTISED_ON_LOADING.get(method or "")
 

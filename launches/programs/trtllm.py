@@ -5,6 +5,7 @@ round.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -15,6 +16,7 @@ from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.reading import Reading, address_of
 from launches.tables import trtllm as tables
+from launches.variables import is_unset
 from launches.words import Flag, Given, Manner, table, take_apart
 from launches.yaml_file import UnreadableSettings, Value, read_settings
 
@@ -129,16 +131,12 @@ def _overwritten(given: Given, command: Command) -> tuple[Given, Mapping[str, Va
     path = given.last("--config")
     if path is None:
         return given, {}
+    if is_unset(path):
+        return replace(given, unknown=(*given.unknown, f"--config {path[:60]}")), {}
     try:
         settings = read_settings(command.path(path))
     except UnreadableSettings as error:
-        return Given(
-            values=given.values,
-            positionals=given.positionals,
-            unknown=given.unknown,
-            spans=given.spans,
-            refusals=(*given.refusals, str(error)),
-        ), {}
+        return replace(given, refusals=(*given.refusals, str(error))), {}
     values = dict(given.values)
     told = {key: values[flag] for key, flag in OVERWRITTEN.items() if flag in values}
     for key, flag in OVERWRITTEN.items():
@@ -151,13 +149,8 @@ def _overwritten(given: Given, command: Command) -> tuple[Given, Mapping[str, Va
     both = [key for key, times in told.items() if key in settings.values and times[-1] != (str(settings.values[key]),)]
     others = [key for key in settings.values if key not in OVERWRITTEN and key not in WITHOUT_MEMORY]
     unknown = (*(f"{key} in {path}" for key in others), *(f"{path}: {line}" for line in settings.unread))
-    return Given(
-        values=values,
-        positionals=given.positionals,
-        unknown=(*given.unknown, *unknown),
-        spans=given.spans,
-        refusals=given.refusals,
-    ), {**settings.values, BOTH: list(both)}
+    given = replace(given, values=values, unknown=(*given.unknown, *unknown))
+    return given, {**settings.values, BOTH: list(both)}
 
 
 def _map(values: Mapping[str, Value], key: str) -> Mapping[str, Value]:

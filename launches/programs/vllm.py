@@ -21,6 +21,7 @@ from launches.launch import Launch
 from launches.reading import Reading, address_of
 from launches.settings_file import over_settings
 from launches.tables import vllm as tables
+from launches.variables import is_unset
 from launches.words import ARGPARSE, Flag, Given, Manner, table, take_apart
 
 FLEXIBLE = Manner(
@@ -87,6 +88,8 @@ QUANTISED_ON_LOADING = MappingProxyType(
 )
 """``--quantization`` of checkpoints that are not quantised (config/quantization.py, `_ONLINE_SHORTHANDS`; layers of
 0.8.5: fp8.py, ptpc_fp8.py, bitsandbytes.py). All others name what the checkpoint is stored in."""
+QUANTISED_OTHERWISE = ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8")
+"""And those of which it isn't known here which weights they quantise."""
 DOTTED = frozenset({"-cc", "-sc", "-ac", "-dc", "-O"})
 """Short flags that take keys behind a dot."""
 _KEYED = re.compile(r"(-{1,2}[A-Za-z][\w-]*)((?:\.[\w-]+)+)(\+?)(?:=(.*))?", re.DOTALL)
@@ -362,8 +365,9 @@ class _Launch:
         is_stored_so = any(part in source.casefold() for part in ("fp8", "4bit", "bnb", "nvfp4", "mxfp8"))
         self.reading.doubt(
             f"which of the weights {method} quantises is not known here; they are counted as stored",
-            when=method in ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8"),
+            when=method in QUANTISED_OTHERWISE,
         )
+        self.reading.doubt_stored(method, source, "vLLM", when=found is None and method not in QUANTISED_OTHERWISE)
         return None if is_stored_so else found
 
     def _object(self, flag: str) -> dict[str, object]:
@@ -373,6 +377,8 @@ class _Launch:
             found = json_object(word) or json_object(word.replace("'", '"'))
             if found is not None:
                 objects.append(found)
+            elif is_unset(word):
+                self.reading.unread.append(f"{flag} {word[:60]}")
             elif not word.isdigit() and word.strip() != "{}":  # --compilation-config 3, before 0.11
                 self.reading.refuse(flag, word, "takes JSON")
         return merged(objects)
