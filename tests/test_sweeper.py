@@ -68,6 +68,19 @@ def test_a_screen_that_is_open_is_never_put_aside() -> None:
     assert scene.reading(4.0) == ["collect", "freeze"]
 
 
+def test_nothing_is_put_aside_while_a_screen_is_still_being_left() -> None:
+    scene = Scene()
+    scene.modules.append("tui.screens.picker")
+    scene.reading(1.0)
+    answers = iter((True, False))
+    scene.collector.told.clear()
+    scene.sweeper.sweep(lambda: next(answers), 2.0)
+
+    assert scene.collector.told == ["collect"]
+    assert scene.reading(2.1) == []
+    assert scene.reading(3.0) == ["collect", "freeze"]
+
+
 def test_what_was_put_aside_is_looked_through_again_each_hour() -> None:
     scene = Scene()
 

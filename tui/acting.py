@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from tui.lasting import LastingApp
 from tui.messages import SettingsChanged
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
     from tui.comparison import Pin
     from tui.messages import HardwarePinned, PinsChanged
     from tui.plan import Plan
+    from tui.screens.desk import Desk
 
 
 class ActingApp(LastingApp):
     """Each action is also in the palette, by the name of its key's binding."""
+
+    def __init__(self, desk: Desk, **options: Any) -> None:
+        super().__init__(desk, **options)
+        self._opened: WeakSet[Frame] = WeakSet()
+        """Screens over the dashboard, until nothing is left of them."""
 
     _attention: Attention | None = None
     """Through which real probes are told what is looked at; None where they are not real."""
@@ -72,6 +79,7 @@ class ActingApp(LastingApp):
             self._attend()
             return
         screen.set_reactive(Frame.view, self._desk.view())
+        self._opened.add(screen)
         self.push_screen(screen)
         self._attend(screen)
 

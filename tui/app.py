@@ -269,8 +269,8 @@ class PlimsollApp(ActingApp):
         self._sweeper.sweep(self._is_calm, self._clock())
 
     def _is_calm(self) -> bool:
-        """Only the dashboard is open, and nothing is computed for it."""
-        return len(self.screen_stack) == 1 and not self._is_studying
+        """Only the dashboard is open, none that was is still there, and nothing is computed."""
+        return len(self.screen_stack) == 1 and not self._opened and not self._is_studying
 
     def _look_for_engines(self, snapshot: Snapshot) -> None:
         """As long as the person wants it."""

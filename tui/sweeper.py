@@ -16,6 +16,8 @@ ROUNDS = 3
 """Of the second generation before the third is looked through; 10 are Python's."""
 AGAIN_SECONDS = 3600.0
 """What was put aside is looked through again now and then, should some of it be garbage by then: 60 ms."""
+_PATIENCE_SECONDS = 0.9
+"""Between two tries, each a pause of 15 ms and more."""
 
 
 class Collector(Protocol):
@@ -33,6 +35,7 @@ class Sweeper:
         self._collector, self._modules = collector, modules
         self._n_before = self._n_aside = len(modules)
         self._swept_seconds: float | None = None
+        self._tried_seconds = 0.0
 
     def begin(self, now_seconds: float) -> None:
         """The first picture is there: what was made for it stays, and need not even be looked through once."""
@@ -41,17 +44,19 @@ class Sweeper:
         self._swept_seconds = now_seconds
 
     def sweep(self, is_calm: Callable[[], bool], now_seconds: float) -> None:
-        """Where it is calm, nothing is there that will be garbage soon."""
-        if self._swept_seconds is None:
+        """``is_calm`` is asked again once all garbage is gone: nothing may be put aside that will be some soon."""
+        if self._swept_seconds is None or now_seconds < self._tried_seconds + _PATIENCE_SECONDS:
             return
         n_before, self._n_before = self._n_before, len(self._modules)
         is_news = self._n_before != self._n_aside
         is_old = now_seconds - self._swept_seconds > AGAIN_SECONDS
         if not (is_news or is_old) or self._n_before != n_before or not is_calm():
             return
+        self._tried_seconds = now_seconds
         if is_old:
             self._collector.unfreeze()
             self._swept_seconds = now_seconds
         self._collector.collect()
-        self._collector.freeze()
-        self._n_aside = self._n_before
+        if is_calm():
+            self._collector.freeze()
+            self._n_aside = self._n_before

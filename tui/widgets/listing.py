@@ -12,6 +12,8 @@ from tui.widgets.line import cut_text, fit, n_cells
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
 
     from tui.widgets.line import Line
@@ -42,7 +44,7 @@ class Listing(Panel, can_focus=True):
         if title:
             self.border_title = title
         self.head: Line = ()
-        self.rows: list[Line] = []
+        self.rows: Sequence[Line] = ()
         self.empty: Line = ()
         """What stands there without rows."""
         self.remark = ""
@@ -52,8 +54,8 @@ class Listing(Panel, can_focus=True):
         """False for text that is only read: the keys move all of it."""
         self._top = 0
 
-    def show(self, rows: list[Line], *, head: Line = (), empty: Line = ()) -> None:
-        """Other rows; the cursor stays where it is, as far as there are rows."""
+    def show(self, rows: Sequence[Line], *, head: Line = (), empty: Line = ()) -> None:
+        """Other rows, of which those in sight are looked at; the cursor stays where it is, as far as there are rows."""
         self.rows, self.head, self.empty = rows, head, empty
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self.redraw()
