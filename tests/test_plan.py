@@ -11,12 +11,15 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Overflow, Place, Workload
 from estimator.reader import read_model
 from estimator.verdict import Level
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
 from probes.snapshot import HOST_POOL, Device, Pool, Process, Snapshot
 from tui.advice import advise, option_flags, quants_offered
 from tui.cli import main
 from tui.matrix import matrix
+from tui.pace import pacing_of
 from tui.places import places_of
-from tui.plan import Plan, assess, default_plan, judged_again, level_of, with_quant
+from tui.plan import Assessment, Plan, assess, default_plan, judged_again, level_of, rough_assessment, with_quant
 
 GIB = 1 << 30
 
@@ -287,3 +290,19 @@ def test_a_changed_option_is_one_word_of_the_shell() -> None:
 def test_where_no_quant_fits_for_sure_one_that_is_tight_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
     main(["check", "Qwen3 14B", "--engine", "trtllm", "--simulate", "RTX 4080, RAM 64GiB"])
     assert "AWQ, tight   --quant AWQ" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("hardware", ["8x H100 80GB, used 60GiB", "RTX 4090, RAM 64GiB"])
+def test_the_speed_of_a_rough_assessment_is_that_of_a_simulated_one(hardware: str) -> None:
+    places = places_of(take_one(simulated_sources(hardware), 30.0))
+    for name in ("Llama 3.3 70B", "Qwen3 30B-A3B", "Gemma 3 27B"):
+        plan = replace(default_plan(read_model(name)), devices=None)
+        rough, made = rough_assessment(plan, places), assess(plan, places, is_quick=True, may_ask_again=False)
+
+        assert rough.verdict.level == made.verdict.level
+        assert speed_in(rough) == pytest.approx(speed_in(made), rel=0.001)
+
+
+def speed_in(made: Assessment) -> float | None:
+    pacing = pacing_of(made)
+    return None if pacing is None else pacing.speed.tokens_per_second

@@ -15,12 +15,13 @@ from estimator.ledger import Kind
 from estimator.reader import read_model
 from estimator.readers.catalogue import entries, read, search
 from estimator.survey import Surveyed, survey
+from estimator.verdict import Level
 from tui.aside import Aside
 from tui.browse import Choice, Facts, Item, chosen, facts_of, items, stepped
 from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.pace import pacing_of
-from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan
+from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan, rough_assessment
 from tui.screens.browser import Browser
 from tui.shelf import find_models
 from tui.stored import near_size_for
@@ -337,9 +338,15 @@ def _judged(
 
 
 def _facts_of(item: Item, places: Sequence[Place], plan_for: Callable[[Model], Plan], before: Facts) -> Facts:
+    if item.entry is not None and before.level == Level.FAILS:  # it has no speed, and the rest is known by name
+        return replace(before, quant=item.entry.default_quant)
     try:
         model = read(item.key) if item.entry is not None else read_model(item.key)
-        made = assess(replace(plan_for(model), devices=None), places, is_quick=True, may_ask_again=False)
+        plan = replace(plan_for(model), devices=None)
+        if before.level is None:
+            made = assess(plan, places, is_quick=True, may_ask_again=False)
+        else:
+            made = rough_assessment(plan, places)
     except (EstimatorError, OSError) as error:
         return replace(before, reason=str(error) or "not judged")
     pacing = pacing_of(made)
