@@ -86,7 +86,9 @@ def test_help_imports_no_room_but_its_own() -> None:
     modules = imported_by("--help")
 
     assert modules & HEAVY == set()
-    assert not any(name.startswith(("estimator", "probes", "dataclasses")) for name in modules)
+    assert not any(name.startswith(("estimator", "probes")) for name in modules)
+    # Python 3.14's own argparse imports them, to colour its help.
+    assert "dataclasses" not in modules or sys.version_info >= (3, 14)
 
 
 def test_places_without_rates_read_no_table_of_products() -> None:
