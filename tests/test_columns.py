@@ -16,3 +16,11 @@ def test_wide_characters_take_two_columns_and_marks_none() -> None:
     rows = [("漢字", "1"), ("e\u0301a", "22")]
 
     assert list(columns(rows, (False, True))) == ["漢字   1", "e\u0301a    22"]
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    assert list(columns([("a", "", "b"), ("c", "", "d")], (False, False, False))) == ["a  b", "c  d"]
+
+
+def test_without_rows_there_are_no_lines() -> None:
+    assert list(columns([], (False, True))) == []

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from probes.probe import ProbeSource
 from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Device, Pool, Snapshot
+from tui.columns import columns
 from tui.humanize import MIB, UNKNOWN, duration, gib, percent, plain, sentence, size
 from tui.places import device_label, fault_text
 
@@ -116,13 +117,14 @@ def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield ""
     rows = [_device_row(device, snapshot) for device in snapshot.devices]
     rows += [_pool_row(pool) for pool in snapshot.pools if pool.key in (HOST_POOL, SWAP_POOL)]
-    yield from _table(rows, (str.ljust, str.ljust, str.rjust, str.ljust))
+    yield from (f"  {line}" for line in columns(rows, (False, False, True, False)))
     if not rows:
         yield "  nothing could be read"
     if snapshot.processes:
         yield ""
         heads = ("PID", "", "held", "process")
-        yield from _table([heads, *_process_rows(snapshot)], (str.rjust, str.ljust, str.rjust, str.ljust))
+        rows = [heads, *_process_rows(snapshot)]
+        yield from (f"  {line}" for line in columns(rows, (True, False, True, False)))
     if snapshot.faults:
         yield ""
         yield from dict.fromkeys(f"  ! {plain(fault_text(fault, snapshot), 400)}" for fault in snapshot.faults)
@@ -220,11 +222,3 @@ def _process_rows(snapshot: Snapshot) -> Iterator[tuple[str, ...]]:
         known = [n_bytes for n_bytes in held if n_bytes is not None]
         told = "1 process (host PID)" if len(held) == 1 else f"{len(held)} processes (host PIDs)"
         yield UNKNOWN, labels.get(key, UNKNOWN), size(sum(known) if known else None), told
-
-
-def _table(rows: Sequence[Sequence[str]], aligned: Sequence[Callable[[str, int], str]]) -> Iterator[str]:
-    """Rows in columns, each as wide as its widest cell; the last is left as it is."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(aligned))] if rows else []
-    for row in rows:
-        cells = [align(cell, width) for align, cell, width in zip(aligned, row, widths, strict=True) if width]
-        yield f"  {'  '.join(cells)}".rstrip()
