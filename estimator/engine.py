@@ -12,7 +12,7 @@ from estimator.model import Model
 if TYPE_CHECKING:
     from estimator.needs import Needs
 
-ENGINES = ("llamacpp", "ollama", "vllm", "sglang", "trtllm", "transformers", "mlx", "exllama", "generic")
+ENGINES = ("llamacpp", "ollama", "vllm", "sglang", "trtllm", "tgi", "transformers", "mlx", "exllama", "generic")
 """Modules of ``estimator.engines``, in the order they are offered."""
 
 RUN_BY = MappingProxyType(
@@ -24,6 +24,7 @@ RUN_BY = MappingProxyType(
         "jan": "llamacpp",
         "mlxlm": "mlx",
         "tensorrtllm": "trtllm",
+        "textgenerationinference": "tgi",
         "exllamav2": "exllama",
         "exllamav3": "exllama",
         "tabbyapi": "exllama",

@@ -194,6 +194,7 @@ _DISCIPLINES = {
     "sglang": _SERVER,
     "tensorrtllm": _SERVER,
     "trtllm": _SERVER,
+    "tgi": _SERVER,
     "transformers": _TRANSFORMERS,
 }
 """By the engine's name, in small letters and digits; any other runs llama.cpp's kernels or is reckoned like it."""

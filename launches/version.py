@@ -19,8 +19,6 @@ PACKAGES: Mapping[str, str] = MappingProxyType(
     }
 )
 """Engine -> the package whose ``.dist-info`` has its version, underscores in place of dashes."""
-_NOT_PACKAGED = frozenset({"text-generation-launcher"})
-"""Programs that are judged as another engine, and have none of its packages."""
 _NAMED = re.compile(r"(?:koboldcpp|llamafile|ollama)[-_]?v?(\d{1,3}(?:\.\d{1,4}){1,3})(?=[-_/\\.]|$)", re.IGNORECASE)
 """``ollama-0.12.6``, ``koboldcpp-1.98``, ``llamafile-0.9.3``: folders and programs named as they were released."""
 
@@ -28,8 +26,7 @@ _NAMED = re.compile(r"(?:koboldcpp|llamafile|ollama)[-_]?v?(\d{1,3}(?:\.\d{1,4})
 def version_of(command: Command, program: Program, launch: Launch) -> str:
     """``0.11.0``, ``b6168``; empty where no name tells it."""
     if launch.engine_name in PACKAGES:
-        package = PACKAGES[launch.engine_name]
-        return "" if launch.program in _NOT_PACKAGED else installed_version(command, program, package) or ""
+        return installed_version(command, program, PACKAGES[launch.engine_name]) or ""
     words = command.arguments
     path = command.path(words[program.offset - 1] if 0 < program.offset <= len(words) else program.name)
     if launch.program.startswith("llama-"):

@@ -5,7 +5,7 @@ import shlex
 import pytest
 from command_lines import differences, launches_of, lines_of
 
-from estimator.engines import mlx, sglang, transformers, trtllm, vllm
+from estimator.engines import mlx, sglang, tgi, transformers, trtllm, vllm
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram
 from launches.launch import read_launches
@@ -14,13 +14,13 @@ USUAL = {
     "sglang": sglang.Options(tp_size=1),
     "trtllm": trtllm.Options(tp_size=1),
     "mlx": mlx.Options(),
-    "tgi": vllm.Options(gpu_memory_utilization=0.9, tensor_parallel_size=1, max_num_seqs=32),
+    "tgi": tgi.Options(num_shard=1),
     "transformers": transformers.Options(),
 }
 """Options where a line says nothing."""
 SAID = {
     "mlx": {"context_tokens": 8192},
-    "tgi": {"doubts": ["judged as vLLM"]},
+    "tgi": {"doubts": ["no log was held"]},
     "transformers": {"context_tokens": 8192, "n_devices": 0},
 }
 """What a file says at its beginning of all its lines."""

@@ -169,7 +169,7 @@ def _larger(plan: Plan, places: Sequence[Place]) -> Model | None:
     return None
 
 
-_SLICED_BY = ("tensor_parallel_size", "tp_size")
+_SLICED_BY = ("tensor_parallel_size", "tp_size", "num_shard")
 """An engine's option that says over how many devices every layer is sliced."""
 
 

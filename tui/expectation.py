@@ -19,7 +19,7 @@ from tui.recognised import Predicted
 from tui.telling import telling_place
 from tui.visibility import as_seen_with
 
-_SHARES = frozenset({"vllm", "sglang", "trtllm"})
+_SHARES = frozenset({"vllm", "sglang", "trtllm", "tgi"})
 """Engines that take a share of a device."""
 
 

@@ -18,7 +18,7 @@ ALL = "all"
 CPU_WORDS = frozenset({"cpu", "none"})
 OWN_FORMATS = frozenset({"mlx", "exllama"})
 """Engines whose conversions no other engine loads."""
-CHECKPOINT_ENGINES = frozenset({"vllm", "sglang", "trtllm", "transformers", "mlx", "exllama"})
+CHECKPOINT_ENGINES = frozenset({"vllm", "sglang", "trtllm", "tgi", "transformers", "mlx", "exllama"})
 """Engines that load a checkpoint as it is stored, or not at all."""
 NATIVE_CONTEXT = 0
 """As many tokens as the model was made for, as llama.cpp's ``-c 0``."""

@@ -1,16 +1,11 @@
-"""Text Generation Inference: ``text-generation-launcher``, by its flags and their variables (3.3).
+"""Text Generation Inference: ``text-generation-launcher``, by its flags and their variables (3.3)."""
 
-Its cache is what a share of the device leaves beside what is in use once the model has run its largest prompt:
-``0.9 x --cuda-memory-fraction`` of the total, less all that is not free (server/text_generation_server/models/
-flash_causal_lm.py, `warmup`; utils/import_utils.py, `get_cuda_free_memory`; globals.py, `TGI_WIGGLE_ROOM`). That is
-vLLM's budget, by which it is judged here; only that TGI makes do with less where vLLM would refuse.
-"""
-
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from estimator.engines.vllm import Options
+from estimator.engines.tgi import Options
 from launches.checkpoint import checkpoint_source
 from launches.command import Command, Program
 from launches.errors import NoLaunch
@@ -19,7 +14,7 @@ from launches.reading import Reading
 from launches.words import Flag, Manner, Takes, table, take_apart
 
 VALUED = """model-id revision validation-workers sharded num-shard quantize speculate dtype kv-cache-dtype
-max-concurrent-requests max-best-of max-stop-sequences max-top-n-tokens max-input-tokens max-input-length
+max-concurrent-requests max-best-of max-stop-sequences max-top-n-tokens max-input-tokens
 max-total-tokens waiting-served-ratio max-batch-prefill-tokens max-batch-total-tokens max-waiting-tokens max-batch-size
 cuda-graphs hostname port prometheus-port shard-uds-path master-addr master-port huggingface-hub-cache
 weights-cache-override cuda-memory-fraction rope-scaling rope-factor otlp-endpoint otlp-service-name cors-allow-origin
@@ -30,15 +25,17 @@ max-batch-weight
 SWITCHES = """trust-remote-code disable-custom-kernels json-output ngrok disable-grammar-support
 enable-prefill-logprobs enable-cuda-graphs messages-api-enabled"""
 """launcher/src/main.rs, `Args` (clap: ``long, env``): each has a variable of its name in capitals."""
+SECOND_NAMES = {"port": ("-p",), "max-input-tokens": ("--max-input-length",)}
 CLAP = Manner(has_attached_values=True, has_guarded_values=True, folds_underscores=True)
 """docs.rs/clap: no abbreviations, nor underscores; those are taken here, where the launcher would refuse."""
 MODEL = "bigscience/bloom-560m"
-ROOM_RATIO = 0.9
-"""`TGI_WIGGLE_ROOM`."""
-GRAPH_SEQUENCES = 32
-"""The largest of ``--cuda-graphs``' default."""
-MORE_TOKENS = 50
-"""``--max-batch-prefill-tokens`` beyond the longest prompt."""
+MORE_TOKENS, PROMPT_TOKENS, PREFILL_TOKENS = 50, 4095, 4096
+BY_PROMPT, BY_CARD = (2, 0), (2, 5)
+"""``--max-batch-prefill-tokens`` where it is not given: 4096; from 2.0 on what the longest prompts take, of 4095 tokens
+unless said otherwise; 4096 again in 2.4; since 3.0 by the card (launcher/src/main.rs of v1.4.0, v2.0.4, v2.3.1, v2.4.1
+and v3.3.7)."""
+_VERSION = re.compile(r":v?(\d{1,3})\.(\d{1,3})")
+"""In the tag of an image."""
 PORT = 3000
 QUANTISED_ON_LOADING = MappingProxyType(
     {
@@ -51,6 +48,8 @@ QUANTISED_ON_LOADING = MappingProxyType(
 )
 """``--quantize`` of checkpoints that are not quantised; the others name what is stored."""
 STORED = ("awq", "compressed-tensors", "exl2", "gptq", "marlin")
+WITHOUT_GRAPHS = ("bitsandbytes", "exl2")
+"""Of ``--quantize``: CUDA graphs are switched off for them (launcher/src/main.rs)."""
 KV_TYPES = MappingProxyType({"fp8_e4m3fn": "fp8_e4m3", "fp8_e5m2": "fp8_e5m2"})
 VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
 """`num_cuda_devices` counts what the first of these lists; ``all`` is one."""
@@ -78,13 +77,13 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     port = reading.whole("--port", minimum=0)
     launch = Launch(
         program="text-generation-launcher",
-        engine_name="vllm",
+        engine_name="tgi",
         source=checkpoint_source(command, source),
         quant=_quant(reading, source),
         context_tokens=_context(reading),
         is_context_free=not reading.given.has("--max-total-tokens"),
         kv_type=KV_TYPES.get(reading.choice("--kv-cache-dtype", tuple(KV_TYPES)) or ""),
-        options=_options(reading, n_devices),
+        options=_options(reading, n_devices, program.image),
         n_devices=n_devices,
         environment=program.environment,
         address=(reading.word("--hostname") or "0.0.0.0", PORT if port is None else port),  # noqa: S104  # told
@@ -99,12 +98,13 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
 @lru_cache(maxsize=1)
 def _flags() -> tuple[Flag, ...]:
     def flag(name: str, takes: Takes) -> Flag:
-        names = (f"--{name}", "-p") if name == "port" else (f"--{name}",)
+        names = (f"--{name}", *SECOND_NAMES.get(name, ()))
         return Flag(names=names, takes=takes, variable=name.upper().replace("-", "_"))
 
     return (
         *(flag(name, Takes.ONE) for name in VALUED.split()),
         *(flag(name, Takes.NOTHING) for name in SWITCHES.split()),
+        Flag(names=("--max-input-tokens",), takes=Takes.ONE, variable="MAX_INPUT_LENGTH"),
         *table("-e --env"),
     )
 
@@ -126,7 +126,7 @@ def _n_shards(reading: Reading, environment: Mapping[str, str]) -> int:
 
 def _context(reading: Reading) -> int:
     total = reading.whole("--max-total-tokens")
-    prompt = reading.whole("--max-input-tokens") or reading.whole("--max-input-length")
+    prompt = reading.whole("--max-input-tokens")
     if total is not None and prompt is not None and prompt >= total:
         reading.refusals.append(f"--max-input-tokens {prompt} must be less than --max-total-tokens {total}")
     return total or 0
@@ -139,30 +139,35 @@ def _quant(reading: Reading, source: str) -> str | None:
     return None if is_stored_so else QUANTISED_ON_LOADING.get(method or "")
 
 
-def _options(reading: Reading, n_devices: int) -> Options:
+def _options(reading: Reading, n_devices: int, image: str) -> Options:
     share = reading.fraction("--cuda-memory-fraction", most=1, takes_least=False)
-    prompt = reading.whole("--max-input-tokens") or reading.whole("--max-input-length")
-    steps = reading.whole("--max-batch-prefill-tokens") or (prompt + MORE_TOKENS if prompt else None)
-    graphs = reading.word("--cuda-graphs")
-    dtype = reading.choice("--dtype", ("float16", "bfloat16"))
+    method = reading.word("--quantize")
     return Options(
-        gpu_memory_utilization=round(ROOM_RATIO * (share or 1.0), 6),
-        tensor_parallel_size=n_devices,
-        max_num_seqs=reading.whole("--max-batch-size") or GRAPH_SEQUENCES,
-        max_num_batched_tokens=steps,
-        is_eager=graphs == "0",
-        dtype=dtype or "auto",
+        cuda_memory_fraction=share or 1.0,
+        num_shard=n_devices,
+        max_batch_prefill_tokens=reading.whole("--max-batch-prefill-tokens") or _usual_prefill(reading, image),
+        is_graph_disabled=reading.word("--cuda-graphs") == "0" or method in WITHOUT_GRAPHS,
+        dtype=reading.choice("--dtype", ("float16", "bfloat16")) or "auto",
     )
+
+
+def _usual_prefill(reading: Reading, image: str) -> int | None:
+    """Of the version that the image's tag says; None where it goes by the card."""
+    found = _VERSION.search(image)
+    version = (int(found[1]), int(found[2])) if found is not None else BY_CARD
+    if version >= BY_CARD:
+        return None
+    if not BY_PROMPT <= version < (2, 4):
+        return PREFILL_TOKENS
+    prompt = reading.whole("--max-input-tokens") or PROMPT_TOKENS
+    n_prompts = reading.whole("--max-batch-size")
+    return prompt * n_prompts if n_prompts else prompt + MORE_TOKENS
 
 
 def _doubts(reading: Reading) -> list[str]:
-    share = ROOM_RATIO * (reading.fraction("--cuda-memory-fraction", most=1) or 1.0)
+    reading.doubt("no log was held against what is reckoned for TGI: its bands are assumed")
     reading.doubt(
-        f"TGI is judged as vLLM with a share of {share:g}, whose budget is the same; with less free than that, TGI "
-        "makes do with a smaller cache"
-    )
-    reading.doubt(
-        "--max-batch-total-tokens sets the cache's size, which is reckoned without it",
+        "--max-batch-total-tokens is reckoned without: since 1.0 the cache takes what is left, whatever it says",
         when=reading.given.has("--max-batch-total-tokens"),
     )
     reading.doubt("adapters (LoRA) are not counted", when=reading.given.has("--lora-adapters"))
