@@ -10,6 +10,7 @@ from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
 from tui.guarding import is_command
+from tui.recognised import Recognised
 from tui.report import finding_text
 
 FITS = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
@@ -110,6 +111,43 @@ def test_strictly_no_layer_may_spill():
 
 def test_layers_that_were_asked_for_and_have_no_room_are_refused():
     assert guarded((*LEFT_TO_IT, "-ngl", "99")) == (REFUSED, [])
+
+
+def other_engine(_):
+    """Holds 12 GiB of RAM."""
+    return (
+        Recognised(
+            pid=77,
+            started_ticks=1,
+            pids=frozenset({77, 78}),
+            program="llama-server",
+            engine_name="llamacpp",
+            model_name="Qwen3 8B",
+            held={"RAM": 12 << 30},
+        ),
+    )
+
+
+def test_who_holds_the_ram_that_is_short_is_named(capsys):
+    words = (
+        "llama-server",
+        "-hf",
+        "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q8_0",
+        "-c",
+        "8192",
+        "--load-mode",
+        "none",
+    )
+    short = machine("RAM 16GiB, RAM used 12GiB")
+    assert guarded(words, manner=Manner(neighbours=other_engine), snapshot=lambda: short) == (REFUSED, [])
+    assert "after stopping 77 (12.0 GiB, Qwen3 8B in llama-server)" in capsys.readouterr().err
+
+
+def test_nobody_is_looked_for_where_it_fits():
+    def refuse(_):
+        raise AssertionError
+
+    assert guarded(FITS, manner=Manner(neighbours=refuse))[0] == ENGINE_STATUS
 
 
 def test_what_the_engine_would_leave_to_a_disk_is_refused():

@@ -13,6 +13,7 @@ from probes.snapshot import Snapshot
 from tui.advice import advise
 from tui.finding import Finding
 from tui.humanize import plain
+from tui.neighbours import nobody
 from tui.places import places_of
 from tui.plan import assess
 from tui.report import finding_text
@@ -22,6 +23,7 @@ from tui.schema import finding_json
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
     from estimator.calibration import Calibration
+    from tui.neighbours import Neighbours
 
 FITS, DOES_NOT_FIT, UNUSABLE, UNKNOWN = 0, 1, 2, 3
 """Exit status: tight counts as fitting unless asked to be strict; wrong use or no model; it can't be judged."""
@@ -40,6 +42,7 @@ def run_check(
     verifier: str | None = None,
     disk_free_bytes: int | None = None,
     calibrations: "tuple[Calibration, ...]" = (),
+    neighbours: "Neighbours" = nobody,
 ) -> int:
     """Print the report, and return the exit status.
 
@@ -55,10 +58,13 @@ def run_check(
         verifier: the file of that program; None looks for it on the path.
         disk_free_bytes: where models are usually kept; None: not known, or not of this machine.
         calibrations: what was learned on this machine; none where the hardware is not this machine's.
+        neighbours: who else runs an engine here, asked where the load has no room.
     """
     try:
         model = read_model(request.source, request.quant)
-        finding = find_out(request, model, snapshot(), is_strict=is_strict, calibrations=calibrations)
+        finding = find_out(
+            request, model, snapshot(), is_strict=is_strict, calibrations=calibrations, neighbours=neighbours
+        )
     except (EstimatorError, UnknownDevice) as error:
         complain(str(error))
         return UNUSABLE
@@ -93,6 +99,7 @@ def find_out(
     *,
     is_strict: bool = False,
     calibrations: "tuple[Calibration, ...]" = (),
+    neighbours: "Neighbours" = nobody,
 ) -> Finding:
     """Judge the model on the machine as it is now.
 
@@ -115,7 +122,8 @@ def find_out(
             found, plan=plan, model=plan.model, places=_places(request, snapshot, plan.devices or (), calibrations)
         )
         assessment = assess(plan, found.places)
-        advice = advise(plan, found.places, snapshot)
+        engines = neighbours(snapshot) if assessment.verdict.level >= Level.SPILLS else ()
+        advice = advise(plan, found.places, snapshot, engines)
     except Unjudgeable as error:
         return replace(found, reason=str(error))
     level = assessment.verdict.level

@@ -210,6 +210,7 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll check model.gguf")
     from tui.calibrations_here import calibrations_for  # noqa: PLC0415
     from tui.check import run_check  # noqa: PLC0415
+    from tui.neighbours import neighbours_for  # noqa: PLC0415
 
     return run_check(
         request,
@@ -223,6 +224,7 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
         verifier=given.verifier,
         disk_free_bytes=_disk_free_bytes(shared),
         calibrations=calibrations_for(shared),
+        neighbours=neighbours_for(shared),
     )
 
 

@@ -21,6 +21,7 @@ from tui.console import is_coloured
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.launched import find_launch, model_of
+from tui.neighbours import nobody
 from tui.pace import slowdown_text
 from tui.report import GLYPHS, finding_text, guard_text, headline, wrapped
 from tui.rewritten import rewritten
@@ -28,6 +29,7 @@ from tui.rewritten import rewritten
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
     from estimator.calibration import Calibration
+    from tui.neighbours import Neighbours
 
 REFUSED = 1
 NOT_STARTABLE, NOT_FOUND = 126, 127
@@ -50,6 +52,8 @@ class Manner:
     """Nothing is said of a load that fits."""
     calibrations: "tuple[Calibration, ...]" = ()
     """What was learned on this machine; none where the hardware is not this machine's."""
+    neighbours: "Neighbours" = nobody
+    """Who else runs an engine here, asked where the load has no room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +125,7 @@ def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, ma
     """Whether it would fit if others gave their memory back; what can't be judged now may be later."""
     if finding.assessment is None:
         return not any(launch.refusal for launch in launches)
-    if _has_room(_worst(launches, emptied(finding.snapshot), command, manner)):
+    if _has_room(_worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody))):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
     return False
@@ -152,10 +156,12 @@ def report_command(
     is_explained: bool = False,
     is_strict: bool = False,
     calibrations: "tuple[Calibration, ...]" = (),
+    neighbours: "Neighbours" = nobody,
 ) -> int:
     """``plimsoll check -- COMMAND``: print the report, and return the exit status."""
     try:
-        finding = find_command(command, snapshot(), is_strict=is_strict, calibrations=calibrations)
+        manner = Manner(is_strict=is_strict, calibrations=calibrations, neighbours=neighbours)
+        finding = _worst(read_launches(command), snapshot(), command, manner)
     except UnknownProgram as error:
         complain(str(error))
         return UNUSABLE
@@ -181,15 +187,27 @@ def report_command(
 
 def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, manner: Manner) -> Finding:
     """Of loads that follow one another, the one that goes worst; one that can't be judged before all that fit."""
-    strict, learned = manner.is_strict, manner.calibrations
     found = [
-        (launch, find_launch(launch, model_of(launch), snapshot, is_strict=strict, calibrations=learned))
+        (
+            launch,
+            find_launch(
+                launch,
+                model_of(launch),
+                snapshot,
+                is_strict=manner.is_strict,
+                calibrations=manner.calibrations,
+                neighbours=manner.neighbours,
+            ),
+        )
         for launch in launches
     ]
     launch, worst = max(found, key=lambda pair: _badness(pair[1]))
     if worst.assessment is None or worst.advice is None:
         return worst
-    lines = tuple(rewritten(command, launch, worst.assessment, change, snapshot) for change in worst.advice.changes)
+    lines = tuple(
+        rewritten(command, launch, worst.assessment, change, snapshot, manner.calibrations)
+        for change in worst.advice.changes
+    )
     return replace(worst, rewrites=lines)
 
 
@@ -240,8 +258,8 @@ def _wait(
             _say(told)
             said = told
         sleep(_POLL_SECONDS)
-        finding = _worst(launches, snapshot(), command, manner)
-    return finding
+        finding = _worst(launches, snapshot(), command, replace(manner, neighbours=nobody))
+    return finding if _has_room(finding) else _worst(launches, finding.snapshot, command, manner)
 
 
 def _waiting(finding: Finding) -> str:

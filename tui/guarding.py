@@ -6,6 +6,7 @@ import os
 import sys
 
 from tui.calibrations_here import calibrations_for
+from tui.neighbours import neighbours_for
 from tui.run_flags import command_check_parser, run_parser, split
 from tui.usage import UsageError
 
@@ -44,6 +45,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
             wait_seconds=given.wait_seconds,
             is_quiet=given.is_quiet,
             calibrations=calibrations_for(given),
+            neighbours=neighbours_for(given),
         ),
         terminal=Terminal(is_there=is_there, ask=_ask),
         start=take_place,
@@ -64,6 +66,7 @@ def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) ->
         is_explained=given.is_explained,
         is_strict=given.is_strict,
         calibrations=calibrations_for(given),
+        neighbours=neighbours_for(given),
     )
 
 

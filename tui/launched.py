@@ -18,6 +18,7 @@ from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
 from tui.default_devices import default_devices, together
 from tui.finding import Finding
 from tui.humanize import plain
+from tui.neighbours import nobody
 from tui.places import device_label, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
 from tui.request import Request, expect_devices_known
@@ -26,6 +27,7 @@ from tui.stored import as_published_for
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
     from estimator.calibration import Calibration
+    from tui.neighbours import Neighbours
 
 _DEVICE = re.compile(r"(?:(cuda|rocm|hip|mtl|metal|sycl|vulkan|xpu|gpu)[ :]?)?(\d{1,3})", re.IGNORECASE)
 """``CUDA0``, ``cuda:1``, ``Vulkan0``, ``1``."""
@@ -140,6 +142,7 @@ def find_launch(
     *,
     is_strict: bool = False,
     calibrations: "tuple[Calibration, ...]" = (),
+    neighbours: "Neighbours" = nobody,
 ) -> Finding:
     """Judge what the command asks for, on the machine as it is now."""
     places = places_seen(launch, snapshot, calibrations)
@@ -160,7 +163,8 @@ def find_launch(
         plan = plan_of(launch, model, snapshot)
         found = replace(found, plan=plan, model=plan.model)
         made = _with_doubt(launch, assess(plan, places))
-        advice = advise(plan, places, snapshot)
+        engines = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else ()
+        advice = advise(plan, places, snapshot, engines)
     except EstimatorError as error:
         # A command says nothing by our own options.
         return replace(found, reason=_OWN_OPTION.sub("", str(error)))

@@ -15,8 +15,19 @@ from tui.advice import Change
 from tui.launched import places_seen, plan_of
 from tui.plan import Assessment, Plan, assess
 
+TYPE_CHECKING = False  # as typing's: only who has learned something imports them
+if TYPE_CHECKING:
+    from estimator.calibration import Calibration
 
-def rewritten(command: Command, launch: Launch, made: Assessment, change: Change, snapshot: Snapshot) -> str:
+
+def rewritten(
+    command: Command,
+    launch: Launch,
+    made: Assessment,
+    change: Change,
+    snapshot: Snapshot,
+    calibrations: "tuple[Calibration, ...]" = (),
+) -> str:
     """The changed command, ready to be pasted; empty where no flag says it.
 
     It is read again before it is offered: what does not come to the plan that is meant is not shown.
@@ -24,7 +35,7 @@ def rewritten(command: Command, launch: Launch, made: Assessment, change: Change
     if not change.is_applicable or change.plan.model is not made.plan.model:
         return ""
     try:
-        changed = assess(change.plan, places_seen(launch, snapshot))
+        changed = assess(change.plan, places_seen(launch, snapshot, calibrations))
         flags = _flags(changed)
         if assigned(words_of(flags))[1] == ():
             return _behind_server(command, launch, changed, flags)
