@@ -16,15 +16,18 @@ from estimator.engine import load_engine
 from estimator.ledger import Kind
 from estimator.reader import read_model
 from launches.command import Command
+from launches.launch import Launch
 from probes.process_facts import ProcessReader
 from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
 from tui.check import run_check
 from tui.guard import find_command
+from tui.launched import places_seen
 from tui.learner import Learner
 from tui.lesson_file import read_calibrations
 from tui.load_history import run_forget, run_history
 from tui.messages import AsideDone, SettingsChanged
+from tui.places import places_of
 from tui.plan import default_plan
 from tui.recognised import Phase, Predicted, Recognised
 from tui.recogniser import Recogniser
@@ -236,6 +239,22 @@ def test_a_command_is_judged_with_it(machine: Machine) -> None:
     assert corrected is not None
     difference = corrected.estimate.n_bytes(("GPU 0",)) - plain.estimate.n_bytes(("GPU 0",))
     assert difference == machine.calibrations[0].n_bytes
+
+
+@pytest.mark.parametrize(("program", "is_corrected"), [("llama-cli", True), ("koboldcpp", False), ("llamafile", False)])
+def test_programs_with_libraries_of_their_own_are_not_corrected(
+    program: str, is_corrected: bool, machine: Machine
+) -> None:
+    launch = Launch(program=program, engine_name="llamacpp", source="a.gguf", options=None)
+    (gpu, *_) = places_seen(launch, workstation(), machine.calibrations)
+    assert bool(gpu.calibrations) == is_corrected
+
+
+def test_a_part_of_a_device_is_not_corrected(machine: Machine) -> None:
+    whole = workstation()
+    part = replace(whole, devices=(replace(whole.devices[0], parent_key="gpu-x"),))
+    assert places_of(whole, calibrations=machine.calibrations)[0].calibrations == machine.calibrations
+    assert places_of(part, calibrations=machine.calibrations)[0].calibrations == ()
 
 
 def test_history_says_what_was_learned(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

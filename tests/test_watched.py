@@ -115,6 +115,12 @@ def test_what_is_kept_names_device_and_driver() -> None:
     assert (load.places[0].predicted_bytes, load.places[0].held_bytes) == (6 * GIB, 6 * GIB)
 
 
+def test_what_is_kept_names_the_engines_version_and_the_models_architecture() -> None:
+    load = kept_load(rested(engine_version="b6900", architecture="qwen3"), workstation(), "here", "boot", 1.79e9)
+
+    assert (load.engine_version, load.architecture) == ("b6900", "qwen3")
+
+
 def test_no_folder_is_kept() -> None:
     load = kept_load(
         rested(model_name="/home/someone/models/a.gguf", program="/home/someone/bin/llama-server"),

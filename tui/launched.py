@@ -79,6 +79,10 @@ def _once_here(launch: Launch) -> str:
 
 def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibration, ...]" = ()) -> tuple[Place, ...]:
     """Where the program could put something: devices that it does not see are none."""
+    if calibrations:
+        from tui.telling import is_corrected  # noqa: PLC0415  # for who has learned something
+
+        calibrations = calibrations if is_corrected(launch) else ()
     places = places_of(snapshot, settings=spill_settings(launch.environment), calibrations=calibrations)
     limit = launch.ram_limit_bytes
     return places if limit is None else tuple(_limited(place, limit) for place in places)

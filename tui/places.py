@@ -265,7 +265,9 @@ def _device_place(
 def _calibrations_of(
     device: Device, snapshot: Snapshot, calibrations: tuple[Calibration, ...]
 ) -> tuple[Calibration, ...]:
-    """What was learned of such a device under the driver that runs now."""
+    """What was learned of such a device under the driver that runs now; nothing of a part of one."""
+    if device.parent_key is not None:
+        return ()
     from tui.driver_version import driver_version, product_name  # noqa: PLC0415  # for who has learned something
 
     product, driver = product_name(device), driver_version(device, snapshot)

@@ -30,6 +30,11 @@ one, Ollama itself says the context, the batch is its default unless a Modelfile
 layers there than foreseen would have less than no runtime."""
 
 
+def is_corrected(launch: Launch) -> bool:
+    """Whether what other loads taught counts for this program: it has the same libraries as those that teach."""
+    return launch.program.startswith(("llama-", *PROGRAMS))
+
+
 def telling_place(launch: Launch, made: Assessment) -> str | None:
     """The device on which what is held tells of the runtime alone; None where there is none.
 
