@@ -42,7 +42,7 @@ class Image:
 IMAGES = (
     Image(r"(?:.*/)?vllm-openai(?:-[\w-]+)?(?:[:@].*)?", ("vllm", "serve")),
     Image(
-        r"(?:.*/)?huggingface/text-generation-inference(?:[:@].*)?",
+        r"(?:.*/)?text-generation-inference(?:[:@].*)?",
         ("text-generation-launcher",),
         environment={"PORT": "80"},
     ),

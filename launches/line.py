@@ -118,6 +118,8 @@ def _kind(found: _Found) -> str | None:
     # That module reads lines itself, those of ``bash -c``.
     from launches.launch import opened_of, read_launches, reader_of  # noqa: PLC0415
 
+    if found.words[0].startswith("-"):  # flags alone: no program need be asked
+        return None
     command = Command(arguments=(*(piece.word for piece in found.settings), *found.words))
     try:
         reader_of(opened_of(command).program)

@@ -105,7 +105,7 @@ class _Splitter:
                     self._skip_documents()
                 is_first = True
                 yield None
-            elif not self._skip_remark(is_first=is_first) and not self._keep_array():
+            elif not self._skip_remark(is_first=is_first) and (end or not self._keep_array()):
                 is_first, start = False, self.position
                 for field in self._fields():
                     yield Piece(field, start, self.position)
@@ -247,7 +247,8 @@ class _Splitter:
     def _braced(self, opening: str, closing: str) -> Sequence[str] | None:
         first = self.position
         begin = first + len(opening)
-        end = _closing(self.text, begin, closing)
+        end = _closing(self.text, begin, closing) if self.variables.n_steps_left > 0 else -1
+        self.variables.n_steps_left -= (end if end >= 0 else len(self.text)) - begin
         if end < 0:
             return None
         self.position = end + len(closing)

@@ -12,6 +12,10 @@ from types import MappingProxyType
 
 MOST_CHARACTERS = 1 << 16
 """Of one value: variables that hold each other double with every line (ASSUMED bound)."""
+MOST_TOLD = 1 << 20
+"""Characters of all values that a text asks for, together (ASSUMED bound): beyond, they are not known."""
+MOST_STEPS = 1 << 19
+"""Characters looked through for ends of ``$(`` and ``${``, of which a hostile text closes none (ASSUMED bound)."""
 NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_DIGITS = 12
 _PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
@@ -33,6 +37,9 @@ class Variables:
 
     def __init__(self) -> None:
         self._words: dict[str, tuple[str, ...]] = {}
+        self._n_left = MOST_TOLD
+        self.n_steps_left = MOST_STEPS
+        """Of those, what is left."""
         self.documents: list[str] = []
         """What stood below ``<<EOF``: a unit of systemd, another script."""
 
@@ -58,7 +65,9 @@ class Variables:
     def words(self, name: str) -> tuple[str, ...] | None:
         """What it stands for; None where the text does not say."""
         if name in self._words:
-            return self._words[name]
+            words = self._words[name]
+            self._n_left -= sum(map(len, words))
+            return words if self._n_left >= 0 else None
         return (_USUAL[name],) if name in _USUAL else None
 
     def has(self, name: str) -> bool:

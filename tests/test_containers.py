@@ -100,6 +100,10 @@ def test_a_full_image_starts_what_its_first_word_says(word, program):
     assert (launch.program, launch.options.n_gpu_layers) == (program, 9)
 
 
+def test_an_image_may_be_built_here():
+    assert read("docker run --gpus all text-generation-inference:2.1.0 --model-id a/b").source == "a/b"
+
+
 def test_the_build_of_an_image_is_in_its_tag():
     launch = read("docker run --gpus all ghcr.io/ggml-org/llama.cpp:server-cuda-b5966 -m /a.gguf")
     assert (launch.options.build, launch.n_sequences) == ("b5966", 1)

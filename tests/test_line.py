@@ -90,6 +90,12 @@ def test_variables_that_hold_each_other_are_kept_within_bounds():
     assert len(words_of(doubling)[2]) <= 1 << 18
 
 
+@pytest.mark.parametrize("part", ["$(", "${a:-", '"$(echo ', "A=(", "alias a='", "`", "{{ a ", "for a in b; do ", "\\"])
+def test_what_nests_without_an_end_is_taken_or_refused(part):
+    with contextlib.suppress(UnreadableLine):
+        assert words_of(part * 5000) is not None
+
+
 @given(st.text(alphabet="ab '\"\\|&;<>()^`$#\n=-{}:%!", max_size=40))
 def test_any_line_is_taken_or_refused(text):
     with contextlib.suppress(UnreadableLine):

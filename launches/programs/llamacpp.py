@@ -28,6 +28,10 @@ _NOT_COUNTED = {
         flag: f"what {flag} loads is not counted"
         for flag in ("--lora", "--lora-scaled", "--control-vector", "--control-vector-scaled", "--model-vocoder")
     },
+    **{
+        flag: f"the draft model's experts are counted on the devices, not in RAM ({flag})"
+        for flag in ("--spec-draft-cpu-moe", "--spec-draft-n-cpu-moe", "--spec-draft-override-tensor")
+    },
     "--rpc": "devices of other machines are not counted (--rpc)",
     "--no-host": "weights in RAM may be rearranged for the CPU's kernels, which is not counted (--no-host)",
 }
