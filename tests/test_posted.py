@@ -19,7 +19,7 @@ USUAL = {
     "sglang": {"tp_size": 1},
     "trtllm": {"tp_size": 1},
     "vllm": {"tensor_parallel_size": 1},
-    "tgi": {"gpu_memory_utilization": 0.9, "tensor_parallel_size": 1, "max_num_seqs": 32},
+    "tgi": {"num_shard": 1},
 }
 """Options of a program where its line says nothing."""
 CONTEXT_TOKENS = {"mlx": 8192, "transformers": 8192, "ollama": None}
