@@ -105,6 +105,14 @@ def test_layers_that_are_left_to_the_engine_are_as_asked_and_what_they_cost_is_s
     assert "times slower" in told
 
 
+def test_what_ollama_answers_is_of_what_it_would_do():
+    busy = machine("RTX 4090, used 16GiB, RAM 32GiB")
+    finding = find_command(Command(arguments=("ollama", "run", "llama3.1:8b")), busy)
+    n_layers = finding.assessment.fallback.n_gpu_layers
+    told = next(line for line in finding_text(finding).splitlines() if "layers on the GPU" in line)
+    assert told.split()[-3:] == [str(n_layers), "of", "33"]
+
+
 def test_strictly_no_layer_may_spill():
     assert guarded(LEFT_TO_IT, manner=Manner(is_strict=True)) == (REFUSED, [])
 
@@ -198,6 +206,22 @@ def test_a_command_is_told_no_option_of_ours(capsys):
     told = capsys.readouterr().err
     assert "there is none here" in told
     assert "--engine" not in told
+
+
+def test_an_option_that_is_not_known_is_named_of_a_tight_load_too(capsys):
+    words = (*SMALL[:-1], "125000", "-np", "1", "-ngl", "99", "--quite-new-option", "7")
+    assert guarded(words)[0] == ENGINE_STATUS
+    told = capsys.readouterr().err
+    assert "TIGHT" in told
+    assert "--quite-new-option" in told
+
+
+def test_no_line_is_offered_that_the_engine_would_refuse_as_well():
+    words = ("vllm", "serve", "Qwen/Qwen3-8B", "--gpu-memory-utilization", "1.5")
+    finding = find_command(Command(arguments=words), machine())
+    printed = [line for line in finding.rewrites if line]
+    assert printed
+    assert not any("1.5" in line for line in printed)
 
 
 def test_a_program_that_is_not_known_is_started_and_named(capsys):

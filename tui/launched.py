@@ -166,18 +166,20 @@ def find_launch(
     try:
         plan = plan_of(launch, model, snapshot)
         found = replace(found, plan=plan, model=plan.model)
-        made = _with_doubt(launch, assess(plan, places))
+        made = assess(plan, places)
+        is_its_choice = is_engines_choice(made)
+        if is_its_choice:
+            reason = f"{made.verdict.reason}, which the command lets it choose"
+            made = replace(made, verdict=replace(made.verdict, reason=reason))
+        made = _with_doubt(launch, made)
         engines = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else ()
         advice = advise(plan, places, snapshot, engines)
     except EstimatorError as error:
         # A command says nothing by our own options.
         return replace(found, reason=_OWN_OPTION.sub("", str(error)))
     level = made.verdict.level
-    is_as_asked = level is Level.TIGHT
-    if is_engines_choice(made):
-        is_as_asked = True
-        reason = f"{made.verdict.reason}, which the command lets it choose"
-        made = replace(made, verdict=replace(made.verdict, reason=reason))
+    is_as_asked = level is Level.TIGHT or (is_its_choice and level is Level.SPILLS)
+    if is_its_choice:
         # Fewer layers on the devices are no change: that is what it would do.
         changes = tuple(change for change in advice.changes if change.plan.options == plan.options)
         advice = replace(advice, changes=changes)
@@ -204,11 +206,15 @@ def _with_doubt(launch: Launch, made: Assessment) -> Assessment:
     """What the engine would refuse fails; what nobody knows the meaning of is no sure fit."""
     if launch.refusal:
         return replace(made, verdict=_worse(made.verdict, Level.FAILS, launch.refusal, is_refused=True))
-    if launch.unknown and made.verdict.level is Level.FITS:
+    if launch.unknown and made.verdict.level < Level.FAILS:
         names = ", ".join(plain(word.partition(" ")[0], 40) for word in launch.unknown[:3])
         more = f" and {len(launch.unknown) - 3} more" if len(launch.unknown) > 3 else ""
-        reason = f"it fits as far as it is understood: what {names}{more} would take is not known"
-        return replace(made, verdict=_worse(made.verdict, Level.TIGHT, reason))
+        reason = f"what {names}{more} would take is not known"
+        if made.verdict.level is Level.FITS:
+            reason = f"it fits as far as it is understood: {reason}"
+        elif made.verdict.reason:
+            reason = f"{made.verdict.reason}; {reason}"
+        return replace(made, verdict=_worse(made.verdict, max(made.verdict.level, Level.TIGHT), reason))
     return made
 
 

@@ -56,7 +56,8 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
             yield from wrapped(pace_line(pacing), "  ")
         yield ""
         yield from _place_lines(finding, made)
-        yield from _answer_lines(made.estimate)
+        settled = made.fallback if made.verdict.level is Level.SPILLS else None
+        yield from _answer_lines(settled if settled is not None and settled.answers else made.estimate)
         yield from _need_lines(finding)
         if finding.advice is not None:
             yield ""

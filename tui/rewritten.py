@@ -43,7 +43,8 @@ def rewritten(
         for edit in _edits(launch, before, after):
             words = rewritten_words(command, launch.spans, edit)
             again = Command(arguments=words, environment=command.environment, directory=command.directory)
-            if _is_meant(plan_of(read_launches(again)[0], made.plan.model, snapshot), change.plan):
+            read = read_launches(again)[0]
+            if not read.refusal and _is_meant(plan_of(read, made.plan.model, snapshot), change.plan):
                 return _line(words)
     except (EstimatorError, LaunchError):
         pass
