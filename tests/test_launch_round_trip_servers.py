@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimator.engine import load_engine
-from estimator.engines import mlx, sglang, transformers, trtllm, vllm
+from estimator.engines import exllama, mlx, sglang, transformers, trtllm, vllm
 from estimator.ledger import Estimate, Workload
 from estimator.reader import read_model
 from launches.command import Command
@@ -117,6 +117,26 @@ def test_tensorrt_llm(options, kv_type, context):
     launch = again("trtllm", Workload(context_tokens=context, kv_type=kv_type), options)
     assert launch.options == options
     assert (launch.context_tokens, launch.kv_type or "auto") == (context, kv_type)
+
+
+@given(
+    options=st.builds(
+        exllama.Options,
+        chunk_size=st.integers(256, 1 << 16),
+        gpu_split=st.none() | st.lists(st.integers(1, 999).map(lambda n: n / 10), min_size=1, max_size=4).map(tuple),
+        autosplit_reserve=counts,
+    ),
+    kv_type=st.sampled_from(exllama.KV_TYPES),
+    n_pages=st.integers(1, 1000),
+    n_sequences=few,
+)
+@settings(max_examples=30, deadline=None)
+def test_exllama(options, kv_type, n_pages, n_sequences):
+    context = n_pages * 256 * n_sequences
+    launch = again("exllama", Workload(context_tokens=context, n_sequences=n_sequences, kv_type=kv_type), options)
+    assert launch.options == options
+    assert (launch.context_tokens, launch.n_sequences) == (context, n_sequences)
+    assert (launch.kv_type or "f16") == kv_type
 
 
 @given(

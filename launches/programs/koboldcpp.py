@@ -208,6 +208,7 @@ _TABLE = table("""
 --useswa
 --testmemory
 --stream
+--linearrope
 --unbantokens
 --usemirostat N...
 --psutil_set_threads

@@ -1,10 +1,17 @@
 """Flags of ``vllm`` and how many words each takes: 0.6.6, 0.8.5, 0.10.2, 0.14.0 and 0.33.0 together.
 
+The first six are of 2024 (`AsyncEngineArgs.add_cli_args`, and the help of releases that took images so).
 engine/arg_utils.py and the entry points' cli_args.py of those wheels; BENCH beside them: benchmarks/latency.py,
 benchmarks/throughput.py and entrypoints/openai/run_batch.py.
 """
 
 SERVE = """
+--engine-use-ray
+--image-feature-size N
+--image-input-shape N
+--image-input-type N
+--image-token-id N
+--max-context-len-to-capture N
 --additional-config N
 --aggregate-engine-logging
 --all2all-backend N
