@@ -370,3 +370,23 @@ def test_pages_of_the_file_are_no_more_predicted_than_they_are_held(bench):
         make_process(bench.root, PID, "llama-server", "-m", str(path), "-c", "4096", "--no-repack", word)
         (found[word],) = Bench(bench.root, "RAM 64GiB").look()
     assert 0 < found["--mmap"].predicted["RAM"].n_bytes < found["--no-mmap"].predicted["RAM"].n_bytes
+
+
+def test_where_its_own_process_has_the_model_its_children_are_not_looked_through(bench):
+    path = write_model(bench.root / "tiny-q4_0.gguf")
+    maps = f"7f0000-7fff00 r--s 0 08:01 6 {path}\n"
+    make_process(bench.root, PID, "vllm", "serve", "/nowhere/of-a-stranger", maps=maps)
+    make_process(bench.root, PID + 1, "VLLM::Worker", parent=PID)
+    asked = []
+    reader = ProcessReader(root=str(bench.root))
+
+    class Counting:
+        def __getattr__(self, name):
+            return getattr(reader, name)
+
+        def files(self, pid):
+            asked.append(pid)
+            return reader.files(pid)
+
+    Recogniser(Counting(), clock=lambda: 0.0).look(bench.empty)
+    assert asked == [PID]

@@ -284,8 +284,13 @@ class Recogniser:
 
     def _files(self, pids: Sequence[int]) -> tuple[str, ...] | None:
         """Of the first that has any open: the parent of workers may have none of its own."""
-        seen = [files for pid in pids if (files := self._reader.files(pid)) is not None]
-        return next((files for files in seen if files), () if seen else None)
+        found: tuple[str, ...] | None = None
+        for pid in pids:
+            files = self._reader.files(pid)
+            if files:
+                return files
+            found = files if found is None else found
+        return found
 
     def _recognised(
         self, known: _Known, pids: frozenset[int], held: Mapping[str, int], served: Served | None

@@ -75,6 +75,8 @@ _GROUPS = (
             ("┃", "the load line: beyond it, too little stays free for everything else"),
             ("»", "more than there is"),
             ("● ▲ ◆ ✗", "fits, tight, spills into slower memory, fails"),
+            ("▸ ▪ ◂", "below a history: a load began, came to rest, ended"),
+            ("–", "not known here, or not reported"),
         ),
     ),
 )
