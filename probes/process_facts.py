@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from probes.listening import ports_of_owner, ports_of_sockets
 from probes.sysfs import read_bytes, whole_number
 
-_YOUNG_LOOKS, _TURNS = 30, 20
+YOUNG_LOOKS, _TURNS = 30, 20
 """Looks at a process that is new, and among how many the others take turns: a command line takes 12 µs to read."""
 _YOUNG_SECONDS = 90
 """Who was started before that is not new, though it be seen for the first time: as long as those looks take."""
@@ -92,7 +92,7 @@ def is_due(pid: int, arguments: Sequence[str], n_looks: int) -> bool:
 
     A young one is each time, as is one that waits to become an engine (``plimsoll run --wait``); the others in turn.
     """
-    return 0 < n_looks <= _YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0 or is_guard(arguments)
+    return 0 < n_looks <= YOUNG_LOOKS or (n_looks + pid) % _TURNS == 0 or is_guard(arguments)
 
 
 def is_guard(arguments: Sequence[str]) -> bool:
@@ -155,7 +155,7 @@ class ProcessReader:
 
     def _due(self) -> set[int]:
         """Who is to be looked at again, of those that were there already."""
-        self._young = {pid for pid in self._young if self._n_looks - self._seen[pid] <= _YOUNG_LOOKS}
+        self._young = {pid for pid in self._young if self._n_looks - self._seen[pid] <= YOUNG_LOOKS}
         return self._young | self._waiting | self._turns[self._n_looks % _TURNS]
 
     def _remember(self, pid: int) -> None:

@@ -23,6 +23,7 @@ from probes.listening import MOST_PORTS
 from probes.process_facts import (
     COMMAND_BYTES,
     MOST_FILES,
+    YOUNG_LOOKS,
     HeldFacts,
     ProcessFacts,
     is_due,
@@ -33,6 +34,8 @@ from probes.process_facts import (
 _LOOK_SECONDS = 0.1
 """For processes that are new, in one look; the others wait for the next. On Linux one takes 0.1 ms (bench/recognise.py
 --psutil)."""
+_YOUNG_SECONDS = 60.0
+"""Who runs for so long when first seen is looked at again in turn only (ASSUMED: a start script is through by then)."""
 _TICKS_PER_SECOND = 100
 """Of ``started_ticks`` here, counted from 1970."""
 _ANY_OR_LOOPBACK = frozenset({"0.0.0.0", "::", "::1", "::ffff:0.0.0.0"})  # noqa: S104  # compared, never bound
@@ -167,7 +170,13 @@ class PsutilReader:
         parent = self._ask(process.ppid) if parents is None else parents.get(pid)
         parent_pid = self._living_parent(process, parent, pids)
         facts = self._facts(process, parent_pid)
-        return _Entry(process=process, parent_pid=parent_pid, facts=facts, seen_in_look=self._n_looks)
+        seen_in_look = self._n_looks - YOUNG_LOOKS * self._is_old(process)
+        return _Entry(process=process, parent_pid=parent_pid, facts=facts, seen_in_look=seen_in_look)
+
+    def _is_old(self, process: Any) -> bool:
+        """Whether it ran before it could be seen, and so will hardly become another program: most do, at the start."""
+        created_seconds = self._ask(process.create_time)
+        return created_seconds is not None and time.time() - created_seconds > _YOUNG_SECONDS
 
     def _facts(self, process: Any, parent_pid: int) -> ProcessFacts | None:
         created_seconds, command = self._ask(process.create_time), self._command(process)

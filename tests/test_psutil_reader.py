@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections import Counter
 
 import psutil
@@ -52,7 +53,7 @@ def test_one_whose_command_may_not_be_seen_is_left_out():
 
 
 def test_one_that_is_seen_before_its_command_can_be_is_looked_at_again():
-    reader, table = reader_of("windows", {7: FakeProcess(None)})
+    reader, table = reader_of("windows", {7: FakeProcess(None, created=time.time())})
     assert reader.all_facts() == ()
     table.processes[7].words = ["ollama.exe", "serve"]
     assert reader.all_facts()[0].arguments == ("ollama.exe", "serve")
@@ -70,7 +71,7 @@ def test_only_new_processes_are_asked_on_windows():
     table.processes[2000] = FakeProcess(["x"], parent=0)
     table.asked.clear()
     reader.all_facts()
-    assert table.asked == Counter(ppid_map=1, created=1, words=1, variables=1, directory=1)
+    assert table.asked == Counter(ppid_map=1, created=2, words=1, variables=1, directory=1)
 
 
 def test_the_list_of_parents_is_asked_for_once_a_look():
@@ -107,6 +108,16 @@ def test_one_that_becomes_another_program_is_noticed_on_macos():
     reader.all_facts()
     table.processes[7].words = ["llama-server"]
     assert reader.all_facts()[0].arguments == ("llama-server",)
+
+
+@pytest.mark.parametrize(("age_seconds", "n_asked"), [(5.0, 8), (500.0, 0)])
+def test_who_ran_for_long_when_first_seen_is_not_asked_again_at_each_look(age_seconds, n_asked):
+    reader, table = reader_of("macos", {101: FakeProcess(["zsh"], created=time.time() - age_seconds)})
+    reader.all_facts()
+    table.asked.clear()
+    for _ in range(8):
+        reader.all_facts()
+    assert table.asked["words"] == n_asked
 
 
 @pytest.mark.parametrize(("created", "expected"), [(900.0, 3), (1_100.0, 0)])
