@@ -308,19 +308,14 @@ RATIOS = (
 
 
 def key_waits(plimsoll: list[str], real_text: str | None, env: dict[str, str]) -> list[str]:
-    from keys import key_waits_ms, letter_waits_ms  # noqa: PLC0415 - which draws on this file
+    import keys  # noqa: PLC0415 - which draws on this file
 
     command = [*plimsoll, "--simulate", MANY] if real_text is None else plimsoll
     rows = (
-        ("a key press", key_waits_ms(command, real_text or "H100", env), 50),
-        ("a letter in the list of models", letter_waits_ms(command, real_text or "H100", env), 30),
+        ("a key press", keys.key_waits(command, real_text or "H100", env), 50),
+        ("a letter in the list of models", keys.letter_waits(command, real_text or "H100", env), 30),
     )
-    return [
-        f"{name} waits {statistics.median(waits):.0f} ms, at most {max(waits):.0f} of {len(waits)} "
-        f"(at most {most} is aimed at)"
-        for name, waits, most in rows
-        if waits
-    ]
+    return [f"{name} waits {keys.said(waits)} (at most {most} is aimed at)" for name, waits, most in rows if waits]
 
 
 def _homes(scratch: Path, env: dict[str, str]) -> tuple[dict[str, str], dict[str, str]]:
