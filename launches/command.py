@@ -38,7 +38,13 @@ _WRAPPERS: Mapping[str, frozenset[str]] = {
     "mpirun": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to --output-filename".split()),
     "mpiexec": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to".split()),
     "trtllm-llmapi-launch": frozenset(),
-    "srun": frozenset("-A -c -D -e -G -J -N -n -o -p -t -w --ntasks --nodes --gres --partition --account".split()),
+    "srun": frozenset(
+        "-A -c -C -D -e -G -J -N -n -o -p -q -t -w -x --account --chdir --constraint --container-image "
+        "--container-mounts --container-name --cpu-bind --cpus-per-gpu --cpus-per-task --error --exclude --export "
+        "--gpu-bind --gpus --gpus-per-node --gpus-per-task --gres --job-name --jobid --mem --mem-per-cpu --mem-per-gpu "
+        "--mpi --nodelist --nodes --ntasks --ntasks-per-gpu --ntasks-per-node --output --partition --qos --time".split()
+    ),
+    "xargs": frozenset({"-I", "-n", "-P", "-L", "-d", "-s", "-E", "--max-args", "--max-procs", "--delimiter"}),
     "screen": frozenset("-S -dmS -c -L -Logfile".split()),
     "singularity": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),
     "apptainer": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),

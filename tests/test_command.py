@@ -47,6 +47,9 @@ def program(*words: str, **environment: str):
         ("start", "my title", "/affinity", "0x555"),
         ("micromamba", "run", "-n", "llm"),
         ("pixi", "run"),
+        ("srun", "-N1", "--gpus-per-task", "4", "--mem", "64G"),
+        ("xargs", "-I{}"),
+        ("xargs", "-n", "1"),
     ],
 )
 def test_wrappers_are_passed_over(before):
