@@ -42,10 +42,15 @@ _PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)", re.IGNORECASE)
 _HUB = re.compile(r"\A(?:https?://)?(?:hf\.co|huggingface\.co)/", re.IGNORECASE)
 _QUANT_IN_NAME = (
     re.compile(r"(?P<name>[^:]+):(?P<quant>[^:/]{1,40})"),
-    re.compile(r"(?P<name>.+?)[-_](?P<quant>AWQ|GPTQ|FP8|NVFP4|MXFP4|[48]bit)(?:-Int[48])?", re.IGNORECASE),
-    re.compile(r"(?P<name>.+?)[-_](?P<quant>(?:UD-)?I?Q\d\w*|fp16|bf16|f16)", re.IGNORECASE),
+    re.compile(
+        r"(?P<name>.+?)[-_](?:quantized\.)?(?P<quant>AWQ|GPTQ|FP8-dynamic|FP8|W8A8|NVFP4|MXFP4|[34568]bit)(?:-(?:Int[48]|DWQ|mlx|g\d{2,3}))*",
+        re.IGNORECASE,
+    ),
+    re.compile(r"(?P<name>.+?)[-_](?P<quant>(?:UD-)?I?Q\d\w*|fp16|bf16|f16)(?:-gguf)?", re.IGNORECASE),
 )
 """``owner/name:Q4_K_M`` (llama.cpp's -hf), ``Qwen/Qwen3-32B-AWQ`` (the Hub), ``llama3.1:8b-instruct-q8_0`` (Ollama)."""
+_SIXTEEN_BITS = re.compile(r"[-_](?:bf16|fp16|f16)(?:-gguf)?\Z", re.IGNORECASE)
+"""Of a repository's name, where it says that nothing is quantised."""
 _SUFFIX = re.compile(r"(?:[-_](?:GGUF|instruct|chat|text|it|qat))+\Z", re.IGNORECASE)
 
 
@@ -124,6 +129,9 @@ def _model_of(source: str) -> Model:
         return replace(model, name=local.name or model.name, doubts=(*model.doubts, *local.doubts))
     if _looks_like_path(source) and not _HUB.match(source):
         raise UnreadableModel(f"{source}: no such file; check the path, or give a model's name")
+    # The catalogue takes these words for packaging, and would have it quantised as most people download it.
+    if _SIXTEEN_BITS.search(source) and (sixteen := _named_with_quant(source)) is not None:
+        return sixteen
     try:
         return _read_name(_HUB.sub("", source))
     except UnreadableModel as error:
@@ -138,8 +146,10 @@ def _named_with_quant(source: str) -> Model | None:
     text = _HUB.sub("", source)
     for found in filter(None, (pattern.fullmatch(text) for pattern in _QUANT_IN_NAME)):
         name, quant = found["name"], found["quant"]
-        if quant.casefold() == "4bit" or quant.casefold() == "8bit":
+        if quant.casefold().endswith("bit"):
             quant = f"MLX-{quant}"
+        elif quant.casefold() == "fp16" and ":" not in text:  # a checkpoint, in the word that people know them by
+            quant = "BF16"
         try:
             mixture = parse_quant(quant)
             model = _read_name(_SUFFIX.sub("", name))

@@ -142,6 +142,14 @@ def test_a_path_that_no_system_can_open_is_refused() -> None:
         ("llama3.1:8b-instruct-q8_0", "Llama 3.1 8B", "Q8_0"),
         ("Qwen/Qwen3-32B-AWQ", "Qwen3 32B", "AWQ"),
         ("mlx-community/Qwen3-8B-4bit", "Qwen3 8B", "MLX-4bit"),
+        ("mlx-community/Qwen3-8B-4bit-DWQ", "Qwen3 8B", "MLX-4bit"),
+        ("mlx-community/Qwen3-8B-6bit", "Qwen3 8B", "MLX-6bit"),
+        ("mlx-community/Qwen3-8B-bf16", "Qwen3 8B", "BF16"),
+        ("mlx-community/Qwen3-8B-fp16", "Qwen3 8B", "BF16"),
+        ("unsloth/Qwen3-8B-BF16-GGUF", "Qwen3 8B", "BF16"),
+        ("llama3.1:8b-instruct-fp16", "Llama 3.1 8B", "F16"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w8a8", "Llama 3.3 70B", "W8A8"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "Llama 3.3 70B", "FP8-dynamic"),
     ],
 )
 def test_a_known_model_is_found_where_its_name_says_the_quant_too(text, name, quant):

@@ -92,6 +92,7 @@ LINES = [
     "bash -lc 'vllm serve meta-llama/Llama-3.1-8B-Instruct 2>&1 | tee x'",
     "docker run --gpus all vllm/vllm-openai --model meta-llama/Llama-3.1-8B-Instruct",
     "python -m sglang.launch_server --model-path meta-llama/Llama-3.1-8B-Instruct --mem-fraction-static 0.5",
+    "lms load meta-llama/llama-3.1-8b --gpu max --context-length 262144 --parallel 2",
 ]
 
 

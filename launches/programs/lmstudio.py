@@ -6,6 +6,8 @@ model lies in a child of it, ``.internal/utils/node`` (issues 588, 2025-04-14, a
 github.com/lmstudio-ai/lmstudio-bug-tracker: both list it on the GPU).
 """
 
+from collections.abc import Mapping
+
 from estimator.llama_options import Options
 from launches.command import Command, Program
 from launches.errors import NoLaunch
@@ -34,6 +36,8 @@ APPLICATIONS = frozenset({"lm studio", "lm-studio", "llmster"})
 """``llmster`` is the service without a window (``lms daemon up``)."""
 PORT = 1234
 """Of its server, unless it is told otherwise (lmstudio.ai/docs/developer/core/server)."""
+OWN_NAMES = {"--ctx-size": "--context-length", "--parallel": "--parallel"}
+"""llama.cpp's flags -> those that say the same here."""
 USUAL_CONTEXT_TOKENS = 4096
 """Where nobody asks for one; the window's own settings of a model may say otherwise."""
 
@@ -94,6 +98,11 @@ def _application(program: Program) -> Launch:
         address=("127.0.0.1", PORT),
         doubts=("it loads models as they are asked for, with settings that its window keeps",),
     )
+
+
+def translated(words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """llama.cpp's settings, by its flags, in words of ``lms load``; it has none for a number of layers."""
+    return {own: (own, *words[flag][1:]) for flag, own in OWN_NAMES.items() if flag in words}
 
 
 def _layers(values: Values) -> int | None:
