@@ -394,7 +394,11 @@ async def test_what_the_environment_says_of_a_spill_holds_for_loads_of_this_mach
     monkeypatch.setenv("GGML_CUDA_ENABLE_UNIFIED_MEMORY", "1")
     for attention, settings in ((Attention(), {"managed"}), (None, set())):
         app = app_on(desktop(), attention=attention)
-        async with app.run_test(size=(100, 30)):
+        async with app.run_test(size=(100, 30)) as pilot:
+            for _ in range(100):  # places are made after the first picture
+                if app._desk.places:
+                    break
+                await pilot.pause(0.01)
             surroundings = app._desk.view().places[0].surroundings
             assert surroundings is not None
             assert surroundings.settings == settings

@@ -91,15 +91,15 @@ def test_help_imports_no_room_but_its_own() -> None:
     assert "dataclasses" not in modules or sys.version_info >= (3, 14)
 
 
-def test_places_without_rates_read_no_table_of_products() -> None:
+def test_load_lines_are_known_without_the_estimator_and_without_a_table_of_products() -> None:
     script = """
 import sys
 from probes.snapshot import Device, Pool, Snapshot
-from tui.places import places_of
+from tui.places import lines_of
 pool = Pool(key="gpu", total_bytes=8, used_bytes=0, free_bytes=8)
 gpu = Device(key="gpu", name="RTX 4090", vendor="nvidia", index=0, pool_key="gpu")
-print(len(places_of(Snapshot(taken_seconds=0, pools=(pool,), devices=(gpu,)), has_rates=False)))
-print(*sorted({"probes.accelerators", "json"} & set(sys.modules)))
+print(len(lines_of(Snapshot(taken_seconds=0, pools=(pool,), devices=(gpu,)))))
+print(*sorted({"probes.accelerators", "json", "estimator"} & set(sys.modules)))
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
@@ -118,7 +118,7 @@ def test_a_file_of_settings_is_read_without_what_validates(tmp_path: Path) -> No
 
 
 def test_the_screen_opens_without_what_its_first_picture_does_not_show() -> None:
-    later = ("tui.recognised", "tui.learner", "tui.watch", "tui.widgets.banner", "estimator.ledger", "json", "tomllib")
+    later = ("tui.recognised", "tui.learner", "tui.watch", "tui.widgets.banner", "estimator", "json", "tomllib")
     script = f"import sys; import tui.app; print(*(name for name in {later} if name in sys.modules))"
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

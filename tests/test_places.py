@@ -5,7 +5,15 @@ import pytest
 from estimator.ledger import Overflow
 from estimator.spill import overflow_at
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot, Version
-from tui.places import device_label, hidden_places, missing_places, place_notes, places_of, spill_settings
+from tui.places import (
+    device_label,
+    hidden_places,
+    lines_of,
+    missing_places,
+    place_notes,
+    places_of,
+    spill_settings,
+)
 
 GIB = 1 << 30
 RAM = Pool(key=HOST_POOL, total_bytes=64 * GIB, used_bytes=24 * GIB, free_bytes=40 * GIB)
@@ -263,3 +271,28 @@ def test_parts_that_share_a_card_promise_no_more_than_it_has(held: tuple[int | N
     )  # fmt: skip
 
     assert places_of(snapshot(RAM, card, devices=parts))[1].free_bytes == free * GIB
+
+
+SMALL = Pool(key="a", total_bytes=2 * GIB, used_bytes=2 * GIB - 5, free_bytes=5)
+LINED = {
+    "a card": snapshot(RAM, CARD, devices=(nvidia(),)),
+    "a full card": snapshot(RAM, SMALL, devices=(nvidia(),)),
+    "no RAM": snapshot(CARD, devices=(nvidia(),)),
+    "a limit of its own": snapshot(RAM, devices=(nvidia(HOST_POOL, limit_bytes=48 * GIB, used_bytes=10 * GIB),)),
+    "a limit below what is free": snapshot(RAM, CARD, devices=(nvidia(limit_bytes=6 * GIB, used_bytes=3 * GIB),)),
+    "asleep": snapshot(RAM, devices=(nvidia("gone", is_asleep=True, capacity_bytes=8 * GIB),)),
+    "not told": snapshot(RAM, devices=(nvidia("gone"),)),
+    "hidden": snapshot(RAM, CARD, devices=(nvidia(hidden_by="CUDA_VISIBLE_DEVICES"),)),
+    "Windows 10": replace(
+        snapshot(RAM, CARD, devices=(nvidia(),)),
+        machine=Machine(host_name="h", system="windows", system_name="Windows 10"),
+    ),
+}
+
+
+@pytest.mark.parametrize("has_hidden", [False, True])
+@pytest.mark.parametrize("name", LINED)
+def test_lines_of_the_first_picture_are_those_of_the_places(name: str, *, has_hidden: bool) -> None:
+    places = places_of(LINED[name], has_hidden=has_hidden)
+
+    assert lines_of(LINED[name], has_hidden=has_hidden) == {place.name: place.line_bytes for place in places}

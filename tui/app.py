@@ -186,6 +186,8 @@ class PlimsollApp(ActingApp):
     def _finish_start(self) -> None:
         """After the first picture; what is there by now stays, and need not be looked through."""
         self._desk.finish()
+        if self.screen is not self._dashboard:  # opened by a key that came earlier, and in want of places
+            self._show()
         self._is_drawn = True
         from tui.aside import Aside  # noqa: PLC0415
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from estimator.place import Place, Surroundings
-from estimator.spill import overflow_of
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Pool, Snapshot
 from tui.humanize import plain, size
 
@@ -13,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from estimator.calibration import Calibration
+    from estimator.place import Place
     from probes.accelerators import Accelerator
 
 GIB = 1 << 30
@@ -70,6 +69,61 @@ def fault_text(fault: Fault, snapshot: Snapshot) -> str:
     return f"{fault.probe}: {fault.message}" if is_named else f"{fault.probe}: {label}: {fault.message}"
 
 
+class _Room(NamedTuple):
+    """What a device has for programs."""
+
+    total_bytes: int
+    free_bytes: int
+    reserved_bytes: int | None = None
+    budget_left_bytes: int | None = None
+    """Of a limit of its own, beyond what is free; None where it has none."""
+
+
+def lines_of(snapshot: Snapshot, *, named: Collection[str] = (), has_hidden: bool = False) -> dict[str, int]:
+    """The load line of every place, by its name: what may still be used safely, as ``Place.line_bytes`` says it.
+
+    For the first picture, which shows no more of places: to make them takes 3 ms with what is imported for that.
+    """
+    lines = {}
+    for device in _devices_of(snapshot, named, has_hidden=has_hidden):
+        room = _room(device, snapshot)
+        if room is not None:
+            reserve_bytes = _reserve_bytes(room.total_bytes, snapshot, is_shared=device.pool_key == HOST_POOL)
+            lines[device_label(device, snapshot.devices)] = max(0, room.free_bytes - reserve_bytes)
+    host = snapshot.pool(HOST_POOL)
+    if host is not None:
+        lines[HOST_NAME] = max(0, host.free_bytes - _host_reserve_bytes(host.total_bytes))
+    return lines
+
+
+def _devices_of(snapshot: Snapshot, named: Collection[str], *, has_hidden: bool) -> list[Device]:
+    """Those that are planned for."""
+    return [
+        device
+        for device in snapshot.devices
+        if not device.hidden_by or has_hidden or device_label(device, snapshot.devices) in named
+    ]
+
+
+def _room(device: Device, snapshot: Snapshot) -> _Room | None:
+    """None where nothing is known of its memory."""
+    pool = snapshot.pool(device.pool_key)
+    if pool is not None:
+        room = _Room(pool.total_bytes, pool.free_bytes, pool.reserved_bytes)
+    elif (asleep := _asleep_bytes(device)) is not None:
+        room = _Room(asleep, asleep)
+    else:
+        return None
+    if device.limit_bytes is None:
+        return room
+    taken = (device.used_bytes or 0) + _unclaimed_bytes(device, snapshot)
+    own_free = max(0, device.limit_bytes - taken)
+    free = min(room.free_bytes, own_free)
+    return room._replace(
+        total_bytes=min(room.total_bytes, device.limit_bytes), free_bytes=free, budget_left_bytes=own_free - free
+    )
+
+
 def places_of(
     snapshot: Snapshot,
     ram_bytes_per_second: float | None = None,
@@ -77,7 +131,6 @@ def places_of(
     settings: frozenset[str] = frozenset(),
     named: Collection[str] = (),
     has_hidden: bool = False,
-    has_rates: bool = True,
     calibrations: tuple[Calibration, ...] = (),
 ) -> tuple[Place, ...]:
     """Every device that can be planned for, then the RAM.
@@ -88,17 +141,18 @@ def places_of(
         settings: what the environment of a load says, as ``spill_settings`` reads it.
         named: labels of hidden devices that are meant all the same.
         has_hidden: all hidden devices are.
-        has_rates: False where nothing is planned yet, so that no table of products is read for bandwidths.
         calibrations: what was learned on this machine; none where the snapshot is of another.
     """
+    from estimator.place import Place, Surroundings  # noqa: PLC0415  # 2 ms, which the first picture does not pay
+    from estimator.spill import overflow_of  # noqa: PLC0415
+
     system = snapshot.machine.system if snapshot.machine else "linux"
     # On machines without a GPU for nothing.
-    known = _known_accelerators() if snapshot.devices and has_rates else ()
+    known = _known_accelerators() if snapshot.devices else ()
     places = [
         place
-        for device in snapshot.devices
-        if (not device.hidden_by or has_hidden or device_label(device, snapshot.devices) in named)
-        and (place := _device_place(device, snapshot, system, known, settings, calibrations)) is not None
+        for device in _devices_of(snapshot, named, has_hidden=has_hidden)
+        if (place := _device_place(device, snapshot, system, known, settings, calibrations)) is not None
     ]
     host = snapshot.pool(HOST_POOL)
     if host is not None:
@@ -221,25 +275,20 @@ def _device_place(
     settings: frozenset[str],
     calibrations: tuple[Calibration, ...],
 ) -> Place | None:
-    pool = snapshot.pool(device.pool_key)
-    if pool is not None:
-        total, free, reserved = pool.total_bytes, pool.free_bytes, pool.reserved_bytes
-    elif (asleep := _asleep_bytes(device)) is not None:
-        total, free, reserved = asleep, asleep, None
-    else:
+    from estimator.place import Place, Surroundings  # noqa: PLC0415  # as above
+    from estimator.spill import overflow_of  # noqa: PLC0415
+
+    room = _room(device, snapshot)
+    if room is None:
         return None
+    total, free, reserved, budget_left = room
     is_shared = device.pool_key == HOST_POOL
-    own_free = None
-    if device.limit_bytes is not None:
-        taken = (device.used_bytes or 0) + _unclaimed_bytes(device, snapshot)
-        own_free = max(0, device.limit_bytes - taken)
-        total, free = min(total, device.limit_bytes), min(free, own_free)
     here = Surroundings(
         system=system,
         memory="unified" if is_shared else "own",
         vendor=device.vendor,
         driver_version=_driver_version(device, snapshot),
-        settings=_device_settings(device, settings, is_budget_short=own_free is not None and free == own_free),
+        settings=_device_settings(device, settings, is_budget_short=budget_left == 0),
     )
     return Place(
         name=device_label(device, snapshot.devices),
@@ -248,9 +297,7 @@ def _device_place(
         free_bytes=free,
         reserve_bytes=_reserve_bytes(total, snapshot, is_shared=is_shared),
         overflow=overflow_of(here),
-        overflow_free_bytes=_overflow_free_bytes(
-            device, snapshot, system, None if own_free is None else own_free - free
-        ),
+        overflow_free_bytes=_overflow_free_bytes(device, snapshot, system, budget_left),
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",

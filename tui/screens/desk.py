@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.history import History
-from tui.places import places_of
+from tui.places import lines_of, places_of
 from tui.widgets.view import View
 
 if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the first picture
@@ -74,6 +74,8 @@ class Desk:
         self._clock = clock
         self._snapshot: Snapshot | None = None
         self._places: tuple[Place, ...] = ()
+        self._lines: dict[str, int] = {}
+        """Until there are places: where the load lines lie, by name."""
         self._judged: tuple[Plan, tuple[Place, ...], Assessment | None, str] | None = None
         self._paced: tuple[Assessment, Pacing | None] | None = None
         self._judge_again_seconds = 0.0
@@ -94,9 +96,12 @@ class Desk:
         return self._places
 
     def take(self, snapshot: Snapshot, *, is_first: bool = False) -> None:
-        """Another snapshot has come; for the first picture, ``finish`` looks up later what bandwidth products have."""
+        """Another snapshot has come; for the first picture without a plan, ``finish`` makes places of it later."""
         self._snapshot = snapshot
-        self._place(has_rates=not is_first or self.plan is not None)
+        if is_first and self.plan is None:
+            self._lines = lines_of(snapshot, has_hidden=self.has_hidden)
+        else:
+            self._place()
         self.silent_seconds = None
         self.history.append(snapshot)
 
@@ -119,14 +124,14 @@ class Desk:
         """The first picture has been drawn."""
         self._place()
 
-    def _place(self, *, has_rates: bool = True) -> None:
+    def _place(self) -> None:
         if self._snapshot is not None:
+            self._lines = {}
             self._places = places_of(
                 self._snapshot,
                 settings=self._settings,
                 named=self._named,
                 has_hidden=self.has_hidden,
-                has_rates=has_rates,
                 calibrations=self.calibrations,
             )
 
@@ -155,7 +160,7 @@ class Desk:
         elif plan is not None and self.model is not None and plan.model.quant == self.model.quant:
             plan = replace(plan, model=self.model)
         self.plan, self.trouble = plan, ""
-        if self._named:
+        if self._named or self._lines:
             self._place()
         if is_model_new or plan is None:
             self._study = None
@@ -168,6 +173,7 @@ class Desk:
             snapshot=self._snapshot,
             history=self.history,
             places=self._places,
+            lines=self._lines,
             plan=self.plan,
             assessment=assessment,
             pacing=self._pacing(assessment),

@@ -13,7 +13,6 @@ from tui.places import HOST_NAME, device_label
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from estimator.ledger import Place
     from estimator.verdict import Level, Margin
     from tui.widgets.view import View
 
@@ -76,7 +75,8 @@ class _Found(NamedTuple):
     """What every row is made from, looked up once for all of them."""
 
     snapshot: Snapshot
-    places: dict[str, Place]
+    lines: dict[str, int]
+    """The load line of each place, by its name."""
     margins: dict[str, Margin]
     held: dict[str, list[int]]
     """By the key of a device: what each process holds there."""
@@ -131,7 +131,7 @@ def _found(view: View, snapshot: Snapshot) -> _Found:
         here[term.kind.name] = here.get(term.kind.name, 0) + term.n_bytes
     return _Found(
         snapshot=snapshot,
-        places={place.name: place for place in view.places},
+        lines={**view.lines, **{place.name: place.line_bytes for place in view.places}},
         margins={margin.place.name: margin for margin in made.verdict.margins} if made else {},
         held=held,
         sums=sums,
@@ -155,7 +155,7 @@ def _device_row(found: _Found, device: Device) -> Row:
         load_bytes=margin.load_bytes if margin else 0,
         load_parts=_load_parts(found, (label,)),
         high_bytes=margin.high_bytes if margin else 0,
-        line_bytes=_line_bytes(pool, (label,), found.places),
+        line_bytes=_line_bytes(pool, (label,), found.lines),
         level=margin.level if margin and margin.load_bytes else None,
     )
 
@@ -188,15 +188,15 @@ def _host_row(view: View, found: _Found, pool: Pool, sharing: tuple[Device, ...]
         load_parts=_load_parts(found, (HOST_NAME, *labels)),
         high_bytes=max((margin.high_bytes for margin in here), default=0),
         landed_bytes=landed,
-        line_bytes=_line_bytes(pool, (HOST_NAME, *labels), found.places),
+        line_bytes=_line_bytes(pool, (HOST_NAME, *labels), found.lines),
         level=max((margin.level for margin in here if margin.load_bytes), default=None),
     )
 
 
-def _line_bytes(pool: Pool | None, names: tuple[str, ...], places: dict[str, Place]) -> int | None:
+def _line_bytes(pool: Pool | None, names: tuple[str, ...], lines: dict[str, int]) -> int | None:
     """The lowest of the lines of all that draw on the pool."""
-    lines = [places[name].line_bytes for name in names if name in places]
-    return pool.total_bytes - pool.free_bytes + min(lines) if pool and lines else None
+    here = [lines[name] for name in names if name in lines]
+    return pool.total_bytes - pool.free_bytes + min(here) if pool and here else None
 
 
 def _landed_bytes(view: View) -> int:

@@ -10,6 +10,7 @@ from tui.history import History
 
 if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35 ms of its start
     import time
+    from collections.abc import Mapping
 
     from estimator.ledger import Place
     from probes.snapshot import Snapshot
@@ -30,6 +31,8 @@ class View:
     """None before the first one."""
     history: History = field(default_factory=History)
     places: tuple[Place, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """Place -> load line, of the first picture, for which no places were made."""
     plan: Plan | None = None
     assessment: Assessment | None = None
     pacing: Pacing | None = None
