@@ -113,6 +113,15 @@ def test_what_ollama_answers_is_of_what_it_would_do():
     assert told.split()[-3:] == [str(n_layers), "of", "33"]
 
 
+def test_a_hostile_word_of_a_command_is_told_without_its_escapes(capsys):
+    words = (*SMALL[:-1], "65536", "--alias", "a\x1b[2Jb")
+    busy = machine("RTX 4090, used 10GiB, RAM 64GiB")
+    assert guarded(words, snapshot=lambda: busy) == (ENGINE_STATUS, [words])
+    told = capsys.readouterr().err
+    assert "would fit with" in told
+    assert "\x1b" not in told
+
+
 def test_strictly_no_layer_may_spill():
     assert guarded(LEFT_TO_IT, manner=Manner(is_strict=True)) == (REFUSED, [])
 

@@ -18,6 +18,7 @@ from launches.launch import Launch, read_launches
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured
+from tui.device_choice import MOST_CHARACTERS
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.launched import find_launch, model_of
@@ -294,7 +295,7 @@ def _short(finding: Finding) -> str:
     pace = f": {slowdown_text(finding.pacing)}" if finding.pacing is not None else ""
     lines = wrapped(f"{told}; {plain(made.verdict.reason, 300)}{pace}", "", "  ")
     instead = next((line for line in finding.rewrites if line), "")
-    return "\n".join([*lines, f"  all of it would fit with: {instead}"] if instead else lines)
+    return "\n".join([*lines, f"  all of it would fit with: {plain(instead, MOST_CHARACTERS)}"] if instead else lines)
 
 
 def _agrees(terminal: Terminal) -> bool:
