@@ -260,6 +260,7 @@ def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for a
     stage.until(lambda: stage.terminal.painted.count(LEFT["alternate screen"][1]) > 0, 5.0, "it has not stopped")
     stage.watch(0.3)
     stopped = stage.terminal.painted.partition(LEFT["alternate screen"][1])
+    n_before = len(stopped[0])
     for name, (on, off) in LEFT.items():
         if on in stopped[0] and off not in b"".join(stopped):
             raise BrokenError(f"{name} is not put back while it is stopped")
@@ -268,6 +269,7 @@ def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for a
     modes = re.findall(rb"(?:[0-9a-f]+:){8,}[0-9a-f]+", painted)
     if len(modes) > 1 and modes[0] != modes[1]:
         raise BrokenError("the terminal's modes are not put back while it is stopped")
+    stage.terminal.painted = painted[n_before:]  # what was there before it was stopped does not count
     stage.until(lambda: stage.terminal.shows(FIRST), 10.0, "it is not drawn again")
     stage.expect_help()
     stage.terminal.write(b"q")

@@ -211,7 +211,7 @@ async def test_models_in_the_picker_are_judged_for_this_machine() -> None:
     app = app_on(desktop())
     async with app.run_test(size=(100, 24)) as pilot:
         await pilot.press("m", *"qwen3 235b")
-        for _ in range(100):
+        for _ in range(400):
             await pilot.pause(0.02)
             if "fails" in text_of(app) or "spills" in text_of(app):
                 break
@@ -344,6 +344,15 @@ async def test_another_reading_waits_while_the_terminal_is_behind_and_a_key_does
 
         await pilot.press("space")
         assert text_of(app) != before
+
+
+async def test_all_is_drawn_again_once_the_stopped_app_goes_on() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert not app.screen._layout_required
+        app.app_resume_signal.publish(app)
+        assert app.screen._layout_required
 
 
 class FakeMemory(PlanMemory):

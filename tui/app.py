@@ -170,6 +170,7 @@ class PlimsollApp(ActingApp):
         self._write(CELLS_IN_ORDER)
         if not self.is_headless:
             mind_stops(self._write)
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh(layout=True), immediate=True)
         if self._is_own_sampler and self._sampler is not None:
             self._sampler.start()
         self._feed.listen(self._hear)
