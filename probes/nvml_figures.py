@@ -1,6 +1,6 @@
 """What a GPU has said, by kind, with its age: asked anew when due, kept through a short failure, and then dropped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from probes import nvml_codes as codes
@@ -56,6 +56,11 @@ class Figures:
         """When it was read; long ago where it never was."""
         read = self._read.get(kind)
         return _LONG_AGO if read is None else read[0]
+
+    def all_read_seconds(self, kinds: Iterable[str]) -> tuple[float, ...]:
+        """When each of those was read that is known."""
+        read = self._read
+        return tuple([read[kind][0] for kind in kinds if kind in read])
 
     def due_seconds(self, kind: str) -> float:
         """When it is asked for again; long ago where nothing stands against asking now."""

@@ -50,6 +50,7 @@ _STATIC = frozenset(
 )
 """Kinds that stay true of a GPU that was lost."""
 _LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
+_LISTED = (*_LISTS, "shares")
 _LISTS_SECONDS = 3.0
 """The lists of processes are the dearest calls: 4.5 ms for two (median of an RTX 4090 under driver 610.57,
 flightlessmango/MangoHud pull 2104), where memory takes 12 µs."""
@@ -285,7 +286,7 @@ class Part:
     ) -> Device:
         """With what is known of it beside what NVML says."""
         figures = self._figures
-        live = [figures.read_seconds(kind) for kind in _LIVE if kind in figures]
+        oldest_seconds = min(figures.all_read_seconds(_LIVE), default=now_seconds)
         return Device(
             key=self.key,
             name=self._name(),
@@ -308,7 +309,7 @@ class Part:
             parent_key=None if self._chip is None else self._chip.key,
             is_integrated=self.is_unified,
             details=None if (reader := (self._chip or self)._details) is None else reader.details(),
-            late_seconds=max((now_seconds - seconds for seconds in live), default=0),
+            late_seconds=now_seconds - oldest_seconds,
         )
 
     @property
@@ -319,18 +320,24 @@ class Part:
     def processes(self) -> tuple[Process, ...]:
         """Those listed last: the same objects until they are listed anew, so that nobody works on them in vain."""
         figures, memory = self._figures, self._memory.memory
-        asked_seconds = tuple(figures.read_seconds(kind) for kind in (*_LISTS, "shares"))
+        asked_seconds = figures.all_read_seconds(_LISTED)
         as_of = (asked_seconds, None if memory is None else memory.total_bytes)
         if as_of != self._processes_as_of:
-            self._processes_as_of, self._processes = as_of, tuple(self._listed_processes())
+            before = {process.pid: process for process in self._processes}
+            self._processes_as_of, self._processes = as_of, tuple(self._listed_processes(before))
         return self._processes
 
-    def _listed_processes(self) -> Iterator[Process]:
+    def _listed_processes(self, before: dict[int, Process]) -> Iterator[Process]:
+        """Of those before, the same object where it holds the same: then nobody works on it anew."""
         shares = self._figures.value("shares") or {}
         has_shares = "shares" in self._figures
         for pid, used_bytes in self._used_by_pid().items():
             share = shares.get(pid, 0.0) if has_shares else None
-            yield Process(pid=pid, device_key=self.key, used_bytes=used_bytes, utilization_ratio=share)
+            known = before.get(pid)
+            if known is not None and known.used_bytes == used_bytes and known.utilization_ratio == share:
+                yield known
+            else:
+                yield Process(pid=pid, device_key=self.key, used_bytes=used_bytes, utilization_ratio=share)
 
     @property
     def _board(self) -> Figures:

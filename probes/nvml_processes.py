@@ -100,6 +100,11 @@ class Namespace:
         self._are_local = True
         self._until_seconds = float("-inf")
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether they are, because the whole machine is seen from here."""
+        return self._is_whole
+
     def are_local(self, pids: frozenset[int]) -> bool:
         if self._is_whole:
             return True

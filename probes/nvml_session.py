@@ -258,7 +258,7 @@ class Session:
 
     def _processes(self, parts: Iterable[Part]) -> tuple[Process, ...]:
         processes = tuple(process for part in parts for process in part.processes())
-        if self._namespace.are_local(frozenset(process.pid for process in processes)):
+        if self._namespace.is_whole or self._namespace.are_local(frozenset(process.pid for process in processes)):
             return processes
         return tuple(replace(process, is_outside=True) for process in processes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Pool, Snapshot
@@ -147,12 +148,10 @@ def places_of(
     from estimator.spill import overflow_of  # noqa: PLC0415
 
     system = snapshot.machine.system if snapshot.machine else "linux"
-    # On machines without a GPU for nothing.
-    known = _known_accelerators() if snapshot.devices else ()
     places = [
         place
         for device in _devices_of(snapshot, named, has_hidden=has_hidden)
-        if (place := _device_place(device, snapshot, system, known, settings, calibrations)) is not None
+        if (place := _device_place(device, snapshot, system, settings, calibrations)) is not None
     ]
     host = snapshot.pool(HOST_POOL)
     if host is not None:
@@ -261,17 +260,10 @@ def _asleep_bytes(device: Device) -> int | None:
     return device.capacity_bytes if device.is_asleep else None
 
 
-def _known_accelerators() -> tuple[Accelerator, ...]:
-    from probes.accelerators import known_accelerators  # noqa: PLC0415  # 4 ms with json, and 1.5 to read them
-
-    return known_accelerators()
-
-
 def _device_place(
     device: Device,
     snapshot: Snapshot,
     system: str,
-    known: tuple[Accelerator, ...],
     settings: frozenset[str],
     calibrations: tuple[Calibration, ...],
 ) -> Place | None:
@@ -301,7 +293,7 @@ def _device_place(
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
-        **_rates(device, total, known, _told_bandwidth(snapshot) if is_shared else None),
+        **_rates(device, total, _told_bandwidth(snapshot) if is_shared else None),
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
         is_part=is_lone_part(device),
@@ -373,7 +365,11 @@ def _driver_version(device: Device, snapshot: Snapshot) -> tuple[int, ...]:
     """(580, 95) of NVIDIA's; empty of any other, which no rule asks for."""
     if device.vendor != "nvidia":
         return ()
-    text = next((version.value for version in snapshot.versions if version.name.startswith("NVIDIA")), "")
+    return _numbers_of(next((version.value for version in snapshot.versions if version.name.startswith("NVIDIA")), ""))
+
+
+@lru_cache(maxsize=4)  # of one driver, for each device at each reading
+def _numbers_of(text: str) -> tuple[int, ...]:
     parts = text.split(".")[:3]
     is_one = all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts)
     return tuple(int(part) for part in parts) if is_one else ()
@@ -384,11 +380,9 @@ def _told_bandwidth(snapshot: Snapshot) -> float | None:
     return snapshot.machine.memory_bandwidth_gigabytes_per_second if snapshot.machine else None
 
 
-def _rates(
-    device: Device, total_bytes: int, known: tuple[Accelerator, ...], shared_bandwidth: float | None
-) -> dict[str, Any]:
+def _rates(device: Device, total_bytes: int, shared_bandwidth: float | None) -> dict[str, Any]:
     """What the driver says of itself first, then what is known of the product of exactly this name, or of the RAM."""
-    product = _product(device, total_bytes, known) if known else None
+    product = _product(device.name, device.n_multiprocessors, round(total_bytes / GIB) or None)
     bandwidth, half_flops, capability = device.bandwidth_gigabytes_per_second, None, device.compute_capability
     if product is not None:
         bandwidth = product.bandwidth_gb_s if bandwidth is None else bandwidth
@@ -405,12 +399,11 @@ def _rates(
     }
 
 
-def _product(device: Device, total_bytes: int, known: tuple[Accelerator, ...]) -> Accelerator | None:
-    from probes.accelerators import named_accelerator  # noqa: PLC0415  # 4 ms, and nothing where no table is read
+@lru_cache(maxsize=64)  # to look through the table takes 20 µs, for each device at each reading
+def _product(name: str, n_multiprocessors: int | None, size_gib: int | None) -> Accelerator | None:
+    from probes.accelerators import known_accelerators, named_accelerator  # noqa: PLC0415  # 6 ms, where devices are
 
-    return named_accelerator(
-        device.name, known, n_cores=device.n_multiprocessors, size_gib=round(total_bytes / GIB) or None
-    )
+    return named_accelerator(name, known_accelerators(), n_cores=n_multiprocessors, size_gib=size_gib)
 
 
 def _capability(text: str | None) -> tuple[int, int] | None:
