@@ -125,11 +125,13 @@ class Calls:
         return found
 
     def shut_down(self) -> None:
-        """NVML counts starts: the binding's own one is given back, too."""
-        if self._is_binding_started:
-            self._is_binding_started = False
-            self._binding.nvmlShutdown()
-        self.ask("nvmlShutdown")
+        """NVML counts starts: the binding's own one is given back, too, and neither keeps the other from it."""
+        try:
+            if self._is_binding_started:
+                self._is_binding_started = False
+                self._binding.nvmlShutdown()
+        finally:
+            self.ask("nvmlShutdown")
 
     def _started_binding(self) -> Any:
         if self._binding is None:

@@ -62,6 +62,7 @@ class PsutilReader:
     clock: Callable[[], float] = time.perf_counter
     _known: dict[int, _Entry] = field(default_factory=dict)
     _n_looks: int = 0
+    _told: tuple[ProcessFacts, ...] = ()
 
     def all_facts(self) -> tuple[ProcessFacts, ...]:
         """Every process that runs now and whose command line this user may see."""
@@ -74,7 +75,10 @@ class PsutilReader:
             del self._known[pid]
         self._look_again()
         self._look_at_new(sorted(pids - self._known.keys(), reverse=True), pids)
-        return tuple(entry.facts for entry in self._known.values() if entry.facts is not None)
+        told = tuple(entry.facts for entry in self._known.values() if entry.facts is not None)
+        if told != self._told:
+            self._told = told
+        return self._told
 
     def _look_at_new(self, new: list[int], pids: set[int]) -> None:
         """The youngest first, where numbers are given in turn."""
@@ -189,7 +193,9 @@ class PsutilReader:
             started_ticks=round(created_seconds * _TICKS_PER_SECOND),
             parent_pid=parent_pid,
             arguments=command,
-            environment=None if environment is None else kept_variables(environment.items()),
+            environment=None
+            if environment is None
+            else kept_variables((name, _plain(value)) for name, value in environment.items()),
             directory=_plain(directory) if directory else None,
         )
 

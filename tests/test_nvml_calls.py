@@ -161,9 +161,9 @@ class Binding:
     class NVMLError(Exception):
         value = 2
 
-    def __init__(self, *, starts: bool = True) -> None:
+    def __init__(self, *, starts: bool = True, ends: bool = True) -> None:
         self.said: list[str] = []
-        self._starts = starts
+        self._starts, self._ends = starts, ends
 
     def nvmlInit(self) -> None:  # noqa: N802
         self.said.append("init")
@@ -172,6 +172,8 @@ class Binding:
 
     def nvmlShutdown(self) -> None:  # noqa: N802
         self.said.append("shutdown")
+        if not self._ends:
+            raise self.NVMLError
 
     def nvmlDeviceGetFanSpeed(self, handle: Any) -> int:  # noqa: N802
         if not self._starts:
@@ -197,6 +199,18 @@ def test_the_binding_is_given_back_with_the_driver_and_started_anew_after_it() -
 
     assert binding.said == ["init", "shutdown"] * 2
     assert driver.called == ["nvmlInitWithFlags", "nvmlShutdown"] * 2
+
+
+def test_a_binding_that_refuses_to_end_keeps_the_driver_from_nothing() -> None:
+    binding, driver = Binding(ends=False), Driver()
+    nvml = Nvml(Calls(driver, lambda: binding))
+    nvml.call("nvmlInit")
+    nvml.call("nvmlDeviceGetFanSpeed", HANDLE)
+
+    with pytest.raises(RefusedError):
+        nvml.call("nvmlShutdown")
+
+    assert driver.called == ["nvmlInitWithFlags", "nvmlShutdown"]
 
 
 def test_a_refusal_of_the_binding_is_a_refusal() -> None:

@@ -40,6 +40,13 @@ def test_no_secret_is_kept():
     assert reader.all_facts()[0].environment == {}
 
 
+def test_a_variable_of_no_text_is_told_as_text():
+    reader, _ = reader_of("windows", {7: FakeProcess(["x"], variables={"LLAMA_ARG_MODEL": "C:\\\ud800.gguf"})})
+    assert reader.all_facts()[0].environment == {
+        "LLAMA_ARG_MODEL": "C:\\???.gguf".replace("???", "\N{REPLACEMENT CHARACTER}" * 3)
+    }
+
+
 def test_what_this_user_may_not_see_is_none():
     reader, _ = reader_of("macos", {7: FakeProcess(["x"])})
     (facts,) = reader.all_facts()
@@ -61,7 +68,8 @@ def test_one_that_is_seen_before_its_command_can_be_is_looked_at_again():
 
 def test_the_same_process_is_the_same_object_from_look_to_look():
     reader, _ = reader_of("windows", {7: FakeProcess(["x"])})
-    assert reader.all_facts()[0] is reader.all_facts()[0]
+    first = reader.all_facts()
+    assert reader.all_facts() is first
 
 
 def test_only_new_processes_are_asked_on_windows():

@@ -13,7 +13,8 @@ from tui.widgets.line import wrap
 if TYPE_CHECKING:
     from tui.widgets.line import Line
 
-_KEY_WIDTH = 13
+_KEY_WIDTH = 14
+"""Two columns before the longest keys, and one after."""
 _GROUPS = (
     (
         "What shall be loaded",
