@@ -1,6 +1,7 @@
-"""Texts as people post them, whole scripts among them, come to what was written down before they were read."""
+"""Texts as people post them, several lines among them, come to what was written down by hand that they ask for."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -22,6 +23,10 @@ USUAL = {
     "tgi": {"num_shard": 1},
 }
 """Options of a program where its line says nothing."""
+PLACE = re.compile(
+    r"https://\S+|[\w.-]+/[\w.-]+ \S.*|(?:an? )?[A-Za-z][A-Za-z ]{3,40} in public code, read \d{4}-\d\d-\d\d"
+)
+"""An address, a repository and where in it, or a kind of file and a date where neither is known."""
 CONTEXT_TOKENS = {"mlx": 8192, "transformers": 8192, "ollama": None}
 
 
@@ -34,6 +39,7 @@ def posted() -> Iterator[object]:
 
 
 LINES = list(posted())
+TOLD = [param.values[0] for param in LINES]
 
 
 def read(line: dict) -> tuple[Launch, ...]:
@@ -87,4 +93,16 @@ def test_a_posted_text_is_read_as_it_was_written_down(line):
 
 
 def test_every_posted_text_says_where_it_was_seen():
-    assert all(len(param.values[0]["seen"]) > 10 for param in LINES)
+    assert [line["seen"] for line in TOLD if not PLACE.fullmatch(line["seen"])] == []
+
+
+def test_a_posted_text_is_no_longer_than_what_is_read_of_it():
+    assert [line["text"] for line in TOLD if line["text"].strip().count("\n") >= 14] == []
+
+
+def test_no_posted_text_names_anybodys_machine():
+    texts = "\n".join(line["text"] for line in TOLD)
+    people = set(re.findall(r"(?:/home/|Users\\)([\w.-]+)|(\w+@[\w-]+):", texts))
+    assert {"".join(each) for each in people} == {"u", "user@host", "root@host"}
+    addresses = set(re.findall(r"\b\d{1,3}(?:\.\d{1,3}){3}\b", texts)) - {"0.0.0.0", "127.0.0.1"}  # told
+    assert {each for each in addresses if not each.startswith("192.0.2.")} == set()
