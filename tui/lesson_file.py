@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from estimator.calibration import CALIBRATED_ENGINES, Calibration
 from tui.kept_load import NAME_LENGTH
+from tui.small_file import read_small_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,11 +39,7 @@ class ReadCalibrations(NamedTuple):
 def read_calibrations(path: str | Path, host: str) -> ReadCalibrations:
     """Of this machine, as ``machine_digest`` calls it."""
     try:
-        with open(path, "rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ValueError("it is too long")
-        return ReadCalibrations(_of_host(json.loads(content), host))
+        return ReadCalibrations(_of_host(json.loads(read_small_file(path, _MOST_BYTES)), host))
     except FileNotFoundError:
         return ReadCalibrations()
     except OSError as error:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from estimator.engine import ENGINES, load_engine
 from tui.request import AUTO, Request
 from tui.settings_file import replace_file
+from tui.small_file import read_small_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,9 +82,7 @@ def last_request(path: Path, host: str) -> Request | None:
 
 def _entries(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
-            return {}
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(read_small_file(path, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
+from tui.small_file import TooLongError, read_small_file
 
 _MOST_BYTES = 256 * 1024
 """Of a file of some twenty lines; what is longer is something else."""
@@ -38,13 +39,12 @@ def settings_path() -> Path:
 def read_settings(path: Path) -> ReadSettings:
     """What the file says; where it says nothing, or nonsense, the default."""
     try:
-        if not path.is_file():
-            return ReadSettings()
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
+        content = read_small_file(path, _MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return ReadSettings()
     except OSError as error:
         return ReadSettings(complaints=(f"{path} cannot be read: {error.strerror}; the defaults hold",))
-    if len(content) > _MOST_BYTES:
+    except TooLongError:
         return ReadSettings(complaints=(f"{path} is too long for settings; the defaults hold",))
     if not content.strip():
         return ReadSettings()

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
+
+from tui.small_file import NO_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -119,6 +122,7 @@ class StoreFile:
     def _once(self, work: Callable[[sqlite3.Connection], _T], *, is_made: bool) -> _T:
         if is_made:
             self._make()
+        self._refuse_pipes()
         address = f"{self._path.absolute().as_uri()}?mode=rw"
         try:
             with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
@@ -134,6 +138,13 @@ class StoreFile:
             if _is_damage(error):
                 raise _DamagedError(str(error)[:100]) from error
             raise
+
+    def _refuse_pipes(self) -> None:
+        """SQLite opens the file and its journal as whatever they are, and would wait for a pipe's writer."""
+        for path in (str(self._path), f"{self._path}-journal"):
+            with suppress(FileNotFoundError):
+                if not stat.S_ISREG(os.stat(path).st_mode):
+                    raise StoreError(f"{path} is {NO_FILE}; nothing is learned")
 
     def _make(self) -> None:
         """An empty file for this user's eyes only."""
