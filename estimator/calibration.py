@@ -14,6 +14,10 @@ CALIBRATED_ENGINES = frozenset({"llamacpp", "ollama"})
 read from the file or derived (docs/accuracy.md: 95 % of the totals of a device within 0.15 %). vLLM, SGLang and
 TensorRT-LLM take a share whatever they need, MLX and Transformers grow with the context, and ExLlama's other terms were
 not compared with runs to that degree."""
+MOST_RUNTIME_BYTES = 2 << 30
+"""Twice what the largest context and all libraries take that were measured (``estimator.runtime``: 555 MiB, and 190 of
+kernels, cuBLAS and its workspace, and 192 of a pool that grows): a load that would have more is not what it was taken
+for, and no difference is larger to either side."""
 USE_BYTES = CUDA_POOL_GROWTH_BYTES
 """What use may take beyond what a load held at rest; ASSUMED to be no more under other drivers."""
 
@@ -38,7 +42,9 @@ class Calibration:
 
 
 def calibrated(term: Term | None, calibrations: tuple[Calibration, ...], engine: str) -> Term | None:
-    """The runtime's term as loads here showed it; unchanged where none did.
+    """The runtime's term as loads here showed it; unchanged where none did, or where less would be left than the least.
+
+    What loads cannot have shown is not believed: a context takes what it takes, whatever the libraries do.
 
     Args:
         term: of driver and libraries on a device.
@@ -51,12 +57,14 @@ def calibrated(term: Term | None, calibrations: tuple[Calibration, ...], engine:
     found = next((one for one in calibrations if one.engine_name == name), None)
     if found is None:
         return term
-    n_bytes = max(0, term.n_bytes + found.n_bytes)
+    n_bytes = term.n_bytes + found.n_bytes
+    if n_bytes < term.low_bytes:
+        return term
     loads = f"{found.n_loads} load{'s' if found.n_loads != 1 else ''}"
     return replace(
         term,
         n_bytes=n_bytes,
-        low_bytes=min(n_bytes, max(0, term.n_bytes + found.low_bytes)),
+        low_bytes=min(n_bytes, max(term.low_bytes, term.n_bytes + found.low_bytes)),
         high_bytes=max(n_bytes, term.n_bytes + found.high_bytes) + USE_BYTES,
         basis=Basis.CALIBRATED,
         source=f"{loads} of {engine} under driver {found.driver}, watched here; before: {term.source}",

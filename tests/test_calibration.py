@@ -79,11 +79,22 @@ def test_its_band_is_what_was_seen_and_what_use_may_take(model: Model) -> None:
     assert learned.high_bytes == plain.n_bytes + 56 * MIB + USE_BYTES
 
 
-def test_it_never_falls_below_nothing() -> None:
-    tiny = replace(LEARNED, n_bytes=-4 * GIB, low_bytes=-5 * GIB, high_bytes=-3 * GIB)
-    term = runtime_term(replace(GPU, calibrations=(tiny,)), engine="llama.cpp")
+@pytest.mark.parametrize("n_bytes", [-4 * GIB, -200 * MIB])
+def test_less_than_a_context_takes_is_not_believed(n_bytes: int) -> None:
+    tiny = replace(LEARNED, n_bytes=n_bytes, low_bytes=n_bytes - 20 * MIB, high_bytes=n_bytes + 20 * MIB)
+    plain = runtime_term(GPU, engine="llama.cpp")
+    assert plain is not None
+    assert plain.n_bytes - 200 * MIB < plain.low_bytes
+    assert runtime_term(replace(GPU, calibrations=(tiny,)), engine="llama.cpp") == plain
+
+
+def test_its_band_never_falls_below_the_context() -> None:
+    less = replace(LEARNED, n_bytes=-120 * MIB, low_bytes=-250 * MIB, high_bytes=10 * MIB)
+    plain = runtime_term(GPU, engine="llama.cpp")
+    term = runtime_term(replace(GPU, calibrations=(less,)), engine="llama.cpp")
+    assert plain is not None
     assert term is not None
-    assert 0 == term.low_bytes == term.n_bytes <= term.high_bytes
+    assert (term.n_bytes, term.low_bytes) == (plain.n_bytes - 120 * MIB, plain.low_bytes)
 
 
 @pytest.mark.parametrize("engine", ["ollama", "vllm", "transformers"])

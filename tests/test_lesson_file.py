@@ -115,6 +115,16 @@ def test_what_is_no_such_file_is_one_sentence(content: bytes, tmp_path: Path) ->
         {"low_bytes": 90 << 20},
         {"high_bytes": 10 << 20},
         {"n_loads": 0},
+        {"n_loads": 2},
+        {"low_bytes": 60 << 20},
+        {"high_bytes": 60 << 20},
+        {"low_bytes": 60 << 20, "high_bytes": 60 << 20},
+        {"low_bytes": -200 << 20},
+        {"high_bytes": 300 << 20},
+        dict.fromkeys(("n_bytes", "low_bytes", "high_bytes"), -4 << 30),
+        dict.fromkeys(("n_bytes", "low_bytes", "high_bytes"), 4 << 30),
+        {"n_bytes": 4096 << 20, "low_bytes": 4076 << 20, "high_bytes": 4116 << 20},
+        {"n_bytes": -4096 << 20, "low_bytes": -4116 << 20, "high_bytes": -4076 << 20},
         {"n_loads": 10**30},
         {"more": 1},
     ],
@@ -138,7 +148,7 @@ def test_whatever_stands_there_nothing_is_raised(tmp_path_factory: pytest.TempPa
     for content in (found, {"schema": 1, "hosts": found}, {"schema": 1, "hosts": {"here": [found]}}):
         path.write_text(json.dumps(content))
         for one in read_calibrations(path, "here").calibrations:
-            assert abs(one.n_bytes) <= 4 << 30
+            assert abs(one.n_bytes) <= 2 << 30
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:

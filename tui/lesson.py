@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from estimator.calibration import CALIBRATED_ENGINES, Calibration
+from estimator.calibration import CALIBRATED_ENGINES, MOST_RUNTIME_BYTES, Calibration
 from tui.steadiness import Steady, Unsteady, steadiness
 
 if TYPE_CHECKING:
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 
 MOST_LOADS = 30
 """The newest ones of a lesson: what has changed since they were begun fades (ASSUMED)."""
-MOST_RUNTIME_BYTES = 2 << 30
-"""Twice what the largest context and all libraries take that were measured (``estimator.runtime``: 555 MiB, and 190 of
-kernels, cuBLAS and its workspace, and 192 of a pool that grows): a load that would have more is not what it was taken
-for."""
 _FAMILY = re.compile(r"v?(\d{1,4}\.\d{1,4})(?:\.|$)")
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from estimator.calibration import CALIBRATED_ENGINES, Calibration
+from estimator.calibration import CALIBRATED_ENGINES, MOST_RUNTIME_BYTES, Calibration
 from tui.kept_load import NAME_LENGTH
 from tui.small_file import read_small_file
+from tui.steadiness import LEAST_LOADS, LEAST_SPREAD_BYTES, MOST_SPREAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 SCHEMA = 1
 _MOST_BYTES = 256 * 1024
 _MOST_HOSTS, _MOST_EACH = 64, 64
-_MOST_DIFFERENCE_BYTES = 4 << 30
-"""Twice ``lesson.MOST_RUNTIME_BYTES``, which a difference cannot reach."""
 _MOST_COUNT = 1000
 
 
@@ -102,17 +101,20 @@ def _calibration(entry: object) -> Calibration:
     texts = ("engine_name", "product", "driver")
     if not all(isinstance(entry[name], str) and 0 < len(entry[name]) <= NAME_LENGTH for name in texts):
         raise ValueError("no names")
-    if not all(_is_difference(entry[name]) for name in ("n_bytes", "low_bytes", "high_bytes")):
-        raise ValueError("no sizes")
+    if not all(_is_whole_number(entry[name]) for name in ("n_bytes", "low_bytes", "high_bytes", "n_loads")):
+        raise ValueError("no numbers")
     made = Calibration(**entry)
-    is_whole = made.engine_name in CALIBRATED_ENGINES and made.low_bytes <= made.n_bytes <= made.high_bytes
-    if not (is_whole and _is_whole_number(made.n_loads) and 0 < made.n_loads <= _MOST_COUNT):
+    is_known = made.engine_name in CALIBRATED_ENGINES and LEAST_LOADS <= made.n_loads <= _MOST_COUNT
+    if not (is_known and _can_be_learned(made)):
         raise ValueError("figures that make no sense")
     return made
 
 
-def _is_difference(value: Any) -> bool:
-    return _is_whole_number(value) and -_MOST_DIFFERENCE_BYTES <= value <= _MOST_DIFFERENCE_BYTES
+def _can_be_learned(found: Calibration) -> bool:
+    """Whether ``steadiness`` could have said so."""
+    spreads = found.n_bytes - found.low_bytes, found.high_bytes - found.n_bytes
+    are_spreads = all(LEAST_SPREAD_BYTES <= spread <= MOST_SPREAD_BYTES for spread in spreads)
+    return are_spreads and abs(found.n_bytes) <= MOST_RUNTIME_BYTES
 
 
 def _is_whole_number(value: object) -> bool:

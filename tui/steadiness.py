@@ -8,7 +8,7 @@ others, never worse than the prediction alone did.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 LEAST_LOADS, LEAST_MODELS = 3, 2
 NOTICEABLE_BYTES = 2 * MIB
-"""The driver's pages: cuMemCreate gives whole ones of 2 MiB (cuMemGetAllocationGranularity on all GPUs until now), so
-that less is no difference. By so much at least the median has to become better."""
+"""The driver's pages: llama.cpp's pool takes memory in whole ones (ggml/src/ggml-cuda/ggml-cuda.cu,
+ggml_cuda_pool_vmm), as large as cuMemGetAllocationGranularity says. That these have 2 MiB, so that less is no
+difference, is ASSUMED. By so much at least the median has to become better."""
 LEAST_SPREAD_BYTES = 17 * MIB
 """To either side. Nine models on one H100, two of them by cuBLAS and dense ones alike, lay within 17 MiB of what the
 rules gave (tests/test_runtime.py, HELD_BESIDE_MIB, 2026-11-26): no machine is taken to be steadier than that one."""
 MOST_SPREAD_BYTES = 192 * MIB
 """As ``runtime.CUDA_POOL_GROWTH_BYTES``, which the plain band allows for use: wider than that it says nothing new."""
-COVERED_RATIO = 0.8
-"""Of the models, at least so many lie within the spread: of five one may be an outlier, of four none."""
 _SIGMA = 1.4826
 """Of a normal distribution's standard deviation to its median absolute deviation (1 / 0.6745)."""
 _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2.18, 2.16, 2.14, 2.13)
@@ -82,12 +81,15 @@ def median(values: Sequence[int]) -> int:
 
 
 def _spread(of_models: Sequence[int], middle: int) -> int:
-    """To either side: as a further sample of a normal distribution would lie, and no narrower than most models do."""
+    """To either side: as a further sample of a normal distribution would lie, and no narrower than all models do.
+
+    An outlier is a model like any other, of which the next one may be another.
+    """
     away = sorted(abs(one - middle) for one in of_models)
     n_models = len(away)
     deviation = _SIGMA * median(away)
     expected = _STUDENT[min(n_models - 1, len(_STUDENT)) - 1] * deviation * sqrt(1 + 1 / n_models)
-    return max(LEAST_SPREAD_BYTES, round(expected), away[ceil(COVERED_RATIO * n_models) - 1])
+    return max(LEAST_SPREAD_BYTES, round(expected), away[-1])
 
 
 def _is_better(models: Sequence[Sequence[int]], middle: int) -> bool:
