@@ -42,6 +42,8 @@ class Card:
         self._is_split: bool | None = None
         """None: not asked yet."""
         self._split_seconds = float("-inf")
+        self.is_rescheduled = True
+        """Kinds may be due sooner than ``due_seconds`` said when they were read; who has looked again says False."""
 
     @property
     def is_unread(self) -> bool:
@@ -62,9 +64,10 @@ class Card:
             if self._whole.handle is None:
                 self._open()
             for part in self.parts():
-                part.read_memory()
+                if part.read_memory():
+                    self.is_rescheduled = True
                 if part.memory_code is not None:
-                    self._split_seconds = float("-inf")  # the GPU may be split otherwise now
+                    self._forget_split_time()  # the GPU may be split otherwise now
         except RefusedError as refused:
             self._lose(refused.code)
 
@@ -74,9 +77,12 @@ class Card:
             return float("inf")
         if kind == "split":
             return self._split_seconds
+        if kind == "instances" and not self._split:
+            return float("inf")  # only parts have them
         if not self._split or kind in OF_BOARD:
             return self._whole.due_seconds(kind)
-        return min(part.due_seconds(kind) for part in (self._whole, *self._split))
+        read = (self._whole, *self._split) if kind == "name" else self._split
+        return min(part.due_seconds(kind) for part in read)
 
     def read(self, kind: str) -> None:
         """One kind of figures, unless the GPU is lost: its handle is not touched again."""
@@ -133,6 +139,7 @@ class Card:
             self._whole = self._new_whole(key, handle)
         self._whole.handle = handle
         self.lost_code = None
+        self.is_rescheduled = True
 
     def _new_whole(self, key: str, handle: Any) -> Part:
         return Part(
@@ -149,14 +156,18 @@ class Card:
         """Drop the handles: they were of an NVML that was shut down since."""
         self._whole.handle = None
         self._split = []
-        self._split_seconds = float("-inf")
+        self._forget_split_time()
 
     def _lose(self, code: int) -> None:
         self.lost_code = code
         self._whole.lose()
         self._split = []
         self._is_split = None
+        self._forget_split_time()
+
+    def _forget_split_time(self) -> None:
         self._split_seconds = float("-inf")
+        self.is_rescheduled = True
 
     def _read_split(self) -> None:
         now_seconds = self._clock()
@@ -188,3 +199,5 @@ class Card:
                 part.read("name")
             part.handle = part_handle
             self._split.append(part)
+        if self._split or known:
+            self.is_rescheduled = True

@@ -147,12 +147,15 @@ class Part:
 
     # --- asking
 
-    def read_memory(self) -> None:
+    def read_memory(self) -> bool:
+        """Whether memory moved so far that the lists are due sooner now."""
         self._memory.read(self.handle)
         memory = self._memory.memory
-        if memory is not None and abs(memory.free_bytes - self._listed_free_bytes) >= _CHANGED_BYTES:
-            for kind in _LISTS:
-                self._figures.hurry(kind, _CHANGED_SECONDS)
+        if memory is None or abs(memory.free_bytes - self._listed_free_bytes) < _CHANGED_BYTES:
+            return False
+        for kind in _LISTS:
+            self._figures.hurry(kind, _CHANGED_SECONDS)
+        return True
 
     def due_seconds(self, kind: str) -> float:
         """When there is something to ask for again, as far as this kind goes."""

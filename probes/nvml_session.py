@@ -7,7 +7,8 @@ it stopped at the sample before: so a driver that needs half a second a call sti
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any
 
 from probes import nvml_codes as codes
 from probes.access import Access
@@ -32,6 +33,7 @@ _MEMORY_SECONDS = 1.0
 """For memory, in one sample: of 16 GPUs at a second a call the first is shown after five seconds, not after fifty."""
 _RESTART_SECONDS = 30.0
 """When all GPUs are lost, NVML is started anew so often: it holds on to a driver that was since unloaded."""
+_LONG_AGO = float("-inf")
 _STOPPED = frozenset({codes.UNINITIALIZED, codes.DRIVER_NOT_LOADED, codes.VERSION_MISMATCH})
 """The driver was stopped or replaced under us: a fresh start alone can help, and need not wait."""
 _GUESSED_ORDER = (
@@ -40,11 +42,27 @@ _GUESSED_ORDER = (
 )
 
 
-class _Step(NamedTuple):
-    """One kind of figures of one GPU."""
+class _Step:
+    """One kind of figures of one GPU.
 
-    read: Callable[[], None]
-    due_seconds: Callable[[], float]
+    When it is due is kept here, and asked for only after it was read: of the 136 steps of eight GPUs, some 45 are due
+    at a sample.
+    """
+
+    __slots__ = ("_when", "due_seconds", "read")
+
+    def __init__(self, read: Callable[[], None], when: Callable[[], float]) -> None:
+        self.read = read
+        self._when = when
+        self.due_seconds = _LONG_AGO
+
+    def schedule(self) -> None:
+        """Once it was read."""
+        self.due_seconds = self._when()
+
+    def hurry(self) -> None:
+        """Something else has changed when it is due. Where that is not yet, reading it asks for nothing."""
+        self.due_seconds = _LONG_AGO
 
 
 class Session:
@@ -65,6 +83,8 @@ class Session:
         self._cards: list[Card] = []
         self._next_card = 0
         self._steps: list[_Step] = []
+        self._steps_of: dict[Card, tuple[_Step, ...]] = {}
+        """Those of one GPU, its details among them."""
         self._next_step = 0
         self._detail_steps: list[_Step] = []
         self._next_detail = 0
@@ -119,8 +139,11 @@ class Session:
                 Card(self._nvml, self._clock, index, keys, host_total_bytes=self._host_total_bytes)
                 for index in range(n_cards)
             ]
-            self._steps = [_Step(self._read_versions, _always), *_steps(self._cards, self._kinds())]
-            self._detail_steps = list(_steps(self._cards, DETAIL_KINDS))
+            steps = [tuple(_steps(card, self._kinds())) for card in self._cards]
+            details = [tuple(_steps(card, DETAIL_KINDS)) for card in self._cards]
+            self._steps = [_Step(self._read_versions, _always), *_by_kind(steps)]
+            self._detail_steps = list(_by_kind(details))
+            self._steps_of = {card: (*its, *more) for card, its, more in zip(self._cards, steps, details, strict=True)}
             self._next_card = self._next_step = self._next_detail = 0
 
     def _read_memory(self) -> float:
@@ -138,6 +161,11 @@ class Session:
         return (*KINDS, *windows, *(SEVERAL_KINDS if len(self._cards) > 1 else ()))
 
     def _read_others(self, budget_seconds: float) -> None:
+        for card in self._cards:
+            if card.is_rescheduled:
+                card.is_rescheduled = False
+                for step in self._steps_of[card]:
+                    step.hurry()
         self._next_step = self._read_some(self._steps, self._next_step, budget_seconds)
         if self._access.attention.is_on_details:
             self._next_detail = self._read_some(self._detail_steps, self._next_detail, budget_seconds)
@@ -146,6 +174,8 @@ class Session:
             self._has_details = False
             for card in self._cards:
                 card.forget_details()
+            for step in self._detail_steps:
+                step.hurry()
 
     def _read_some(self, steps: list[_Step], number: int, budget_seconds: float) -> int:
         """As many steps as the budget allows, at least one that asks the driver, and each at most once.
@@ -158,9 +188,10 @@ class Session:
         for _ in range(len(steps)):
             step = steps[number]
             number = (number + 1) % len(steps)
-            if step.due_seconds() > begun_seconds:
+            if step.due_seconds > begun_seconds:
                 continue
             step.read()
+            step.schedule()
             now_seconds = self._clock()
             # another one like this would be too much
             if self._nvml.n_calls > n_calls and 2 * now_seconds - begun_seconds > deadline:
@@ -267,12 +298,14 @@ def _always() -> float:
     return float("-inf")
 
 
-def _steps(cards: Iterable[Card], kinds: Iterable[str]) -> Iterator[_Step]:
-    """What a user misses most comes first, and each kind for all GPUs before the next kind."""
-    cards = tuple(cards)
+def _steps(card: Card, kinds: Iterable[str]) -> Iterator[_Step]:
     for kind in kinds:
-        for card in cards:
-            yield _Step(partial(card.read, kind), partial(card.due_seconds, kind))
+        yield _Step(partial(card.read, kind), partial(card.due_seconds, kind))
+
+
+def _by_kind(steps_of_cards: Iterable[tuple[_Step, ...]]) -> Iterator[_Step]:
+    """What a user misses most comes first, and each kind for all GPUs before the next kind."""
+    return chain.from_iterable(zip(*steps_of_cards, strict=True))
 
 
 def _completed(device: Device, tegra: Tegra) -> Device:
