@@ -9,6 +9,7 @@ control groups are those that runc, crun, conmon, containerd, LXC, systemd-nspaw
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from probes.sysfs import read_text
 
@@ -75,6 +76,7 @@ def _is_in_first_namespaces(root: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=64)  # few texts for many processes, which are named again and again: 17 looks at each line
 def container_of(cgroup: str) -> str | None:
     """Of a process, from its /proc/PID/cgroup: ``docker 4f2c0ab1c9de``, ``pod 90ab...``, ``lxc web``, ``slurm job 7``.
 

@@ -44,6 +44,8 @@ class Card:
         self._split_seconds = float("-inf")
         self.is_rescheduled = True
         """Kinds may be due sooner than ``due_seconds`` said when they were read; who has looked again says False."""
+        self.are_lists_rescheduled = False
+        """The same, of the lists of processes alone."""
 
     @property
     def is_unread(self) -> bool:
@@ -65,7 +67,7 @@ class Card:
                 self._open()
             for part in self.parts():
                 if part.read_memory():
-                    self.is_rescheduled = True
+                    self.are_lists_rescheduled = True
                 if part.memory_code is not None:
                     self._forget_split_time()  # the GPU may be split otherwise now
         except RefusedError as refused:

@@ -49,8 +49,8 @@ _STATIC = frozenset(
     }
 )
 """Kinds that stay true of a GPU that was lost."""
-_LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
-_LISTED = (*_LISTS, "shares")
+LISTS = {"compute": "Compute", "graphics": "Graphics", "mps": "MPSCompute"}
+_LISTED = (*LISTS, "shares")
 _LISTS_SECONDS = 3.0
 """The lists of processes are the dearest calls: 4.5 ms for two (median of an RTX 4090 under driver 610.57,
 flightlessmango/MangoHud pull 2104), where memory takes 12 µs."""
@@ -61,7 +61,7 @@ _CHANGED_BYTES = 32 << 20
 _HEAT_SECONDS = 0.9
 _LIMIT_SECONDS = 30.0
 """An administrator changes the power limit by hand (`nvidia-smi -pl`)."""
-_LIVE = (*_LISTS, "utilization", "temperature", "power")
+_LIVE = (*LISTS, "utilization", "temperature", "power")
 """Kinds that change all the time: the oldest of them says how late a device's figures are."""
 
 OF_BOARD = frozenset({"temperature", "bus", "addressing", "speed", "bandwidth", "model", *DETAIL_KINDS})
@@ -153,7 +153,7 @@ class Part:
         memory = self._memory.memory
         if memory is None or abs(memory.free_bytes - self._listed_free_bytes) < _CHANGED_BYTES:
             return False
-        for kind in _LISTS:
+        for kind in LISTS:
             self._figures.hurry(kind, _CHANGED_SECONDS)
         return True
 
@@ -163,7 +163,7 @@ class Part:
 
     def read(self, kind: str) -> None:
         """One kind of figures. Raises RefusedError where the GPU is lost."""
-        if kind in _LISTS:
+        if kind in LISTS:
             self._read_list(kind)
         elif kind == "name":
             self._figures.once("name", lambda: self._nvml.text("nvmlDeviceGetName", self.handle))
@@ -228,7 +228,7 @@ class Part:
     def _read_list(self, kind: str) -> None:
         period_seconds = _CHANGED_SECONDS if self.is_unified else self._lists_seconds(kind)
         self._figures.refresh(
-            kind, lambda: ask_processes(self._nvml, self.handle, _LISTS[kind]), period_seconds=period_seconds
+            kind, lambda: ask_processes(self._nvml, self.handle, LISTS[kind]), period_seconds=period_seconds
         )
         memory = self._memory.memory
         if memory is not None and self._figures.read_seconds(kind) >= memory.read_seconds:
@@ -369,7 +369,7 @@ class Part:
 
     def _used_by_pid(self) -> dict[int, int | None]:
         memory = self._memory.memory
-        lists: list[Listed] = [self._figures.value(kind) or () for kind in _LISTS]
+        lists: list[Listed] = [self._figures.value(kind) or () for kind in LISTS]
         return merged(lists, _MOST_BYTES if memory is None else memory.total_bytes)
 
     def _used_bytes(self) -> int | None:
@@ -380,7 +380,7 @@ class Part:
 
     def _held_bytes(self) -> int | None:
         """The sum of what processes hold; None where that is not known of any."""
-        if not any(kind in self._figures for kind in _LISTS):
+        if not any(kind in self._figures for kind in LISTS):
             return None
         known = self._used_by_pid().values()
         return None if known and all(used is None for used in known) else sum(used or 0 for used in known)

@@ -7,7 +7,6 @@ it stopped at the sample before: so a driver that needs half a second a call sti
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 from probes import nvml_codes as codes
@@ -18,7 +17,7 @@ from probes.nvml_card import Card
 from probes.nvml_figures import DETAIL_KINDS
 from probes.nvml_identity import Keys
 from probes.nvml_library import start_sentence
-from probes.nvml_part import KINDS, SEVERAL_KINDS, WINDOWS_KINDS, Part
+from probes.nvml_part import KINDS, LISTS, SEVERAL_KINDS, WINDOWS_KINDS, Part
 from probes.nvml_processes import Namespace
 from probes.nvml_visibility import DEVICE_ORDER, VISIBLE_DEVICES, CudaDevice, Visibility, visibility
 from probes.pci import numa_node
@@ -83,8 +82,8 @@ class Session:
         self._cards: list[Card] = []
         self._next_card = 0
         self._steps: list[_Step] = []
-        self._steps_of: dict[Card, tuple[_Step, ...]] = {}
-        """Those of one GPU, its details among them."""
+        self._steps_of: dict[Card, dict[str, _Step]] = {}
+        """Those of one GPU by kind, its details among them."""
         self._next_step = 0
         self._detail_steps: list[_Step] = []
         self._next_detail = 0
@@ -139,11 +138,10 @@ class Session:
                 Card(self._nvml, self._clock, index, keys, host_total_bytes=self._host_total_bytes)
                 for index in range(n_cards)
             ]
-            steps = [tuple(_steps(card, self._kinds())) for card in self._cards]
-            details = [tuple(_steps(card, DETAIL_KINDS)) for card in self._cards]
-            self._steps = [_Step(self._read_versions, _always), *_by_kind(steps)]
-            self._detail_steps = list(_by_kind(details))
-            self._steps_of = {card: (*its, *more) for card, its, more in zip(self._cards, steps, details, strict=True)}
+            kinds = self._kinds()
+            self._steps_of = {card: _steps(card, (*kinds, *DETAIL_KINDS)) for card in self._cards}
+            self._steps = [_Step(self._read_versions, _always), *self._by_kind(kinds)]
+            self._detail_steps = list(self._by_kind(DETAIL_KINDS))
             self._next_card = self._next_step = self._next_detail = 0
 
     def _read_memory(self) -> float:
@@ -160,12 +158,19 @@ class Session:
         windows = WINDOWS_KINDS if self._access.system == "win32" else ()
         return (*KINDS, *windows, *(SEVERAL_KINDS if len(self._cards) > 1 else ()))
 
+    def _by_kind(self, kinds: Iterable[str]) -> Iterator[_Step]:
+        """What a user misses most comes first, and each kind for all GPUs before the next kind."""
+        for kind in kinds:
+            for steps in self._steps_of.values():
+                yield steps[kind]
+
     def _read_others(self, budget_seconds: float) -> None:
         for card in self._cards:
-            if card.is_rescheduled:
-                card.is_rescheduled = False
-                for step in self._steps_of[card]:
-                    step.hurry()
+            if card.is_rescheduled or card.are_lists_rescheduled:
+                steps = self._steps_of[card]
+                for kind in steps if card.is_rescheduled else LISTS:
+                    steps[kind].hurry()
+                card.is_rescheduled = card.are_lists_rescheduled = False
         self._next_step = self._read_some(self._steps, self._next_step, budget_seconds)
         if self._access.attention.is_on_details:
             self._next_detail = self._read_some(self._detail_steps, self._next_detail, budget_seconds)
@@ -298,14 +303,8 @@ def _always() -> float:
     return float("-inf")
 
 
-def _steps(card: Card, kinds: Iterable[str]) -> Iterator[_Step]:
-    for kind in kinds:
-        yield _Step(partial(card.read, kind), partial(card.due_seconds, kind))
-
-
-def _by_kind(steps_of_cards: Iterable[tuple[_Step, ...]]) -> Iterator[_Step]:
-    """What a user misses most comes first, and each kind for all GPUs before the next kind."""
-    return chain.from_iterable(zip(*steps_of_cards, strict=True))
+def _steps(card: Card, kinds: Iterable[str]) -> dict[str, _Step]:
+    return {kind: _Step(partial(card.read, kind), partial(card.due_seconds, kind)) for kind in kinds}
 
 
 def _completed(device: Device, tegra: Tegra) -> Device:
