@@ -63,3 +63,17 @@ def test_without_a_model_it_would_not_start():
 def test_help_loads_nothing():
     with pytest.raises(NoLaunch):
         launches_of(f"{SERVER} --help")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "source"),
+    [
+        ("*Q8_0.gguf", "Qwen/Qwen3-8B-GGUF:Q8_0"),
+        ("*q4_k_m*.gguf", "Qwen/Qwen3-8B-GGUF:Q4_K_M"),
+        ("Qwen3-8B-Q5_K_M.gguf", "Qwen/Qwen3-8B-GGUF:Q5_K_M"),
+        ("*.gguf", "Qwen/Qwen3-8B-GGUF"),
+    ],
+)
+def test_a_pattern_of_a_repositorys_files_names_the_quant(pattern, source):
+    launch = read(f"{SERVER} --hf_model_repo_id Qwen/Qwen3-8B-GGUF --model '{pattern}'", HF_HOME="/nowhere")
+    assert launch.source == source

@@ -3,6 +3,7 @@
 llama_cpp/server/settings.py, cli.py and __main__.py of 0.3.36: a flag, and a variable in capitals, for each setting.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -14,6 +15,7 @@ from launches.command import Command, Program
 from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS
+from launches.llama_models import from_repository, quant_in
 from launches.numbers import Values
 from launches.words import ARGPARSE, Flag, Given, Takes, take_apart
 from launches.yaml_file import UnreadableSettings, read_settings
@@ -103,7 +105,7 @@ def _launch(values: Values, program: Program, command: Command) -> Launch:
     )
     context = values.whole("--n_ctx", CONTEXT_TOKENS, least=0)
     _doubt(values, has_all_logits=has_all_logits)
-    source = None if model is None else f"{repository}/{model}" if repository else command.path(model)
+    source = _source(model, repository, program, command)
     return Launch(
         program="llama_cpp.server",
         engine_name="llamacpp",
@@ -118,6 +120,16 @@ def _launch(values: Values, program: Program, command: Command) -> Launch:
         refusal="; ".join((*given.refusals, *values.refusals)),
         spans=given.spans,
     )
+
+
+def _source(model: str | None, repository: str | None, program: Program, command: Command) -> str | None:
+    """The file, or the one of a repository that a pattern names (Llama.from_pretrained: ``fnmatch``)."""
+    if model is None or not repository:
+        return None if model is None else command.path(model)
+    quant = quant_in(re.sub(r"[*?\[\]]+", "-", model))
+    file = model if quant == "" and "*" not in model else ""
+    meant = from_repository(f"{repository}:{quant}" if quant else repository, file, command, program.environment)
+    return f"{repository}/{model}" if meant is None else meant.source
 
 
 def _layers(values: Values) -> int:
