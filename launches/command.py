@@ -5,6 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from launches.limits import least_of, limited_by
+from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
+
 MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
@@ -13,126 +16,7 @@ RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_WRAPPERS: Mapping[str, frozenset[str]] = {
-    "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),
-    "nohup": frozenset(),
-    "setsid": frozenset(),
-    "exec": frozenset({"-a"}),
-    "command": frozenset(),
-    "time": frozenset({"-f", "--format", "-o", "--output"}),
-    "nice": frozenset({"-n", "--adjustment"}),
-    "ionice": frozenset({"-c", "--class", "-n", "--classdata"}),
-    "chrt": frozenset(),
-    "stdbuf": frozenset({"-i", "-o", "-e", "--input", "--output", "--error"}),
-    "taskset": frozenset(),
-    "numactl": frozenset(
-        "-i -N -m -C -p -P -l --interleave --cpunodebind --membind --physcpubind --preferred --preferred-many".split()
-    )
-    - {"-l"},
-    "sudo": frozenset("-u --user -g --group -h --host -p --prompt -C -D --chdir -R -T -U".split()),
-    "doas": frozenset({"-u", "-C"}),
-    "systemd-run": frozenset({"-p", "--property", "-u", "--unit", "-M", "-E", "--slice", "--description"}),
-    "systemd-inhibit": frozenset(),
-    "timeout": frozenset({"-s", "--signal", "-k", "--kill-after"}),
-    "prime-run": frozenset(),
-    "mpirun": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to --output-filename".split()),
-    "mpiexec": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to".split()),
-    "trtllm-llmapi-launch": frozenset(),
-    "srun": frozenset(
-        "-A -c -C -D -e -G -J -N -n -o -p -q -t -w -x --account --chdir --constraint --container-image "
-        "--container-mounts --container-name --cpu-bind --cpus-per-gpu --cpus-per-task --error --exclude --export "
-        "--gpu-bind --gpus --gpus-per-node --gpus-per-task --gres --job-name --jobid --mem --mem-per-cpu --mem-per-gpu "
-        "--mpi --nodelist --nodes --ntasks --ntasks-per-gpu --ntasks-per-node --output --partition --qos --time".split()
-    ),
-    "xargs": frozenset({"-I", "-n", "-P", "-L", "-d", "-s", "-E", "--max-args", "--max-procs", "--delimiter"}),
-    "screen": frozenset("-S -dmS -c -L -Logfile".split()),
-    "singularity": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),
-    "apptainer": frozenset("-B --bind --env --env-file -H --home --pwd -W --workdir --overlay".split()),
-    "gamemoderun": frozenset(),
-    "caffeinate": frozenset({"-t", "-w"}),
-    "uv": frozenset({"--with", "--python", "-p", "--project", "--directory", "--extra", "--group", "--env-file"}),
-    "uvx": frozenset({"--from", "--with", "--python", "-p"}),
-    "pipx": frozenset({"--spec", "--python"}),
-    "poetry": frozenset(),
-    "conda": frozenset({"-n", "--name", "-p", "--prefix", "--cwd"}),
-    "accelerate": frozenset(
-        "--num_processes --num_machines --mixed_precision --config_file --main_process_port".split()
-    ),
-    "torchrun": frozenset("--nproc_per_node --nproc-per-node --nnodes --master_port --rdzv_endpoint".split()),
-    "tini": frozenset({"-e", "-p"}),
-    "dumb-init": frozenset({"-r", "--rewrite"}),
-    "catatonit": frozenset(),
-    "nsys": frozenset(
-        "-o --output -t --trace -y --delay -d --duration -e -w --show-output -s --sample -c --capture-range "
-        "--capture-range-end --stop-on-exit --cuda-graph-trace --gpu-metrics-device --gpu-metrics-devices "
-        "--export -p -x -f --force-overwrite --stop-on-range-end --kill --session --session-new --nvtx-capture "
-        "--stats".split()
-    ),
-    "ncu": frozenset("-o --export -k --kernel-name -c --launch-count -s --launch-skip --set --section".split()),
-    "rocprof": frozenset({"-i", "-o", "-d"}),
-    "rocprofv3": frozenset({"-i", "-o", "-d"}),
-    "perf": frozenset("-e -o -F -g -p --event --output --freq --call-graph".split()) - {"-g"},
-    "strace": frozenset("-e -o -p -s -u -E".split()),
-    "gdb": frozenset({"-x", "-ex", "--command"}),
-    "valgrind": frozenset(),
-    "prlimit": frozenset(),
-    "cgexec": frozenset({"-g"}),
-    "runuser": frozenset({"-u", "--user", "-g", "--group"}),
-    "gosu": frozenset(),
-    "su-exec": frozenset(),
-    "unbuffer": frozenset(),
-    "xvfb-run": frozenset({"-s", "-n", "-e", "-f"}),
-    "firejail": frozenset(),
-    "proot": frozenset({"-r", "-b", "-w", "-R", "-0"}) - {"-0"},
-    "mamba": frozenset({"-n", "--name", "-p", "--prefix"}),
-    "micromamba": frozenset({"-n", "--name", "-p", "--prefix"}),
-    "pixi": frozenset({"-e", "--environment", "--manifest-path"}),
-    "pipenv": frozenset(),
-    "pdm": frozenset({"-p", "--project"}),
-    "hatch": frozenset({"-e", "--env"}),
-    "rye": frozenset(),
-    "distrobox": frozenset({"-n", "--name"}),
-    "toolbox": frozenset({"-c", "--container"}),
-    "wsl": frozenset("-d --distribution -u --user --cd --shell-type".split()),
-    "start": frozenset({"/d", "/D", "/node", "/affinity", "/AFFINITY"}),
-    "call": frozenset(),
-    "cmd": frozenset(),
-    "qemu": frozenset("-L -cpu -E -U -s -B -R -g".split()),
-    "eval": frozenset(),
-}
-"""Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
-_N_OPERANDS = {
-    "taskset": 1,
-    "chrt": 1,
-    "timeout": 1,
-    "singularity": 1,
-    "apptainer": 1,
-    "gosu": 1,
-    "su-exec": 1,
-    "distrobox": 1,
-}
-"""Words of theirs before the program: a mask, a priority, a duration, an image, a user."""
-_SUBCOMMANDS = {
-    "uv": ("run",),
-    "pipx": ("run",),
-    "poetry": ("run",),
-    "conda": ("run",),
-    "accelerate": ("launch",),
-    "singularity": ("exec",),
-    "apptainer": ("exec",),
-    "nsys": ("profile", "launch"),
-    "perf": ("stat", "record"),
-    "mamba": ("run",),
-    "micromamba": ("run",),
-    "pixi": ("run",),
-    "pipenv": ("run",),
-    "pdm": ("run",),
-    "hatch": ("run",),
-    "rye": ("run",),
-    "distrobox": ("enter",),
-    "toolbox": ("run",),
-}
 _PYTHON = re.compile(r"([Pp]ython|pypy)([0-9.]*)w?t?$|py$")
 """The framework build of macOS calls itself ``Python``; a build without the lock ends on ``t`` (PEP 703)."""
 _PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
@@ -183,18 +67,30 @@ class Program:
     given_devices: str = "seen"
     """Whether the container that it is started in is given any: a key of ``launches.launch.GIVEN``."""
     ram_bytes: int | None = None
-    """What that container may use at most; None: no limit."""
+    """What that container, or what a wrapper limits, may use at most; None: no limit."""
+    may_be_value: bool = False
+    """Its name stands behind an option of a wrapper that is not known, and may be its value."""
+    unknown: tuple[str, ...] = ()
+    """Words before it that are not understood."""
     path: str = ""
     """As it stands in the command: a script, a program with its folder."""
     directory: str = ""
     """Where it is started; empty: here."""
 
 
-def program_of(command: Command) -> Program | None:
-    """The program itself, behind assignments, wrappers and ``python``; None where there is none."""
+def program_of(command: Command, start: int = 0) -> Program | None:
+    """The program itself, behind assignments, wrappers and ``python``; None where there is none.
+
+    Args:
+        command: as it was typed.
+        start: words before it that are passed over.
+    """
     words = command.arguments[:MOST_WORDS]
     environment = dict(command.environment)
-    position = 0
+    position = start
+    is_sure = True
+    ram_bytes: int | None = None
+    unknown: tuple[str, ...] = ()
     while position < len(words):
         word = words[position]
         if _ASSIGNMENT.match(word):
@@ -206,13 +102,20 @@ def program_of(command: Command) -> Program | None:
         if name in _SHELLS and not "".join(words[position + 1 : position + 2]).startswith("-"):
             position += 1  # a script, or a program that its header makes a script of, too (llamafile)
             continue
-        if name not in _WRAPPERS or not _has_subcommand(name, words[position + 1 :]):
+        if name == "nix":
+            return _of_nix(command, words, position, environment)
+        if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
-        position = _behind_wrapper(name, words, position + 1)
+        behind = behind_wrapper(name, words, position + 1)
+        limit = limited_by(name, words[position + 1 : behind.position])
+        ram_bytes = least_of(ram_bytes, limit.ram_bytes)
+        unknown += limit.unknown
+        position, is_sure = behind.position, behind.is_sure
     if position >= len(words):
         return None
     if _PYTHON.match(base_name(words[position])):
-        return _behind_python(words, position, environment, command.directory)
+        found = _behind_python(words, position, environment, command.directory)
+        return found and replace(found, ram_bytes=ram_bytes, unknown=unknown)
     return Program(
         name=base_name(words[position]),
         arguments=tuple(words[position + 1 :]),
@@ -220,6 +123,9 @@ def program_of(command: Command) -> Program | None:
         environment=environment,
         path=words[position],
         directory=command.directory,
+        ram_bytes=ram_bytes,
+        may_be_value=not is_sure,
+        unknown=unknown,
     )
 
 
@@ -229,53 +135,30 @@ def assigned(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
     return dict(word.split("=", 1) for word in words[:n]), tuple(words[n:])
 
 
-def base_name(word: str) -> str:
-    """The program's name: without its folder, in either system's spelling, and without ``.exe``.
-
-    Windows tells no ``LLAMA-SERVER.EXE`` from ``llama-server.exe``: with that ending, a name is in lower case.
-    """
-    name = re.split(r"[/\\]", word)[-1]
-    return name[:-4].lower() if name.lower().endswith(".exe") else name
-
-
-def _has_subcommand(name: str, following: Sequence[str]) -> bool:
-    if name in ("eval", "cmd"):  # a whole command in one word is a shell's, below
-        return not any(" " in word for word in following[:2])
-    wanted = _SUBCOMMANDS.get(name)
-    return wanted is None or any(word in wanted for word in following[:8])
-
-
-def _is_windows_option(name: str, words: Sequence[str], position: int) -> bool:
-    """``/c`` of cmd.exe, and what ``start`` takes: switches, and a title whose quotes are gone."""
-    if name not in ("start", "cmd"):
-        return False
-    word = words[position]
-    is_title = name == "start" and base_name(words[position - 1]) == "start" and (" " in word or not word)
-    return word.startswith("/") or is_title
+def _of_nix(command: Command, words: Sequence[str], position: int, environment: Mapping[str, str]) -> Program | None:
+    """``nix run nixpkgs#ollama -- serve``, ``nix shell nixpkgs#llama-cpp -c llama-server -m a.gguf``."""
+    rest = words[position + 1 :]
+    if "run" not in rest:
+        starting = next((n for n, word in enumerate(rest) if word in ("-c", "--command")), None)
+        return (
+            None if starting is None else program_of(replace(command, environment=environment), position + starting + 2)
+        )
+    behind = rest.index("--") + 1 if "--" in rest else len(rest)
+    meant = next((word for word in rest[:behind] if "#" in word), "")
+    name = meant.rpartition("#")[2].rpartition(".")[2]
+    if not name:
+        return None
+    return Program(
+        name=_NIX.get(re.sub(r"-(?:cuda|cpu|rocm|vulkan)$", "", name), name),
+        arguments=tuple(rest[behind:]),
+        offset=position + 1 + behind,
+        environment=environment,
+        directory=command.directory,
+    )
 
 
-def _behind_wrapper(name: str, words: Sequence[str], position: int) -> int:
-    """Where the next program, or an assignment before it, stands."""
-    valued = _WRAPPERS[name]
-    operands = _N_OPERANDS.get(name, 0)
-    subcommands = set(_SUBCOMMANDS.get(name, ()))
-    while position < len(words):
-        word = words[position]
-        if word in ("--", "--args"):
-            return position + 1
-        if word.startswith("-") or _is_windows_option(name, words, position):
-            position += 2 if word in valued else 1
-        elif word in subcommands:
-            subcommands.clear()
-            position += 1
-        elif operands:
-            operands -= 1
-            position += 1
-            if name == "taskset" and words[position - 2] in ("-c", "--cpu-list"):
-                operands = 0
-        else:
-            return position
-    return position
+_NIX = {"llama-cpp": "llama-cli"}
+"""What a package starts whose name is another (nixpkgs, pkgs/by-name/ll/llama-cpp: `meta.mainProgram`)."""
 
 
 def _behind_python(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from launches.command import Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
+from launches.limits import bytes_of, least_of
 
 SWITCHES = frozenset(
     """--detach --interactive --tty --rm --init --privileged --read-only --sig-proxy --publish-all --no-healthcheck
@@ -113,7 +114,7 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         environment=environment,
         image=image,
         given_devices=_given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
-        ram_bytes=_ram_bytes(options),
+        ram_bytes=least_of(_ram_bytes(options), found.ram_bytes),
     )
 
 
@@ -192,9 +193,7 @@ def _is_nvidia_usual(name: str) -> bool:
 
 def _ram_bytes(options: list[tuple[str, str]]) -> int | None:
     """``--memory 16g``; None where it has no limit (docs.docker.com, "Resource constraints": b, k, m, g)."""
-    said = next((value for name, value in reversed(options) if name in ("-m", "--memory")), "")
-    found = re.fullmatch(r"(\d{1,15})([bkmgt]?)b?", said.strip().casefold())
-    return int(found[1]) << (10 * "bkmgt".index(found[2] or "b")) or None if found is not None else None
+    return bytes_of(next((value for name, value in reversed(options) if name in ("-m", "--memory")), ""))
 
 
 def _inside(command: Command, program: Program, options: list[tuple[str, str]], folder: str) -> Command:

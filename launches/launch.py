@@ -1,13 +1,15 @@
 """What a command asks an engine to load, in the estimator's terms; and who reads which program's command line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from launches.built_for import vendor_of
 from launches.command import RUNTIMES, Command, Program, program_of, shortened
 from launches.errors import NoLaunch, UnknownProgram
+from launches.limits import least_of
 from launches.shell import REMOTE, commanded, script_index
 
 PROGRAMS: tuple[str, ...] = (
@@ -83,7 +85,9 @@ class Launch:
     spans: tuple[Span, ...] = ()
     """Of every setting given as words."""
     ram_limit_bytes: int | None = None
-    """Of the container that it is started in; None: none is said."""
+    """Of the container that it is started in, or of what limits it (systemd, Slurm, ulimit); None: none is said."""
+    vendor: str = ""
+    """Whose devices its image is built for; empty: any, or nobody says."""
 
 
 class Reader(Protocol):
@@ -111,7 +115,7 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
     """
     opened = opened_of(command)
     launches = reader_of(opened.program).read(opened.program, opened.command)
-    return tuple(_in_container(launch, opened.program) for launch in launches)
+    return tuple(_covered(launch, opened.program) for launch in launches)
 
 
 GIVEN: Mapping[str, str] = MappingProxyType(
@@ -127,11 +131,15 @@ _WITHOUT_GPU = frozenset({"llamacpp", "ollama", "transformers"})
 """Engines that make do with the CPU."""
 
 
-def _in_container(launch: Launch, program: Program) -> Launch:
-    """With what the container around it takes away."""
+def _covered(launch: Launch, program: Program) -> Launch:
+    """With what the containers and wrappers around it take away."""
     sentence = GIVEN[program.given_devices]
-    if program.ram_bytes is not None:
-        launch = replace(launch, ram_limit_bytes=program.ram_bytes)
+    launch = replace(
+        launch,
+        ram_limit_bytes=program.ram_bytes,
+        vendor=vendor_of(program.image) if program.image else "",
+        unknown=(*program.unknown, *launch.unknown),
+    )
     if not sentence or launch.devices == ():
         return launch
     if program.given_devices == "assumed":
@@ -168,29 +176,94 @@ def opened_of(command: Command) -> Opened:
     program = program_of(command)
     container: Program | None = None
     scripts: tuple[int, ...] = ()
+    limits: list[int | None] = []
+    unknown: tuple[str, ...] = ()
     for _ in range(_MOST_COVERS):
         if program is None:
             break
         if program.name in RUNTIMES:
             from launches.container import contained  # noqa: PLC0415  # which few commands need
 
+            limits = [program.ram_bytes, *limits] if program.name == "podman" else []  # others ask a server to start it
             command, program = contained(command, program)
             container = program
+            limits.append(program.ram_bytes)
         elif (index := script_index(program.name, program.arguments)) is not None:
+            limits.append(program.ram_bytes)
+            unknown += program.unknown
             scripts = (*scripts, program.offset + index)
             words = commanded(program.arguments[index])
             command = shortened(replace(command, arguments=words, environment=program.environment))
             program = program_of(command)
         elif program.name in REMOTE:
             raise NoLaunch(f"what {program.name} starts runs on another machine, and is not judged here")
+        elif (further := _further(command, program)) is not None:
+            program = further
         else:
             break
     if program is None:
         raise UnknownProgram("there is no program in this command")
     if container is not None:
-        given, ram_bytes = container.given_devices, container.ram_bytes
-        program = replace(program, image=container.image, given_devices=given, ram_bytes=ram_bytes)
+        program = replace(program, image=container.image, given_devices=container.given_devices)
+    ram_bytes = least_of(program.ram_bytes, *limits)
+    program = replace(program, ram_bytes=ram_bytes, unknown=(*unknown, *program.unknown))
     return Opened(command=command, program=program, scripts=scripts)
+
+
+_MOST_SKIPPED = 8
+"""Words that are tried as a value (ASSUMED)."""
+_READING = frozenset("cat echo git grep kill killall man pgrep pkill printf ps rg which".split())
+"""Programs whose words name others without starting them."""
+
+
+def _further(command: Command, program: Program) -> Program | None:
+    """An engine behind words that are not understood: the value of an option, or a wrapper that is not known.
+
+    ``uvx --torch-backend auto vllm serve a/b`` where nobody knows that this option has a value; ``secrets run -- vllm
+    serve a/b``. It has to load something, and to be told what: what only names an engine starts none.
+    """
+    positions = tuple(_where_else(program)) if program.name not in _READING else ()
+    if not positions or _is_engine(program):
+        return None
+    inside = replace(command, environment=program.environment)
+    for position in positions:
+        found = program_of(inside, position)
+        if found is None or not found.arguments:
+            continue
+        is_cover = found.name in RUNTIMES or script_index(found.name, found.arguments) is not None
+        if is_cover or _loads(found, command):
+            first = program.offset - 1 - program.may_be_value  # the option too, whose value it may be
+            skipped = " ".join(command.arguments[first:position])[:80].removesuffix(" --")
+            unknown = (*program.unknown, skipped, *found.unknown)
+            return replace(found, ram_bytes=least_of(program.ram_bytes, found.ram_bytes), unknown=unknown)
+    return None
+
+
+def _where_else(program: Program) -> Iterator[int]:
+    """Where in the command another program may stand."""
+    words = program.arguments
+    if program.may_be_value:
+        for number, word in enumerate(words[:_MOST_SKIPPED]):
+            if not word.startswith("-"):
+                yield program.offset + number
+                if number == 0 or not words[number - 1].startswith("--"):
+                    break
+    if "--" in words:
+        yield program.offset + words.index("--") + 1
+
+
+def _is_engine(program: Program) -> bool:
+    try:
+        return reader_of(program) is not None
+    except UnknownProgram:
+        return False
+
+
+def _loads(program: Program, command: Command) -> bool:
+    try:
+        return bool(reader_of(program).read(program, command))
+    except (UnknownProgram, NoLaunch):
+        return False
 
 
 def reader_of(program: Program) -> Reader:

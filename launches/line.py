@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from launches.command import Command, base_name
+from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
+from launches.limits import limiting_words
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
 from launches.variables import NAME, Variables
+from launches.wrappers import base_name
 
 MOST_COMMANDS = 400
 """Of one text that are looked at (ASSUMED bound)."""
@@ -65,11 +67,12 @@ def pieces_of(text: str) -> tuple[str, list[Piece]]:
     text = continued(_EXEC_FORM.sub(_exec_form, text.strip()))
     plain = _PROMPT.sub("", text)
     found = _meant(plain, is_windows=is_windows)
+    limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
     if not found.is_engine and (prompt := _ROOT_PROMPT.match(text)) is not None:
         below = _meant(text[prompt.end() :], is_windows=is_windows)
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces]
-    return plain, [*found.settings, *found.pieces]
+    return plain, [*found.settings, *limits, *found.pieces]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from estimator.hub_cache import cache_roots, find_in_cache
-from launches.command import Command, base_name
+from launches.command import Command
+from launches.wrappers import base_name
 
 USUAL_TAGS = ("Q4_K_M", "Q8_0")
 """What is taken of a repository where no quant is named, before its first file."""

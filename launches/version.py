@@ -4,10 +4,11 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from launches.command import Command, Program, base_name
+from launches.command import Command, Program
 from launches.installed import installed_version
 from launches.launch import Launch
 from launches.llama_defaults import build_named, is_fork_path
+from launches.wrappers import base_name
 
 PACKAGES: Mapping[str, str] = MappingProxyType(
     {

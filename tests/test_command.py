@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launches.command import Command, base_name, program_of, shortened
+from launches.command import Command, program_of, shortened
+from launches.wrappers import base_name
 
 PLAIN = ("llama-server", "-m", "a.gguf")
 
@@ -50,11 +51,45 @@ def program(*words: str, **environment: str):
         ("srun", "-N1", "--gpus-per-task", "4", "--mem", "64G"),
         ("xargs", "-I{}"),
         ("xargs", "-n", "1"),
+        ("uvx", "--torch-backend", "auto"),
+        ("uv", "run", "--with-requirements", "req.txt"),
+        ("uv", "run", "--extra-index-url", "https://example.org/simple"),
+        ("uv", "tool", "run", "--from", "x"),
+        ("apptainer", "run", "--nv", "-B", "/a:/a", "x.sif"),
+        ("direnv", "exec", "."),
+        ("doppler", "run", "--project", "x", "--"),
+        ("flock", "-w", "5", "/run/gpu.lock"),
+        ("nix", "shell", "nixpkgs#llama-cpp", "-c"),
     ],
 )
 def test_wrappers_are_passed_over(before):
     found = program(*before, *PLAIN)
     assert (found.name, found.arguments, found.offset) == ("llama-server", ("-m", "a.gguf"), len(before) + 1)
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("nixpkgs#llama-cpp", "llama-cli"),
+        ("nixpkgs#llama-cpp-vulkan", "llama-cli"),
+        ("nixpkgs#ollama", "ollama"),
+        ("github:ggml-org/llama.cpp#llama-server", "llama-server"),
+        (".#packages.x86_64-linux.llama-server", "llama-server"),
+    ],
+)
+def test_a_package_of_nix_starts_its_own_program(package, name):
+    found = program("nix", "run", package, "--", "-m", "a.gguf")
+    assert (found.name, found.arguments, found.offset) == (name, ("-m", "a.gguf"), 4)
+
+
+@pytest.mark.parametrize("words", [("nix", "run"), ("nix", "build", "nixpkgs#ollama"), ("nix", "run", "--", "x")])
+def test_nix_that_names_no_package_starts_nothing_known(words):
+    assert program(*words) is None
+
+
+def test_a_word_behind_an_option_that_is_not_known_may_be_its_value():
+    assert program("uvx", "--newer-option", "auto", *PLAIN).may_be_value
+    assert not program("uvx", "--with", "auto", *PLAIN).may_be_value
 
 
 def test_assignments_before_the_program_are_its_environment():

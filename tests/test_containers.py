@@ -1,12 +1,15 @@
 """What a container, or a shell, or another machine stands around an engine is seen."""
 
 import pytest
+import scenes
 from command_lines import launches_of
 
+from estimator.errors import Unjudgeable
+from launches.built_for import vendor_of
 from launches.errors import NoLaunch, UnknownProgram
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.launched import places_seen
+from tui.launched import places_seen, plan_of
 
 GIB = 1 << 30
 
@@ -148,3 +151,36 @@ def test_a_command_within_others_is_found(text):
 def test_a_shell_without_an_engine_is_none(text):
     with pytest.raises(UnknownProgram):
         launches_of(text)
+
+
+@pytest.mark.parametrize(
+    ("image", "vendor"),
+    [
+        ("ghcr.io/ggml-org/llama.cpp:server-rocm", "amd"),
+        ("ghcr.io/ggml-org/llama.cpp:server-cuda-b5966", "nvidia"),
+        ("ghcr.io/ggml-org/llama.cpp:server-musa", "mthreads"),
+        ("ghcr.io/ggml-org/llama.cpp:server-intel", "intel"),
+        ("ghcr.io/ggml-org/llama.cpp:server-vulkan", ""),
+        ("ollama/ollama:rocm", "amd"),
+        ("ollama/ollama:0.13.1-rocm", "amd"),
+        ("vllm/vllm-openai-rocm:v0.9", "amd"),
+        ("lmsysorg/sglang:v0.5.1-cu126", "nvidia"),
+        ("registry.example.org/models/llama.cpp:server", ""),
+    ],
+)
+def test_an_images_name_says_whose_devices_it_is_built_for(image, vendor):
+    assert vendor_of(image) == vendor
+
+
+def test_an_image_for_amds_devices_is_not_placed_on_nvidias():
+    snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
+    image = "ghcr.io/ggml-org/llama.cpp:server-rocm"
+    launch = read(f"docker run --device /dev/kfd --device /dev/dri {image} -m /a.gguf -c 4096")
+    with pytest.raises(Unjudgeable, match="devices of AMD"):
+        plan_of(launch, scenes.model(), snapshot)
+
+
+def test_an_image_for_any_devices_is_placed_on_those_that_are_there():
+    snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
+    launch = read("docker run --gpus all ghcr.io/ggml-org/llama.cpp:server-vulkan -m /a.gguf -c 4096")
+    assert len(plan_of(launch, scenes.model(), snapshot).devices) == 1

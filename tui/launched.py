@@ -44,6 +44,8 @@ _VENDORS = {
 }
 """Whose devices a backend counts; any that are there for the others."""
 
+_CALLED = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "mthreads": "Moore Threads", "ascend": "Ascend"}
+
 
 def model_of(launch: Launch) -> Model:
     """The model that the command names.
@@ -257,12 +259,31 @@ def _devices(launch: Launch, engine: Engine, snapshot: Snapshot, places: Sequenc
         return ()
     expect_devices_known(snapshot)
     seen = _seen(snapshot)
+    if launch.vendor:
+        seen, places = _of_vendor(launch.vendor, seen, places, snapshot)
     if launch.devices is not None:
         return tuple(dict.fromkeys(_label(word, seen, snapshot) for word in launch.devices))
     if launch.n_devices is None:
         return tuple(place.name for place in together(default_devices(places, engine.VENDORS)))
     first = [device for device in seen if device.vendor in engine.VENDORS][: launch.n_devices]
     return tuple(_known(device_label(device, snapshot.devices), snapshot) for device in first)
+
+
+def _of_vendor(
+    vendor: str, seen: Sequence[Device], places: Sequence[Place], snapshot: Snapshot
+) -> tuple[list[Device], list[Place]]:
+    """Those of the devices, and of the places, that an image built for this vendor's devices runs on.
+
+    Raises:
+        Unjudgeable: there are none.
+    """
+    left = [device for device in seen if device.vendor == vendor]
+    if not left:
+        raise Unjudgeable(
+            f"the image is built for devices of {_CALLED.get(vendor, vendor)}, and it would see none here"
+        )
+    labels = {device_label(device, snapshot.devices) for device in left}
+    return left, [place for place in places if place.kind == "host" or place.name in labels]
 
 
 def _seen(snapshot: Snapshot) -> list[Device]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from launches.command import Command, Program, base_name
+from launches.command import Command, Program
 from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.llama_config import with_config
@@ -14,6 +14,7 @@ from launches.llama_settings import Settings, draft_of, is_on, misspelt, setting
 from launches.llama_table import FORK_MARKS, flags_of
 from launches.numbers import Values
 from launches.words import LLAMA_CPP, Given, take_apart
+from launches.wrappers import base_name
 
 _MODEL_FLAGS = frozenset(
     {"-m", "--model", "-hf", "-hfr", "--hf-repo", "--hf_repo", "-mu", "--model-url", "--model_url"}

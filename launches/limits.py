@@ -1,0 +1,95 @@
+"""How much RAM a wrapper, a unit of systemd, a job or a shell lets a program have."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([bkmgtpe]?)(?:i?b)?", re.IGNORECASE)
+_PROPERTIES = ("MemoryMax", "MemoryHigh", "MemoryLimit")
+"""systemd.resource-control(5): the second slows a program down, the third is of cgroups before the second version."""
+_UNIT = re.compile(rf"^[ \t]*((?:{'|'.join(_PROPERTIES)})=\S{{1,40}})", re.MULTILINE)
+_STARTS = re.compile(r"^[ \t]*ExecStart=", re.MULTILINE)
+_JOB = re.compile(r"^#SBATCH[ \t]+(--mem[= ][ \t]*\S{1,40})", re.MULTILINE)
+_ULIMIT = re.compile(r"(?:^|[;&|(])[ \t]*ulimit[ \t]+(?:-[SH][ \t]+)?-[SH]{0,2}v[ \t]+(\d{1,15})", re.MULTILINE)
+"""In KiB (POSIX.1-2024 has ``-v``; bash(1))."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a wrapper's words say of it."""
+
+    ram_bytes: int | None = None
+    """None: no limit is said."""
+    unknown: tuple[str, ...] = ()
+    """Limits whose size is not said there."""
+
+
+def bytes_of(text: str, unit: str = "b") -> int | None:
+    """``16g``, ``512M``, ``1.5G``; None where it says no number, or none that limits.
+
+    Args:
+        text: as it is given.
+        unit: that it is in where it names none.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    return int(float(found[1]) * 2 ** (10 * "bkmgtpe".index((found[2] or unit).lower()))) or None if found else None
+
+
+def least_of(*limits: int | None) -> int | None:
+    """The one that counts."""
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def limited_by(name: str, words: Sequence[str]) -> Limit:
+    """What the options of this wrapper allow: systemd-run, srun, prlimit, cgexec, apptainer."""
+    if name == "systemd-run":
+        return _of_properties(_values(words, "-p", "--property"))
+    if name == "srun":
+        unsized = [f"{flag} {value}" for flag in ("--mem-per-cpu", "--mem-per-gpu") for value in _values(words, flag)]
+        return Limit(_last(_values(words, "--mem"), "m"), tuple(unsized))
+    if name == "prlimit":
+        return Limit(_last([value.partition(":")[0] for value in _values(words, "-v", "--as")], "b"))
+    if name in ("apptainer", "singularity"):
+        return Limit(_last(_values(words, "--memory"), "b"))
+    if name == "chpst":
+        return Limit(_last(_values(words, "-m"), "b"))
+    groups = [group for group in _values(words, "-g") if "memory" in group] if name == "cgexec" else []
+    return Limit(None, tuple(f"-g {group}" for group in groups))
+
+
+def limiting_words(text: str) -> tuple[str, ...]:
+    """What a unit (``MemoryMax=``), a job (``#SBATCH --mem``) or a shell (``ulimit -v``) says, as a wrapper's words."""
+    words: list[str] = []
+    if _STARTS.search(text) is not None and (told := _UNIT.findall(text)):
+        words += ["systemd-run", *(word for setting in told[:8] for word in ("-p", setting))]
+    if (job := _JOB.search(text)) is not None:
+        words += ["srun", "--mem", job[1][len("--mem") :].lstrip("= \t")]
+    if (shell := _ULIMIT.search(text)) is not None:
+        words += ["prlimit", f"--as={int(shell[1]) << 10}"]
+    return tuple(words)
+
+
+def _of_properties(told: Sequence[str]) -> Limit:
+    said = [each.partition("=") for each in told if each.partition("=")[0] in _PROPERTIES]
+    sizes = [bytes_of(value) for _, _, value in said]
+    shares = [f"{name}={value}" for name, _, value in said if value.endswith("%")]
+    return Limit(least_of(*sizes), tuple(shares))
+
+
+def _last(values: Sequence[str], unit: str) -> int | None:
+    return bytes_of(values[-1], unit) if values else None
+
+
+def _values(words: Sequence[str], *names: str) -> list[str]:
+    """Of an option, each time it is given: ``-p A``, ``-pA``, ``--property A``, ``--property=A``."""
+    found = []
+    for word, following in zip(words, (*words[1:], ""), strict=False):
+        name = next((name for name in names if word.startswith(name)), None)
+        if name is None:
+            continue
+        attached = word[len(name) :]
+        if not attached:
+            found.append(following)
+        elif attached.startswith("=") or not name.startswith("--"):
+            found.append(attached.removeprefix("="))
+    return found

@@ -1,0 +1,97 @@
+"""What systemd, Slurm, a shell and a container let a program have of the RAM is told, or named without a size."""
+
+import pytest
+from command_lines import launches_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launches.limits import bytes_of, limited_by, limiting_words
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
+from tui.launched import places_seen
+
+GIB = 1 << 30
+SERVER = "llama-server -m /a.gguf"
+
+
+def read(text: str):
+    (launch,) = launches_of(text)
+    return launch
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        (f"systemd-run --scope -p MemoryMax=2G {SERVER}", 2 * GIB),
+        (f"systemd-run --property=MemoryHigh=512M --property MemoryMax=2G {SERVER}", GIB // 2),
+        (f"systemd-run -pMemoryMax=infinity {SERVER}", None),
+        (f"systemd-run -p MemoryMax=2G bash -c '{SERVER}'", 2 * GIB),
+        (f"srun --mem=2G {SERVER}", 2 * GIB),
+        (f"srun --mem 2048 {SERVER}", 2 * GIB),
+        (f"srun --mem=0 {SERVER}", None),
+        (f"prlimit --as=4294967296:8589934592 {SERVER}", 4 * GIB),
+        (f"apptainer exec --nv --memory 8G x.sif {SERVER}", 8 * GIB),
+        (f"ulimit -v 4194304; {SERVER}", 4 * GIB),
+        (f"ulimit -Sv 4194304\n{SERVER}", 4 * GIB),
+        (f"ulimit -v unlimited; {SERVER}", None),
+        (f"ulimit -l 4194304; {SERVER}", None),
+        (f"bash -c 'ulimit -v 4194304 && exec {SERVER}'", 4 * GIB),
+        (f"[Service]\nExecStart=/usr/bin/{SERVER}\nMemoryMax=2G\n", 2 * GIB),
+        (f"[Service]\nMemoryMax=2G\nMemoryHigh=1G\nExecStart=/usr/bin/{SERVER}\n", GIB),
+        (f"#!/bin/bash\n#SBATCH --mem=32G\n{SERVER}", 32 * GIB),
+    ],
+)
+def test_a_limit_of_ram_is_told_however_it_is_set(text, n_bytes):
+    assert (read(text).ram_limit_bytes, read(text).source) == (n_bytes, "/a.gguf")
+
+
+def test_of_two_limits_the_lower_one_counts():
+    assert read(f"systemd-run -p MemoryMax=4G prlimit --as=2147483648 {SERVER}").ram_limit_bytes == 2 * GIB
+
+
+@pytest.mark.parametrize(
+    ("runtime", "n_gib"),
+    [("docker", 4), ("podman", 2)],
+    ids=["a server starts its containers", "it starts them itself"],
+)
+def test_a_limit_around_a_container_counts_where_it_is_started_below(runtime, n_gib):
+    image = "ghcr.io/ggml-org/llama.cpp:server-cuda"
+    text = f"systemd-run -p MemoryMax=2G {runtime} run --gpus all -m 4g {image} -m /a.gguf"
+    assert read(text).ram_limit_bytes == n_gib * GIB
+
+
+@pytest.mark.parametrize(
+    ("before", "named"),
+    [
+        ("systemd-run -p MemoryMax=50%", "MemoryMax=50%"),
+        ("srun --mem-per-cpu=2G", "--mem-per-cpu 2G"),
+        ("cgexec -g memory:small", "-g memory:small"),
+    ],
+)
+def test_a_limit_without_a_size_is_named_as_not_understood(before, named):
+    assert read(f"{before} {SERVER}").unknown == (named,)
+
+
+def test_a_limit_is_all_the_ram_that_a_program_has():
+    snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
+    places = places_seen(read(f"systemd-run -p MemoryMax=2G {SERVER}"), snapshot)
+    assert [place.total_bytes for place in places if place.kind == "host"] == [2 * GIB]
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("2G", 2 * GIB), ("1.5g", 3 * GIB // 2), ("8Gb", 8 * GIB), ("2GiB", 2 * GIB), ("7", 7), ("0", None), ("x", None)],
+)
+def test_a_size_is_read(text, n_bytes):
+    assert bytes_of(text) == n_bytes
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_size_or_none(text):
+    assert bytes_of(text) is None or bytes_of(text) > 0
+    assert isinstance(limiting_words(text), tuple)
+
+
+@given(st.sampled_from(["systemd-run", "srun", "prlimit", "cgexec", "env"]), st.lists(st.text(max_size=12), max_size=6))
+def test_any_words_of_a_wrapper_come_to_a_limit_or_none(name, words):
+    assert limited_by(name, words).ram_bytes != 0
