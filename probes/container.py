@@ -47,6 +47,7 @@ _PATTERNS = (
 )
 """Label, parts of which what the pattern finds has one, and the pattern. Few processes are in any of them, so most
 patterns are never compiled: all of them take 1 ms."""
+_PARTS = tuple(part for _, parts, _ in _PATTERNS for part in parts)
 
 
 def container_kind(root: str, environment: Mapping[str, str]) -> str | None:
@@ -82,6 +83,8 @@ def container_of(cgroup: str) -> str | None:
 
     None where it is in none, or in one that cannot be told from here: a namespace hides the names above it.
     """
+    if not any(part in cgroup for part in _PARTS):  # of most processes: line by line takes 50 µs, this 2
+        return None
     for line in cgroup.splitlines():
         path = line.rpartition(":")[2] if "://" not in line else line.partition("::")[2]
         for label, parts, pattern in _PATTERNS:
