@@ -164,6 +164,8 @@ def _mounts(mountinfo: str, controller: str) -> Iterator[tuple[int, str, str]]:
     """Version, root and mount point of each such hierarchy, from /proc/self/mountinfo: see proc_pid_mountinfo(5)."""
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
+        if not after.startswith("cgroup"):  # most mounts are none, and to split them takes as long as all else
+            continue
         mount, system = before.split(), after.split()
         if len(mount) < 5 or len(system) < 3:
             continue

@@ -1,10 +1,10 @@
 """By what a GPU is known: its address on the bus, its name, the numbers of its parts, its driver's model."""
 
-import re
 from typing import Any
 
 from probes.nvml_binding import Nvml, decoded
 
+_HEX_DIGITS = frozenset("0123456789abcdef")
 _DRIVER_MODELS = {0: "WDDM", 1: "TCC", 2: "MCDM"}
 """nvmlDriverModel_t: Windows has three."""
 
@@ -39,8 +39,10 @@ def bus_address(text: str) -> str | None:
         number = int(domain, 16)
     except ValueError:
         return None
-    is_address = 0 <= number <= 0xFFFFFFFF and re.fullmatch(r"[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]", rest) is not None
-    return f"{number:04x}:{rest}" if is_address else None
+    # Without a pattern: to compile it takes 0.3 ms of the first picture.
+    digits = rest[:2] + rest[3:5] + rest[6:]
+    is_address = len(digits) == 5 and rest[2:6:3] == ":." and _HEX_DIGITS.issuperset(digits)
+    return f"{number:04x}:{rest}" if is_address and 0 <= number <= 0xFFFFFFFF else None
 
 
 def ask_instances(nvml: Nvml, handle: Any) -> tuple[int, int]:

@@ -10,11 +10,11 @@ which stands twice hides all (so XuehaiPan/nvitop has it); that the number of a 
 the start of a part's UUID is as good as that of a GPU's. Parsed here, for CUDA itself would wake and occupy each GPU.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from probes.record import record
+from probes.sysfs import whole_number
 
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 DEVICE_ORDER = "CUDA_DEVICE_ORDER"
@@ -22,6 +22,7 @@ _ONE_PART = "MIG (before driver 570, a program sees one part only)"
 _ONE_COMPUTE_INSTANCE = "MIG (a program sees one compute instance of each GPU instance)"
 _SEES_SEVERAL_PARTS = 570
 """The first driver under which a program sees more than one part."""
+_HEX_DIGITS = frozenset("0123456789abcdefABCDEF")
 _MOST_PARTS = 64
 """Of all GPUs together."""
 _MOST_ENTRIES = 1024
@@ -128,8 +129,10 @@ def _gpus(devices: Sequence[CudaDevice], *, by_bus: bool) -> list[_Gpu]:
 
 def _bus_number(address: str) -> tuple[int, ...]:
     """``000f:01:00.0`` -> (15, 1, 0, 0), so that addresses sort as the bus does."""
-    parts = re.split(r"[:.]", address)
-    return tuple(int(part, 16) for part in parts) if all(re.fullmatch(r"[0-9a-fA-F]{1,8}", p) for p in parts) else ()
+    # Without patterns, and below: to compile them takes 0.2 ms of the first picture.
+    parts = address.replace(".", ":").split(":")
+    is_address = all(len(part) <= 8 and part and _HEX_DIGITS.issuperset(part) for part in parts)
+    return tuple(int(part, 16) for part in parts) if is_address else ()
 
 
 def _named(gpus: list[_Gpu], variable: str) -> list[CudaDevice]:
@@ -149,7 +152,7 @@ def _named(gpus: list[_Gpu], variable: str) -> list[CudaDevice]:
 
 
 def _is_number(entry: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,9}", entry) is not None
+    return whole_number(entry, 9) is not None
 
 
 def _devices_of(gpus: list[_Gpu], entry: str) -> Sequence[CudaDevice] | None:

@@ -290,6 +290,9 @@ def _report_once(rest: list[str], shared: argparse.Namespace) -> int:
 
 def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None) -> int:
     """The full screen; where nothing was typed, without what reads it: 6 of 250 ms to the first picture."""
+    # Until the first picture (``PlimsollApp``): what is imported stays, and looking through it again and again costs
+    # 25 ms, 5 of them before the sampler starts.
+    gc.disable()
     request = None if shared is None else _wanted(rest, shared)
     from probes.access import Access  # noqa: PLC0415
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -44,7 +43,6 @@ def run_app(
         attention: told what is looked at; None where the hardware is not this machine's: then no process is ended.
         is_read_only: no key ends a process or writes a file.
     """
-    gc.disable()  # until the first picture: what is imported stays, and looking through it again and again costs 25 ms
     feed = SnapshotFeed()
     sampler = Sampler(sources, feed, DEFAULT_INTERVAL_SECONDS if interval_seconds is None else interval_seconds)
     sampler.start()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_NOT_READ = "\U0010ffff"
-"""No chart is so high."""
 _AXIS_WIDTH = 7
 _LEAST_WITH_MARKS = 5
 """Lines: three of the chart, the time and the marks; so many more for each further line of marks."""
@@ -86,8 +84,9 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     n_rows -= len(marks)
     total = max(row.pool.total_bytes, 1)
     used = view.history.columns(row.pool.key, n_columns, column_seconds, view.snapshot.taken_seconds)
+    full = 8 * n_rows
     heights = "".join(
-        [_NOT_READ if n_bytes is None else chr(max(0, round(n_bytes * 8 * n_rows / total))) for n_bytes in used]
+        [chr(0 if n_bytes is None else max(0, min(full, round(n_bytes * full / total)))) for n_bytes in used]
     )
     line_row = None if row.line_bytes is None else _row_of(row.line_bytes, total, n_rows)
     is_planned = row.load_bytes + row.landed_bytes > 0
@@ -136,10 +135,9 @@ def _marks(view: View, row: Row, n_columns: int, column_seconds: float, height: 
     return mark_lines(marks_on(view, row), n_columns, column_seconds, view.snapshot.taken_seconds, most_lines)
 
 
-@lru_cache(maxsize=256)
-def _fills(level: int, n_rows: int) -> dict[int, str]:
-    """What a column of so many eighths shows in this row, counted from the bottom; and one where nothing was read."""
-    return {ord(_NOT_READ): " "} | {n: _EIGHTHS[max(0, min(8, n - 8 * level))] for n in range(8 * n_rows + 1)}
+def _fills(level: int, n_rows: int) -> str:
+    """What a column shows in this row, counted from the bottom, by its height in eighths; none where none is read."""
+    return " " * (8 * level) + _EIGHTHS + _EIGHTHS[-1] * (8 * (n_rows - 1 - level))
 
 
 def _row_of(n_bytes: int, total_bytes: int, n_rows: int) -> int:
