@@ -1,19 +1,25 @@
 """The list of models, filtered and sorted; and what of it lies on this machine."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from scenes import desktop
 from shelves import OllamaStore
-from test_app import app_on, text_of
+from test_app import app_on, show, text_of
 from textual.pilot import Pilot
 
+from estimator.errors import EstimatorError
 from estimator.found_model import Facts as FileFacts
 from estimator.found_model import FoundModel
 from estimator.inventory import Inventory
 from estimator.readers.catalogue import entries
+from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.browse import Choice, Facts, chosen, facts_of, items, stepped
+from tui.screens.picker import Picker
 
 
 def here(name: str, key: str | None = None, **settings: object) -> FoundModel:
@@ -64,6 +70,20 @@ def test_only_what_fits_now_is_left() -> None:
     facts[key_of("Llama 3.3 70B")] = Facts(level=2)
 
     assert sorted(names(Choice(is_fitting_only=True), facts)) == ["Llama 3.1 8B", "Qwen3 14B"]
+
+
+def test_what_fitted_is_listed_until_it_is_judged_again() -> None:
+    facts = {key_of("Llama 3.1 8B"): Facts(level=0).outdated(), key_of("Llama 3.3 70B"): Facts(level=2).outdated()}
+    assert names(Choice(is_fitting_only=True), facts) == ["Llama 3.1 8B"]
+
+    facts[key_of("Llama 3.1 8B")] = replace(facts[key_of("Llama 3.1 8B")], level=3)
+    assert names(Choice(is_fitting_only=True), facts) == []
+
+
+def test_memory_that_moves_twice_does_not_make_a_verdict_forgotten() -> None:
+    twice = Facts(level=1, tokens_per_second=9.0).outdated().outdated()
+
+    assert (twice.level, twice.listed_level, twice.tokens_per_second) == (None, 1, None)
 
 
 def test_the_largest_that_fits_comes_first_by_fit_and_what_does_not_fit_last() -> None:
@@ -153,16 +173,54 @@ async def until(app: PlimsollApp, pilot: Pilot[None], text: str) -> str:
     raise AssertionError(f"{text!r} is not on the screen:\n{shown}")
 
 
-async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
-    app = app_on(desktop())
+@asynccontextmanager
+async def only_what_fits(first: Snapshot | None) -> AsyncIterator[tuple[PlimsollApp, Pilot[None], Picker]]:
+    """The list of models by name, filtered. Without a reading nothing is judged aside: the test hands in verdicts."""
+    app = app_on(first)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("m", "f3", "f2", "f2", "f2", "f2", "f2")
-        shown = await until(app, pilot, "by name · fits now")
-        shown = await until(app, pilot, "● fits")
-        assert "◆ spills" not in shown
+        assert isinstance(app.screen, Picker)
+        yield app, pilot, app.screen
 
-        await pilot.press("f3")
+
+async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
+    async with only_what_fits(None) as (app, pilot, screen):
+        screen._take_facts({"Qwen/Qwen3-8B": Facts(level=0), "Qwen/Qwen3-0.6B": Facts(level=2)}, screen._n_changes)
+        shown = await until(app, pilot, "● fits")
+        assert "by name · fits now" in shown
+        assert "Qwen3 0.6B" not in shown
+
+        await pilot.press("f3", *"qwen3 0.6b")
         await until(app, pilot, "◆ spills")
+
+
+async def test_the_filter_waits_for_verdicts_and_says_for_what() -> None:
+    async with only_what_fits(None) as (app, pilot, _):
+        await until(app, pilot, "what fits is said once the memory has been read")
+        await show(app, pilot, desktop())
+        await until(app, pilot, "● fits")
+
+
+async def test_verdicts_of_another_memory_are_made_again() -> None:
+    async with only_what_fits(desktop()) as (_, _, screen):
+        screen._facts = {}
+        screen._take_facts({"Qwen/Qwen3-8B": Facts(level=0)}, screen._n_changes - 1)
+        assert (screen._facts, screen._is_judging) == ({}, True)
+
+
+async def test_what_cannot_be_judged_at_once_is_judged_one_by_one() -> None:
+    async with only_what_fits(desktop()) as (app, pilot, screen):
+        screen._facts = {}
+        screen._take_facts(EstimatorError("unexpected"), screen._n_changes)
+        assert (screen._shown, screen._is_judging, screen._can_survey) == ([], True, False)
+        await until(app, pilot, "● fits")
+
+
+async def test_where_judging_fails_the_list_says_so() -> None:
+    async with only_what_fits(None) as (app, pilot, screen):
+        for _ in range(2):
+            screen._take_facts(EstimatorError("unexpected"), screen._n_changes)
+        await until(app, pilot, "not all could be judged")
 
 
 @pytest.mark.parametrize("name", ["\x1b[31m[bold]evil\x07", "\u202eevil"])

@@ -45,12 +45,23 @@ class Facts:
 
     file_bytes: int | None = None
     level: int | None = None
+    last_level: int | None = None
+    """Of before the memory moved: what the list goes by until it is judged again, so that it stands still meanwhile."""
     quant: str = ""
     n_parameters: int | None = None
     context_tokens: int | None = None
     tokens_per_second: float | None = None
     reason: str = ""
     """Why it can't be judged."""
+
+    @property
+    def listed_level(self) -> int | None:
+        """What filters and order go by."""
+        return self.last_level if self.level is None else self.level
+
+    def outdated(self) -> Facts:
+        """The same once the memory has moved."""
+        return replace(self, level=None, last_level=self.listed_level, tokens_per_second=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +174,7 @@ def _is_wanted(item: Item, facts: Mapping[str, Facts], choice: Choice) -> bool:
     known, entry = facts.get(item.key, _NOTHING), item.entry
     if choice.is_here_only and not item.is_here:
         return False
-    if choice.is_fitting_only and (known.level is None or known.level > 1):
+    if choice.is_fitting_only and (known.listed_level is None or known.listed_level > 1):
         return False
     if choice.kind and (entry is None or entry.kind != choice.kind):
         return False
@@ -182,7 +193,7 @@ def _has_licence(licence: str, wanted: str) -> bool:
 def _order(item: Item, known: Facts, sort: str, text: str) -> tuple[object, ...]:
     released = _newest_first(item.entry.released if item.entry is not None else "")
     if sort == "fit":  # the largest that fits before the smaller ones, and what does not fit after all of them
-        level = 9 if known.level is None else known.level
+        level = 9 if known.listed_level is None else known.listed_level
         return level, -(known.file_bytes or 0), released
     if sort == "size":
         return known.file_bytes is None, known.file_bytes or 0, released

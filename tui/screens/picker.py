@@ -50,6 +50,7 @@ _REST_RATIO = 1.0
 
 
 _NONE = "none known by that name"
+_FAILED = "not all could be judged, please report it"
 
 
 class Picker(Browser):
@@ -85,6 +86,10 @@ class Picker(Browser):
         self._n_changes = 0
         """How often the memory has moved: what was judged before counts no more."""
         self._is_judging = False
+        self._can_survey = True
+        """Else they are judged one by one from the start."""
+        self._has_failed = False
+        """One by one as well: not before a key or a reading it is tried again."""
         self._error = ""
         self._path_being_read: str | None = None
 
@@ -97,12 +102,14 @@ class Picker(Browser):
         if _have_moved(self._places, view.places):
             self._places = view.places
             self._n_changes += 1
-            self._facts = {
-                key: replace(known, level=None, tokens_per_second=None) for key, known in self._facts.items()
-            }
+            self._facts = {key: known.outdated() for key, known in self._facts.items()}
         super().watch_view(view)
 
     def fill(self) -> None:
+        self._list()
+        self._start_judging()
+
+    def _list(self) -> None:
         text = self.text
         self._places = self._places or self.view.places
         under_cursor = self._under_cursor()
@@ -120,7 +127,8 @@ class Picker(Browser):
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
         n_known = sum(not isinstance(one, str) for one in found)
         said_of_them = "" if n_known == len(self._items) or _is_path(text) else f"{n_known} found" if n_known else _NONE
-        self.listing.remark = self._error or reading or said_of_them
+        failed = _FAILED if self._has_failed else ""
+        self.listing.remark = self._error or reading or failed or said_of_them
         self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
         is_narrow = self.size.width < _NARROW
@@ -133,7 +141,6 @@ class Picker(Browser):
             head=((head, "dim"),),
             empty=((self._nothing(), "dim"),),
         )
-        self._start_judging()
 
     def _under_cursor(self) -> str | None:
         """The key of the model that was moved to: it is followed where verdicts or files that come in move its row."""
@@ -142,11 +149,16 @@ class Picker(Browser):
         return item.key if isinstance(item, Item) else None
 
     def _nothing(self) -> str:
-        if self._choice.is_fitting_only and self._is_judging:
-            return "looking for what fits …"
+        if self._choice.is_fitting_only and self._is_any_unjudged():
+            return "looking for what fits …" if self.view.places else "what fits is said once the memory has been read"
         if self._choice.said():
             return f"none: {self._choice.said()}; the same keys lead back"
         return "no model of that name is known here; a file or a directory can be given by its path"
+
+    def _is_any_unjudged(self) -> bool:
+        """Whether verdicts are still to come; not where judging has failed."""
+        known = (self._facts.get(item.key, _UNKNOWN) for item in self._items)
+        return not self._has_failed and any(one.level is None and not one.reason for one in known)
 
     def action_step(self, name: str) -> None:
         """Sort or filter otherwise."""
@@ -190,7 +202,8 @@ class Picker(Browser):
             return
         self._is_judging = True
         places, n_changes = tuple(self.view.places), self._n_changes
-        if not any(known.level is not None for known in self._facts.values()) and _is_usual(self.view.plan):
+        is_first = not any(known.level is not None for known in self._facts.values())
+        if is_first and self._can_survey and _is_usual(self.view.plan):
             workload = self.view.plan.workload if self.view.plan is not None else None
             tokens = workload.context_tokens if workload is not None else DEFAULT_CONTEXT_TOKENS
             kv_type = workload.kv_type if workload is not None else "f16"
@@ -215,12 +228,24 @@ class Picker(Browser):
         judging.then(lambda found: self.post_message(AsideDone(lambda: self._take_facts(found, n_changes))))
 
     def _take_facts(self, found: dict[str, Facts] | EstimatorError, n_changes: int) -> None:
+        """List them again, whatever came of it: what is filtered by verdicts has waited for these."""
         self._is_judging = False
         if isinstance(found, EstimatorError) or not found:
+            self._take_failure()
             return
+        self._has_failed = False
         if n_changes == self._n_changes:
             self._facts |= found
         self.fill()
+
+    def _take_failure(self) -> None:
+        """Where not all could be judged at once, one by one; where that fails as well, it is said."""
+        if self._can_survey:
+            self._can_survey = False
+            self.fill()
+        else:
+            self._has_failed = True
+            self._list()
 
     def _take_listed(self, found: Inventory | EstimatorError) -> None:
         """What is there at first; files that nobody has read yet are read after that, with rests."""
