@@ -107,7 +107,7 @@ def weight_device(name: str, layout: Layout) -> int:
     return HOST if 0 <= block < layout.n_cpu_moe_layers and compiled(EXPERTS).search(name) else device
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)  # ten layouts of 48 blocks; 4,096 were full after hours, of layouts nobody asks for again
 def overrides_of(overrides: tuple[Override, ...], block: int) -> tuple[Override, ...]:
     """Those that may concern tensors of this block; -1 for what belongs to none."""
     return tuple(override for override in overrides if override.block is None or override.block == block)
