@@ -173,7 +173,8 @@ async def test_the_dashboard_is_corrected_while_the_setting_is_on(machine: Machi
             await pilot.pause()
         corrected = runtime_bytes(app)
         app.post_message(SettingsChanged(replace(app.settings, calibrate=False)))
-        await pilot.pause()
+        while app.settings.calibrate:
+            await pilot.pause()
         plain = runtime_bytes(app)
     assert corrected - plain == machine.calibrations[0].n_bytes
 
@@ -184,7 +185,8 @@ async def test_a_load_that_is_kept_counts_at_once(machine: Machine) -> None:
         await pilot.pause()
         plain = runtime_bytes(app)
         app.post_message(AsideDone(lambda: app._take_learned(machine.calibrations)))
-        await pilot.pause()
+        while not app._learned:
+            await pilot.pause()
         assert runtime_bytes(app) - plain == machine.calibrations[0].n_bytes
 
 
