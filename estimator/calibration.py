@@ -32,6 +32,8 @@ class Calibration:
     """The device as its driver names it."""
     driver: str
     """The version of its driver."""
+    family: str = ""
+    """Of the engine's versions, ``0.12``; empty where they have none, or were not known."""
     n_bytes: int
     """So much more than predicted is held; negative where it is less."""
     low_bytes: int
@@ -60,6 +62,7 @@ def calibrated(term: Term | None, calibrations: tuple[Calibration, ...], engine:
     n_bytes = term.n_bytes + found.n_bytes
     if n_bytes < term.low_bytes:
         return term
+    name_and_family = f"{engine} {found.family}".strip()
     loads = f"{found.n_loads} load{'s' if found.n_loads != 1 else ''}"
     return replace(
         term,
@@ -67,7 +70,7 @@ def calibrated(term: Term | None, calibrations: tuple[Calibration, ...], engine:
         low_bytes=min(n_bytes, max(term.low_bytes, term.n_bytes + found.low_bytes)),
         high_bytes=max(n_bytes, term.n_bytes + found.high_bytes) + USE_BYTES,
         basis=Basis.CALIBRATED,
-        source=f"{loads} of {engine} under driver {found.driver}, watched here; before: {term.source}",
+        source=f"{loads} of {name_and_family} under driver {found.driver}, watched here; before: {term.source}",
         formula=f"calibrated from {loads} here: {term.formula or term.label} {_signed(found.n_bytes)}",
         n_loads=found.n_loads,
         plain=term,

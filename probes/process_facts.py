@@ -32,6 +32,10 @@ MOST_FILES = 64
 _MODEL_FILE = re.compile(
     r"\.(gguf|safetensors|bin|pt|pth|llamafile|engine)$|[/\\]blobs[/\\]sha256[-:][0-9a-f]{64}$", re.IGNORECASE
 )
+_BACKEND_FILE = re.compile(
+    r"[/\\](?:lib)?ggml-(cuda|hip|vulkan|sycl|opencl|musa|cann|metal)[\w.-]*(?: \(deleted\))?$", re.IGNORECASE
+)
+"""As ggml names them (ggml/src/CMakeLists.txt, ggml_add_backend), ``libggml-cuda.so`` and ``ggml-cuda.dll``."""
 KEPT_VARIABLES = re.compile(
     r"(CUDA|HIP|ROCR|GPU|ZE|ONEAPI|NVIDIA|GGML|GGML_\w*|LLAMA|LLAMA_ARG|OLLAMA|VLLM|SGLANG|SGL|HF|HUGGINGFACE|TRTLLM|TLLM|"
     r"MLX|XDG_CACHE_HOME|HOME|MODEL_ID|QUANTIZE|NUM_SHARD|SHARDED|DTYPE|PORT|HOSTNAME|MAX|KV_CACHE_DTYPE|PYTORCH|RADV)"
@@ -85,6 +89,12 @@ def kept_variables(variables: Iterable[tuple[str, str]]) -> dict[str, str]:
 def is_model_file(path: str) -> bool:
     """Whether a file is one of a model by its name, in either system's spelling."""
     return _MODEL_FILE.search(path) is not None
+
+
+def backend_named(path: str) -> str:
+    """``cuda`` of ``/usr/lib/ollama/cuda_v12/libggml-cuda.so``; empty where it is no library for devices."""
+    found = _BACKEND_FILE.search(path)
+    return found[1].lower() if found is not None else ""
 
 
 def is_due(pid: int, arguments: Sequence[str], n_looks: int) -> bool:
@@ -235,6 +245,12 @@ class ProcessReader:
             return None
         opened = [link for link in links or () if is_model_file(link)]
         return tuple(dict.fromkeys([*(mapped or ()), *opened]))[:MOST_FILES]
+
+    def backends(self, pid: int) -> frozenset[str]:
+        """Which of ggml's libraries for devices it has mapped; empty where that is not told. Reads its maps again."""
+        content = read_bytes(f"{self.root}/proc/{pid}/maps", _MAPS_BYTES) or b""
+        lines = (line.decode(errors="replace") for line in content.split(b"\n") if b"ggml-" in line)
+        return frozenset(name for line in lines if (name := backend_named(line)))
 
     def ports(self, pid: int, stated_port: int | None = None) -> tuple[int, ...]:
         """TCP ports that it listens on, and that can be reached on this machine's loopback.

@@ -29,6 +29,10 @@ class Processes(Protocol):
         """Files of models that it has mapped or open, the largest first; None where they may not be seen."""
         ...
 
+    def backends(self, pid: int) -> frozenset[str]:
+        """Which of ggml's libraries for devices it has mapped, ``cuda``, ``vulkan`` ...; empty where none is told."""
+        ...
+
     def ports(self, pid: int, stated_port: int | None = None) -> tuple[int, ...]:
         """TCP ports that it listens on, and that can be reached on this machine's loopback."""
         ...

@@ -26,6 +26,7 @@ from probes.process_facts import (
     YOUNG_LOOKS,
     HeldFacts,
     ProcessFacts,
+    backend_named,
     is_due,
     is_model_file,
     kept_variables,
@@ -137,6 +138,11 @@ class PsutilReader:
         if self.library.WINDOWS:
             return int(min(memory.private, memory.rss))
         return int(memory.rss - memory.shared) if self.library.LINUX else None
+
+    def backends(self, pid: int) -> frozenset[str]:
+        """Which of ggml's libraries for devices it has mapped; empty where that is not told."""
+        mapped = None if self.library.MACOS else self._of(pid, "memory_maps")
+        return frozenset(name for one in mapped or () if (name := backend_named(one.path)))
 
     def files(self, pid: int) -> tuple[str, ...] | None:
         """Files of models that are mapped or open, the largest mapping first; None where they may not be seen."""

@@ -252,6 +252,35 @@ def test_programs_with_libraries_of_their_own_are_not_corrected(
     assert bool(gpu.calibrations) == is_corrected
 
 
+@pytest.mark.parametrize(("family", "is_corrected"), [("", True), ("0.12", False)])
+def test_a_command_is_not_judged_by_loads_of_other_versions(family: str, is_corrected: bool, machine: Machine) -> None:
+    words = ("/opt/llama-b6168/llama-server", "-hf", "Qwen/Qwen3-8B-GGUF:Q4_K_M", "-c", "8192", "-ngl", "99")
+    learned = (replace(machine.calibrations[0], family=family),)
+    found = find_command(Command(arguments=words), workstation(0.5), calibrations=learned).assessment
+    assert found is not None
+    assert (found.estimate.plain is not found.estimate) == is_corrected
+
+
+@pytest.mark.parametrize(("family", "is_corrected"), [("", True), ("0.12", False)])
+def test_an_engine_that_runs_is_not_judged_by_loads_of_other_versions(
+    family: str, is_corrected: bool, machine: Machine, tmp_path: Path
+) -> None:
+    words = ("/opt/llama-b6168/llama-server", "-hf", "Qwen/Qwen3-8B-GGUF:Q4_K_M", "-c", "8192", "-ngl", "99")
+    make_process(tmp_path, PID, *words)
+    learned = (replace(machine.calibrations[0], family=family),)
+    recogniser = Recogniser(ProcessReader(root=str(tmp_path)), clock=lambda: 0.0, calibrations=lambda: learned)
+    (found,) = recogniser.look(holding(GIB))
+    assert (found.predicted["GPU 0"].plain is not None) == is_corrected
+
+
+def test_memory_that_the_driver_moves_is_not_corrected(machine: Machine) -> None:
+    whole, managed = (
+        places_of(workstation(), settings=frozenset(named), calibrations=machine.calibrations)[0]
+        for named in ((), ("managed",))
+    )
+    assert (len(whole.calibrations), len(managed.calibrations)) == (1, 0)
+
+
 def test_a_part_of_a_device_is_not_corrected(machine: Machine) -> None:
     whole = workstation()
     part = replace(whole, devices=(replace(whole.devices[0], parent_key="gpu-x"),))

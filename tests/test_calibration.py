@@ -65,6 +65,12 @@ def test_the_ledger_says_from_how_many_loads(model: Model) -> None:
     assert "580.95.05" in term.source
 
 
+def test_the_source_says_of_which_versions() -> None:
+    term = runtime_term(replace(GPU, calibrations=(replace(LEARNED, family="0.12"),)), engine="llama.cpp")
+    assert term is not None
+    assert term.source.startswith("7 loads of llama.cpp 0.12 under driver 580.95.05")
+
+
 def test_a_single_load_is_said_as_one() -> None:
     place = replace(GPU, calibrations=(replace(LEARNED, n_loads=1, n_bytes=-5 * MIB),))
     term = runtime_term(place, engine="llama.cpp")

@@ -6,7 +6,7 @@ import pytest
 from kept_loads import lesson_loads
 
 from tui.kept_load import KeptLoad
-from tui.lesson import Lesson, lessons_of, telling_place, version_family
+from tui.lesson import Lesson, lessons_of, of_version, telling_place, version_family
 from tui.steadiness import MIB, Steady, Unsteady
 
 LOADS = lesson_loads(60, 62, 64, 61)
@@ -87,6 +87,13 @@ def test_of_several_versions_that_of_the_newest_load_counts() -> None:
 )
 def test_versions_of_a_family_share_their_first_two_numbers(version: str, family: str) -> None:
     assert version_family(version) == family
+
+
+@pytest.mark.parametrize(("version", "n"), [("0.12.6", 1), ("v0.12.0", 1), ("0.13.0", 0), ("b6168", 0), ("", 1)])
+def test_a_lesson_counts_for_versions_of_its_family(version: str, n: int) -> None:
+    found = only(*(replace(load, engine_version="0.12.4") for load in LOADS)).calibration
+    assert found is not None
+    assert len(of_version((found,), version)) == n
 
 
 def test_what_was_corrected_then_teaches_by_what_it_would_have_been_without() -> None:

@@ -25,6 +25,7 @@ ENTRY: dict[str, Any] = {
     "engine_name": "llamacpp",
     "product": "NVIDIA GeForce RTX 4090",
     "driver": "580.95.05",
+    "family": "0.12",
     "n_bytes": 60 << 20,
     "low_bytes": 40 << 20,
     "high_bytes": 80 << 20,
@@ -33,7 +34,7 @@ ENTRY: dict[str, Any] = {
 
 
 def written(path: Path, **changes: object) -> Path:
-    path.write_text(json.dumps({"schema": 1, "hosts": {"here": [ENTRY | changes]}}))
+    path.write_text(json.dumps({"schema": 2, "hosts": {"here": [ENTRY | changes]}}))
     return path
 
 
@@ -69,9 +70,16 @@ def test_without_a_file_nothing_holds_and_nothing_is_the_matter(tmp_path: Path) 
     assert read_calibrations(tmp_path / "c", "here") == ((), "")
 
 
+def test_an_older_file_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    path.write_text('{"schema": 1, "hosts": {"here": [{}]}}')
+
+    assert read_calibrations(path, "here") == ((), "")
+
+
 def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "c"
-    path.write_text('{"schema": 2, "machines": []}')
+    path.write_text('{"schema": 3, "machines": []}')
 
     assert read_calibrations(path, "here") == ((), "")
 
@@ -84,10 +92,10 @@ def test_a_newer_file_is_left_alone(tmp_path: Path) -> None:
         b"{}",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"schema": 1, "hosts": []}',
-        b'{"schema": 1, "hosts": {"here": {}}}',
+        b'{"schema": 2, "hosts": []}',
+        b'{"schema": 2, "hosts": {"here": {}}}',
         b'{"schema": "1", "hosts": {}}',
-        b'{"schema": 1, "hosts": {"here": [' + b"{}," * 100 + b"{}]}}",
+        b'{"schema": 2, "hosts": {"here": [' + b"{}," * 100 + b"{}]}}",
         b" " * 300_000,
     ],
     ids=["empty", "a list", "nothing", "no text", "deep", "no hosts", "no list", "a word", "many", "long"],
@@ -109,6 +117,8 @@ def test_what_is_no_such_file_is_one_sentence(content: bytes, tmp_path: Path) ->
         {"product": ""},
         {"product": "a" * 1000},
         {"driver": None},
+        {"family": None},
+        {"family": "0.12\x1b[2J"},
         {"n_bytes": 1e9},
         {"n_bytes": True},
         {"n_bytes": 1 << 50},
@@ -145,7 +155,7 @@ JSON = st.recursive(
 @settings(max_examples=40, deadline=None)
 def test_whatever_stands_there_nothing_is_raised(tmp_path_factory: pytest.TempPathFactory, found: object) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
-    for content in (found, {"schema": 1, "hosts": found}, {"schema": 1, "hosts": {"here": [found]}}):
+    for content in (found, {"schema": 2, "hosts": found}, {"schema": 2, "hosts": {"here": [found]}}):
         path.write_text(json.dumps(content))
         for one in read_calibrations(path, "here").calibrations:
             assert abs(one.n_bytes) <= 2 << 30
@@ -169,7 +179,7 @@ def home(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(path))
     (path / "plimsoll").mkdir()
     hosts = {machine_digest(): [ENTRY]}
-    (path / "plimsoll" / FILE_NAME).write_text(json.dumps({"schema": 1, "hosts": hosts}))
+    (path / "plimsoll" / FILE_NAME).write_text(json.dumps({"schema": 2, "hosts": hosts}))
 
 
 def test_what_this_machine_has_learned_holds_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +215,7 @@ def test_a_short_command_never_opens_the_store(tmp_path: Path) -> None:
     )
     (tmp_path / "plimsoll").mkdir()
     hosts = {machine_digest(): [ENTRY]}
-    (tmp_path / "plimsoll" / FILE_NAME).write_text(json.dumps({"schema": 1, "hosts": hosts}))
+    (tmp_path / "plimsoll" / FILE_NAME).write_text(json.dumps({"schema": 2, "hosts": hosts}))
     environment = os.environ | {"XDG_STATE_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
 

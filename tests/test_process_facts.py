@@ -243,3 +243,19 @@ def test_one_that_waits_to_become_an_engine_is_noticed_at_once(tmp_path, reader)
         reader.all_facts()
     make_process(tmp_path, 7, "llama-server")
     assert reader.all_facts()[0].arguments == ("llama-server",)
+
+
+def test_libraries_of_ggml_are_named_by_their_device(tmp_path, reader):
+    maps = "".join(
+        f"7f00-7f01 r-xp 00000000 08:01 1 {path}\n"
+        for path in (
+            "/usr/lib/ollama/cuda_v12/libggml-cuda.so",
+            "/opt/a b/libggml-vulkan.so.0.9.4 (deleted)",
+            "/usr/lib/ollama/libggml-base.so",
+            "/usr/lib/ollama/libggml-cpu-haswell.so",
+            "/opt/ggml-cuda/model.gguf",
+        )
+    )
+    make_process(tmp_path, 7, "x", maps=maps)
+    assert reader.backends(7) == {"cuda", "vulkan"}
+    assert reader.backends(8) == frozenset()

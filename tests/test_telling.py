@@ -11,7 +11,7 @@ from estimator.reader import read_model
 from launches.command import Command
 from launches.launch import Launch, read_launches
 from tui.plan import Assessment, Plan, assess
-from tui.telling import telling_place
+from tui.telling import is_corrected, telling_place
 
 GIB = 1 << 30
 GPU = Place(
@@ -61,6 +61,43 @@ def test_a_command_with_what_is_not_counted_does_not_tell(arguments: str, made: 
     assert telling_place(found, made) is None
 
 
+OTHERS: list[dict[str, Any]] = [
+    {"devices": ("Vulkan0",)},
+    {"devices": ("SYCL0",)},
+    {"devices": ("ROCm0",)},
+    {"devices": ("HIP0",)},
+    {"environment": {"GGML_CUDA_ENABLE_UNIFIED_MEMORY": "1"}},
+    {"environment": {"OLLAMA_VULKAN": "1"}},
+    {"environment": {"OLLAMA_LLM_LIBRARY": "vulkan"}},
+]
+OWN: list[dict[str, Any]] = [
+    {"devices": ("CUDA0",)},
+    {"devices": ("0",)},
+    {"environment": {"OLLAMA_VULKAN": "false", "OLLAMA_LLM_LIBRARY": ""}},
+]
+
+
+@pytest.mark.parametrize("changes", OTHERS, ids=str)
+def test_by_another_backend_it_neither_tells_nor_is_corrected(changes: dict[str, Any], made: Assessment) -> None:
+    assert telling_place(launch(**changes), made) is None
+    assert not is_corrected(launch(**changes))
+
+
+@pytest.mark.parametrize("changes", OWN, ids=str)
+def test_by_the_devices_own_backend_it_tells_and_is_corrected(changes: dict[str, Any], made: Assessment) -> None:
+    assert telling_place(launch(**changes), made) == "GPU 0"
+    assert is_corrected(launch(**changes))
+
+
+@pytest.mark.parametrize(
+    ("backends", "place"), [((), "GPU 0"), (("cuda",), "GPU 0"), (("vulkan",), None), (("cuda", "vulkan"), None)]
+)
+def test_with_another_library_mapped_it_does_not_tell(
+    backends: tuple[str, ...], place: str | None, made: Assessment
+) -> None:
+    assert telling_place(launch(), made, backends=lambda: frozenset(backends)) == place
+
+
 def test_ollama_tells_too() -> None:
     found = launch(program="ollama runner", engine_name="ollama")
     assert telling_place(found, assessed(engine="ollama")) == "GPU 0"
@@ -103,9 +140,11 @@ def test_a_context_that_was_not_asked_for_and_is_whole_tells() -> None:
         (replace(GPU, free_bytes=4 * GIB), HOST),
         (replace(GPU, draws_on="RAM"), HOST),
         (replace(GPU, is_part=True), HOST),
+        (replace(GPU, kind="rocm"), HOST),
+        (replace(GPU, kind="gpu"), HOST),
         (replace(GPU, free_bytes=4 * GIB), replace(GPU, name="GPU 1", free_bytes=4 * GIB), HOST),
     ],
-    ids=["RAM", "layers in RAM", "memory of the host", "a part", "two devices"],
+    ids=["RAM", "layers in RAM", "memory of the host", "a part", "AMD", "Intel", "two devices"],
 )
 def test_elsewhere_it_does_not_tell(places: tuple[Place, ...]) -> None:
     assert telling_place(launch(), assessed(*places)) is None

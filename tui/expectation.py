@@ -49,6 +49,7 @@ def expect(
     path_of: Callable[[str], str] = lambda path: path,
     served: Served | None = None,
     calibrations: tuple[Calibration, ...] = (),
+    backends: Callable[[], frozenset[str]] = frozenset,
 ) -> Expectation:
     """What the launch will hold.
 
@@ -60,6 +61,7 @@ def expect(
         path_of: where one of its paths can be opened from here.
         served: what it says of itself; counts where the command says nothing.
         calibrations: what was learned on this machine.
+        backends: asks which of ggml's it has mapped, where that matters.
     """
     if (launch.context_tokens is None or launch.source is None) and served is not None and served.context_tokens:
         launch = replace(launch, context_tokens=served.context_tokens * launch.n_sequences)
@@ -76,7 +78,7 @@ def expect(
         return Expectation(model_name=found.name or found.model.name, quant=found.model.stored_as, reason=str(error))
     does_fit = made.verdict.level < Level.SPILLS
     estimate = made.estimate if does_fit else made.fallback or made.estimate
-    telling = telling_place(launch, made) if found.found_as is FoundAs.READ else None
+    telling = telling_place(launch, made, backends=backends) if found.found_as is FoundAs.READ else None
     return Expectation(
         predicted={
             place.name: _predicted(estimate, place.name, launch, is_telling=place.name == telling)

@@ -14,7 +14,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
 from launches.command import Command, assigned
 from launches.errors import LaunchError, NoLaunch, UnknownProgram
-from launches.launch import Launch, read_launches
+from launches.launch import Launch, opened_of, read_launches
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured
@@ -188,6 +188,7 @@ def report_command(
 
 def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, manner: Manner) -> Finding:
     """Of loads that follow one another, the one that goes worst; one that can't be judged before all that fit."""
+    calibrations = _calibrations_of(launches[0], command, manner)  # one program loads them all
     found = [
         (
             launch,
@@ -196,7 +197,7 @@ def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, man
                 model_of(launch),
                 snapshot,
                 is_strict=manner.is_strict,
-                calibrations=manner.calibrations,
+                calibrations=calibrations,
                 neighbours=manner.neighbours,
             ),
         )
@@ -206,10 +207,20 @@ def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, man
     if worst.assessment is None or worst.advice is None:
         return worst
     lines = tuple(
-        rewritten(command, launch, worst.assessment, change, snapshot, manner.calibrations)
-        for change in worst.advice.changes
+        rewritten(command, launch, worst.assessment, change, snapshot, calibrations) for change in worst.advice.changes
     )
     return replace(worst, rewrites=lines)
+
+
+def _calibrations_of(launch: Launch, command: Command, manner: Manner) -> "tuple[Calibration, ...]":
+    """Of versions like that of the program, as far as its name tells it."""
+    if not manner.calibrations:
+        return ()
+    from launches.version import version_of  # noqa: PLC0415  # 1 ms, for who has learned something
+    from tui.lesson import of_version  # noqa: PLC0415  # as above
+
+    opened = opened_of(command)
+    return of_version(manner.calibrations, version_of(opened.command, opened.program, launch))
 
 
 def emptied(snapshot: Snapshot) -> Snapshot:

@@ -47,6 +47,7 @@ class Lesson:
             engine_name=self.engine_name,
             product=self.product,
             driver=self.driver,
+            family=self.family,
             n_bytes=self.found.n_bytes,
             low_bytes=self.found.low_bytes,
             high_bytes=self.found.high_bytes,
@@ -87,6 +88,11 @@ def version_family(version: str) -> str:
     """``0.12`` of ``0.12.6``. llama.cpp counts its builds up, several a day: they are all one family, and have none."""
     found = _FAMILY.match(version)
     return found[1] if found is not None else ""
+
+
+def of_version(calibrations: tuple[Calibration, ...], version: str) -> tuple[Calibration, ...]:
+    """Those of versions like this one; all where it is not known."""
+    return tuple(one for one in calibrations if not version or one.family == version_family(version))
 
 
 def _lesson(key: tuple[str, str, str], pairs: Sequence[tuple[KeptLoad, KeptPlace]]) -> Lesson:

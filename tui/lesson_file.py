@@ -8,6 +8,7 @@ checked, and a file that is no such thing is not used at all.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
     from tui.kept_load import KeptLoad
 
-SCHEMA = 1
+SCHEMA = 2
+"""The first one had no family of versions."""
 _MOST_BYTES = 256 * 1024
 _MOST_HOSTS, _MOST_EACH = 64, 64
 _MOST_COUNT = 1000
+_FAMILY = re.compile(r"(?:\d{1,4}\.\d{1,4})?", re.ASCII)
+"""As ``lesson.version_family`` makes it."""
 
 
 class ReadCalibrations(NamedTuple):
@@ -82,10 +86,10 @@ def remove_calibrations(path: Path) -> None:
 
 
 def _of_host(found: object, host: str) -> tuple[Calibration, ...]:
-    """Raises ValueError where it is not what this program writes; a newer one's is left alone."""
+    """Raises ValueError where it is not what this program writes; another one's is left alone."""
     if not isinstance(found, dict) or not isinstance(found.get("schema"), int):
         raise ValueError("no such file")
-    if found["schema"] > SCHEMA:
+    if found["schema"] != SCHEMA:
         return ()
     hosts = found.get("hosts")
     entries = hosts.get(host, []) if isinstance(hosts, dict) else None
@@ -101,6 +105,8 @@ def _calibration(entry: object) -> Calibration:
     texts = ("engine_name", "product", "driver")
     if not all(isinstance(entry[name], str) and 0 < len(entry[name]) <= NAME_LENGTH for name in texts):
         raise ValueError("no names")
+    if not (isinstance(entry["family"], str) and _FAMILY.fullmatch(entry["family"])):
+        raise ValueError("no versions")
     if not all(_is_whole_number(entry[name]) for name in ("n_bytes", "low_bytes", "high_bytes", "n_loads")):
         raise ValueError("no numbers")
     made = Calibration(**entry)

@@ -275,6 +275,7 @@ def _device_place(
         return None
     total, free, reserved, budget_left = room
     is_shared = device.pool_key == HOST_POOL
+    is_managed = "managed" in settings  # it holds then what was touched of it
     here = Surroundings(
         system=system,
         memory="unified" if is_shared else "own",
@@ -297,7 +298,7 @@ def _device_place(
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
         is_part=is_lone_part(device),
-        calibrations=_calibrations_of(device, snapshot, calibrations) if calibrations else (),
+        calibrations=_calibrations_of(device, snapshot, calibrations) if calibrations and not is_managed else (),
     )
 
 

@@ -279,8 +279,22 @@ class Recogniser:
                 files=partial(self._files, (pid, *sorted(self._groups[pid] - {pid})[:_MOST_CHILDREN])),
                 path_of=partial(self._reader.path_of, pid),
                 served=told[pid],
-                calibrations=self._calibrations(),
+                calibrations=self._calibrations_of(known, told[pid]),
+                backends=partial(self._backends, (pid, *sorted(self._groups[pid] - {pid})[:_MOST_CHILDREN])),
             )
+
+    def _calibrations_of(self, known: _Known, served: Served | None) -> tuple[Calibration, ...]:
+        """Of versions like its own."""
+        found = self._calibrations()
+        if not found:
+            return ()
+        from tui.lesson import of_version  # noqa: PLC0415  # for who has learned something
+
+        return of_version(found, (served.version if served else None) or known.version)
+
+    def _backends(self, pids: Sequence[int]) -> frozenset[str]:
+        """Of all of them: which one holds the memory is not looked at."""
+        return frozenset().union(*(self._reader.backends(pid) for pid in pids))
 
     def _files(self, pids: Sequence[int]) -> tuple[str, ...] | None:
         """Of the first that has any open: the parent of workers may have none of its own."""
