@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gguf_files import llama_metadata, llama_tensors, write_gguf
 from kept_loads import lesson_loads
 from proc_tree import make_process
 from scenes import workstation
@@ -271,6 +272,17 @@ def test_an_engine_that_runs_is_not_judged_by_loads_of_other_versions(
     recogniser = Recogniser(ProcessReader(root=str(tmp_path)), clock=lambda: 0.0, calibrations=lambda: learned)
     (found,) = recogniser.look(holding(GIB))
     assert (found.predicted["GPU 0"].plain is not None) == is_corrected
+
+
+@pytest.mark.parametrize(("library", "is_telling"), [("cuda", True), ("vulkan", False)])
+def test_an_engine_with_another_library_mapped_does_not_teach(library: str, is_telling: bool, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_gguf(path, llama_metadata(), llama_tensors())
+    maps = f"7f00-7f01 r-xp 00000000 08:01 1 /opt/lib/libggml-{library}.so.0\n"
+    words = ("llama-server", "-m", str(path), "-c", "512", "-ngl", "99", "--device", "CUDA0")
+    make_process(tmp_path, PID, *words, maps=maps)
+    (found,) = Recogniser(ProcessReader(root=str(tmp_path)), clock=lambda: 0.0).look(holding(GIB))
+    assert (found.predicted["GPU 0"].runtime_bytes is not None) == is_telling
 
 
 def test_memory_that_the_driver_moves_is_not_corrected(machine: Machine) -> None:
