@@ -34,8 +34,9 @@ _LOST_RETRY_SECONDS = 1.0
 """After a probe was lost; twice as long after each further time, up to ``_ABSENT_RETRY_SECONDS``."""
 _CLOSING_SECONDS = 0.3
 """How long one snapshot alone waits for drivers to be closed, before the process may end under them."""
-_FRESH_SECONDS = 0.02
-"""A reading that has lain for less is as old as its probe says: to copy 17 figures each second for this is dear."""
+_FRESH_SECONDS = 0.001
+"""A reading that has lain for less is as old as its probe says, such as the one that was waited for: to copy all its
+figures each second for this is dear. With 20 ms, figures were older than shown (``bench/soak.py``)."""
 _TITLE_SECONDS = 10.0
 """A process is named anew after this: servers change their title once they have loaded (setproctitle in vLLM) ..."""
 _SETTLED_SECONDS = 80.0
