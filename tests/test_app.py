@@ -1,4 +1,6 @@
+import gc
 import re
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from tui.plan import default_plan
 from tui.recognised import Recognised
 from tui.request import Request
 from tui.screens.dashboard import Dashboard
+from tui.screens.picker import Picker
 from tui.settings import Alerts, Settings
 from tui.settings_file import ReadSettings
 
@@ -76,6 +79,26 @@ async def test_before_the_first_snapshot_it_says_so() -> None:
         await show(app, pilot, desktop())
 
         assert "RTX 4090" in text_of(app)
+
+
+class Hasty(PlimsollApp):
+    """Whose person opens another screen before the dashboard is drawn: what should follow its picture never comes."""
+
+    CSS_PATH = Path(sys.modules[PlimsollApp.__module__].__file__ or "").with_name("app.tcss")
+
+    def call_after_refresh(self, callback: Any, *args: Any, **kwargs: Any) -> bool:
+        return callback == self._finish_start or super().call_after_refresh(callback, *args, **kwargs)
+
+
+async def test_a_screen_that_is_opened_before_the_first_picture_finishes_the_start() -> None:
+    gc.disable()  # as who opens the app does
+    app = Hasty(snapshot=desktop())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("m")
+
+        assert isinstance(app.screen, Picker)
+        assert app.screen.view.places
+        assert gc.isenabled()
 
 
 async def test_no_size_is_too_small_or_too_large() -> None:

@@ -39,6 +39,10 @@ class ActingApp(LastingApp):
         """Judge another plan from now on."""
         raise NotImplementedError
 
+    def _finish_start(self) -> None:
+        """Make what the first picture did without; once."""
+        raise NotImplementedError
+
     def action_show(self, name: str) -> None:
         """Another screen, imported only when it is asked for."""
         module = import_module(f"tui.screens.{name}")
@@ -78,6 +82,7 @@ class ActingApp(LastingApp):
                 self.pop_screen()
             self._attend()
             return
+        self._finish_start()  # the dashboard would call it back once it is drawn, which may not come to pass any more
         screen.set_reactive(Frame.view, self._desk.view())
         self._opened.add(screen)
         self.push_screen(screen)

@@ -188,11 +188,11 @@ class PlimsollApp(ActingApp):
         self._show()
 
     def _finish_start(self) -> None:
-        """After the first picture; what is there by now stays, and need not be looked through."""
-        self._desk.finish()
-        if self.screen is not self._dashboard:  # opened by a key that came earlier, and in want of places
-            self._show()
+        """After the first picture, or before another screen; what is there by now stays and is not looked through."""
+        if self._is_drawn:
+            return
         self._is_drawn = True
+        self._desk.finish()
         from tui.aside import Aside  # noqa: PLC0415
 
         # 20 ms, for who has learned something; where nothing was, what a load teaches meanwhile counts.
