@@ -22,6 +22,9 @@ from estimator.rounding import ROUNDINGS
 MIB = 1 << 20
 UNSTATED_COMPUTE_MIB = (30, 300, 2000)
 """(low, expected, high) of encoding an image of unstated size, or sound: not measured, our allowance."""
+UNSEEN_BYTES_PER_PARAMETER = 2.1
+"""Of an image part whose file is not here: F16, as most are published, and its norms and biases in F32. ASSUMED: 0.83
+GiB of Gemma 3 27B's 423 M parameters. One at F32 takes twice as much, one at Q8_0 half."""
 FIXED_SHARES = (0.9, 1.0, 1.6)
 """Of the formula's bytes, for images of one size. Three header-only projectors on a device with CUDA's rules, build
 0c1e57098 (2026-10-01), by `mtmd_get_memory_usage`: 1.00 (gemma3, 896 pixels), 1.00 (idefics3, 512), 1.51 (mlp, 336)."""
@@ -62,10 +65,12 @@ def companions_of(load: Load) -> Companions:
 
 def companion_terms(load: Load) -> list[Term]:
     """Their terms; none where none was asked for."""
-    if load.options.projector is None and load.options.draft_model is None:
+    if not load.has_companions:
         return []
     found = companions_of(load)
     terms = [] if found.projector is None else projector_terms(found.projector, load)
+    if load.may_have_projector:
+        terms = [unseen_projector_term(load)]
     return terms if found.draft is None else [*terms, *draft_terms(found.draft, load)]
 
 
@@ -79,8 +84,7 @@ def places_left(load: Load, places: Sequence[Place]) -> tuple[Place, ...]:
 
 def projector_terms(projector: Projector, load: Load) -> list[Term]:
     """All of its weights on the first device, and what encoding takes there."""
-    is_offloaded = load.options.is_projector_offloaded and bool(load.devices)
-    place = load.devices[0] if is_offloaded else load.host
+    place = _projector_place(load)
     rounding = ROUNDINGS[load.rounding_kind(place)]
     n_bytes = sum(rounding.tensor_bytes(tensor.type, tensor.shape) for tensor in projector.tensors)
     weights = Term(
@@ -107,6 +111,31 @@ def projector_terms(projector: Projector, load: Load) -> list[Term]:
         formula=made.formula,
     )
     return [weights, compute]
+
+
+def unseen_projector_term(load: Load) -> Term:
+    """What an image part may take whose file is not here: nothing is expected, so that at worst it makes a load tight.
+
+    Whether there is a file, and of which type, only the repository knows.
+    """
+    n_parameters = load.model.n_projector_parameters
+    compute_mib = UNSTATED_COMPUTE_MIB[1]
+    return Term(
+        kind=Kind.WEIGHTS,
+        label="mmproj, if there is one",
+        place=_projector_place(load).name,
+        n_bytes=0,
+        low_bytes=0,
+        high_bytes=int(UNSEEN_BYTES_PER_PARAMETER * n_parameters) + compute_mib * MIB,
+        basis=Basis.ASSUMED,
+        source="the encoder's size as published, at 16 bits; what an image takes is our allowance",
+        formula=f"up to {n_parameters} x {UNSEEN_BYTES_PER_PARAMETER} B + {compute_mib} MiB",
+    )
+
+
+def _projector_place(load: Load) -> Place:
+    """The first device, unless it is kept in RAM."""
+    return load.devices[0] if load.options.is_projector_offloaded and load.devices else load.host
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,13 @@ class Load:
     @property
     def has_companions(self) -> bool:
         """Something is loaded beside the model (estimator/companions.py)."""
-        return self.options.projector is not None or self.options.draft_model is not None
+        options = self.options
+        return options.projector is not None or options.draft_model is not None or self.may_have_projector
+
+    @property
+    def may_have_projector(self) -> bool:
+        """The engine looks for an image or sound part by itself, and of this model, known by its name, there is one."""
+        return self.options.may_have_projector and self.options.projector is None and self.model.has_projector
 
     def with_context(self, context_tokens: int) -> "Load":
         """The same with another context."""

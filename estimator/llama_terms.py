@@ -58,6 +58,9 @@ def _companion_terms(load: Load) -> list[Term]:
 
 
 def _doubts_of_model(load: Load) -> tuple[str, ...]:
+    if load.may_have_projector:
+        doubt = "an image part (mmproj) that may come with the model is counted at the high end only"
+        return (*load.model.doubts_with_encoder, doubt)
     return load.model.doubts if load.options.projector is None else load.model.doubts_with_encoder
 
 

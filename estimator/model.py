@@ -161,6 +161,11 @@ class Model:
     """What was worked out from all that (``estimator.derived``); ``replace`` begins with nothing."""
 
     @property
+    def has_projector(self) -> bool:
+        """It is published with an image or sound encoder that is not among ``tensors``."""
+        return self.n_projector_parameters > 0
+
+    @property
     def doubts_with_encoder(self) -> tuple[str, ...]:
         """Of a load that has the encoder in it, too."""
         return tuple(doubt for doubt in self.doubts if doubt != TEXT_PART_ONLY)

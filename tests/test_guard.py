@@ -97,6 +97,31 @@ LEFT_TO_IT = ("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K
 SMALL = ("llama-server", "-hf", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q8_0", "-c", "8192")
 
 
+SEEING = ("llama-server", "-hf", "ggml-org/gemma-3-27b-it-GGUF:Q4_K_M", "-c", "65536", "-ngl", "99")
+
+
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        (SEEING, Level.TIGHT),
+        ((*SEEING, "--no-mmproj"), Level.FITS),
+        (("llama-bench", *SEEING[1:3], "-d", "65536"), Level.FITS),
+    ],
+)
+def test_an_image_part_that_a_repository_brings_is_room_that_is_not_sure(words, level):
+    assert find_command(Command(arguments=words), machine()).assessment.verdict.level is level
+
+
+def test_of_a_model_that_only_reads_no_image_part_is_told():
+    words = ("llama-server", "-hf", "ggml-org/Qwen3-8B-GGUF:Q4_K_M", "-c", "8192")
+    assert not any("image" in doubt for doubt in find_command(Command(arguments=words), machine()).doubts)
+
+
+def test_what_ollama_would_fetch_may_bring_an_image_part():
+    finding = find_command(Command(arguments=("ollama", "run", "gemma3:27b")), machine())
+    assert any(term.label.startswith("mmproj") for term in finding.assessment.estimate.terms)
+
+
 def test_layers_that_are_left_to_the_engine_are_as_asked_and_what_they_cost_is_said(capsys):
     assert guarded(LEFT_TO_IT) == (ENGINE_STATUS, [LEFT_TO_IT])
     told = " ".join(capsys.readouterr().err.split())

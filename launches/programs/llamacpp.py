@@ -138,9 +138,7 @@ def _with_companions(
     elif (
         meant is not None and given.has("--hf-repo") and is_on(given, "--mmproj-auto", default=True) and tool in _SEEING
     ):
-        options = replace(options, projector=meant.projector)
-        if not meant.is_here:
-            values.doubts.append("an image part that the repository may have is loaded too, and is not counted")
+        options = replace(options, projector=meant.projector, may_have_projector=not meant.is_here)
     return draft_of(values, options, _draft(values, command, program))
 
 
