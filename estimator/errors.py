@@ -5,6 +5,7 @@ EstimatorError
 │   └── AmbiguousModel  several models go by that name; ``candidates`` lists them
 ├── UnknownQuant        no such quantisation for this model; exit status 2
 ├── Unjudgeable         the model was read, and what it would take can't be known; exit status 3
+│   └── Refused         the engine itself refuses such settings, whatever room there is; exit status 1
 └── Unbuildable         no graph can be built of it; never leaves estimator/compute.py
 """
 
@@ -30,6 +31,10 @@ class UnknownQuant(EstimatorError):  # noqa: N818
 
 
 class Unjudgeable(EstimatorError):  # noqa: N818
+    pass
+
+
+class Refused(Unjudgeable):
     pass
 
 

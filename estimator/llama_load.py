@@ -10,7 +10,7 @@ from itertools import groupby
 from estimator.buffers import N_PIPELINE_COPIES, Buffer, Spread, buffers, guessed, simulated_buffers
 from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
-from estimator.errors import Unjudgeable
+from estimator.errors import Refused, Unjudgeable
 from estimator.fork_model import as_loaded, settled
 from estimator.graphs.families import FAMILIES
 from estimator.kernels import KERNELS, has_flash_kernel
@@ -150,8 +150,8 @@ class Load:
 
     @property
     def may_have_projector(self) -> bool:
-        """The engine looks for an image or sound part by itself, and of this model, known by its name, there is one."""
-        return self.options.may_have_projector and self.options.projector is None and self.model.has_projector
+        """The engine would fetch an image or sound part by itself, and none is here."""
+        return self.model.may_bring_projector and self.options.projector is None
 
     def with_context(self, context_tokens: int) -> "Load":
         """The same with another context."""
@@ -314,8 +314,10 @@ def _cache_shape(workload: Workload, options: Options) -> CacheShape:
     for kv_type in (workload.kv_type, options.value_type or workload.kv_type):
         if kv_type not in STORED_TYPES:
             raise Unjudgeable(f"llama.cpp knows no KV cache of type {kv_type!r}; {', '.join(STORED_TYPES)} are")
-        if BLOCKS[STORED_TYPES[kv_type]].n_weights > 1 and not options.is_flash_attention:
-            raise Unjudgeable("llama.cpp refuses a quantised KV cache without flash attention")
+    # Of the keys it may be: "V cache quantization requires flash_attn" (llama_init_from_model, src/llama-context.cpp).
+    value_type = options.value_type or workload.kv_type
+    if BLOCKS[STORED_TYPES[value_type]].n_weights > 1 and not options.is_flash_attention:
+        raise Refused(f"llama.cpp refuses a KV cache with values of type {value_type} without flash attention")
     if workload.n_sequences > MAX_SEQUENCES:
         raise Unjudgeable(f"llama.cpp takes up to {MAX_SEQUENCES} sequences, not {workload.n_sequences}")
     return cache_shape(

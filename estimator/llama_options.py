@@ -114,9 +114,6 @@ class Options:
     n_outputs: int | None = field(
         default=None, metadata=option("", "tokens whose logits are computed at once; one per sequence if not given")
     )
-    may_have_projector: bool = field(
-        default=False, metadata=option("", "an image or sound part is loaded too where the model is published with one")
-    )
 
 
 DEFAULTS = Options()

@@ -153,17 +153,14 @@ class Model:
     """The least and the most that a file of this mixture has of the bytes of ``tensors``; 1 where these are known."""
     n_projector_parameters: int = 0
     """Of an image or sound encoder that belongs to it and is not among ``tensors``: servers load it too."""
+    may_bring_projector: bool = False
+    """Whoever loads it would fetch that encoder with it, as a file of its own (mmproj), which is not here."""
     file_bytes: int | None = None
     """Of all parts together; None for a model that is known by name only."""
     doubts: tuple[str, ...] = ()
     """What had to be assumed, a sentence each; an estimate carries them on."""
     derived: dict[object, Any] = field(default_factory=dict, init=False, repr=False)
     """What was worked out from all that (``estimator.derived``); ``replace`` begins with nothing."""
-
-    @property
-    def has_projector(self) -> bool:
-        """It is published with an image or sound encoder that is not among ``tensors``."""
-        return self.n_projector_parameters > 0
 
     @property
     def doubts_with_encoder(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from launches.built_for import vendor_of
 from launches.command import RUNTIMES, Command, Program, program_of, shortened
-from launches.errors import NoLaunch, UnknownProgram
+from launches.errors import LoadsElsewhere, UnknownProgram
 from launches.limits import least_of
 from launches.shell import REMOTE, commanded, script_index
 
@@ -65,6 +65,8 @@ class Launch:
     """A key of the engine's ``KV_TYPES``; None: its default."""
     options: Any
     """The engine's own ``Options``, its defaults included."""
+    fetches_projector: bool = False
+    """An image part that the model is published with would be fetched and loaded too; none is known to be here."""
     devices: tuple[str, ...] | None = None
     """As the engine names or counts them: ``CUDA1``, ``Vulkan0``, ``1``. None: all it sees, or ``n_devices`` of them.
     Empty: the CPU alone."""
@@ -170,6 +172,7 @@ def opened_of(command: Command) -> Opened:
 
     Raises:
         UnknownProgram: there is none.
+        LoadsElsewhere: it is started on another machine.
         NoLaunch: a container's program starts no container so.
     """
     command = shortened(command)
@@ -196,7 +199,7 @@ def opened_of(command: Command) -> Opened:
             command = shortened(replace(command, arguments=words, environment=program.environment))
             program = program_of(command)
         elif program.name in REMOTE:
-            raise NoLaunch(f"what {program.name} starts runs on another machine, and is not judged here")
+            raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")
         elif (further := _further(command, program)) is not None:
             program = further
         else:

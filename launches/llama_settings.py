@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from estimator.llama_options import SPLIT_MODES, Options
 from launches.llama_defaults import ALL_LAYERS, Defaults
 from launches.numbers import Values
-from launches.words import Flag, Given
+from launches.words import NEGATED, Flag, Given
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 """`kv_cache_types` in common/arg.cpp."""
@@ -184,12 +184,19 @@ def _is_mapped(values: Values) -> bool:
         return True
     last = names[-1]
     if last != "--load-mode" and not values.is_older:
-        values.doubts.append(f"{last} is refused by llama.cpp from 2026-10 on, which has --load-mode for it")
+        told = _as_given(values, last)
+        values.doubts.append(f"{told} is refused by llama.cpp from 2026-10 on, which has --load-mode for it")
     if last == "--load-mode":
         return values.one_of("--load-mode", LOAD_MODES, "auto") in MAPPING_MODES
     if last == "--mmap":
         return is_on(given, "--mmap", default=True)
     return not is_on(given, "--direct-io", default=False)
+
+
+def _as_given(values: Values, flag: str) -> str:
+    """``--no-mmap``, where that is what turned it off."""
+    is_negated = values.given.last(flag) in NEGATED and flag in ("--mmap", "--direct-io")
+    return f"--no-{flag.removeprefix('--')}" if is_negated else flag
 
 
 def _prompt_cache_mib(values: Values) -> int | None:

@@ -60,6 +60,8 @@ class PlaceOf1(Strict):
     load_bytes: int
     high_bytes: int
     level: Literal["fits", "tight", "spills", "fails"] | None
+    settled_load_bytes: int | None
+    settled_high_bytes: int | None
 
 
 class HiddenOf1(Strict):

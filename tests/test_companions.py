@@ -57,22 +57,17 @@ def test_without_companions_nothing_is_added(model: Model) -> None:
 
 
 def test_a_projector_that_may_be_there_widens_the_high_end_alone(model: Model) -> None:
-    seeing = replace(model, n_projector_parameters=423_060_336)
-    without, may = estimated(seeing), estimated(seeing, may_have_projector=True)
+    seeing = replace(model, n_projector_parameters=423_060_336, may_bring_projector=True)
+    without, may = estimated(model), estimated(seeing)
     assert may.n_bytes(["GPU 0"]) == without.n_bytes(["GPU 0"])
     assert GIB < may.high_bytes(["GPU 0"]) - without.high_bytes(["GPU 0"]) < 2 * GIB
     assert labelled(may, "mmproj").terms[0].basis is Basis.ASSUMED
     assert any("image part" in doubt for doubt in may.doubts)
 
 
-def test_of_a_model_without_an_encoder_no_projector_is_looked_for(model: Model) -> None:
-    assert estimated(model, may_have_projector=True) == estimated(model)
-
-
 def test_a_projector_that_is_known_is_not_counted_twice(model: Model, projector: str) -> None:
-    seeing = replace(model, n_projector_parameters=423_060_336)
-    made = estimated(seeing, may_have_projector=True, projector=projector)
-    assert made.terms == estimated(seeing, projector=projector).terms
+    seeing = replace(model, n_projector_parameters=423_060_336, may_bring_projector=True)
+    assert estimated(seeing, projector=projector).terms == estimated(model, projector=projector).terms
 
 
 def test_a_projector_lies_whole_on_the_first_device(model: Model, projector: str) -> None:

@@ -8,10 +8,11 @@ from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
+from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded
 from tui.guarding import is_command
 from tui.recognised import Recognised
 from tui.report import finding_text
+from tui.schema import finding_json
 
 FITS = ("vllm", "serve", "Qwen/Qwen2.5-7B-Instruct", "--max-model-len", "8192")
 TOO_LONG = ("vllm", "serve", "meta-llama/Llama-3.1-8B-Instruct", "--max-model-len", "131072")
@@ -95,6 +96,63 @@ def test_a_proposed_command_is_let_through():
 
 LEFT_TO_IT = ("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M", "-c", "4096")
 SMALL = ("llama-server", "-hf", "bartowski/Meta-Llama-3.1-8B-Instruct-GGUF:Q8_0", "-c", "8192")
+
+
+REFUSED_CACHE = (*SMALL, "-fa", "off", "-ctv", "q8_0")
+
+
+def test_what_the_engine_is_known_to_refuse_fails_and_is_not_started(capsys):
+    finding = find_command(Command(arguments=REFUSED_CACHE), machine())
+    assert (finding.is_refused, finding.exit_status) == (True, 1)
+    assert "FAILS" in finding_text(finding)
+    assert finding_json(finding)["verdict"]["level"] == "fails"
+    assert guarded(REFUSED_CACHE) == (REFUSED, [])
+    assert "flash attention" in " ".join(capsys.readouterr().err.split())
+
+
+def test_quantised_keys_alone_are_not_refused():
+    finding = find_command(Command(arguments=(*SMALL, "-fa", "off", "-ctk", "q8_0")), machine())
+    assert finding.assessment.verdict.level is Level.FITS
+
+
+def test_a_refusal_is_not_waited_for():
+    assert guarded(REFUSED_CACHE, manner=Manner(wait_seconds=1e9)) == (REFUSED, [])
+
+
+def test_of_several_loads_of_one_level_the_one_nearest_to_the_line_is_told():
+    alone = find_command(Command(arguments=("llama-bench", *SMALL[1:3], "-ngl", "99")), machine())
+    both = find_command(Command(arguments=("llama-bench", *SMALL[1:3], "-ngl", "0,99")), machine())
+    assert alone.assessment.verdict.level is both.assessment.verdict.level is Level.FITS
+    assert both.assessment.verdict.headroom_bytes == alone.assessment.verdict.headroom_bytes
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [(("ssh", "gpu01", *SMALL), {}), (("ollama", "run", "qwen3:8b"), {"OLLAMA_HOST": "10.0.0.5"})],
+)
+def test_what_is_loaded_elsewhere_is_not_judged(words, variables, capsys):
+    assert report_command(Command(arguments=words, environment=variables), machine) == 3
+    assert guarded(words, **variables) == (ENGINE_STATUS, [words])
+    assert guarded(words, manner=Manner(is_strict=True), **variables) == (3, [])
+    assert "machine" in capsys.readouterr().err
+
+
+def test_what_loads_nothing_is_no_failure(capsys):
+    assert report_command(Command(arguments=("ollama", "list")), machine) == 0
+
+
+def test_where_the_engine_would_put_it_is_told_by_place():
+    finding = find_command(Command(arguments=LEFT_TO_IT), machine())
+    gpu, ram = finding_json(finding)["places"]
+    assert gpu["settled_load_bytes"] < gpu["free_bytes"] < gpu["load_bytes"]
+    assert ram["settled_load_bytes"] > 10 * ram["load_bytes"]
+    assert "as llama.cpp would place it: GPU 0" in " ".join(finding_text(finding).split())
+
+
+def test_ram_that_the_engines_own_plan_would_just_fill_is_tight():
+    n_needed = find_command(Command(arguments=LEFT_TO_IT), machine()).settled.n_bytes(["RAM"])
+    finding = find_command(Command(arguments=LEFT_TO_IT), machine(f"RTX 4090, RAM {n_needed / 2**30 + 0.1:.1f}GiB"))
+    assert "RAM is tight then" in finding.assessment.verdict.reason
 
 
 SEEING = ("llama-server", "-hf", "ggml-org/gemma-3-27b-it-GGUF:Q4_K_M", "-c", "65536", "-ngl", "99")

@@ -146,6 +146,12 @@ def test_a_repository_that_was_downloaded_is_its_file_and_brings_its_image_part(
     assert (other.source, other.options.projector) == (str(revision / "gemma-3-4b-it-Q8_0.gguf"), None)
 
 
+@pytest.mark.parametrize("flag", ["--mmap", "--no-mmap", "--no-direct-io"])
+def test_a_switch_that_is_refused_is_named_as_it_was_given(flag):
+    (doubt,) = [doubt for doubt in read("llama-server", "-m", "a.gguf", flag).doubts if "refused" in doubt]
+    assert doubt.startswith(f"{flag} is refused")
+
+
 def test_a_preset_is_the_flags_it_stands_for():
     launch = read("llama-server", "--gpt-oss-20b-default", "-np", "1")
     assert launch.source == "ggml-org/gpt-oss-20b-GGUF:MXFP4"

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from estimator.errors import EstimatorError, Unjudgeable
+from estimator.errors import EstimatorError, Refused, Unjudgeable
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.reader import read_model
@@ -124,6 +124,8 @@ def find_out(
         assessment = assess(plan, found.places)
         engines = neighbours(snapshot) if assessment.verdict.level >= Level.SPILLS else ()
         advice = advise(plan, found.places, snapshot, engines)
+    except Refused as error:
+        return replace(found, reason=str(error), is_refused=True, exit_status=DOES_NOT_FIT)
     except Unjudgeable as error:
         return replace(found, reason=str(error))
     level = assessment.verdict.level

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from estimator.ledger import Place
+from estimator.ledger import Estimate, Place
 from estimator.model import Model
 from estimator.needs import Needs
+from estimator.spill import Outcome
+from estimator.verdict import Level
 from probes.snapshot import Snapshot
 from tui.advice import Advice, Change, option_flags
 from tui.default_devices import runs_on
@@ -76,6 +78,8 @@ class Finding:
     disk_free_bytes: int | None = None
     """Where models are usually kept; None where it is not known, or the hardware is not this machine's."""
     reason: str = ""
+    is_refused: bool = False
+    """There is no assessment, since the engine would not start so, whatever room there is: ``reason`` says why."""
     is_command: bool = False
     """Whether a command was read, and not ``plimsoll check``'s own options."""
     notes: tuple[str, ...] = ()
@@ -90,6 +94,14 @@ class Finding:
     def pacing(self) -> Pacing | None:
         """How fast it would run; None where that is not known, or where it would not run."""
         return None if self.assessment is None else pacing_of(self.assessment)
+
+    @property
+    def settled(self) -> Estimate | None:
+        """What the engine would do by itself, part of it in RAM; None where it loads as asked, or not at all."""
+        made = self.assessment
+        if made is None or made.verdict.level is not Level.SPILLS or made.verdict.outcome is not Outcome.OFFLOADS:
+            return None
+        return made.fallback
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -88,8 +88,8 @@ def run_guarded(
     """
     try:
         launches = read_launches(command)
-    except NoLaunch:
-        return start(command)
+    except NoLaunch as error:
+        return _start_unjudged(command, manner, str(error), start) if error.is_elsewhere else start(command)
     except LaunchError as error:
         return _start_unjudged(command, manner, str(error), start)
     if all(launch.source is None for launch in launches):  # a server that loads what it is asked for later
@@ -100,6 +100,8 @@ def run_guarded(
             finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
     except EstimatorError as error:
         return _start_unjudged(command, manner, str(error), start)
+    if finding.is_refused:
+        return _refused(command, finding, manner, terminal, start)
     if finding.assessment is None:
         return _start_unjudged(command, manner, finding.reason, start)
     if _may_start(finding):
@@ -125,7 +127,7 @@ def _refused(
 def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, manner: Manner) -> bool:
     """Whether it would fit if others gave their memory back; what can't be judged now may be later."""
     if finding.assessment is None:
-        return not any(launch.refusal for launch in launches)
+        return not finding.is_refused and not any(launch.refusal for launch in launches)
     if _has_room(_worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody))):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
@@ -167,6 +169,9 @@ def report_command(
         complain(str(error))
         return UNUSABLE
     except NoLaunch as error:
+        if error.is_elsewhere:
+            complain(str(error))
+            return UNKNOWN
         print(plain(str(error), 400))
         return FITS
     except Unjudgeable as error:
@@ -235,10 +240,14 @@ def emptied(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, pools=tuple(pools), devices=devices, processes=())
 
 
-def _badness(finding: Finding) -> float:
+def _badness(finding: Finding) -> tuple[float, int]:
+    """By level, and of one level by what is left to the load line, as a verdict is decided among places."""
+    if finding.is_refused:
+        return Level.FAILS, 0
     if finding.assessment is None:
-        return Level.TIGHT + 0.5
-    return float(finding.assessment.verdict.level)
+        return Level.TIGHT + 0.5, 0
+    verdict = finding.assessment.verdict
+    return verdict.level, -verdict.headroom_bytes
 
 
 def _may_start(finding: Finding) -> bool:

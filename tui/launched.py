@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.engine import Engine, load_engine
-from estimator.errors import EstimatorError, Unjudgeable, UnreadableModel
-from estimator.ledger import Place, Workload
+from estimator.errors import EstimatorError, Refused, Unjudgeable, UnreadableModel
+from estimator.ledger import Place, Workload, drawing_on
 from estimator.model import Model
 from estimator.reader import read_model
 from estimator.spill import Outcome
@@ -17,7 +17,7 @@ from tui.advice import advise
 from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
 from tui.default_devices import default_devices, together
 from tui.finding import Finding
-from tui.humanize import plain
+from tui.humanize import plain, size
 from tui.neighbours import nobody
 from tui.places import device_label, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
@@ -126,6 +126,8 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
         raise Unjudgeable(f"{launch.n_machines} machines share the model, of which only this one can be seen from here")
     engine = load_engine(launch.engine_name)
     model = model if launch.quant is not None else as_published_for(engine, model)
+    if launch.fetches_projector and model.n_projector_parameters and not model.may_bring_projector:
+        model = replace(model, may_bring_projector=True)
     places = places_seen(launch, snapshot)
     plan = Plan(
         model=model,
@@ -171,12 +173,14 @@ def find_launch(
         made = assess(plan, places)
         is_its_choice = is_engines_choice(made)
         if is_its_choice:
-            reason = f"{made.verdict.reason}, which the command lets it choose"
+            reason = f"{made.verdict.reason}, which the command lets it choose{_tight_beside(made)}"
             made = replace(made, verdict=replace(made.verdict, reason=reason))
         made = _with_doubt(launch, made)
         engines = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else ()
         advice = advise(plan, places, snapshot, engines)
     except EstimatorError as error:
+        if launch.refusal or isinstance(error, Refused):
+            return replace(found, reason=launch.refusal or str(error), is_refused=True, exit_status=DOES_NOT_FIT)
         # A command says nothing by our own options.
         return replace(found, reason=_OWN_OPTION.sub("", str(error)))
     level = made.verdict.level
@@ -202,6 +206,17 @@ def is_engines_choice(made: Assessment) -> bool:
         return False
     on_disk = any(answer.key == "offloaded_to_disk_bytes" and answer.value for answer in other.answers)
     return not on_disk and not reread_bytes(other, made.places)
+
+
+def _tight_beside(made: Assessment) -> str:
+    """What is to be said where the engine's own plan has room as expected, and at the high end of its band has not."""
+    if made.fallback is None:
+        return ""
+    for place in made.places:
+        over_bytes = made.fallback.high_bytes(drawing_on(place, made.places)) - place.line_bytes
+        if place.kind == "host" and over_bytes > 0:
+            return f"; {place.name} is tight then, up to {size(over_bytes)} over its load line"
+    return ""
 
 
 def _with_doubt(launch: Launch, made: Assessment) -> Assessment:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from estimator.ledger import Estimate, Kind
+from estimator.ledger import Estimate, Kind, drawing_on
 from estimator.spill import Outcome
 from estimator.verdict import Level, Margin
 from tui.advice import Advice
@@ -87,6 +87,9 @@ _COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS
 
 def _verdict_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:
     made = finding.assessment
+    if finding.is_refused:
+        yield from wrapped(f"{GLYPHS[Level.FAILS]} FAILS: {plain(finding.reason, 600)}", "", "  ")
+        return
     if made is None:
         yield from wrapped(f"{UNKNOWN_GLYPH} CAN'T BE JUDGED: {plain(finding.reason, 600)}", "", "  ")
         return
@@ -152,6 +155,12 @@ def _place_lines(finding: Finding, made: Assessment) -> Iterator[str]:
         used = place.total_bytes - place.free_bytes
         figures = "".join(f"{gib(n):>8}" for n in (place.total_bytes, used, place.free_bytes, place.line_bytes))
         yield f"  {place.name:<{width}}{figures}{_load_columns(margins.get(place.name))}"
+    if (settled := finding.settled) is not None:
+        names = [(place.name, drawing_on(place, made.places)) for place in made.places]
+        parts = [
+            f"{name} {gib(settled.n_bytes(held))} (at most {gib(settled.high_bytes(held))})" for name, held in names
+        ]
+        yield from wrapped(f"as {settled.engine} would place it: {', '.join(parts)}", "  ", "    ")
     for unknown in missing:
         is_told = any(fault.message == unknown.reason for fault in finding.snapshot.faults)
         yield from wrapped(

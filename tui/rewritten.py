@@ -28,7 +28,7 @@ def rewritten(
     snapshot: Snapshot,
     calibrations: "tuple[Calibration, ...]" = (),
 ) -> str:
-    """The changed command, ready to be pasted; empty where no flag says it.
+    """The changed command, ready to be pasted, or in words what to tell the server; empty where no flag says it.
 
     It is read again before it is offered: what does not come to the plan that is meant is not shown.
     """
@@ -38,7 +38,7 @@ def rewritten(
         changed = assess(change.plan, places_seen(launch, snapshot, calibrations))
         flags = _flags(changed)
         if assigned(words_of(flags))[1] == ():
-            return _behind_server(command, launch, changed, flags)
+            return _told_to_server(launch, made, changed, flags)
         before, after = (_spelled(each, command) for each in (made, changed))
         for edit in _edits(launch, before, after):
             words = rewritten_words(command, launch.spans, edit)
@@ -74,8 +74,8 @@ def _line(words: tuple[str, ...]) -> str:
     )
 
 
-def _behind_server(command: Command, launch: Launch, changed: Assessment, flags: str) -> str:
-    """Of an engine that is told by its server's environment (Ollama): the server so, and the command behind it."""
+def _told_to_server(launch: Launch, made: Assessment, changed: Assessment, flags: str) -> str:
+    """Of an engine that is told by its server's environment (Ollama), in words: beside one, none can start."""
     meant = changed.plan
     line, _, _ = meant.engine.command(meant.model, flags).partition("  #")
     words = tuple(words_of(line))
@@ -89,7 +89,12 @@ def _behind_server(command: Command, launch: Launch, changed: Assessment, flags:
     workload = meant.workload
     if not is_told or asked != (workload.context_tokens, workload.n_sequences, workload.kv_type):
         return ""
-    return f"{_line(words)} & {_line(command.arguments)}"
+    variables = " ".join(f"{name}={quoted(value)}" for name, value in assigned(words)[0].items())
+    told = f"set {variables} for ollama serve and restart it"
+    is_context_alone = meant == made.plan.with_context(workload.context_tokens)
+    if not is_context_alone or workload.n_sequences > 1:
+        return told
+    return f"{told}, or type /set parameter num_ctx {workload.context_tokens} in the session"
 
 
 def _is_meant(found: Plan, meant: Plan) -> bool:

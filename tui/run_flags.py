@@ -72,8 +72,9 @@ def command_check_parser() -> argparse.ArgumentParser:
         conflict_handler="resolve",
         usage="plimsoll check [options] -- COMMAND...",
         description="Judges what a command would load, and starts nothing.",
-        epilog="exit status: 0 it runs as asked: it fits, is tight, or leaves it to its engine how many layers go to "
-        "the GPU; 1 it does not; 2 wrong use, or no model that can be read; 3 can't be judged.",
+        epilog="exit status: 0 it runs as asked: it fits, is tight, or starts and is slower, since it leaves it to its "
+        "engine how many layers go to the GPU; also a command that loads nothing; 1 it does not, or its engine refuses "
+        "it; 2 wrong use, or no model that can be read; 3 can't be judged, or is loaded on another machine.",
     )
     report = parser.add_argument_group("report")
     report.add_argument("--json", dest="is_json", action="store_true", help="JSON of schema 1, bytes as whole numbers")

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from estimator.engine import load_engine
-from estimator.ledger import Answer, Estimate, Place
+from estimator.ledger import Answer, Estimate, Place, drawing_on
 from estimator.model import Model
 from estimator.verdict import Level
 from tui.advice import Advice
@@ -32,7 +32,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "model": model_json(finding.model),
         "workload": _workload_json(finding),
         "engine": _engine_json(finding),
-        "places": [_place_json(place, made) for place in finding.places],
+        "places": [_place_json(place, made, finding.settled) for place in finding.places],
         "hidden": [{"name": place.name, "reason": place.reason} for place in hidden_places(finding.snapshot)],
         "verdict": _verdict_json(finding),
         "estimate": None if made is None else _estimate_json(made.estimate),
@@ -166,8 +166,10 @@ def _engine_json(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _place_json(place: Place, made: Assessment | None) -> dict[str, Any]:
+def _place_json(place: Place, made: Assessment | None, settled: Estimate | None) -> dict[str, Any]:
+    """``settled_...``: as the engine would place it by itself; null where it loads as asked."""
     margins = made.verdict.margins if made else ()
+    held = drawing_on(place, made.places if made else ())
     margin = next((margin for margin in margins if margin.place.name == place.name), None)
     return {
         "name": place.name,
@@ -178,13 +180,15 @@ def _place_json(place: Place, made: Assessment | None) -> dict[str, Any]:
         "load_bytes": margin.load_bytes if margin else 0,
         "high_bytes": margin.high_bytes if margin else 0,
         "level": level_word(margin.level) if margin else None,
+        "settled_load_bytes": settled.n_bytes(held) if settled else None,
+        "settled_high_bytes": settled.high_bytes(held) if settled else None,
     }
 
 
 def _verdict_json(finding: Finding) -> dict[str, Any]:
     if finding.assessment is None:
         return {
-            "level": "unknown",
+            "level": level_word(Level.FAILS) if finding.is_refused else "unknown",
             "place": None,
             "headroom_bytes": None,
             "spill_bytes": None,

@@ -99,6 +99,7 @@ def _launch(  # the parts of one launch, put together
         n_sequences=settings.n_sequences or 1,
         kv_type=settings.kv_type,
         options=options,
+        fetches_projector=meant is not None and not meant.is_here and _looks_for_projector(tool, given),
         devices=_devices(given),
         environment=program.environment,
         address=_address(values) if tool == "llama-server" else None,
@@ -135,11 +136,14 @@ def _with_companions(
         options = replace(options, projector=command.path(projector))
     elif (address := given.last("--mmproj-url")) is not None:
         options = replace(options, projector=from_address(address, command, program.environment).source)
-    elif (
-        meant is not None and given.has("--hf-repo") and is_on(given, "--mmproj-auto", default=True) and tool in _SEEING
-    ):
-        options = replace(options, projector=meant.projector, may_have_projector=not meant.is_here)
+    elif meant is not None and _looks_for_projector(tool, given):
+        options = replace(options, projector=meant.projector)
     return draft_of(values, options, _draft(values, command, program))
+
+
+def _looks_for_projector(tool: str, given: Given) -> bool:
+    """In the repository, by itself."""
+    return tool in _SEEING and given.has("--hf-repo") and is_on(given, "--mmproj-auto", default=True)
 
 
 def _draft(values: Values, command: Command, program: Program) -> str | None:

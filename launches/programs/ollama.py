@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from estimator.engines.ollama import KV_TYPES, Options
 from launches.command import Command, Program
-from launches.errors import NoLaunch
+from launches.errors import LoadsElsewhere, NoLaunch
 from launches.launch import Launch
 from launches.numbers import Values
 from launches.words import ARGPARSE, Given, table, take_apart
@@ -138,7 +138,7 @@ def _run(program: Program, given: Given) -> Launch:
         raise NoLaunch("ollama run loads no model without a name")
     host, _ = address_of(program.environment)
     if host not in _LOOPBACK:
-        raise NoLaunch(f"the model is loaded by the server on {host[:80]}, not on this machine")
+        raise LoadsElsewhere(f"the model is loaded by the server on {host[:80]}, not on this machine")
     source = given.positionals[0]
     if source.endswith((":cloud", "-cloud")):
         raise NoLaunch(f"{source} runs in Ollama's cloud, not on this machine")
@@ -158,6 +158,7 @@ def _run(program: Program, given: Given) -> Launch:
             main_gpu=said.get("main_gpu"),
             is_mapped=said.get("use_mmap", 1) != 0,
         ),
+        fetches_projector=True,
         environment=program.environment,
         unknown=given.unknown,
         doubts=tuple(doubts),
