@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from launches.built_for import vendor_of
 from launches.command import RUNTIMES, Command, Program, program_of, shortened
-from launches.errors import LoadsElsewhere, UnknownProgram
+from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
 from launches.shell import REMOTE, commanded, script_index
 
