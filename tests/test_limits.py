@@ -78,6 +78,27 @@ def test_a_limit_is_all_the_ram_that_a_program_has():
     assert [place.total_bytes for place in places if place.kind == "host"] == [2 * GIB]
 
 
+def test_of_a_limit_as_much_is_left_as_of_a_machine_of_that_size():
+    whole, limited = (
+        next(
+            place
+            for place in places_seen(read(text), take_one(simulated_sources(hardware), 30.0))
+            if place.kind == "host"
+        )
+        for text, hardware in (
+            (SERVER, "RTX 4090, RAM 2GiB"),
+            (f"systemd-run -p MemoryMax=2G {SERVER}", "RTX 4090, RAM 64GiB"),
+        )
+    )
+    assert 0 < limited.line_bytes == whole.line_bytes
+
+
+def test_a_limit_beyond_what_is_free_leaves_the_machines_own_reserve():
+    snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 30.0)
+    (_, free), (_, limited) = (places_seen(read(text), snapshot) for text in (SERVER, f"srun --mem=63G {SERVER}"))
+    assert limited.line_bytes <= free.line_bytes
+
+
 @pytest.mark.parametrize(
     ("text", "n_bytes"),
     [("2G", 2 * GIB), ("1.5g", 3 * GIB // 2), ("8Gb", 8 * GIB), ("2GiB", 2 * GIB), ("7", 7), ("0", None), ("x", None)],

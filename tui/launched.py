@@ -19,7 +19,7 @@ from tui.default_devices import default_devices, together
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.neighbours import nobody
-from tui.places import device_label, missing_places, places_of, spill_settings
+from tui.places import device_label, host_reserve_bytes, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
 from tui.request import Request, expect_devices_known
 from tui.stored import as_published_for
@@ -91,13 +91,20 @@ def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibra
 
 
 def _limited(place: Place, limit_bytes: int) -> Place:
-    """RAM, of which a container may use so much (``docker run --memory``), and as much swap again (its usual limit)."""
+    """RAM, of which the command lets its program use so much (``docker run --memory``, ``systemd-run -p MemoryMax=``).
+
+    As much swap again: Docker's usual limit, and for who limits none a lower bound. The reserve is that of a control
+    group of this size, unless the machine has less left.
+    """
     if place.kind != "host":
         return place
+    free_bytes = min(place.free_bytes, limit_bytes)
+    line_bytes = min(place.line_bytes, limit_bytes - host_reserve_bytes(limit_bytes))
     return replace(
         place,
         total_bytes=min(place.total_bytes, limit_bytes),
-        free_bytes=min(place.free_bytes, limit_bytes),
+        free_bytes=free_bytes,
+        reserve_bytes=free_bytes - line_bytes,
         overflow_free_bytes=min(place.overflow_free_bytes, limit_bytes),
     )
 

@@ -93,7 +93,7 @@ def lines_of(snapshot: Snapshot, *, named: Collection[str] = (), has_hidden: boo
             lines[device_label(device, snapshot.devices)] = max(0, room.free_bytes - reserve_bytes)
     host = snapshot.pool(HOST_POOL)
     if host is not None:
-        lines[HOST_NAME] = max(0, host.free_bytes - _host_reserve_bytes(host.total_bytes))
+        lines[HOST_NAME] = max(0, host.free_bytes - host_reserve_bytes(host.total_bytes))
     return lines
 
 
@@ -162,7 +162,7 @@ def places_of(
                 kind="host",
                 total_bytes=host.total_bytes,
                 free_bytes=host.free_bytes,
-                reserve_bytes=_host_reserve_bytes(host.total_bytes),
+                reserve_bytes=host_reserve_bytes(host.total_bytes),
                 overflow=overflow_of(here),
                 overflow_free_bytes=_swap_room_bytes(snapshot, host, system),
                 bandwidth_bytes_per_second=ram_bytes_per_second or _ram_bandwidth(snapshot, places),
@@ -217,7 +217,8 @@ def _ram_bandwidth(snapshot: Snapshot, devices: Sequence[Place]) -> float:
     return SERVER_RAM_BYTES_PER_SECOND if any(word in cpu for word in _SERVER_CPUS) else RAM_BYTES_PER_SECOND
 
 
-def _host_reserve_bytes(total_bytes: int) -> int:
+def host_reserve_bytes(total_bytes: int) -> int:
+    """What is to be left of RAM, or of the part of it that a control group may use."""
     return max(min(HOST_RESERVE_BYTES, total_bytes // 4), total_bytes // HOST_RESERVE_SHARE)
 
 
