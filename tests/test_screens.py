@@ -497,3 +497,15 @@ async def test_what_is_typed_is_of_the_row_that_was_chosen_and_a_complaint_stays
         await pilot.press("backspace", *"5", "down", "enter")
         await pilot.pause()
         assert (app.settings.interval_seconds, app.settings.theme) == (1.05, "plimsoll")
+
+
+async def test_an_engines_figures_are_told_in_their_units() -> None:
+    app = app_on(workstation(), plan=default_plan(model("Qwen3 30B-A3B")))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("e", "down", "down")
+        for _ in range(200):
+            await pilot.pause(0.02)
+            if "takes in any case" in text_of(app):
+                break
+
+        assert "takes in any case: 31.6 GiB" in text_of(app)

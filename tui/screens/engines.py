@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from estimator.engine import ENGINES, load_engine
 from estimator.errors import EstimatorError
 from tui.aside import Aside
-from tui.humanize import plain, sentence, size
+from tui.humanize import answer_text, plain, sentence, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import assess
 from tui.screens.browser import Browser
@@ -98,7 +98,7 @@ class Engines(Browser):
             return
         verdict = made.verdict
         reason = plain(verdict.reason or made.estimate.summary, 400)
-        answers = sentence(f"{answer.label}: {answer.value}" for answer in made.estimate.answers[:4])
+        answers = sentence(f"{answer.label}: {answer_text(answer)}" for answer in made.estimate.answers[:4])
         self.about.show(
             (f"{verdict.level.name}{said(verdict)}", CELL_STYLES[verdict.level]),
             *((text, style) for text, style in ((reason, "text"), (plain(answers, 600), "dim")) if text),
