@@ -10,13 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+from test_nvml_calls import plain
 
 from probes.access import Access, Attention
+from probes.nvml_binding import Nvml, RefusedError
+from probes.nvml_calls import OWN
 from probes.probe import real_sources
 from probes.sampler import take_one
 from probes.snapshot import Device, Pool, Process, Snapshot
+from probes.vendors.nvidia import import_binding
 
 pytestmark = pytest.mark.gpu
 
@@ -161,3 +166,53 @@ def test_temperature_and_power_are_nvidia_smis(at_rest: Snapshot) -> None:
 
 def test_nothing_is_wrong_with_a_card_that_is_well(at_rest: Snapshot) -> None:
     assert [fault.message for fault in at_rest.faults if fault.probe == "nvidia" and not fault.is_note] == []
+
+
+LIVELY = {"nvmlDeviceGetPowerUsage": 60_000, "nvmlDeviceGetTemperature": 5, "nvmlDeviceGetTemperatureV": 5}
+"""What changes between two calls, and by how much, in milliwatts and degrees Celsius."""
+OF_THE_SYSTEM = ("nvmlSystemGetDriverVersion", "nvmlSystemGetCudaDriverVersion_v2", "nvmlDeviceGetCount")
+BESIDE_A_HANDLE = {
+    "nvmlDeviceGetMaxClockInfo": 2,
+    "nvmlDeviceGetMemoryInfo": 0x02000028,
+    "nvmlDeviceGetTemperature": 0,
+    "nvmlDeviceGetTemperatureV": 0,
+    "nvmlDeviceGetProcessUtilization": 0,
+}
+"""What they are given, as the probe gives it."""
+
+
+@pytest.fixture(scope="module")
+def both() -> Iterator[tuple[Nvml, Nvml]]:
+    """Our calls and the binding's, on one driver."""
+    import pynvml  # noqa: PLC0415 - a machine without a driver imports this file, too
+
+    pynvml.nvmlInit()
+    own = Nvml(import_binding(Access()))
+    own.call("nvmlInit")
+    yield own, Nvml(pynvml)
+    own.call("nvmlShutdown")
+    pynvml.nvmlShutdown()
+
+
+def answer(nvml: Nvml, name: str) -> object:
+    """What the driver says of its first GPU, or the code of its refusal."""
+    words: tuple[Any, ...] = (0,) if name == "nvmlDeviceGetHandleByIndex" else ()
+    if not words and name not in OF_THE_SYSTEM:
+        handle = nvml.call("nvmlDeviceGetHandleByIndex", 0)
+        words = (handle, BESIDE_A_HANDLE[name]) if name in BESIDE_A_HANDLE else (handle,)
+    try:
+        return plain(nvml.call(name, *words))
+    except RefusedError as refused:
+        return ("refused", refused.code)
+
+
+@pytest.mark.parametrize("name", sorted(set(OWN) - {"nvmlInit", "nvmlShutdown"}))
+def test_a_call_of_ours_says_what_the_bindings_says(name: str, both: tuple[Nvml, Nvml]) -> None:
+    with holding(64 * MIB):
+        own, its = (answer(nvml, name) for nvml in both)
+    if name in LIVELY:
+        assert own == pytest.approx(its, abs=LIVELY[name])
+    elif name == "nvmlDeviceGetUtilizationRates":
+        assert [0 <= percent <= 100 for percent in own] == [0 <= percent <= 100 for percent in its]  # type: ignore[attr-defined]
+    else:
+        assert own == its
