@@ -6,7 +6,9 @@ Four claims, a line for each; exit status 1 where one does not hold.
 
 * ``plimsoll run`` refuses the first FILE with status 1, and nothing has started, while another program holds all but
   so many GiB (``--leave``); with ``--wait`` it starts once that program is gone, and its status is the engine's.
-* With the app open, the same launch by hand is warned of before it has taken half of what it needs, or before it ends.
+* With the app open, the largest FILE is loaded by hand, where its weights have room and its cache has half of what it
+  needs: that is warned of before the engine ends. (llama.cpp takes its buffer for weights before it reads them, so one
+  whose weights have no room ends within the second, before any reading: there, only the guard helps.)
 * With the app open, all FILEs are loaded one beside the other, and asked once; each is kept in the store with what was
   predicted and what it held, and what is held lies in the band. (A load rests for 20 s before it is kept.)
 * What the loads show of driver and libraries is told, as ``plimsoll history`` prints it.
@@ -121,12 +123,23 @@ def guard(claims: Claims, words: list[str], port: int, leave_bytes: int, seconds
     )
 
 
-def warned(claims: Claims, words: list[str], leave_bytes: int, driver: Driver, env: dict[str, str]) -> None:
-    """The launch by hand, with the app open."""
+def room_for_half_a_cache(words: list[str], env: dict[str, str]) -> tuple[int, int]:
+    """(bytes where the weights have room and the cache has not, what the load needs), of the first device."""
+    told = subprocess.run(
+        [*PLIMSOLL, "check", "--json", "--", *words], env=env, capture_output=True, text=True, check=False
+    )
+    terms = [term for term in json.loads(told.stdout)["estimate"]["terms"] if term["place"] == "GPU 0"]
+    early = sum(term["bytes"] for term in terms if term["kind"] in ("weights", "runtime"))
+    return early + sum(term["bytes"] for term in terms if term["kind"] == "kv_cache") // 2, sum(t["bytes"] for t in terms)
+
+
+def warned(claims: Claims, words: list[str], driver: Driver, env: dict[str, str]) -> None:
+    """The launch by hand, with the app open: its weights have room, and are read; its cache has none."""
+    leave_bytes, need_bytes = room_for_half_a_cache(words, env)
     with all_held_but(leave_bytes), app(env) as terminal:
         begun, process = time.monotonic(), started(words, env)
         at, held, ended, most = None, 0, None, 0
-        while time.monotonic() < begun + 30:
+        while time.monotonic() < begun + 60:
             terminal.read(0.05)
             most = max(most, driver.held_bytes(process.pid) or 0)
             if at is None and any(text in ESCAPES.sub(b"", terminal.painted) for text in WARNED):
@@ -137,12 +150,13 @@ def warned(claims: Claims, words: list[str], leave_bytes: int, driver: Driver, e
                 break
         if process.poll() is None:
             process.kill()
+        process.wait()
     outcome = "never ended" if ended is None else f"ended after {ended:.1f} s with {process.returncode}"
     said = "never" if at is None else f"after {at:.1f} s, {held / MIB:.0f} MiB held"
     claims.say(
         "warned of before it ends",
         holds=at is not None and (ended is None or at < ended),
-        detail=f"warned {said}; the engine {outcome}, most held {most / MIB:.0f} MiB",
+        detail=f"warned {said}; the engine {outcome}, most held {most / MIB:.0f} of {need_bytes / MIB:.0f} MiB",
     )
 
 
@@ -197,7 +211,8 @@ def main() -> int:
         words = [options.server, *options_of(options.files[0], options.context)]
         words += ["--host", "127.0.0.1", "--port", str(port)]
         guard(claims, words, port, leave_bytes, options.wait, env)
-        warned(claims, words, leave_bytes, driver, env)
+        largest = max(options.files, key=lambda file: file.stat().st_size)
+        warned(claims, [options.server, *options_of(largest, options.context)], driver, env)
         kept(claims, options.server, options.files, options.context, env)
     return 1 if claims.n_broken else 0
 

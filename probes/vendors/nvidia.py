@@ -4,8 +4,8 @@ The functions and their codes are those of nvml.h (github.com/NVIDIA/go-nvml, ge
 are called by ctypes (``probes/nvml_calls.py``), all others through the binding nvidia-ml-py, which is imported when the
 first of them is wanted, and in this file only.
 
-Tried on an H100 (driver 580.159, 2026-11-26; through the binding, the calls by ctypes not yet) and on simulated
-drivers: what GB10, Jetson, Grace and sleeping laptops do is from public reports, each named where it is used.
+Tried on an H100 (driver 580.159.04, 2026-11-26; tests/test_real_gpu.py, which also compares each call with the
+binding's) and on simulated drivers: what GB10, Jetson, Grace and sleeping laptops do is from public reports, each named where it is used.
 """
 
 import time
