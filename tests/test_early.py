@@ -67,7 +67,7 @@ def test_the_warning_names_the_process_need_and_room(screen):
     screen.reading({PID: 2, STRANGER: 8})
     (alarm,) = screen.standing
     assert f"vllm serve {PID} (Qwen2.5 7B BF16)" in alarm.message
-    assert "22.1 GiB on GPU 0" in alarm.message
+    assert "22.2 GiB on GPU 0" in alarm.message
 
 
 def test_it_is_said_once(screen):

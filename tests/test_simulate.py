@@ -107,6 +107,23 @@ def test_the_total_is_what_the_driver_reports_where_that_is_known() -> None:
     assert pools("RTX 4090")[device.pool_key].total_bytes == 24564 * MIB
 
 
+@pytest.mark.parametrize(
+    ("text", "n_multiprocessors"),
+    [
+        ("H100", 132),
+        ("RTX 4090", 128),
+        ("RTX 4060 Ti 8GB", 34),
+        ("T4", 40),
+        ("A10G", 80),
+        ("L4", 58),
+        ("7900 XTX", None),
+    ],
+)
+def test_multiprocessors_are_those_that_cuda_tells(text: str, n_multiprocessors: int | None) -> None:
+    """Of the first three ``estimator.runtime`` names who counted them; of the others _CudaDeviceProperties in logs."""
+    assert devices(text)[0].n_multiprocessors == n_multiprocessors
+
+
 def test_the_nominal_size_is_said_to_be_nominal() -> None:
     assert "nominal 24 GiB" in faults("7900 XTX")
 

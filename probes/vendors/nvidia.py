@@ -5,7 +5,8 @@ are called by ctypes (``probes/nvml_calls.py``), all others through the binding 
 first of them is wanted, and in this file only.
 
 Tried on an H100 (driver 580.159.04, 2026-11-26; tests/test_real_gpu.py, which also compares each call with the
-binding's) and on simulated drivers: what GB10, Jetson, Grace and sleeping laptops do is from public reports, each named where it is used.
+binding's) and on simulated drivers: what GB10, Jetson, Grace and sleeping laptops do is from public reports, each named
+where it is used.
 """
 
 import time
