@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from launches.limits import least_of, limited_by
-from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
+from launches.wrappers import WRAPPERS, base_name, behind_wrapper, folder_of, has_subcommand
 
 MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
@@ -16,6 +16,8 @@ RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
+_VARIABLE = re.compile(r"[$`{]|%\w+%")
+"""Of a shell: of a folder in whose name one stands nothing is known."""
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
 _PYTHON = re.compile(r"([Pp]ython|pypy)([0-9.]*)w?t?$|py$")
 """The framework build of macOS calls itself ``Python``; a build without the lock ends on ``t`` (PEP 703)."""
@@ -40,6 +42,7 @@ class Command:
         """The path that the program would open; of a container's, where it is outside."""
         expanded = os.path.expanduser(text) if not self.mounts else re.sub(r"^~(?=/|$)", "/root", text)
         is_whole = os.name != "nt" and _DRIVE.match(expanded) is not None  # of another system
+        expanded = expanded.removeprefix("./") if self.directory else expanded
         whole = os.path.join(self.directory, expanded) if self.directory and not is_whole else expanded
         for inside, outside in self.mounts:
             if whole == inside or whole.startswith(inside.rstrip("/") + "/"):
@@ -89,6 +92,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     environment = dict(command.environment)
     position = start
     is_sure = True
+    directory = command.directory
     ram_bytes: int | None = None
     unknown: tuple[str, ...] = ()
     while position < len(words):
@@ -107,14 +111,17 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
         behind = behind_wrapper(name, words, position + 1)
-        limit = limited_by(name, words[position + 1 : behind.position])
+        own = words[position + 1 : behind.position]
+        limit = limited_by(name, own)
+        if (folder := folder_of(name, own)) and _VARIABLE.search(folder) is None:
+            directory = os.path.join(directory, os.path.expanduser(folder))
         ram_bytes = least_of(ram_bytes, limit.ram_bytes)
         unknown += limit.unknown
         position, is_sure = behind.position, behind.is_sure
     if position >= len(words):
         return None
     if _PYTHON.match(base_name(words[position])):
-        found = _behind_python(words, position, environment, command.directory)
+        found = _behind_python(words, position, environment, directory)
         return found and replace(found, ram_bytes=ram_bytes, unknown=unknown)
     return Program(
         name=base_name(words[position]),
@@ -122,7 +129,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         offset=position + 1,
         environment=environment,
         path=words[position],
-        directory=command.directory,
+        directory=directory,
         ram_bytes=ram_bytes,
         may_be_value=not is_sure,
         unknown=unknown,
@@ -169,7 +176,11 @@ def _behind_python(
         position += 2 if words[position] in _PYTHON_VALUED else 1
     if position + 1 < len(words) and words[position] == "-c":
         return Program(
-            name="python -c", arguments=tuple(words[position + 1 :]), offset=position + 1, environment=environment
+            name="python -c",
+            arguments=tuple(words[position + 1 :]),
+            offset=position + 1,
+            environment=environment,
+            directory=directory,
         )
     if position >= len(words) or words[position] in ("-c", "-"):
         return None

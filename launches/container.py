@@ -21,6 +21,10 @@ SWITCHES = frozenset(
 _LETTERS = frozenset("ditPq")
 """Switches of one letter, which may stand together: ``-it``."""
 MOST_FILE_BYTES = 1 << 20
+_MOST_UNREAD = 4
+"""Variables among the options (ASSUMED)."""
+_TAGGED = re.compile(r"[a-z0-9.-]+(?::\d+)?(?:/[a-z0-9._-]+)+(?::[\w.-]+|@sha256:[0-9a-f]+)")
+"""A name with a tag or a digest (docs.docker.com, "docker image tag": path components are in lower case)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         raise UnknownProgram(f"what {program.name} {task} starts stands elsewhere, and is not read here")
     if task not in ("run", "exec", "create"):
         raise NoLaunch(f"{program.name} {task} starts no container".replace("  ", " "))
-    options, position = _options(words, position + 1)
+    options, position, unread = _options(words, position + 1)
     if position >= len(words):
         raise UnknownProgram(f"{program.name} {task} names no image")
     image = words[position]
@@ -113,29 +117,50 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         offset=offset,
         environment=environment,
         image=image,
-        given_devices=_given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
+        given_devices="seen"
+        if unread and not known.is_cpu
+        else _given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
         ram_bytes=least_of(_ram_bytes(options), found.ram_bytes),
+        unknown=(*unread, *found.unknown),
     )
 
 
-def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int]:
-    """(option, value) of each, and where the image stands."""
+def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int, tuple[str, ...]]:
+    """(option, value) of each; where the image stands; variables among them of which nothing is known."""
     found: list[tuple[str, str]] = []
-    while position < len(words) and (_is_option(words[position]) or words[position].startswith("${")):
-        if not _is_option(words[position]) and ":+" not in words[position]:
-            break  # an image whose name is a variable
-        name, equals, value = words[position].partition("=")
-        position += 1
-        if not _is_option(name):  # ${TOKEN:+-e TOKEN=x}
-            continue
-        is_switch = name in SWITCHES or (not name.startswith("--") and _LETTERS.issuperset(name[1:]))
-        if not name.startswith("--") and len(name) > 2 and not is_switch:  # -e of -eA=b
-            name, value, equals = name[:2], words[position - 1][2:], "="
-        if not equals and not is_switch and position < len(words):
-            value = words[position]
+    unread: tuple[str, ...] = ()
+    while position < len(words) and (_is_option(words[position]) or words[position].startswith("$")):
+        if not _is_option(words[position]):
+            if ":+" not in words[position]:  # ${TOKEN:+-e TOKEN=x}
+                if len(unread) >= _MOST_UNREAD or not _has_image_behind(words, position + 1):
+                    break  # an image whose name is a variable
+                unread += (words[position],)
             position += 1
-        found.append((name, value))
-    return found, position
+            continue
+        option, position = _option(words, position)
+        found.append(option)
+    return found, position, unread
+
+
+def _option(words: tuple[str, ...], position: int) -> tuple[tuple[str, str], int]:
+    """((option, value), where the next word stands)."""
+    name, equals, value = words[position].partition("=")
+    position += 1
+    is_switch = name in SWITCHES or (not name.startswith("--") and _LETTERS.issuperset(name[1:]))
+    if not name.startswith("--") and len(name) > 2 and not is_switch:  # -e of -eA=b
+        name, value, equals = name[:2], words[position - 1][2:], "="
+    if not equals and not is_switch and position < len(words):
+        value = words[position]
+        position += 1
+    return (name, value), position
+
+
+def _has_image_behind(words: tuple[str, ...], position: int) -> bool:
+    """Whether the first word there that is no option names an image: ``docker run $ARGS ghcr.io/x/y:2.0``."""
+    while position < len(words) and (_is_option(words[position]) or words[position].startswith("$")):
+        position = _option(words, position)[1] if _is_option(words[position]) else position + 1
+    image = "".join(words[position : position + 1])
+    return _image(image).pattern != "" or _TAGGED.fullmatch(image) is not None
 
 
 def _is_option(word: str) -> bool:

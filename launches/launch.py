@@ -184,6 +184,7 @@ def opened_of(command: Command) -> Opened:
     for _ in range(_MOST_COVERS):
         if program is None:
             break
+        command = replace(command, directory=program.directory)  # behind ``env -C``
         if program.name in RUNTIMES:
             from launches.container import contained  # noqa: PLC0415  # which few commands need
 
@@ -206,6 +207,7 @@ def opened_of(command: Command) -> Opened:
             break
     if program is None:
         raise UnknownProgram("there is no program in this command")
+    command = replace(command, directory=program.directory)
     if container is not None:
         program = replace(program, image=container.image, given_devices=container.given_devices)
     ram_bytes = least_of(program.ram_bytes, *limits)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
+from launches.folders import Folders
 from launches.limits import limiting_words
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
 from launches.variables import NAME, Variables
@@ -26,8 +27,10 @@ _ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 _LINE_PROMPT = re.compile(r"[$%❯➜>]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|\([\w.-]{1,64}\)")
 """A word in front of a later line."""
-_EXEC_FORM = re.compile(r"^[ \t]*(?:CMD|ENTRYPOINT)[ \t]+(\[.{1,8000}\])[ \t]*$", re.MULTILINE)
-"""Of a Dockerfile: a list in JSON."""
+_EXEC_FORM = re.compile(r"^[ \t]*(?:CMD|ENTRYPOINT)[ \t]+(\[[^\]]{1,8000}\])[ \t]*$", re.MULTILINE)
+"""Of a Dockerfile: a list in JSON, on several lines too."""
+_REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
+"""A line that Docker leaves out of what goes on over several (docs.docker.com, "Dockerfile reference", Format)."""
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _EXPORTING = frozenset({"export", "set", "setx", "ENV"})
 _DECLARING = frozenset({"declare", "local", "readonly", "typeset"})
@@ -91,16 +94,23 @@ class _Found:
 
 
 def _meant(text: str, *, is_windows: bool, depth: int = 0) -> _Found:
-    """The first that loads a model; else the first that an engine is started with; else the first that does work."""
-    engine = first = None
+    """The first that loads a model; else the first that an engine is started with; else the first that does work.
+
+    A server that is told nothing stands behind who asks it: ``ollama serve & ollama run a``.
+    """
+    server = engine = first = None
     candidates = _commands(text, is_windows=is_windows)
     for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
         kind = _kind(found)
         if kind is _LOADS:
             return found
+        if kind is _SERVES and _is_told(found):
+            return server or found
+        server = server or (found if kind is _SERVES else None)
         engine = engine or (found if kind is _STARTS else None)
         if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
             first = found
+    engine = server or engine
     if engine is None and depth < _MOST_DEPTH:
         for document in candidates.variables.documents[:_MOST_DOCUMENTS]:
             below = _meant(document, is_windows=is_windows, depth=depth + 1)
@@ -113,11 +123,16 @@ def _nowhere(pieces: Sequence[Piece]) -> list[Piece]:
     return [piece._replace(start=0, end=0) for piece in pieces]
 
 
-_LOADS, _STARTS = "loads", "starts"
+def _is_told(found: _Found) -> bool:
+    """Whether anything is set for it: of a server, what its client does not know."""
+    return any(_ASSIGNMENT.fullmatch(piece.word) for piece in (*found.settings, *found.pieces[:1]))
+
+
+_LOADS, _SERVES, _STARTS = "loads", "serves", "starts"
 
 
 def _kind(found: _Found) -> str | None:
-    """Whether it loads a model, or is an engine's program at least; None where it is neither."""
+    """Whether it loads a model, or what it is asked for, or is an engine's program at least; None: neither."""
     # That module reads lines itself, those of ``bash -c``.
     from launches.launch import opened_of, read_launches, reader_of  # noqa: PLC0415
 
@@ -130,10 +145,10 @@ def _kind(found: _Found) -> str | None:
         return None
     found.is_engine = True
     try:
-        read_launches(command)
+        is_named = any(launch.source is not None for launch in read_launches(command))
     except (UnknownProgram, NoLaunch):
         return _STARTS
-    return _LOADS
+    return _LOADS if is_named else _SERVES
 
 
 class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
@@ -143,13 +158,15 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
         self.variables = Variables()
         self.settings: list[Piece] = []
         self.depth = 0
+        self.folders = Folders(text)
         self._commands = commands_of(text, self.variables, is_windows=is_windows)
 
     def __next__(self) -> _Found:
         while True:
             pieces = self._plain(next(self._commands))
             if pieces and not self._sets(pieces):
-                return _Found(list(self.settings), pieces)
+                placing = [Piece(word, 0, 0) for word in self.folders.words(pieces, is_sure=not self.depth)]
+                return _Found([*self.settings, *placing], pieces)
 
     def _plain(self, pieces: list[Piece]) -> list[Piece]:
         """Without what stands before a command: prompts, keywords, ``ExecStart=``."""
@@ -223,7 +240,7 @@ def _without(piece: Piece, n: int) -> Piece:
 
 def _exec_form(found: re.Match[str]) -> str:
     try:
-        words = json.loads(found[1])
+        words = json.loads(re.sub(r"\\[ \t]*\n", " ", _REMARK_WITHIN.sub("", found[1])))
     except (ValueError, RecursionError):
         return found[0]
     is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)

@@ -13,7 +13,7 @@ from launches.variables import Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(?:>[ \t])?[ \t]*")
+_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(>[ \t](-?))?[ \t]*")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
 prompted for it (``> ``)."""
 _WINDOWS = re.compile(
@@ -25,10 +25,14 @@ _REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>{1,2}")
 """``<key>`` stands for something that a person left out."""
 _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
 _ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")
+_SET = re.compile(r"\$(?:env:)?\w+[ \t]*=(?!=)", re.IGNORECASE)
+"""PowerShell sets a variable, which stands there for itself."""
 _NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
 _PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}")
 """Of Ansible and Helm."""
+_PART = re.compile(r"(?:\$\([^()]{0,400}\)|\$\{[^{}]{0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+")
+"""Of a value that is not split: what stands between blanks, substitutions whole."""
 _REMARK = re.compile(r"(?:@?rem\b|::)[^\n]*", re.IGNORECASE)
 
 
@@ -41,8 +45,12 @@ class Piece(NamedTuple):
 
 
 def continued(text: str) -> str:
-    """On one line where it was continued on several."""
-    return _CONTINUED.sub(" ", text)
+    """On one line where it was continued on several; nothing goes on behind the last one."""
+    text = f"{text}\n"
+    found = list(_CONTINUED.finditer(text))[:-1] or list(_CONTINUED.finditer(text))
+    # ``> log`` on a line of its own is no prompt: a shell prompts for every line.
+    is_prompted = all(each[1] for each in found) and (len(found) > 1 or any(each[2] for each in found))
+    return _CONTINUED.sub(lambda each: f" {each[2] if is_prompted else each[1] or ''}", text).removesuffix("\n")
 
 
 def is_windows_text(text: str) -> bool:
@@ -81,6 +89,8 @@ class _Splitter:
     def __init__(self, text: str, variables: Variables, *, is_windows: bool, depth: int) -> None:
         self.text, self.variables, self.is_windows, self.depth = text, variables, is_windows, depth
         self.position = 0
+        self.is_begun = True
+        """A word of the command was taken before."""
         self.here: list[str] = []
         """Ends of documents that stand below the line."""
 
@@ -106,7 +116,8 @@ class _Splitter:
                 is_first = True
                 yield None
             elif not self._skip_remark(is_first=is_first) and (end or not self._keep_array()):
-                is_first, start = False, self.position
+                start = self.position
+                self.is_begun, is_first = not is_first, False
                 for field in self._fields():
                     yield Piece(field, start, self.position)
 
@@ -215,7 +226,7 @@ class _Splitter:
             self.position = end + 1
             printed = self._printed(text[first + 1 : end])
             return [text[first : end + 1]] if printed is None else [printed]
-        if text[first] != "$":
+        if text[first] != "$" or (not self.is_begun and self.is_windows and _SET.match(text, first) is not None):
             return None
         if text.startswith("$'", first):
             self.position += 1
@@ -289,7 +300,14 @@ class _Splitter:
 
 def _parted(word: str) -> list[str]:
     """At its blanks, where it is not in quotes; what is not known stays together."""
-    return [] if not word else [word] if is_unset(word) else re.split(r"\s+", word)
+    if not word or not is_unset(word):
+        return re.split(r"\s+", word) if word else []
+    return [*_edge(word[:1]), *_PART.findall(word), *_edge(word[-1:])]
+
+
+def _edge(character: str) -> list[str]:
+    """A blank there parts what it stands for from what stands beside it."""
+    return [""] if character.isspace() else []
 
 
 def _join(fields: list[str], more: Sequence[str]) -> None:

@@ -21,6 +21,12 @@ _APPTAINER = frozenset(
     "--hostname --network --network-args --fusemount --security --blkio-weight --pids-limit --shell".split()
 )
 """apptainer.org, "apptainer exec", 1.4."""
+_MPI = frozenset(
+    "-n -np --np -c -N -npernode --npernode -H -host --host -hostfile --hostfile -machinefile --machinefile -x -wd "
+    "--wd -wdir --wdir -map-by --map-by -rank-by --rank-by -bind-to --bind-to -rf --rankfile --output-filename -prefix "
+    "--prefix -tune --tune --timeout".split()
+)
+"""docs.open-mpi.org, "mpirun(1)", 5.0; with one dash as releases before took them."""
 WRAPPERS: Mapping[str, frozenset[str]] = {
     "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),
     "nohup": frozenset(),
@@ -39,12 +45,14 @@ WRAPPERS: Mapping[str, frozenset[str]] = {
     - {"-l"},
     "sudo": frozenset("-u --user -g --group -h --host -p --prompt -C -D --chdir -R -T -U".split()),
     "doas": frozenset({"-u", "-C"}),
-    "systemd-run": frozenset({"-p", "--property", "-u", "--unit", "-M", "-E", "--slice", "--description"}),
+    "systemd-run": frozenset(
+        "-p --property -u --unit -M -E --setenv --slice --description --working-directory --uid --gid".split()
+    ),
     "systemd-inhibit": frozenset(),
     "timeout": frozenset({"-s", "--signal", "-k", "--kill-after"}),
     "prime-run": frozenset(),
-    "mpirun": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to --output-filename".split()),
-    "mpiexec": frozenset("-n -np -c -H -x --host --hostfile -hostfile --map-by --bind-to".split()),
+    "mpirun": _MPI,
+    "mpiexec": _MPI,
     "trtllm-llmapi-launch": frozenset(),
     "srun": frozenset(
         "-A -c -C -D -e -G -J -N -n -o -p -q -t -w -x --account --chdir --constraint --container-image "
@@ -121,6 +129,23 @@ WRAPPERS: Mapping[str, frozenset[str]] = {
     "chpst": frozenset("-u -U -b -e -d -o -p -f -c -r -t -m -/ -n -l -L".split()),
 }
 """Programs that start another: their options that take a word of their own, by each one's manual page or --help."""
+PAIRED = {
+    "mpirun": frozenset({"-mca", "--mca", "-gmca", "--gmca"}),
+    "mpiexec": frozenset({"-mca", "--mca", "-gmca", "--gmca", "-env", "-genv"}),
+}
+"""Options that take two words of their own."""
+PLACING = {
+    "env": ("-C", "--chdir"),
+    "sudo": ("-D", "--chdir"),
+    "systemd-run": ("--working-directory",),
+    "srun": ("-D", "--chdir"),
+    "mpirun": ("-wd", "--wd", "-wdir", "--wdir"),
+    "mpiexec": ("-wd", "--wd", "-wdir", "--wdir"),
+    "uv": ("--directory",),
+    "conda": ("--cwd",),
+    "start": ("/d", "/D"),
+}
+"""Options that say where the program starts."""
 N_OPERANDS = {
     "taskset": 1,
     "chrt": 1,
@@ -213,8 +238,9 @@ def behind_wrapper(name: str, words: Sequence[str], position: int) -> Behind:
         if word in ("--", "--args"):
             return Behind(position + 1)
         if word.startswith("-") or _is_windows_option(name, words, position):
-            is_sure = word in valued or not word.startswith("--") or "=" in word
-            position += 2 if word in valued else 1
+            is_paired = word in PAIRED.get(name, ())
+            is_sure = word in valued or is_paired or not word.startswith("--") or "=" in word
+            position += 3 if is_paired else 2 if word in valued else 1
         elif word in subcommands:
             if word not in _IN_FRONT:
                 subcommands.clear()
@@ -229,3 +255,13 @@ def behind_wrapper(name: str, words: Sequence[str], position: int) -> Behind:
         else:
             return Behind(position, is_sure)
     return Behind(position)
+
+
+def folder_of(name: str, words: Sequence[str]) -> str:
+    """Where the program starts by the wrapper's own words; empty where they do not say."""
+    flags = PLACING.get(name, ())
+    for number, word in enumerate(words):
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            return value if equals else "".join(words[number + 1 : number + 2])
+    return ""

@@ -42,6 +42,10 @@ def launches_of(
     )
 
 
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
 def differences(line: dict, launch: Launch, usual, root: Path | None = None) -> Iterator[str]:
     """What is read otherwise than it was written down.
 
@@ -57,7 +61,7 @@ def differences(line: dict, launch: Launch, usual, root: Path | None = None) -> 
         "context_tokens": line.get("context_tokens", 0),
         "n_sequences": line.get("n_sequences", 1),
         "kv_type": line.get("kv_type"),
-        "options": replace(usual, **line.get("options", {})),
+        "options": replace(usual, **{name: _tuple(value) for name, value in line.get("options", {}).items()}),
         "n_devices": line.get("n_devices", 1) or None,
         "n_machines": line.get("n_machines", 1),
         "devices": tuple(line["devices"]) if "devices" in line else None,

@@ -11,3 +11,31 @@ from launches.launch import read_launches
 def test_an_unknown_program_is_said_to_be_unknown(words):
     with pytest.raises(UnknownProgram):
         read_launches(Command(arguments=words))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("env", "-C", "/srv", "llama-server"),
+        ("sudo", "--chdir=/srv", "llama-server"),
+        ("systemd-run", "--working-directory", "/srv", "llama-server"),
+        ("mpirun", "-mca", "plm_rsh_args", "-p 22", "-wdir", "/srv", "llama-server"),
+        ("bash", "-c", "cd /srv && exec llama-server -m a.gguf"),
+        ("docker", "run", "--gpus", "all", "-w", "/srv", "some/image:1", "llama-server"),
+    ],
+)
+def test_a_path_begins_where_the_program_starts(words):
+    own = () if words[0] == "bash" else ("-m", "a.gguf")
+    (launch,) = read_launches(Command(arguments=(*words, *own), directory="/else"))
+    assert launch.source == "/srv/a.gguf"
+
+
+def test_options_of_a_container_that_are_a_variable_are_named():
+    words = ("docker", "run", "--rm", "$args", "vllm/vllm-openai:v0.10.2", "--model", "a/b")
+    (launch,) = read_launches(Command(arguments=words))
+    assert (launch.source, launch.unknown, launch.refusal) == ("a/b", ("$args",), "")
+
+
+def test_an_image_may_be_a_variable():
+    words = ("docker", "run", "--gpus", "all", "$IMAGE", "vllm", "serve", "openai/gpt-oss-20b")
+    assert read_launches(Command(arguments=words))[0].source == "openai/gpt-oss-20b"

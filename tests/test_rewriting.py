@@ -125,6 +125,13 @@ def test_a_second_device_that_is_there_is_put_to_use(line, flag):
     assert f"{line} {flag}" in lines
 
 
+def test_the_folder_that_a_text_goes_to_is_kept(machine):
+    finding = find_command(Command(arguments=tuple(words_of(f"cd ~/some && A=1 llama-server {BIG} -ngl 99"))), machine)
+    printed = [rewrite for rewrite in finding.rewrites if rewrite]
+    assert printed
+    assert all(rewrite.startswith("cd ~/some && A=1 llama-server ") for rewrite in printed)
+
+
 def test_layers_bring_the_context_along_that_fit_would_have_chosen(machine):
     command = Command(arguments=("llama-server", "-hf", "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M"))
     (launch,) = read_launches(command)

@@ -69,9 +69,12 @@ def _edits(launch: Launch, before: Words, after: Words) -> Iterator[Edit]:
 def _line(words: tuple[str, ...]) -> str:
     """As a shell takes it: of an assignment before the program only the value is quoted."""
     variables, others = assigned(words)
-    return " ".join(
+    folder, others = (others[2], others[3:]) if others[:2] == ("env", "-C") and len(others) > 3 else ("", others)
+    line = " ".join(
         [f"{name}={quoted(value)}" for name, value in variables.items()] + [quoted(word) for word in others]
     )
+    home, folder = ("~/", folder[2:]) if folder.startswith("~/") else ("", folder)
+    return f"cd {home}{quoted(folder)} && {line}" if folder else line
 
 
 def _told_to_server(launch: Launch, made: Assessment, changed: Assessment, flags: str) -> str:

@@ -46,17 +46,22 @@ SCRIPTS = frozenset({"main.py", "start.py", "start.sh", "start.bat"})
 OWN = frozenset({"--model-name", "--max-seq-len", "--cache-mode", "--gpu-split-auto", "--autosplit-reserve"})
 ACTIONS = frozenset({"download", "export-openapi", "export-config"})
 PORT = 5000
+_NAME = re.compile(r"tabby[-_]?api")
 KV_TYPES = {"FP16": None, "Q8": "q8", "Q6": "q6", "Q4": "q4", "8,8": "q8", "6,6": "q6", "4,4": "q4"}
 """``--cache-mode``: a name, or bits of keys and values."""
 
 
 def recognises(program: Program) -> bool:
     """Its scripts, by the folder that they lie in or by flags that only it has."""
-    if program.name not in SCRIPTS or program.is_module:
+    if program.is_module:
+        return False
+    if program.image and program.name.endswith(".py") and _NAME.search(program.image.casefold()) is not None:
+        return True  # a script of one's own around its main.py takes the same
+    if program.name not in SCRIPTS:
         return False
     place = f"{program.image} {program.directory}/{program.path}".casefold()
     names = {word.partition("=")[0].replace("_", "-") for word in program.arguments}
-    return re.search(r"tabby[-_]?api", place) is not None or len(names & OWN) > 1
+    return _NAME.search(place) is not None or len(names & OWN) > 1
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:

@@ -45,6 +45,8 @@ MODULES = MappingProxyType(
     }
 )
 """Modules and scripts that have no subcommand, and which one they are."""
+_FORK = re.compile(r"\w+\.(vllm)(?:\.(?:xpu|cpu))?(\.entrypoints(?:\.openai)?\.(?:api_server|run_batch))")
+"""IPEX-LLM wraps the modules in its own (ipex-llm, python/llm/src/ipex_llm/vllm/)."""
 WITH_SUBCOMMANDS = frozenset({"vllm", "vllm.entrypoints.cli", "vllm.entrypoints.cli.main"})
 BENCHMARKS = ("throughput", "latency", "startup", "mm-processor", "forward")
 """Of ``vllm bench``, those that load the model themselves; ``serve`` and ``sweep`` ask a server."""
@@ -98,7 +100,13 @@ _HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kKmMgGtT])")
 
 def recognises(program: Program) -> bool:
     """``vllm``, or one of its modules."""
-    return program.name in WITH_SUBCOMMANDS or program.name in MODULES
+    return program.name in WITH_SUBCOMMANDS or _module(program.name) in MODULES
+
+
+def _module(name: str) -> str:
+    """VLLM's own, where another package wraps it."""
+    found = _FORK.fullmatch(name)
+    return name if found is None else found[1] + found[2]
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -134,8 +142,8 @@ def _task(program: Program) -> tuple[str, int]:
     Raises:
         NoLaunch: it loads no model.
     """
-    if program.name in MODULES:
-        return MODULES[program.name], 0
+    if _module(program.name) in MODULES:
+        return MODULES[_module(program.name)], 0
     first, second = (*program.arguments[:2], "", "")[:2]
     if first in ("serve", "run-batch"):
         return first, 1
@@ -145,7 +153,7 @@ def _task(program: Program) -> tuple[str, int]:
 
 
 def _called(program: Program, task: str) -> str:
-    if program.name in MODULES:
+    if program.name not in WITH_SUBCOMMANDS:
         return program.name
     return f"vllm bench {task}" if task in BENCHMARKS else f"vllm {task}"
 

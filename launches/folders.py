@@ -1,0 +1,62 @@
+"""Where the commands of a posted text start: behind ``cd``, and within the parentheses of a subshell."""
+
+import os
+from collections.abc import Sequence
+
+from launches.splitter import Piece
+from launches.variables import is_unset
+
+_CHANGING = frozenset({"cd", "chdir", "pushd", "Set-Location", "sl"})
+_WINDOWS_OPTIONS = frozenset({"/d", "/D", "-Path", "-LiteralPath", "--", "-P", "-L"})
+
+
+class Folders:
+    """The folder as the text changes it, command by command."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._outer: list[tuple[int, str]] = []
+        """(where a subshell ends, the folder around it)."""
+        self._folder = ""
+        self._before = ""
+
+    def words(self, pieces: Sequence[Piece], *, is_sure: bool) -> tuple[str, ...]:
+        """``env -C FOLDER``, in front of a command of these words; none where it starts where the text does.
+
+        Args:
+            pieces: of the next command, in the text's order.
+            is_sure: it is done in any case, and not only under a condition.
+        """
+        start = pieces[0].start
+        while self._outer and start > self._outer[-1][0]:
+            self._folder = self._outer.pop()[1]
+        if (end := self._subshell_end(start)) > 0:
+            self._outer.append((end, self._folder))
+        if pieces[0].word in _CHANGING:
+            if is_sure:
+                self._change([piece.word for piece in pieces[1:] if piece.word not in _WINDOWS_OPTIONS])
+            return ()
+        if pieces[0].word == "popd":
+            self._folder = self._before
+        return ("env", "-C", self._folder) if self._folder else ()
+
+    def _change(self, operands: Sequence[str]) -> None:
+        if len(operands) != 1 or is_unset(operands[0]) or operands[0] == "-":
+            return
+        self._before = self._folder
+        operand = operands[0].rstrip("\\") or operands[0]
+        self._folder = os.path.normpath(os.path.join(self._folder, operand))
+        if self._folder == ".":
+            self._folder = ""
+
+    def _subshell_end(self, start: int) -> int:
+        """Where the parenthesis closes that stands before a command; 0 where there is none."""
+        opened = self._text[:start].rstrip()
+        if not opened.endswith("(") or opened.endswith(("$(", "=(")):
+            return 0
+        depth = 1
+        for position in range(start, len(self._text)):
+            depth += (self._text[position] == "(") - (self._text[position] == ")")
+            if not depth:
+                return position
+        return 0
