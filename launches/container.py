@@ -8,9 +8,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from estimator.small_file import TooLongError, read_small_file
 from launches.command import Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
+from launches.variables_file import variables_in
 
 SWITCHES = frozenset(
     """--detach --interactive --tty --rm --init --privileged --read-only --sig-proxy --publish-all --no-healthcheck
@@ -210,10 +212,10 @@ def _is_nvidia_usual(name: str) -> bool:
     if name != "docker":
         return False
     try:
-        with open(DAEMON_PATH, encoding="utf-8", errors="replace") as file:
-            return re.search(r'"default-runtime"\s*:\s*"nvidia', file.read(MOST_FILE_BYTES)) is not None
-    except OSError:
+        content = read_small_file(DAEMON_PATH, MOST_FILE_BYTES)
+    except (OSError, TooLongError):
         return False
+    return re.search(rb'"default-runtime"\s*:\s*"nvidia', content) is not None
 
 
 def _ram_bytes(options: list[tuple[str, str]]) -> int | None:
@@ -231,7 +233,7 @@ def _inside(command: Command, program: Program, options: list[tuple[str, str]], 
             key, equals, text = value.partition("=")
             environment[key] = text if equals else program.environment.get(key, "")
         elif name == "--env-file":
-            environment.update(_file_of_variables(command.path(value)))
+            environment.update(variables_in(command.path(value)))
         elif name in ("-v", "--volume"):
             mounts += _volume(command, value)
         elif name == "--mount":
@@ -286,14 +288,3 @@ def _mount(command: Command, value: str) -> list[tuple[str, str]]:
     if said.get("type", "bind") != "bind" or not source or not target:
         return []
     return [(target, os.path.abspath(command.path(source)))]
-
-
-def _file_of_variables(path: str) -> dict[str, str]:
-    try:
-        with open(path, "rb") as file:
-            text = file.read(MOST_FILE_BYTES).decode("utf-8", "replace")
-    except (OSError, ValueError):
-        return {}
-    lines = (line.strip() for line in text.splitlines()[:MOST_FILE_BYTES])
-    said = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {name.strip(): value for name, equals, value in said if equals}

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from estimator.small_file import TooLongError, read_small_file
 from launches.errors import LaunchError
 
 MOST_BYTES = 1 << 20
@@ -48,12 +49,11 @@ def read_settings(path: str) -> Settings:
         UnreadableSettings: there is none.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_small_file(path, MOST_BYTES)
+    except TooLongError as error:
+        raise UnreadableSettings(f"{path} is larger than any file of settings") from error
     except (OSError, ValueError) as error:
         raise UnreadableSettings(f"{path} cannot be read; check the file of settings") from error
-    if len(content) > MOST_BYTES:
-        raise UnreadableSettings(f"{path} is larger than any file of settings")
     return settings_of(content.decode("utf-8", "replace"))
 
 

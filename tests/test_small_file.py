@@ -1,4 +1,4 @@
-"""A file of one's own is read whole and without waiting, whatever lies under its name."""
+"""A small file is read whole and without waiting, whatever lies under its name."""
 
 import os
 from collections.abc import Callable
@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from estimator.small_file import TooLongError, read_small_file
+from launches.variables_file import variables_in
+from launches.yaml_file import UnreadableSettings
+from launches.yaml_file import read_settings as read_settings_of_command
 from tui.lesson_file import read_calibrations
 from tui.remembered import last_request
 from tui.settings import Settings
 from tui.settings_file import read_settings
-from tui.small_file import TooLongError, read_small_file
 from tui.store import Store
 from tui.store_file import StoreError
 
@@ -67,3 +70,15 @@ def test_a_store_that_is_a_pipe_is_one_sentence(name: str, tmp_path: Path) -> No
     pipe(tmp_path / name).chmod(0o400)
     with pytest.raises(StoreError, match="no file but"):
         Store(tmp_path / "s").loads()
+
+
+@needs_pipes
+def test_files_that_a_command_names_are_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableSettings):
+        read_settings_of_command(str(pipe(tmp_path / "config.yaml")))
+    assert variables_in(str(pipe(tmp_path / "variables"))) == {}
+
+
+def test_variables_are_read_a_line_each(tmp_path: Path) -> None:
+    (tmp_path / "variables").write_text("# a remark\nA=1\n\nB = x=y\nno assignment\n")
+    assert variables_in(str(tmp_path / "variables")) == {"A": "1", "B": " x=y"}

@@ -1,0 +1,16 @@
+"""A file of variables that a command names: ``docker run --env-file``, ``uv run --env-file``."""
+
+from estimator.small_file import TooLongError, read_small_file
+
+MOST_BYTES = 1 << 20
+
+
+def variables_in(path: str) -> dict[str, str]:
+    """What it sets, a line each; nothing where it cannot be read."""
+    try:
+        text = read_small_file(path, MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, ValueError, TooLongError):
+        return {}
+    lines = (line.strip() for line in text.splitlines())
+    said = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value for name, equals, value in said if equals}
