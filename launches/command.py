@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from launches.handover import Handover, handed_over
 from launches.limits import least_of, limited_by
-from launches.wrappers import WRAPPERS, base_name, behind_wrapper, folder_of, has_subcommand
+from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
 
 MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
@@ -16,8 +17,6 @@ RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-_VARIABLE = re.compile(r"[$`{]|%\w+%")
-"""Of a shell: of a folder in whose name one stands nothing is known."""
 _SHELLS = frozenset({"sh", "bash", "zsh", "dash"})
 _PYTHON = re.compile(r"([Pp]ython|pypy)([0-9.]*)w?t?$|py$")
 """The framework build of macOS calls itself ``Python``; a build without the lock ends on ``t`` (PEP 703)."""
@@ -75,6 +74,8 @@ class Program:
     """Its name stands behind an option of a wrapper that is not known, and may be its value."""
     unknown: tuple[str, ...] = ()
     """Words before it that are not understood."""
+    doubts: tuple[str, ...] = ()
+    """What those before it may change, a sentence each."""
     path: str = ""
     """As it stands in the command: a script, a program with its folder."""
     directory: str = ""
@@ -89,17 +90,16 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         start: words before it that are passed over.
     """
     words = command.arguments[:MOST_WORDS]
-    environment = dict(command.environment)
+    passed = Handover(dict(command.environment), command.directory)
     position = start
     is_sure = True
-    directory = command.directory
     ram_bytes: int | None = None
     unknown: tuple[str, ...] = ()
     while position < len(words):
         word = words[position]
         if _ASSIGNMENT.match(word):
             name, _, value = word.partition("=")
-            environment[name] = value
+            passed = replace(passed, environment={**passed.environment, name: value})
             position += 1
             continue
         name = "qemu" if base_name(word).startswith("qemu-") else base_name(word)
@@ -107,32 +107,31 @@ def program_of(command: Command, start: int = 0) -> Program | None:
             position += 1  # a script, or a program that its header makes a script of, too (llamafile)
             continue
         if name == "nix":
-            return _of_nix(command, words, position, environment)
+            return _of_nix(command, words, position, passed.environment)
         if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
         behind = behind_wrapper(name, words, position + 1)
         own = words[position + 1 : behind.position]
-        limit = limited_by(name, own)
-        if (folder := folder_of(name, own)) and _VARIABLE.search(folder) is None:
-            directory = os.path.join(directory, os.path.expanduser(folder))
+        passed, limit = handed_over(name, own, passed), limited_by(name, own)
         ram_bytes = least_of(ram_bytes, limit.ram_bytes)
         unknown += limit.unknown
         position, is_sure = behind.position, behind.is_sure
     if position >= len(words):
         return None
     if _PYTHON.match(base_name(words[position])):
-        found = _behind_python(words, position, environment, directory)
-        return found and replace(found, ram_bytes=ram_bytes, unknown=unknown)
+        found = _behind_python(words, position, passed)
+        return found and replace(found, ram_bytes=ram_bytes, unknown=unknown, doubts=passed.doubts)
     return Program(
         name=base_name(words[position]),
         arguments=tuple(words[position + 1 :]),
         offset=position + 1,
-        environment=environment,
+        environment=passed.environment,
         path=words[position],
-        directory=directory,
+        directory=passed.directory,
         ram_bytes=ram_bytes,
         may_be_value=not is_sure,
         unknown=unknown,
+        doubts=passed.doubts,
     )
 
 
@@ -168,9 +167,7 @@ _NIX = {"llama-cpp": "llama-cli"}
 """What a package starts whose name is another (nixpkgs, pkgs/by-name/ll/llama-cpp: `meta.mainProgram`)."""
 
 
-def _behind_python(
-    words: Sequence[str], position: int, environment: Mapping[str, str], directory: str
-) -> Program | None:
+def _behind_python(words: Sequence[str], position: int, passed: Handover) -> Program | None:
     position += 1
     while position < len(words) and words[position].startswith("-") and words[position] not in ("-m", "-c", "-"):
         position += 2 if words[position] in _PYTHON_VALUED else 1
@@ -179,8 +176,8 @@ def _behind_python(
             name="python -c",
             arguments=tuple(words[position + 1 :]),
             offset=position + 1,
-            environment=environment,
-            directory=directory,
+            environment=passed.environment,
+            directory=passed.directory,
         )
     if position >= len(words) or words[position] in ("-c", "-"):
         return None
@@ -193,10 +190,10 @@ def _behind_python(
         name=name,
         arguments=tuple(words[position + 1 :]),
         offset=position + 1,
-        environment=environment,
+        environment=passed.environment,
         is_module=is_module,
         path=words[position],
-        directory=directory,
+        directory=passed.directory,
     )
 
 

@@ -5,7 +5,7 @@ Options as docs.docker.com has them ("docker container run", 2026-11); what imag
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from estimator.small_file import TooLongError, read_small_file
@@ -244,9 +244,10 @@ def _inside(command: Command, program: Program, options: list[tuple[str, str]], 
             gpus = value
         elif name == "--device" and value.startswith("nvidia.com/gpu="):
             gpus = f"device={value.partition('=')[2]}" if not value.endswith("=all") else "all"
-    visible = _visible(gpus, environment)
-    if visible is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = visible
+    given = _given(gpus, environment)
+    if given is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = _visible(given, environment.get("CUDA_VISIBLE_DEVICES"))
+        environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # the runtime counts as the driver does
     return replace(
         command,
         environment=environment,
@@ -255,23 +256,25 @@ def _inside(command: Command, program: Program, options: list[tuple[str, str]], 
     )
 
 
-def _visible(gpus: str | None, environment: Mapping[str, str]) -> str | None:
-    """``CUDA_VISIBLE_DEVICES`` as it would be outside; None where it is as it was, or all are seen."""
+def _given(gpus: str | None, environment: Mapping[str, str]) -> list[str] | None:
+    """The GPUs that the runtime lets the container see, by number or name; None where it is all of them."""
     text = (gpus or environment.get("NVIDIA_VISIBLE_DEVICES", "")).strip("\"' ")
     listed = re.search(r"device=([^;]+)", text)
     if listed is not None:
-        seen = [part.strip("\"' ") for part in listed[1].split(",") if "=" not in part]
-    elif text.isdecimal() and gpus is not None:
-        seen = [str(number) for number in range(min(int(text), 64))]
-    elif gpus is None and re.fullmatch(r"\d{1,3}(?:,\d{1,3})*|GPU-[\w,-]+", text):
-        seen = text.split(",")
-    else:
-        return environment.get("CUDA_VISIBLE_DEVICES")
-    inner = environment.get("CUDA_VISIBLE_DEVICES")
+        return [part.strip("\"' ") for part in listed[1].split(",") if "=" not in part]
+    if text.isdecimal() and gpus is not None:
+        return [str(number) for number in range(min(int(text), 64))]
+    if gpus is None and re.fullmatch(r"\d{1,3}(?:,\d{1,3})*|GPU-[\w,-]+", text):
+        return text.split(",")
+    return None
+
+
+def _visible(given: Sequence[str], inner: str | None) -> str:
+    """``CUDA_VISIBLE_DEVICES`` as it would be outside, where inside it is ``inner``."""
     if inner is None:
-        return ",".join(seen)
+        return ",".join(given)
     numbers = [part.strip() for part in inner.split(",")]
-    return ",".join(seen[int(part)] for part in numbers if part.isdecimal() and int(part) < len(seen))
+    return ",".join(given[int(part)] for part in numbers if part.isdecimal() and int(part) < len(given))
 
 
 def _volume(command: Command, value: str) -> list[tuple[str, str]]:

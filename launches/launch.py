@@ -141,6 +141,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
         ram_limit_bytes=program.ram_bytes,
         vendor=vendor_of(program.image) if program.image else "",
         unknown=(*program.unknown, *launch.unknown),
+        doubts=(*program.doubts, *launch.doubts),
     )
     if not sentence or launch.devices == ():
         return launch
@@ -181,6 +182,7 @@ def opened_of(command: Command) -> Opened:
     scripts: tuple[int, ...] = ()
     limits: list[int | None] = []
     unknown: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     for _ in range(_MOST_COVERS):
         if program is None:
             break
@@ -189,15 +191,17 @@ def opened_of(command: Command) -> Opened:
             from launches.container import contained  # noqa: PLC0415  # which few commands need
 
             limits = [program.ram_bytes, *limits] if program.name == "podman" else []  # others ask a server to start it
-            command, program = contained(command, program)
+            command, program = contained(replace(command, directory=program.directory), program)
             container = program
             limits.append(program.ram_bytes)
         elif (index := script_index(program.name, program.arguments)) is not None:
             limits.append(program.ram_bytes)
             unknown += program.unknown
+            doubts += program.doubts
             scripts = (*scripts, program.offset + index)
             words = commanded(program.arguments[index])
-            command = shortened(replace(command, arguments=words, environment=program.environment))
+            inside = replace(command, arguments=words, environment=program.environment, directory=program.directory)
+            command = shortened(inside)
             program = program_of(command)
         elif program.name in REMOTE:
             raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")
@@ -211,8 +215,10 @@ def opened_of(command: Command) -> Opened:
     if container is not None:
         program = replace(program, image=container.image, given_devices=container.given_devices)
     ram_bytes = least_of(program.ram_bytes, *limits)
-    program = replace(program, ram_bytes=ram_bytes, unknown=(*unknown, *program.unknown))
-    return Opened(command=command, program=program, scripts=scripts)
+    program = replace(
+        program, ram_bytes=ram_bytes, unknown=(*unknown, *program.unknown), doubts=(*doubts, *program.doubts)
+    )
+    return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 
 
 _MOST_SKIPPED = 8
@@ -230,7 +236,7 @@ def _further(command: Command, program: Program) -> Program | None:
     positions = tuple(_where_else(program)) if program.name not in _READING else ()
     if not positions or _is_engine(program):
         return None
-    inside = replace(command, environment=program.environment)
+    inside = replace(command, environment=program.environment, directory=program.directory)
     for position in positions:
         found = program_of(inside, position)
         if found is None or not found.arguments:
@@ -240,7 +246,8 @@ def _further(command: Command, program: Program) -> Program | None:
             first = program.offset - 1 - program.may_be_value  # the option too, whose value it may be
             skipped = " ".join(command.arguments[first:position])[:80].removesuffix(" --")
             unknown = (*program.unknown, skipped, *found.unknown)
-            return replace(found, ram_bytes=least_of(program.ram_bytes, found.ram_bytes), unknown=unknown)
+            limit, doubts = least_of(program.ram_bytes, found.ram_bytes), (*program.doubts, *found.doubts)
+            return replace(found, ram_bytes=limit, unknown=unknown, doubts=doubts)
     return None
 
 

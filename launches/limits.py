@@ -43,17 +43,17 @@ def least_of(*limits: int | None) -> int | None:
 def limited_by(name: str, words: Sequence[str]) -> Limit:
     """What the options of this wrapper allow: systemd-run, srun, prlimit, cgexec, apptainer."""
     if name == "systemd-run":
-        return _of_properties(_values(words, "-p", "--property"))
+        return _of_properties(values_of(words, "-p", "--property"))
     if name == "srun":
-        unsized = [f"{flag} {value}" for flag in ("--mem-per-cpu", "--mem-per-gpu") for value in _values(words, flag)]
-        return Limit(_last(_values(words, "--mem"), "m"), tuple(unsized))
+        unsized = [f"{flag} {value}" for flag in ("--mem-per-cpu", "--mem-per-gpu") for value in values_of(words, flag)]
+        return Limit(_last(values_of(words, "--mem"), "m"), tuple(unsized))
     if name == "prlimit":
-        return Limit(_last([value.partition(":")[0] for value in _values(words, "-v", "--as")], "b"))
+        return Limit(_last([value.partition(":")[0] for value in values_of(words, "-v", "--as")], "b"))
     if name in ("apptainer", "singularity"):
-        return Limit(_last(_values(words, "--memory"), "b"))
+        return Limit(_last(values_of(words, "--memory"), "b"))
     if name == "chpst":
-        return Limit(_last(_values(words, "-m"), "b"))
-    groups = [group for group in _values(words, "-g") if "memory" in group] if name == "cgexec" else []
+        return Limit(_last(values_of(words, "-m"), "b"))
+    groups = [group for group in values_of(words, "-g") if "memory" in group] if name == "cgexec" else []
     return Limit(None, tuple(f"-g {group}" for group in groups))
 
 
@@ -61,7 +61,7 @@ def limiting_words(text: str) -> tuple[str, ...]:
     """What a unit (``MemoryMax=``), a job (``#SBATCH --mem``) or a shell (``ulimit -v``) says, as a wrapper's words."""
     words: list[str] = []
     if _STARTS.search(text) is not None and (told := _UNIT.findall(text)):
-        words += ["systemd-run", *(word for setting in told[:8] for word in ("-p", setting))]
+        words += ["systemd-run", "--scope", *(word for setting in told[:8] for word in ("-p", setting))]
     if (job := _JOB.search(text)) is not None:
         words += ["srun", "--mem", job[1][len("--mem") :].lstrip("= \t")]
     if (shell := _ULIMIT.search(text)) is not None:
@@ -80,7 +80,7 @@ def _last(values: Sequence[str], unit: str) -> int | None:
     return bytes_of(values[-1], unit) if values else None
 
 
-def _values(words: Sequence[str], *names: str) -> list[str]:
+def values_of(words: Sequence[str], *names: str) -> list[str]:
     """Of an option, each time it is given: ``-p A``, ``-pA``, ``--property A``, ``--property=A``."""
     found = []
     for word, following in zip(words, (*words[1:], ""), strict=False):

@@ -11,6 +11,7 @@ _COMMANDS = {
     "script": ("-c", "--command"),
     "runuser": ("-c", "--command"),
     "nix-shell": ("--run", "--command"),
+    "env": ("-S", "--split-string"),
     "cmd": ("/c", "/C", "/k", "/K"),
     "pwsh": ("-c", "-Command"),
     "powershell": ("-c", "-Command"),

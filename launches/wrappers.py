@@ -142,7 +142,13 @@ PLACING = {
     "mpirun": ("-wd", "--wd", "-wdir", "--wdir"),
     "mpiexec": ("-wd", "--wd", "-wdir", "--wdir"),
     "uv": ("--directory",),
+    "uvx": ("--directory",),
     "conda": ("--cwd",),
+    "mamba": ("--cwd",),
+    "micromamba": ("--cwd",),
+    "apptainer": ("--pwd", "--cwd"),
+    "singularity": ("--pwd", "--cwd"),
+    "wsl": ("--cd",),
     "start": ("/d", "/D"),
 }
 """Options that say where the program starts."""
@@ -214,6 +220,8 @@ def has_subcommand(name: str, following: Sequence[str]) -> bool:
     """Whether it starts another at all: ``uv pip install`` does not."""
     if name in ("eval", "cmd"):  # a whole command in one word is a shell's, below
         return not any(" " in word for word in following[:2])
+    if name == "env":
+        return not {"-S", "--split-string"}.intersection(following[:8])
     wanted = SUBCOMMANDS.get(name)
     return wanted is None or any(word in wanted for word in following[:8])
 

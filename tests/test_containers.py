@@ -184,3 +184,10 @@ def test_an_image_for_any_devices_is_placed_on_those_that_are_there():
     snapshot = take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
     launch = read("docker run --gpus all ghcr.io/ggml-org/llama.cpp:server-vulkan -m /a.gguf -c 4096")
     assert len(plan_of(launch, scenes.model(), snapshot).devices) == 1
+
+
+@pytest.mark.parametrize("option", ["--gpus device=1", "--runtime nvidia -e NVIDIA_VISIBLE_DEVICES=1"])
+def test_a_containers_gpus_are_counted_as_the_driver_does(option):
+    environment = read(f"docker run {option} vllm/vllm-openai --model a/b").environment
+    assert (environment["CUDA_VISIBLE_DEVICES"], environment["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
+    assert "CUDA_DEVICE_ORDER" not in read("docker run --gpus all vllm/vllm-openai --model a/b").environment
