@@ -3,7 +3,7 @@
 import pytest
 from scenes import server
 
-from tui.visibility import as_seen_with
+from tui.visibility import as_seen_with, for_probes
 
 
 def seen(environment):
@@ -26,3 +26,12 @@ def test_without_a_variable_all_are_seen():
 def test_an_identity_chooses_too():
     key = server().devices[2].key
     assert seen({"CUDA_VISIBLE_DEVICES": key}) == [2]
+
+
+def test_drivers_are_looked_for_by_this_programs_own_variables():
+    own = {"LD_LIBRARY_PATH": "/driver", "CUDA_VISIBLE_DEVICES": "0", "PATH": "/bin"}
+    assert for_probes({"PATH": "/inside", "CUDA_VISIBLE_DEVICES": "1"}, own) == {
+        "PATH": "/bin",
+        "LD_LIBRARY_PATH": "/driver",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }

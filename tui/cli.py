@@ -377,20 +377,19 @@ def _reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Sn
     from launches.errors import LaunchError  # noqa: PLC0415
     from launches.launch import opened_of  # noqa: PLC0415
     from probes.access import Access  # noqa: PLC0415
+    from tui.visibility import as_seen_with, for_probes  # noqa: PLC0415
 
     try:
         environment = opened_of(command).program.environment
     except LaunchError:
         environment = command.environment
-    sources = _sources(given, Access(environment=environment))
+    sources = _sources(given, Access(environment=for_probes(environment, os.environ)))
     told = {name: value for name, value in environment.items() if os.environ.get(name) != value}
 
     def reading() -> Snapshot:
         snapshot = _take_one(sources)
         if given.simulate is None or not told:
             return snapshot
-        from tui.visibility import as_seen_with  # noqa: PLC0415
-
         return as_seen_with(told, snapshot)  # no shell here hides what is not here; the command may
 
     first = [_in_background(reading)]

@@ -13,6 +13,14 @@ VARIABLES = {
 """By vendor, what hides its devices, the one that counts first: CUDA C++ Programming Guide, "CUDA Environment
 Variables"; ROCm's documentation, "GPU isolation techniques"; Level Zero's specification, "Environment Variables"."""
 
+OWN = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "HOME", "WINDIR", "ProgramFiles", "COMPUTERNAME")
+"""By which this program itself finds drivers' libraries and tools."""
+
+
+def for_probes(environment: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """What hardware is read with as a program in this environment would see it (``env -i``, one in a container)."""
+    return {**environment, **{name: own[name] for name in OWN if name in own}}
+
 
 def as_seen_with(environment: Mapping[str, str], snapshot: Snapshot) -> Snapshot:
     """The snapshot with what a program in this environment sees and counts.
