@@ -64,6 +64,8 @@ class Load:
         if not model.layers:
             raise Unjudgeable(f"llama.cpp does not run {model.name}: it is no language model")
         self.devices, self.host = _split_places(places, options)
+        if options.split_mode == "none":  # it is the only one from here on
+            options = replace(options, main_device=0)
         keeps_values_upright = False
         if options.is_flash_attention and not self._has_flash_attention(model, options):
             keeps_values_upright = model.architecture not in WITHOUT_FLASH_ATTENTION

@@ -1,9 +1,11 @@
 """Options of llama.cpp that move memory, one by one."""
 
+from dataclasses import replace
+
 import pytest
 from measured import measured_model
 
-from estimator.engines.llamacpp import Options, estimate, flags, quick_estimate
+from estimator.engines.llamacpp import Options, estimate, flags, free_context, quick_estimate
 from estimator.errors import Unjudgeable
 from estimator.ledger import Basis, Estimate, Kind, Place, Workload
 from estimator.llama_load import Load
@@ -95,6 +97,15 @@ def test_a_pattern_that_no_tensor_has_is_said_to_move_nothing() -> None:
 def test_an_override_that_means_nothing_is_refused_in_a_sentence(text: str, message: str) -> None:
     with pytest.raises(Unjudgeable, match=message):
         made("llama-3.1-8b", Options(tensor_overrides=text))
+
+
+def test_the_context_is_found_on_the_main_device_where_it_is_the_only_one() -> None:
+    small, large = gpus(1, 2)[0], gpus(2, 16)[1]
+    workload, usual = Workload(context_tokens=131072), Options()
+    asked = replace(usual, split_mode="none", main_device=1)
+    found = free_context(model_of("llama-3.1-8b"), workload, asked, [small, large, RAM])
+    assert found == free_context(model_of("llama-3.1-8b"), workload, usual, [large, RAM])
+    assert 4096 <= found < 131072
 
 
 def test_split_mode_none_puts_all_on_the_main_device() -> None:
