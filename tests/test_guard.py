@@ -8,7 +8,7 @@ from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded
+from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded, uncoerced
 from tui.guarding import is_command
 from tui.recognised import Recognised
 from tui.report import finding_text
@@ -391,3 +391,10 @@ def test_a_value_that_the_engine_refuses_is_not_waited_for():
 def test_a_server_that_loads_later_is_started_without_a_word(capsys):
     assert guarded(("ollama", "serve"), manner=Manner(is_strict=True))[0] == ENGINE_STATUS
     assert capsys.readouterr().err == ""
+
+
+def test_what_python_adds_to_its_own_environment_is_not_handed_on():
+    environment = {"A": "1", "LC_CTYPE": "C.UTF-8"}
+    assert uncoerced(environment, b"A=1\0") == {"A": "1"}
+    assert uncoerced(environment, b"LC_CTYPE=POSIX\0A=1\0") == {"A": "1", "LC_CTYPE": "POSIX"}
+    assert uncoerced(environment, b"") == environment

@@ -7,7 +7,7 @@ goes to the standard error output, which leaves the engine's own output as it is
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from estimator.errors import EstimatorError, Unjudgeable
@@ -343,17 +343,41 @@ def take_place(command: Command) -> int:
         complain("there is no program in this command; what stands in it only sets variables")
         return NOT_FOUND
     try:
-        os.environ.update(environment)
         if os.name == "nt":
+            os.environ.update(environment)
             return _as_child(words)
         _give_signals_back()
-        os.execvp(words[0], words)  # noqa: S606  # what the user typed, unchanged
+        whole = {**uncoerced(os.environ, _started_with()), **environment}
+        os.execvpe(words[0], words, whole)  # noqa: S606  # what the user typed, unchanged
     except FileNotFoundError:
         complain(f"{words[0]}: no such program; check its name, or give its path")
         return NOT_FOUND
     except (OSError, ValueError) as error:
         complain(f"{words[0]}: cannot be started ({getattr(error, 'strerror', None) or error})")
         return NOT_STARTABLE
+
+
+def uncoerced(environment: Mapping[str, str], started_with: bytes) -> dict[str, str]:
+    """With LC_CTYPE as it was: Python sets its own in the C locale (PEP 538), as in a container without LANG.
+
+    Args:
+        environment: of this process.
+        started_with: what it was started with, each variable ended by a NUL; empty where that is not known.
+    """
+    if not started_with:
+        return dict(environment)
+    told = (entry.partition(b"=") for entry in started_with.split(b"\0"))
+    before = {os.fsdecode(name): os.fsdecode(value) for name, _, value in told if name == b"LC_CTYPE"}
+    return {name: value for name, value in environment.items() if name != "LC_CTYPE"} | before
+
+
+def _started_with() -> bytes:
+    """As the kernel keeps it (proc_pid_environ(5)); nothing where there is no such file."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def _give_signals_back() -> None:
