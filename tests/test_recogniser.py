@@ -64,6 +64,12 @@ def test_its_quant_is_what_the_engine_loads(bench):
     assert found.quant == "BF16"
 
 
+@pytest.mark.parametrize("before", [("plimsoll", "check", "--"), ("python3", "/venv/bin/plimsoll", "run", "--wait")])
+def test_who_only_judges_a_command_is_no_engine(bench, before):
+    make_process(bench.root, PID, *before, *ENGINE)
+    assert bench.look({PID: 1}) == ()
+
+
 def test_children_count_with_their_parent(bench):
     make_process(bench.root, PID, *ENGINE)
     make_process(bench.root, PID + 1, "VLLM::EngineCore", parent=PID)

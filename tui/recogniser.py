@@ -16,6 +16,7 @@ from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.shell import SHELLS
 from launches.version import version_of
+from launches.wrappers import base_name
 from probes.process_facts import ProcessFacts
 from probes.processes import Processes
 from probes.served import Served
@@ -183,6 +184,8 @@ class Recogniser:
 
     def _engine_in(self, facts: ProcessFacts) -> _Known | None:
         """What the command line of a process says, where it is an engine's."""
+        if _is_plimsoll(facts.arguments):
+            return None  # it names a command that it judges, or waits to become
         command = Command(
             arguments=facts.arguments, environment=facts.environment or {}, directory=facts.directory or ""
         )
@@ -339,6 +342,10 @@ class Recogniser:
             has_metrics=_has_metrics(known.facts, known.launch),
             ports=known.ports,
         )
+
+
+def _is_plimsoll(arguments: Sequence[str]) -> bool:
+    return any(base_name(word) == "plimsoll" for word in arguments[:3])
 
 
 def _told(known: _Known, served: tuple[Served, ...]) -> Served | None:
