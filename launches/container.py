@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from estimator.small_file import TooLongError, read_small_file
 from launches.command import Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
+from launches.named_file import UnreadableFile, read_named_file
 from launches.variables_file import variables_in
 
 SWITCHES = frozenset(
@@ -212,8 +212,8 @@ def _is_nvidia_usual(name: str) -> bool:
     if name != "docker":
         return False
     try:
-        content = read_small_file(DAEMON_PATH, MOST_FILE_BYTES)
-    except (OSError, TooLongError):
+        content = read_named_file(DAEMON_PATH, MOST_FILE_BYTES)
+    except UnreadableFile:
         return False
     return re.search(rb'"default-runtime"\s*:\s*"nvidia', content) is not None
 

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from estimator.small_file import TooLongError, read_small_file
 from launches.errors import LaunchError
+from launches.named_file import UnreadableFile, read_named_file
 
 MOST_BYTES = 1 << 20
 MOST_LINES = 10_000
@@ -49,11 +49,9 @@ def read_settings(path: str) -> Settings:
         UnreadableSettings: there is none.
     """
     try:
-        content = read_small_file(path, MOST_BYTES)
-    except TooLongError as error:
-        raise UnreadableSettings(f"{path} is larger than any file of settings") from error
-    except (OSError, ValueError) as error:
-        raise UnreadableSettings(f"{path} cannot be read; check the file of settings") from error
+        content = read_named_file(path, MOST_BYTES, "file of settings")
+    except UnreadableFile as error:
+        raise UnreadableSettings(f"{path} {error}") from error
     return settings_of(content.decode("utf-8", "replace"))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from estimator.small_file import TooLongError, read_small_file
 from launches.variables_file import variables_in
 from launches.yaml_file import UnreadableSettings
 from launches.yaml_file import read_settings as read_settings_of_command
@@ -14,6 +13,7 @@ from tui.lesson_file import read_calibrations
 from tui.remembered import last_request
 from tui.settings import Settings
 from tui.settings_file import read_settings
+from tui.small_file import TooLongError, read_small_file
 from tui.store import Store
 from tui.store_file import StoreError
 

@@ -13,8 +13,8 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, NamedTuple
 
 from estimator.calibration import CALIBRATED_ENGINES, MOST_RUNTIME_BYTES, Calibration
-from estimator.small_file import read_small_file
 from tui.kept_load import NAME_LENGTH
+from tui.small_file import read_small_file
 from tui.steadiness import LEAST_LOADS, LEAST_SPREAD_BYTES, MOST_SPREAD_BYTES
 
 if TYPE_CHECKING:

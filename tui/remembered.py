@@ -12,9 +12,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from estimator.engine import ENGINES, load_engine
-from estimator.small_file import read_small_file
 from tui.request import AUTO, Request
 from tui.settings_file import replace_file
+from tui.small_file import read_small_file
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
-from estimator.small_file import TooLongError, read_small_file
 from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
+from tui.small_file import TooLongError, read_small_file
 
 _MOST_BYTES = 256 * 1024
 """Of a file of some twenty lines; what is longer is something else."""

@@ -14,7 +14,7 @@ import stat
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from estimator.small_file import NO_FILE
+from tui.small_file import NO_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

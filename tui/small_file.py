@@ -1,4 +1,4 @@
-"""A small file, read whole without waiting: what lies under its name may be a pipe that nobody writes to.
+"""A small file of one's own, read whole without waiting: what lies under its name may be a pipe that nobody writes to.
 
 Imports nothing that a short command does not have.
 """
