@@ -59,6 +59,7 @@ MACHINES = {
     "no-gpu": Scene(snapshot=laptop),
     "nothing-planned": Scene(snapshot=workstation, model_name=None),
     "fits": Scene(snapshot=workstation, model_name="Qwen3 30B-A3B"),
+    "one-gpu": Scene(snapshot=desktop),
     "spills": Scene(snapshot=lambda: desktop(9.0), model_name="Qwen3 32B"),
     "fails": Scene(snapshot=laptop, model_name="Llama 3.1 70B"),
     "eight": Scene(snapshot=server, model_name="Llama 3.1 70B"),
@@ -75,7 +76,7 @@ MACHINES = {
 
 
 SCREENS = {
-    "picker": ("m", *"qwen3 30b"),
+    "picker": ("m", *"qwen"),
     "options": ("o",),
     "engines": ("e",),
     "processes": ("p",),
@@ -85,12 +86,12 @@ SCREENS = {
     "help": ("question_mark",),
     "notices": ("f",),
     "devices": ("g",),
-    "compare": ("plus", "c", "escape", "minus", "minus", "c"),
     "hardware": ("w",),
     "settings": ("comma",),
     "actions": ("ctrl+p",),
+    "compare": ("plus", "c", "escape", "minus", "minus", "c"),
 }
-"""What is pressed for each, starting at the dashboard."""
+"""What is pressed for each, starting at the dashboard. The last one leaves another plan than it found."""
 
 
 def app_of(name: str, settings: ReadSettings | None = None) -> PlimsollApp:
@@ -111,12 +112,14 @@ def is_at_rest(app: PlimsollApp) -> bool:
     """Nothing is looked for aside that the screen waits for."""
     screen = app.screen
     if isinstance(screen, Hardware):
-        return screen._options is not None
+        return screen._options is not None or screen.view.plan is None
     if isinstance(screen, Compare):
         return all(one.assessment or one.reason != "computing …" for one in screen._columns.shown)
     if isinstance(screen, Engines):
         return all(one.reason != "…" for one in screen._candidates)
-    return not app.is_busy and not (isinstance(screen, Picker) and screen._is_judging)
+    if isinstance(screen, Picker):
+        return not app.is_busy and not screen._is_judging and not screen._unjudged()
+    return not app.is_busy
 
 
 async def settle(app: PlimsollApp, pilot: Any) -> None:
@@ -129,37 +132,32 @@ async def settle(app: PlimsollApp, pilot: Any) -> None:
 
 
 async def still(app: PlimsollApp, pilot: Any) -> str:
-    """The picture, once it is the same twice, and as high as the screen: a layout may come after the size."""
+    """The picture, once it is the same twice, and as high as the screen: a layout may come after the size.
+
+    With more rows in sight there may be more to look for.
+    """
     before, now = "", text_of(app)
-    while before != now or now.count("\n") + 1 != app.screen.size.height:
-        await pilot.pause(0.005)
+    while before != now or now.count("\n") + 1 != app.screen.size.height or not is_at_rest(app):
+        await pilot.pause(0.001)
         before, now = now, text_of(app)
     return now
 
 
-async def at_every_size(app: PlimsollApp, pilot: Any) -> dict[str, str]:
+async def resized(app: PlimsollApp, pilot: Any, size: tuple[int, int]) -> None:
+    """Until the screen that is seen has taken the size, and is at rest."""
+    await pilot.resize_terminal(*size)
+    while app.screen.size != size:
+        await pilot.pause(0.002)
+    await settle(app, pilot)
+
+
+async def at_every_size(app: PlimsollApp, pilot: Any, sizes: Iterable[tuple[int, int]] = SIZES) -> dict[str, str]:
     """Pictures of the screen that is seen, by ``80x24``."""
     pictures = {}
-    for width, height in SIZES:
-        await pilot.resize_terminal(width, height)
-        while app.screen.size != (width, height):
-            await pilot.pause(0.002)
-        await settle(app, pilot)
+    for width, height in sizes:
+        await resized(app, pilot, (width, height))
         pictures[f"{width}x{height}"] = await still(app, pilot)
     return pictures
-
-
-@cache
-def dashboards(machine: str, settings: ReadSettings | None = None) -> dict[str, str]:
-    """The first screen at every size."""
-
-    async def draw() -> dict[str, str]:
-        app = app_of(machine, settings)
-        async with app.run_test(size=SIZES[0]) as pilot:
-            await settle(app, pilot)
-            return await at_every_size(app, pilot)
-
-    return asyncio.run(draw())
 
 
 @cache
@@ -188,51 +186,23 @@ def recognised() -> dict[str, dict[str, str]]:
     return found
 
 
-def size_of(machine: str, name: str) -> tuple[int, int]:
-    """At which size a screen is looked at on a machine: each screen at every size, each machine at every size."""
-    return SIZES[(list(MACHINES).index(machine) + list(SCREENS).index(name)) % len(SIZES)]
-
-
-async def walk(machine: str, names: Iterable[str], sizes: Iterable[tuple[int, int]] = ()) -> dict[str, dict[str, str]]:
-    """Screens of one app, one after another, with its plan: by name, then by ``80x24``.
-
-    Args:
-        machine: on which.
-        names: of screens.
-        sizes: each screen at all of these; else each at its own on this machine.
-    """
-    app = app_of(machine)
-    found: dict[str, dict[str, str]] = {name: {} for name in names}
+async def walk(
+    machine: str,
+    names: Iterable[str] = ("dashboard", *SCREENS),
+    sizes: Iterable[tuple[int, int]] = SIZES,
+    settings: ReadSettings | None = None,
+) -> dict[str, dict[str, str]]:
+    """Screens of one app, one after another, each at these sizes: by name, then by ``80x24``."""
+    app = app_of(machine, settings)
+    found = {}
     async with app.run_test(size=SIZES[0]) as pilot:
         await settle(app, pilot)
-        for size in SIZES:
-            shown = [name for name in found if size in (sizes or (size_of(machine, name),))]
-            if not shown:
-                continue
-            await pilot.resize_terminal(*size)
-            while app.screen.size != size:
-                await pilot.pause(0.002)
+        for name in names:
+            await resized(app, pilot, SIZES[0])
+            await pilot.press(*SCREENS.get(name, ()))
             await settle(app, pilot)
-            for name in shown:
-                await pilot.press(*SCREENS[name])
-                await settle(app, pilot)
-                found[name][f"{size[0]}x{size[1]}"] = await still(app, pilot)
-                while len(app.screen_stack) > 1:
-                    await pilot.press("escape")
-                    await pilot.pause()
+            found[name] = await at_every_size(app, pilot, sizes)
+            while len(app.screen_stack) > 1:
+                await pilot.press("escape")
+                await pilot.pause()
     return found
-
-
-@cache
-def screens(machine: str, name: str, settings: ReadSettings | None = None) -> dict[str, str]:
-    """Another screen at every size."""
-
-    async def draw() -> dict[str, str]:
-        app = app_of(machine, settings)
-        async with app.run_test(size=SIZES[0]) as pilot:
-            await settle(app, pilot)
-            await pilot.press(*SCREENS[name])
-            await settle(app, pilot)
-            return await at_every_size(app, pilot)
-
-    return asyncio.run(draw())

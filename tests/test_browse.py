@@ -216,6 +216,18 @@ async def test_what_cannot_be_judged_at_once_is_judged_one_by_one() -> None:
         await until(app, pilot, "● fits")
 
 
+@pytest.mark.parametrize(
+    ("known", "said"), [(Facts(level=0), "…"), (Facts(level=0, quant="Q4_K_M"), "–"), (Facts(reason="not read"), "–")]
+)
+async def test_a_speed_that_is_still_to_come_is_told_from_one_that_is_not_known(known: Facts, said: str) -> None:
+    async with only_what_fits(None) as (_, _, screen):
+        item = screen._items[0]
+        screen._facts[item.key] = known
+        row = screen._row(item, 20, has_rates=True, is_narrow=False)
+
+    assert [text.strip() for text, _ in row if text.strip() in {"…", "–"}] == [said]
+
+
 async def test_where_judging_fails_the_list_says_so() -> None:
     async with only_what_fits(None) as (app, pilot, screen):
         for _ in range(2):

@@ -1,37 +1,18 @@
 """Pictures of every screen at every size on every kind of machine, as text; and what must hold on all of them.
 
-Each was looked at before it was kept. ``pytest --snapshot-update`` keeps others: look at what has changed first.
-
-Screens, machines and sizes are 15 x 15 x 5: of them, the first screen is kept on every machine at every size, and every
-other one at every size on the machine where the load fits. Of the rest, each pair is kept once: each screen on each
-machine, at a size that goes round (``size_of``), so that each screen and each machine has its turn at each size. Help,
-settings, actions and other hardware know nothing of the machine.
+Each was looked at before it was kept. ``pytest --snapshot-update`` keeps others: look at what has changed first. They
+lie in ``__snapshots__/pictures``, a folder for each machine, a file for each screen, all sizes in it.
 """
 
 import re
 import time
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
 import pytest
-from pictures import (
-    MACHINES,
-    SCREENS,
-    SIZES,
-    app_of,
-    at_every_size,
-    dashboards,
-    recognised,
-    screens,
-    settle,
-    size_of,
-    text_of,
-    walk,
-)
-from rich.cells import cell_len
+from flaws import flaws, wrong_sums
+from kept_pictures import FOLDER, changes, folded, place_of
+from pictures import MACHINES, SCREENS, SIZES, app_of, at_every_size, recognised, settle, text_of, walk
 from scenes import desktop, engine, engines, model, serving, workstation
 
 from tui.app import PlimsollApp
@@ -43,13 +24,8 @@ from tui.screens.dashboard import Dashboard
 from tui.settings import Settings
 from tui.settings_file import ReadSettings
 
-ALIKE = frozenset({"help", "settings", "actions", "hardware"})
-"""Screens that are the same on every machine."""
-OF_A_MACHINE = tuple(name for name in SCREENS if name not in ALIKE)
 OF_A_PLAN = frozenset({"engines", "compare"})
 """Screens that are not opened while nothing is planned."""
-FORBIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-"""Categories of what is no text: controls, bidi and zero-width characters, surrogates, line separators."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,77 +35,26 @@ def _no_models_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/you")
 
 
-def folded(picture: str) -> str:
-    """With lines that come many times said once, to keep it short."""
-    lines = []
-    for line, same in groupby(
-        re.sub(r"(kept in )\S+ *", lambda found: found[1].ljust(len(found[0]), "."), picture).split("\n")
-    ):
-        n = len(list(same))
-        lines += [line] if n < 3 else [line, f"({n - 1} more of these)"]
-    return "\n".join(lines)
-
-
-def kept(pictures: dict[str, str]) -> str:
-    return "\n\n".join(f"{size}\n{folded(picture)}" for size, picture in pictures.items())
-
-
-def flaws(pictures: dict[str, str]) -> list[str]:
-    """What must not be on any picture: of its size, its frames, its characters and its sums."""
-    found = []
-    for size, picture in pictures.items():
-        width, height = map(int, size.split("x"))
-        lines = picture.split("\n")
-        found += [f"{size}: {len(lines)} lines"] if len(lines) != height else []
-        found += [f"{size}: {cell_len(line)} cells: {line}" for line in lines if cell_len(line) != width]
-        found += [f"{size}: {char!a}" for char in set(picture) - {"\n"} if unicodedata.category(char) in FORBIDDEN]
-        found += [f"{size}: {text}" for text in (*open_frames(lines), *wrong_sums(picture))]
-    return found
-
-
-def open_frames(lines: list[str]) -> Iterator[str]:
-    """Frames of panels whose right or lower edge is not where the others lead."""
-    grid = [[char for char in line for _ in range(cell_len(char))] for line in lines]
-    for y, x in ((y, x) for y, row in enumerate(grid) for x, char in enumerate(row) if char == "╭"):
-        right = next((end for end in range(x + 1, len(grid[y])) if grid[y][end] == "╮"), None)
-        below = next((end for end in range(y + 1, len(grid)) if grid[end][x] != "│"), None)
-        if right is None or below is None or grid[below][x] != "╰" or grid[below][right] != "╯":
-            yield f"the frame at line {y}, cell {x} is not closed"
-        elif any(grid[between][right] != "│" for between in range(y + 1, below)):
-            yield f"the right edge of the frame at line {y}, cell {x} has a gap"
-
-
-def wrong_sums(picture: str) -> Iterator[str]:
-    """Three figures each of which is rounded on its own may be off by their last digit."""
-    for found in re.finditer(r"([\d.]+)(?: used)? \+ +([\d.]+)(?: load)? = +([\d.]+) of", picture):
-        used, load, both = map(float, found.groups())
-        if abs(used + load - both) > (0.101 if "." in found[3] else 1.01):
-            yield f"does not add up: {found[0]}"
+def screens_of(machine: str) -> list[str]:
+    is_planned = MACHINES[machine].model_name is not None
+    return [name for name in ("dashboard", *SCREENS) if is_planned or name not in OF_A_PLAN]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_the_dashboard_is_as_it_was_when_it_was_looked_at(machine: str, snapshot: Any) -> None:
-    pictures = dashboards(machine)
+async def test_every_screen_is_as_it_was_when_it_was_looked_at(machine: str, request: pytest.FixtureRequest) -> None:
+    is_updating = request.config.getoption("update_snapshots")
 
-    assert flaws(pictures) == []
-    assert kept(pictures) == snapshot
+    found = await walk(machine, screens_of(machine))
 
-
-@pytest.mark.parametrize("name", SCREENS)
-def test_a_screen_is_as_it_was_when_it_was_looked_at(name: str, snapshot: Any) -> None:
-    pictures = screens("fits", name)
-
-    assert flaws(pictures) == []
-    assert kept(pictures) == snapshot
+    assert [f"{name} {flaw}" for name, pictures in found.items() for flaw in flaws(pictures)] == []
+    changed = [line for name, one in found.items() for line in changes(machine, name, one, is_updating=is_updating)]
+    assert not changed, "\n".join(changed)
 
 
-@pytest.mark.parametrize("machine", sorted(MACHINES.keys() - {"fits"}))
-async def test_every_screen_is_on_every_machine_as_it_was_when_it_was_looked_at(machine: str, snapshot: Any) -> None:
-    is_planned = MACHINES[machine].model_name is not None
-    found = await walk(machine, [name for name in OF_A_MACHINE if is_planned or name not in OF_A_PLAN])
+def test_no_picture_is_kept_that_is_not_made() -> None:
+    made = {place_of(machine, name) for machine in MACHINES for name in screens_of(machine)}
 
-    assert [flaw for pictures in found.values() for flaw in flaws(pictures)] == []
-    assert "\n\n".join(f"{name} {kept(pictures)}" for name, pictures in found.items()) == snapshot
+    assert {path for path in FOLDER.rglob("*") if path.is_file()} == made
 
 
 @pytest.mark.parametrize("name", ["warning", "dashboard", "processes", "loading"])
@@ -137,7 +62,7 @@ def test_engines_that_run_here_are_as_they_were_when_they_were_looked_at(name: s
     pictures = recognised()[name]
 
     assert flaws(pictures) == []
-    assert kept(pictures) == snapshot
+    assert folded(pictures) == snapshot
 
 
 @pytest.mark.parametrize("size", ["80x24", "61x17"])
@@ -174,40 +99,21 @@ def test_an_engine_in_ram_alone_is_among_the_processes() -> None:
     assert all(re.search(r" 43001 +RAM +2\.60", rows) for rows in recognised()["processes"].values())
 
 
-async def test_hostile_names_are_plain_text_on_every_screen() -> None:
-    found = await walk("hostile", SCREENS, ((61, 17), (200, 50)))
-
-    assert [flaw for pictures in found.values() for flaw in flaws(pictures)] == []
-    assert all("[bold red]" in pictures["200x50"] for pictures in found.values()), "markup is shown, not obeyed"
+@pytest.mark.parametrize("name", screens_of("hostile"))
+def test_markup_in_names_is_shown_and_not_obeyed(name: str) -> None:
+    assert "[bold red]" in place_of("hostile", name).read_text(encoding="utf-8").split("200x50")[1]
 
 
-def test_each_screen_and_each_machine_is_looked_at_at_each_size() -> None:
-    pairs = {(machine, name): size_of(machine, name) for machine in MACHINES for name in OF_A_MACHINE}
+@pytest.mark.parametrize(
+    ("machine", "names", "sizes"), [("wide", screens_of("wide"), SIZES[:1]), ("spills", ["dashboard"], SIZES)]
+)
+async def test_ascii_is_enough_on_every_screen(
+    machine: str, names: list[str], sizes: tuple[tuple[int, int], ...]
+) -> None:
+    found = await walk(machine, names, sizes, ReadSettings(settings=Settings(ascii_only="on")))
 
-    assert all({size for (_, one), size in pairs.items() if one == name} == {*SIZES} for name in OF_A_MACHINE)
-    assert all({size for (one, _), size in pairs.items() if one == machine} == {*SIZES} for machine in MACHINES)
-
-
-@pytest.mark.parametrize("machine", ["spills", "wide"])
-def test_ascii_is_enough_to_say_it(machine: str) -> None:
-    pictures = dashboards(machine, ReadSettings(settings=Settings(ascii_only="on")))
-
-    assert all(picture.isascii() for picture in pictures.values())
-    assert [flaw for flaw in flaws(pictures) if "frame" not in flaw] == []
-
-
-async def test_ascii_is_enough_on_every_screen() -> None:
-    app = app_of("wide", ReadSettings(settings=Settings(ascii_only="on")))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await settle(app, pilot)
-        for name, keys in SCREENS.items():
-            await pilot.press(*keys)
-            await settle(app, pilot)
-            found = {char for char in text_of(app) if not char.isascii()}
-            assert not found, name
-            while not isinstance(app.screen, Dashboard):
-                await pilot.press("escape")
-                await pilot.pause()
+    assert {char for pictures in found.values() for char in "".join(pictures.values()) if not char.isascii()} == set()
+    assert [flaw for pictures in found.values() for flaw in flaws(pictures) if "frame" not in flaw] == []
 
 
 @pytest.mark.parametrize(
@@ -244,7 +150,7 @@ async def test_the_banner_is_as_it_was_when_it_was_looked_at(snapshot: Any) -> N
         pictures = await at_every_size(app, pilot)
 
     assert flaws(pictures) == []
-    assert kept(pictures) == snapshot
+    assert folded(pictures) == snapshot
 
 
 async def test_loads_are_marked_in_the_history_as_they_were_when_they_were_looked_at(snapshot: Any) -> None:
@@ -263,7 +169,7 @@ async def test_loads_are_marked_in_the_history_as_they_were_when_they_were_looke
         pictures = await at_every_size(app, pilot)
 
     assert flaws(pictures) == []
-    assert kept(pictures) == snapshot
+    assert folded(pictures) == snapshot
 
 
 async def test_a_newcomer_finds_the_longest_context_in_two_keys_and_the_name() -> None:

@@ -179,7 +179,8 @@ class Picker(Browser):
         n_parameters = entry.n_parameters if entry is not None else known.n_parameters
         tokens = entry.native_context_tokens if entry is not None else known.context_tokens
         quant = known.quant or (entry.default_quant if entry is not None else "")
-        speed = UNKNOWN if known.tokens_per_second is None else rate(known.tokens_per_second)
+        unknown = UNKNOWN if self._has_failed or _is_known(known) else "…"
+        speed = unknown if known.tokens_per_second is None else rate(known.tokens_per_second)
         return (
             ("▪ " if item.is_here else "  ", "bad" if item.found is not None and item.found.trouble else "fits"),
             *_name(item, name_width - 2),
