@@ -127,7 +127,7 @@ def test_the_screen_opens_without_what_its_first_picture_does_not_show() -> None
 
 
 def test_the_screen_loads_no_openssl_and_whoever_wants_it_later_has_it() -> None:
-    script = "import sys; from tui.launch import import_asyncio; import_asyncio(); import tui.app\n"
+    script = "import sys; from tui.lean_imports import import_asyncio; import_asyncio(); import tui.app\n"
     script += "print('ssl' in sys.modules, '_ssl' in sys.modules)\nimport ssl; print(hasattr(ssl, 'SSLContext'))"
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Keys come from the terminal as they do by the library's own driver, and leaving is not waited for."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from queue import Empty, Queue
 from threading import Thread, Timer
@@ -144,3 +145,15 @@ def test_leaving_takes_an_answer_that_is_under_way_with_it(driver: Heard, termin
 
 def test_the_app_has_it() -> None:
     assert PlimsollApp().driver_class is PatientDriver
+
+
+@pytest.mark.parametrize("stated", [{}, {"COLUMNS": "132"}, {"COLUMNS": "132", "LINES": "60"}, {"LINES": "many"}])
+async def test_the_terminal_is_as_large_as_the_standard_library_says(
+    driver: Heard, stated: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, text in stated.items():
+        monkeypatch.setenv(name, text)
+
+    assert driver._get_terminal_size() == tuple(shutil.get_terminal_size())

@@ -52,6 +52,10 @@ class ActingApp(LastingApp):
         """In place of Textual's own, whose cursor is a shade."""
         self.action_show("palette")
 
+    def search_themes(self) -> None:
+        """They are among the settings; Textual's own list of them is not imported (``tui.lean_imports``)."""
+        self.action_show_settings()
+
     def action_choose_theme(self, name: str) -> None:
         self.post_message(SettingsChanged(replace(self.settings, theme=name)))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from tui.own_folders import state_folder
 
+if TYPE_CHECKING:
     from estimator.model import Model
     from tui.plan import Plan
     from tui.request import Request
@@ -18,9 +19,7 @@ _STORE_NAME = "loads.sqlite3"
 
 def state_path() -> Path:
     """Where the file is, or would be."""
-    from platformdirs import user_state_path  # noqa: PLC0415  # textual has imported it
-
-    return user_state_path("plimsoll", appauthor=False) / _NAME
+    return Path(state_folder(), _NAME)
 
 
 def store_path() -> Path:

@@ -1,7 +1,7 @@
 r"""The settings in one TOML file, where the platform wants it. A broken file never stops the app.
 
 ``~/.config/plimsoll/config.toml`` on Linux (or below XDG_CONFIG_HOME), ``~/Library/Application Support/plimsoll`` on
-macOS, ``%LOCALAPPDATA%\plimsoll`` on Windows: as platformdirs says, which textual has imported already.
+macOS, ``%LOCALAPPDATA%\plimsoll`` on Windows: as platformdirs says.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
+from tui.own_folders import config_folder
 from tui.settings import Alerts, Settings, Switch, help_of, keys, range_of, type_of, value_of
 from tui.small_file import TooLongError, read_small_file
 
@@ -31,9 +32,7 @@ class ReadSettings(NamedTuple):
 
 def settings_path() -> Path:
     """Where the file is, or would be."""
-    from platformdirs import user_config_path  # noqa: PLC0415  # textual has imported it
-
-    return user_config_path("plimsoll", appauthor=False) / _NAME
+    return Path(config_folder(), _NAME)
 
 
 def read_settings(path: Path) -> ReadSettings:

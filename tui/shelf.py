@@ -28,6 +28,6 @@ def find_models(folders: Sequence[str] = (), *, is_reading: bool = True, rest_ra
 
 def cache_path() -> Path:
     """Where what headers said is kept."""
-    from platformdirs import user_cache_path  # noqa: PLC0415  # textual has imported it, the rest pays 3 ms
+    from platformdirs import user_cache_path  # noqa: PLC0415  # 3 ms
 
     return user_cache_path("plimsoll", appauthor=False) / "models.json"
