@@ -41,6 +41,7 @@ class Command:
         """The path that the program would open; of a container's, where it is outside."""
         expanded = os.path.expanduser(text) if not self.mounts else re.sub(r"^~(?=/|$)", "/root", text)
         is_whole = os.name != "nt" and _DRIVE.match(expanded) is not None  # of another system
+        is_whole = is_whole or expanded.startswith("$")  # of a variable nothing is known, not that it is relative
         expanded = expanded.removeprefix("./") if self.directory else expanded
         whole = os.path.join(self.directory, expanded) if self.directory and not is_whole else expanded
         for inside, outside in self.mounts:
@@ -107,7 +108,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
             position += 1  # a script, or a program that its header makes a script of, too (llamafile)
             continue
         if name == "nix":
-            return _of_nix(command, words, position, passed.environment)
+            return _of_nix(replace(command, directory=directory), words, position, passed.environment)
         if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
         behind = behind_wrapper(name, words, position + 1)
@@ -155,7 +156,7 @@ def _of_nix(command: Command, words: Sequence[str], position: int, environment: 
     if not name:
         return None
     return Program(
-        name=_NIX.get(re.sub(r"-(?:cuda|cpu|rocm|vulkan)$", "", name), name),
+        name=_NIX.get(_FLAVOUR.sub("", name), _FLAVOUR.sub("", name)),
         arguments=tuple(rest[behind:]),
         offset=position + 1 + behind,
         environment=environment,
@@ -163,6 +164,8 @@ def _of_nix(command: Command, words: Sequence[str], position: int, environment: 
     )
 
 
+_FLAVOUR = re.compile(r"(?:-(?:cuda|cpu|rocm|hip|vulkan|metal|blas|sycl|rpc|rdma|master|git|unstable))+$")
+"""What packages of one program are told apart by, behind its name."""
 _NIX = {"llama-cpp": "llama-cli"}
 """What a package starts whose name is another (nixpkgs, pkgs/by-name/ll/llama-cpp: `meta.mainProgram`)."""
 

@@ -1,12 +1,15 @@
 """Where the commands of a posted text start: behind ``cd``, and within the parentheses of a subshell."""
 
 import os
+import re
 from collections.abc import Sequence
 
 from launches.splitter import Piece
 from launches.variables import is_unset
 
-_CHANGING = frozenset({"cd", "chdir", "pushd", "Set-Location", "sl"})
+_CHANGING = frozenset({"cd", "chdir", "pushd", "Set-Location", "sl", "WORKDIR"})
+_UNIT = re.compile(r"^[ \t]*WorkingDirectory=-?(\S[^\r\n]{0,1000})$", re.MULTILINE)
+_EXEC = re.compile(r"^[ \t]*Exec(?:Start)?=", re.MULTILINE)
 _WINDOWS_OPTIONS = frozenset({"/d", "/D", "-Path", "-LiteralPath", "--", "-P", "-L"})
 
 
@@ -17,7 +20,7 @@ class Folders:
         self._text = text
         self._outer: list[tuple[int, str]] = []
         """(where a subshell ends, the folder around it)."""
-        self._folder = ""
+        self._folder = _unit_folder(text)
         self._before = ""
 
     def words(self, pieces: Sequence[Piece], *, is_sure: bool) -> tuple[str, ...]:
@@ -60,3 +63,10 @@ class Folders:
             if not depth:
                 return position
         return 0
+
+
+def _unit_folder(text: str) -> str:
+    """That of a unit of systemd, where it does not matter which line comes first; %h is its person's home there."""
+    found = _UNIT.findall(text) if _EXEC.search(text) is not None else []
+    path = found[-1].strip().replace("%h", "~") if found else ""
+    return "" if is_unset(path) or "%" in path else path

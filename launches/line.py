@@ -1,8 +1,6 @@
 """A command as people post it, in words: that of an engine among all that a text starts and sets."""
 
-import json
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +8,7 @@ from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.limits import limiting_words
+from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
 from launches.variables import NAME, Variables
 from launches.wrappers import base_name
@@ -19,29 +18,19 @@ MOST_COMMANDS = 400
 _MOST_DOCUMENTS, _MOST_DEPTH = 8, 2
 """``<<EOF`` in one text, and within each other (ASSUMED bounds)."""
 
-_PROMPT = re.compile(
-    r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
-    r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200}[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
-)
-_ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
-"""Or a remark: it is a prompt where no command stands below."""
-_LINE_PROMPT = re.compile(r"[$%❯➜>]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|\([\w.-]{1,64}\)")
-"""A word in front of a later line."""
-_EXEC_FORM = re.compile(r"^[ \t]*(?:CMD|ENTRYPOINT)[ \t]+(\[[^\]]{1,8000}\])[ \t]*$", re.MULTILINE)
-"""Of a Dockerfile: a list in JSON, on several lines too."""
-_REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
-"""A line that Docker leaves out of what goes on over several (docs.docker.com, "Dockerfile reference", Format)."""
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _EXPORTING = frozenset({"export", "set", "setx", "ENV"})
 _DECLARING = frozenset({"declare", "local", "readonly", "typeset"})
 _POWERSHELL = re.compile(r"\$(env:)?(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-_UNIT = re.compile(r"ExecStart=[-@:+!]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|command:)$")
-"""What stands before a command in a unit of systemd, a Dockerfile and a file of compose."""
+_UNIT = re.compile(r"Exec(?:Start(?:Pre|Post)?)?=[-@:+!|]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|command:|cmd:)$")
+"""What stands before a command in a unit of systemd (``Exec=`` in one of Podman's), a Dockerfile, a file of compose
+and one of llama-swap."""
 _KEYWORDS = frozenset("then do else { ! if elif while until @".split())
 _OPENING, _CLOSING = frozenset({"if", "case", "while", "until"}), frozenset({"fi", "esac", "done"})
 """What stands between is done under a condition, or again and again."""
 _BESIDE = frozenset(
-    "cd pushd source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda module".split()
+    "cd pushd WORKDIR source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda "
+    "module".split()
 )
 """Commands before the one that is meant."""
 
@@ -67,11 +56,11 @@ def pieces_of(text: str) -> tuple[str, list[Piece]]:
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
     is_windows = is_windows_text(text)
-    text = continued(_EXEC_FORM.sub(_exec_form, text.strip()))
-    plain = _PROMPT.sub("", text)
+    text = continued(prepared(text.strip()))
+    plain = PROMPT.sub("", text)
     found = _meant(plain, is_windows=is_windows)
     limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
-    if not found.is_engine and (prompt := _ROOT_PROMPT.match(text)) is not None:
+    if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
         below = _meant(text[prompt.end() :], is_windows=is_windows)
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces]
@@ -175,7 +164,7 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
         while pieces:
             word = pieces[0].word
             self.depth += (word in _OPENING) - (word in _CLOSING)
-            if word in _KEYWORDS or word == "" or _LINE_PROMPT.fullmatch(word):
+            if word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word):
                 pieces = pieces[1:]
             elif (unit := _UNIT.match(word)) is not None:
                 pieces = [_without(pieces[0], unit.end()), *pieces[1:]]
@@ -236,15 +225,6 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
 def _without(piece: Piece, n: int) -> Piece:
     """The same but for so many characters at its beginning."""
     return Piece(piece.word[n:], piece.start + n, piece.end)
-
-
-def _exec_form(found: re.Match[str]) -> str:
-    try:
-        words = json.loads(re.sub(r"\\[ \t]*\n", " ", _REMARK_WITHIN.sub("", found[1])))
-    except (ValueError, RecursionError):
-        return found[0]
-    is_list = isinstance(words, list) and all(isinstance(word, str) for word in words)
-    return shlex.join(words) if is_list else found[0]
 
 
 def _started(words: Sequence[str]) -> str:

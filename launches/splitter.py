@@ -31,7 +31,9 @@ _NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
 _PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}")
 """Of Ansible and Helm."""
-_PART = re.compile(r"(?:\$\([^()]{0,400}\)|\$\{[^{}]{0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+")
+_PART = re.compile(
+    r"(?:\$\([^()]{0,400}\)|\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+"
+)
 """Of a value that is not split: what stands between blanks, substitutions whole."""
 _REMARK = re.compile(r"(?:@?rem\b|::)[^\n]*", re.IGNORECASE)
 

@@ -72,6 +72,7 @@ def test_wrappers_are_passed_over(before):
     [
         ("nixpkgs#llama-cpp", "llama-cli"),
         ("nixpkgs#llama-cpp-vulkan", "llama-cli"),
+        (".#llama-bench-master-rdma", "llama-bench"),
         ("nixpkgs#ollama", "ollama"),
         ("github:ggml-org/llama.cpp#llama-server", "llama-server"),
         (".#packages.x86_64-linux.llama-server", "llama-server"),

@@ -77,3 +77,17 @@ def test_help_loads_nothing():
 def test_a_pattern_of_a_repositorys_files_names_the_quant(pattern, source):
     launch = read(f"{SERVER} --hf_model_repo_id Qwen/Qwen3-8B-GGUF --model '{pattern}'", HF_HOME="/nowhere")
     assert launch.source == source
+
+
+@pytest.mark.parametrize(("chat_format", "is_loaded"), [("llava-1-5", True), ("qwen2.5-vl", True), ("chatml", False)])
+def test_an_image_part_is_loaded_with_a_format_that_has_images_only(chat_format, is_loaded):
+    launch = read(f"{SERVER} --model a.gguf --clip_model_path b.gguf --chat_format {chat_format}")
+    assert (launch.options.projector is not None) is is_loaded
+    assert any("--chat_format" in doubt for doubt in launch.doubts) is not is_loaded
+
+
+def test_uvicorn_starts_it_with_variables_alone():
+    line = "MODEL=/m/a.gguf N_CTX=4096 HOST=192.0.2.1 uvicorn --factory llama_cpp.server.app:create_app --port 9000"
+    launch = read(line)
+    assert (launch.source, launch.context_tokens, launch.address) == ("/m/a.gguf", 4096, ("127.0.0.1", 9000))
+    assert launch.unknown == ()

@@ -195,6 +195,8 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
     fits = given.has("--fit-target") or given.has("--fit-ctx")
     if fits:
         values.doubts.append("--fit is reckoned with a margin of 1024 MiB and a context of 4096 tokens at least")
+    if given.has("--rpc"):
+        values.doubts.append("devices of other machines are not counted (--rpc)")
     is_repacking = given.last("--run-time-repack") in _TRUE
     flash_by_default = build != "2024-05"
     numbers = product(
@@ -208,7 +210,7 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
         _words(given, "--split-mode", "layer"),
         _words(given, "--device", ""),
         _words(given, "--tensor-split", ""),
-        _words(given, "--override-tensor", ""),
+        _override_words(given, is_fork=build == "ik"),
         _words(given, "--cache-type-k", ""),
         _words(given, "--cache-type-v", "f16"),
         _words(given, "--no-kv-offload", "0"),
@@ -254,6 +256,13 @@ def _words(given: Given, flag: str, default: str) -> list[str]:
     """Every value of every time; commas stand between."""
     stated = [text for text in given.every(flag) if not is_unset(text)]
     return [part for text in stated for part in text.split(",")][:MOST_VALUES] or [default]
+
+
+def _override_words(given: Given, *, is_fork: bool) -> list[str]:
+    """Measured one after the other; ik_llama.cpp puts all together (its llama-bench.cpp, `params.buft_overrides`)."""
+    if not is_fork:
+        return _words(given, "--override-tensor", "")
+    return [";".join(part for text in given.every("--override-tensor") for part in text.split(","))]
 
 
 def _numbers(values: Values, flag: str, default: int) -> list[int]:

@@ -17,7 +17,7 @@ from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS
 from launches.llama_models import from_repository, quant_in
 from launches.numbers import Values
-from launches.words import ARGPARSE, Flag, Given, Takes, take_apart
+from launches.words import ARGPARSE, Flag, Given, Takes, table, take_apart
 from launches.yaml_file import UnreadableSettings, read_settings
 
 VALUED = """model model_alias n_gpu_layers split_mode main_gpu vocab_only use_mmap use_mlock rpc_servers seed n_ctx
@@ -30,6 +30,31 @@ config_file f16_kv low_vram n_gqa rms_norm_eps"""
 """The last four of 0.2 and before."""
 LISTS = "tensor_split kv_overrides"
 MODULES = frozenset({"llama_cpp.server", "llama_cpp.server.__main__"})
+APP = "llama_cpp.server.app:"
+"""What uvicorn is asked for in its place (llama_cpp/server/__main__.py): settings are then variables alone."""
+SEEING_FORMATS = frozenset(
+    "llava-1-5 obsidian llava-1-6 mtmd gemma4 moondream nanollava llama-3-vision-alpha minicpm-v-2.6 qwen2.5-vl".split()
+)
+"""With these the image part is loaded, with no other (llama_cpp/server/model.py of 2026-11, `chat_format`)."""
+_UVICORN = table("""
+--host N
+--port N
+--factory
+--reload
+--workers N
+--log-level N
+--root-path N
+--app-dir N
+--env-file N
+--timeout-keep-alive N
+--limit-concurrency N
+--loop N
+--http N
+--proxy-headers
+--ssl-keyfile N
+--ssl-certfile N
+""")
+"""Some of uvicorn's own (uvicorn.org, "Settings")."""
 CONTEXT_TOKENS, BATCH_TOKENS = 2048, 512
 HOST, PORT = "localhost", 8000
 STORED_TYPES = {0: "f32", 1: "f16", 2: "q4_0", 3: "q4_1", 6: "q5_0", 7: "q5_1", 8: "q8_0", 20: "iq4_nl", 30: "bf16"}
@@ -40,8 +65,9 @@ MAX_CONFIG_BYTES = 1 << 20
 
 
 def recognises(program: Program) -> bool:
-    """The module."""
-    return program.name in MODULES
+    """The module, or uvicorn with its application."""
+    is_served = program.name == "uvicorn" and any(word.startswith(APP) for word in program.arguments)
+    return program.name in MODULES or is_served
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -52,8 +78,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     """
     if any(word in ("-h", "--help") for word in program.arguments):
         raise NoLaunch("llama_cpp.server only shows something so")
-    flags = _flags()
-    given = take_apart(program.arguments, flags, ARGPARSE, offset=program.offset, environment=program.environment)
+    given = _given(program)
     path = given.last("--config_file")
     if path is None:
         return (_launch(Values(given), program, command),)
@@ -63,6 +88,15 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         values = Values(given)
         values.refuse(str(error))
         return (_launch(values, program, command),)
+
+
+def _given(program: Program) -> Given:
+    if program.name in MODULES:
+        return take_apart(program.arguments, _flags(), ARGPARSE, offset=program.offset, environment=program.environment)
+    own = take_apart(program.arguments, _UVICORN, ARGPARSE, offset=program.offset)
+    told = take_apart((), _flags(), ARGPARSE, offset=program.offset, environment=program.environment)
+    address = {"--host": ((own.last("--host") or "127.0.0.1",),), "--port": ((own.last("--port") or str(PORT),),)}
+    return replace(told, values={**told.values, **address}, unknown=own.unknown)
 
 
 @lru_cache(maxsize=1)
@@ -87,7 +121,7 @@ def _launch(values: Values, program: Program, command: Command) -> Launch:
     is_flash = _is_on(given, "--flash_attn", default=False)
     if vals not in (None, "f16", "f32", "bf16") and not is_flash:
         values.refuse(f"values of the KV cache can't be {vals} without --flash_attn true")
-    projector = given.last("--clip_model_path")
+    projector = given.last("--clip_model_path") if given.last("--chat_format") in SEEING_FORMATS else None
     has_all_logits = _is_on(given, "--logits_all", default=True)
     options = Options(
         n_gpu_layers=_layers(values),
@@ -166,6 +200,8 @@ def _doubt(values: Values, *, has_all_logits: bool) -> None:
         values.doubts.append("logits of the whole context are kept in RAM too, which is not counted (--logits_all)")
     if given.has("--lora_path"):
         values.doubts.append("what --lora_path loads is not counted")
+    if given.has("--clip_model_path") and given.last("--chat_format") not in SEEING_FORMATS:
+        values.doubts.append("the image part is loaded with a --chat_format that has images only")
     if given.has("--rpc_servers"):
         values.doubts.append("devices of other machines are not counted (--rpc_servers)")
     if _is_on(given, "--cache", default=False) and given.last("--cache_type") != "disk":

@@ -1,5 +1,8 @@
 """llamafile: llama.cpp in one file, with a model inside (``./Model.llamafile``) or given (``llamafile -m model.gguf``).
 
+Its second server, ``llamafiler`` or ``llamafile --server --v2`` of 0.8.9 to 0.9, has a parser and defaults apart from
+those of llama.cpp (llamafile/flags.cpp, llamafile/server/slot.cpp).
+
 Flags of its own from its llamafile(1) and llamafile/README.md, github.com/mozilla-ai/llamafile 6b464191d (2025-10-31)
 and its 0.10; the rest are llama.cpp's. Words of its own lie in ``.args`` within, which is a zip file.
 """
@@ -7,10 +10,11 @@ and its 0.10; the rest are llama.cpp's. Words of its own lie in ``.args`` within
 import os
 import zipfile
 
+from estimator.llama_options import SPLIT_MODES, Options
 from launches.command import Command, Program
 from launches.errors import NoLaunch
 from launches.launch import Launch
-from launches.llama_defaults import Defaults
+from launches.llama_defaults import ALL_LAYERS, Defaults
 from launches.llama_models import from_repository
 from launches.llama_programs import TOOLS
 from launches.llama_settings import draft_of, misspelt, settings_of
@@ -55,6 +59,75 @@ _OWN = table("""
 --hash
 """)
 _ENDING = ("--help", "--version")
+_SECOND = table("""
+--model -m N
+--mmproj -mm N
+--ctx-size -c N
+--slots -s N
+--batch-size -b N
+--ubatch-size -ub N
+--flash-attn -fa
+--gpu-layers -ngl --n-gpu-layers N
+--main-gpu -mg N
+--split-mode -sm N
+--tensor-split -ts N
+--gpu N
+--mlock
+--no-mmap
+--listen -l N
+--threads -t N
+--threads-batch -tb N
+--prompt --system-prompt -p N
+--file -f N
+--chat-template N
+--seed N
+--temp --temperature N
+--top-p N
+--frequency-penalty N
+--presence-penalty N
+--reserve-tokens N
+--decay-delay N
+--decay-growth N
+--keepalive -k N
+--workers -w N
+--ip-header N
+--trust N
+--token-rate N
+--token-burst N
+--token-cidr N
+--header -H N
+--http-ibuf-size N
+--http-obuf-size N
+--db N
+--db-startup-sql N
+--url-prefix N
+--www-root N
+--server
+--v2
+--chat
+--verbose -v
+--log-disable
+--ascii
+--nologo
+--nobrowser
+--no-warmup
+--no-display-prompt --silent-prompt
+--display-prompt
+--chatbot-mode
+--completion-mode
+--fast
+--iq
+--trace
+--precise
+--trap
+--tinyblas
+--nocompile
+--recompile
+--unsecure
+--help -h
+--version
+""")
+_SECOND_CONTEXT_TOKENS, _SECOND_BATCH_TOKENS = 8192, 256
 
 
 def recognises(program: Program) -> bool:
@@ -72,6 +145,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     path = command.path(command.arguments[program.offset - 1]) if program.offset else program.name
     own, model = _within(path)
     arguments = _joined(own, program.arguments)
+    if program.name.casefold().startswith("llamafiler") or "--v2" in arguments:
+        return (_second(program, command, arguments, path, model),)
     given = take_apart(
         arguments, (*_OWN, *flags_of(is_fork=False)), LLAMA_CPP, offset=program.offset, environment=program.environment
     )
@@ -108,6 +183,52 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             refusal="; ".join((*given.refusals, *values.refusals)),
             spans=given.spans if not own else (),
         ),
+    )
+
+
+def _second(program: Program, command: Command, arguments: tuple[str, ...], path: str, model: str) -> Launch:
+    """Every slot has a context of its own, of as many tokens as are asked for or the model was made for.
+
+    Raises:
+        NoLaunch: it only shows something.
+    """
+    given = take_apart(arguments, _SECOND, LLAMA_CPP, offset=program.offset)
+    if any(given.is_on(flag) for flag in _ENDING):
+        raise NoLaunch(f"{program.name} loads no model with these flags")
+    values = Values(given)
+    n_slots = max(1, values.whole("--slots", 1))
+    n_tokens = max(0, values.whole("--ctx-size", _SECOND_CONTEXT_TOKENS))
+    gpu = (given.last("--gpu") or "auto").casefold()
+    is_told = gpu not in ("auto", "disable", "disabled")
+    projector = given.last("--mmproj")
+    n_layers = max(0, values.whole("--gpu-layers", ALL_LAYERS if is_told else 0))
+    values.doubts.append("without -ngl all layers go to the GPU of a Mac, and none elsewhere; none is counted")
+    values.doubts.append("a context is no longer than the model was made for")
+    if n_slots > 1:
+        values.doubts.append("every slot computes in buffers of its own, of which one is counted")
+    return Launch(
+        program="llamafiler",
+        engine_name="llamacpp",
+        source=_source(values, command, program, path, model),
+        context_tokens=n_tokens * n_slots,
+        n_sequences=n_slots,
+        options=Options(
+            n_gpu_layers=n_layers,
+            n_batch_tokens=values.whole("--batch-size", _SECOND_BATCH_TOKENS, least=1),
+            n_ubatch_tokens=values.whole("--ubatch-size", 512, least=1),
+            is_flash_attention=bool(given.is_on("--flash-attn")),
+            split_mode=values.one_of("--split-mode", SPLIT_MODES, "layer"),
+            main_device=values.whole("--main-gpu", 0, least=0),
+            is_mapped=not given.has("--no-mmap"),
+            projector=None if projector is None or projector.startswith("/zip/") else command.path(projector),
+        ),
+        devices=() if gpu in ("disable", "disabled") else None,
+        environment=program.environment,
+        address=_address(values),
+        unknown=values.unknown,
+        doubts=tuple(values.doubts),
+        refusal="; ".join((*given.refusals, *values.refusals)),
+        spans=given.spans,
     )
 
 

@@ -1,0 +1,92 @@
+"""What stands around a command as people post it: prompts, lists of a Dockerfile, blocks of YAML, numbers of a history.
+
+Dockerfile: docs.docker.com/reference/dockerfile, "Understand how CMD and ENTRYPOINT interact". llama-swap: ``cmd`` and
+``macros`` of its configuration, github.com/mostlygeek/llama-swap, docs/configuration.md (2026-11).
+"""
+
+import json
+import re
+import shlex
+
+from launches.splitter import MOST_CHARACTERS
+
+PROMPT = re.compile(
+    r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
+    r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200} ?[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
+)
+ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
+"""Or a remark: it is a prompt where no command stands below."""
+LINE_PROMPT = re.compile(
+    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?|[^\x00-\u1fff]{1,4}"
+)
+"""A word in front of a command, which is none: a prompt, one of a picture alone, what ``set -x`` puts there, the number
+that ``history`` gives it."""
+_EXEC_FORM = re.compile(r"^[ \t]*(CMD|ENTRYPOINT)[ \t]+(\[[^\]]{1,8000}\])[ \t]*$", re.MULTILINE)
+"""Of a Dockerfile: a list in JSON, on several lines too."""
+_REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
+"""A line that Docker leaves out of what goes on over several (docs.docker.com, "Dockerfile reference", Format)."""
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?", re.MULTILINE)
+"""Of Markdown."""
+_BLOCK = re.compile(
+    r"^([ \t]*)((?:- )?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)", re.MULTILINE
+)
+"""Of YAML: one command over several lines."""
+_MACROS = re.compile(r"^macros:[ \t]*\n((?:[ \t]+\S.*(?:\n|\Z)|[ \t]*\n|[ \t]*#.*\n)+)", re.MULTILINE)
+_MACRO = re.compile(
+    r"^([ \t]+)[\"']?([A-Za-z_][\w-]{0,63})[\"']?:[ \t]*(?:[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z))+)|(\S.*))",
+    re.MULTILINE,
+)
+_ENVIRONMENT = re.compile(r"\$\{env\.([A-Za-z_]\w{0,63})\}")
+"""llama-swap's own way to write a variable of the environment."""
+_REMARKS = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
+
+
+def prepared(text: str) -> str:
+    """The text with its lists as words, its macros written out, and a command of YAML on one line."""
+    text = _EXEC_FORM.sub(_exec_form, _together(_FENCE.sub("", text)))
+    return _BLOCK.sub(lambda block: f"{block[1]}{block[2]} {_on_one_line(block[3])}\n", _written_out(text))
+
+
+def _written_out(text: str) -> str:
+    """With what llama-swap's macros stand for, those of the models' own left as they are."""
+    found = _MACROS.search(text)
+    if found is None:
+        return _ENVIRONMENT.sub(r"${\1}", text)
+    text = text[: found.start()] + text[found.end() :]
+    for _, name, lines, value in reversed(_MACRO.findall(found[1])[:64]):  # a later one may name those before it
+        told = _on_one_line(lines) if lines else value.strip()
+        told = told[1:-1] if len(told) > 1 and told[0] == told[-1] and told[0] in "'\"" else told
+        if text.count(f"${{{name}}}") * len(told) < MOST_CHARACTERS:
+            text = text.replace(f"${{{name}}}", told)
+    return _ENVIRONMENT.sub(r"${\1}", text)
+
+
+def _on_one_line(block: str) -> str:
+    """Without remarks, and where it goes on with a backslash, without that."""
+    return " ".join(line.rstrip().removesuffix("\\").strip() for line in _REMARKS.sub("", block).splitlines()).strip()
+
+
+def _together(text: str) -> str:
+    """A list of ENTRYPOINT takes one of CMD as its last words."""
+    forms = {found[1]: found for found in _EXEC_FORM.finditer(text)}
+    if len(forms) < 2:
+        return text
+    program, rest = (_listed(forms[name][2]) for name in ("ENTRYPOINT", "CMD"))
+    if program is None or rest is None:
+        return text
+    joined = "ENTRYPOINT " + json.dumps([*program, *rest])
+    first, last = sorted(forms.values(), key=lambda found: found.start())
+    return text[: first.start()] + text[first.end() : last.start()] + joined + text[last.end() :]
+
+
+def _exec_form(found: re.Match[str]) -> str:
+    words = _listed(found[2])
+    return found[0] if words is None else shlex.join(words)
+
+
+def _listed(text: str) -> list[str] | None:
+    try:
+        words = json.loads(re.sub(r"\\[ \t]*\n", " ", _REMARK_WITHIN.sub("", text)))
+    except (ValueError, RecursionError):
+        return None
+    return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else None

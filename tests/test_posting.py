@@ -1,0 +1,50 @@
+"""What stands around a command where people post it is not taken for a part of it."""
+
+import pytest
+
+from launches.line import words_of
+from launches.posting import prepared
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "~/dev/llama.cpp $ llama-cli -m a",
+        "🐟 ❯ llama-cli -m a",
+        "+ llama-cli -m a",
+        " 1999  llama-cli -m a",
+        "```bash\nllama-cli -m a\n```",
+        "[Unit]\nDescription=x\n\n[Container]\nExec=llama-cli -m a\nImage=x",
+        "[Service]\nExecStartPre=/bin/sleep 1\nExecStartPre=llama-cli -m a\nExecStart=x",
+        'ENTRYPOINT ["llama-cli"]\nCMD ["-m", "a"]',
+        "models:\n  one:\n    cmd: llama-cli -m a",
+        "models:\n  one:\n    cmd: |\n      llama-cli \\\n      # a remark\n      -m a\n    ttl: 5",
+        'macros:\n  "cli": llama-cli -m\nmodels:\n  one:\n    cmd: ${cli} a',
+        "macros:\n  exe: llama-cli\n  cli: >\n    ${exe}\n    -m\n\nmodels:\n  one:\n    cmd: ${cli} a",
+    ],
+)
+def test_only_the_command_is_read(text):
+    assert words_of(text) == ["llama-cli", "-m", "a"]
+
+
+def test_a_shell_that_an_image_starts_takes_its_command():
+    text = 'ENTRYPOINT ["/bin/sh"]\nCMD ["-c", "exec llama-cli -m a"]'
+    assert words_of(text) == ["/bin/sh", "-c", "exec llama-cli -m a"]
+
+
+def test_a_variable_of_llama_swap_is_one_of_the_shell():
+    assert prepared("cmd: x -m ${env.HOME}/a") == "cmd: x -m ${HOME}/a"
+
+
+def test_macros_that_double_with_each_line_come_to_no_end():
+    lines = "".join(f"  m{n}: ${{m{n - 1}}} ${{m{n - 1}}}\n" for n in range(1, 60))
+    assert len(prepared(f"macros:\n  m0: aaaaaaaa\n{lines}models:\n  x:\n    cmd: ${{m59}}\n")) < 1 << 17
+
+
+def test_a_unit_starts_in_its_folder_wherever_that_line_stands():
+    text = "[Service]\nExecStart=llama-cli -m a\nWorkingDirectory=%h/models"
+    assert words_of(text) == ["env", "-C", "~/models", "llama-cli", "-m", "a"]
+
+
+def test_an_image_starts_in_its_folder():
+    assert words_of("FROM x\nWORKDIR /app\nCMD llama-cli -m a") == ["env", "-C", "/app", "llama-cli", "-m", "a"]
