@@ -108,7 +108,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
             position += 1  # a script, or a program that its header makes a script of, too (llamafile)
             continue
         if name == "nix":
-            return _of_nix(replace(command, directory=directory), words, position, passed.environment)
+            return _of_nix(replace(command, directory=passed.directory), words, position, passed.environment)
         if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
         behind = behind_wrapper(name, words, position + 1)
