@@ -60,6 +60,8 @@ class Launch:
     (Ollama)."""
     is_context_free: bool = False
     """It may be shortened to what there is room for, since nobody asked for one (llama.cpp's --fit)."""
+    is_length_bound: bool = False
+    """It refuses a longer context than the model was made for, and is told of no way to scale positions."""
     n_sequences: int = 1
     kv_type: str | None = None
     """A key of the engine's ``KV_TYPES``; None: its default."""
@@ -81,7 +83,7 @@ class Launch:
     unknown: tuple[str, ...] = ()
     """Words that are not understood, each with its value; they may move memory."""
     doubts: tuple[str, ...] = ()
-    """One sentence each: what is not counted, or not sure."""
+    """One sentence each: what is not sure; of ``Uncounted``, what is not counted."""
     refusal: str = ""
     """Why the engine itself would not start so: a value that it does not take."""
     spans: tuple[Span, ...] = ()

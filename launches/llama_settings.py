@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from estimator.llama_options import SPLIT_MODES, Options
 from launches.llama_defaults import ALL_LAYERS, Defaults
 from launches.numbers import Values
+from launches.uncounted import Uncounted
 from launches.words import NEGATED, Flag, Given
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
@@ -168,7 +169,9 @@ def _split_mode(values: Values, *, is_fork: bool) -> str:
     own = ("graph", "attn") if is_fork else ()
     mode = values.one_of("--split-mode", (*SPLIT_MODES, *own), "layer")
     if mode in own:
-        values.doubts.append(f"split mode {mode} is counted as layer: what it keeps on each device is not known here")
+        values.doubts.append(
+            Uncounted(f"split mode {mode} is counted as layer: what it keeps on each device is not known here")
+        )
         return "layer"
     return mode
 

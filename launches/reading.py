@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 
+from launches.uncounted import Uncounted
 from launches.variables import is_unset
 from launches.words import Given
 
@@ -105,6 +106,10 @@ class Reading:
             f"--quantization {method[:20]} is for a checkpoint stored so; {engine} would not start with another",
             when=when and not is_said and not is_unset(source),
         )
+
+    def leave_out(self, sentence: str, *, when: bool = True) -> None:
+        """Memory that it takes, or may take, and that is not counted."""
+        self.doubt(Uncounted(sentence), when=when)
 
     def doubt(self, sentence: str, *, when: bool = True) -> None:
         """Something that is not counted, or not sure."""

@@ -12,12 +12,14 @@ from estimator.reader import read_model
 from estimator.spill import Outcome
 from estimator.verdict import Level, Verdict, reread_bytes
 from launches.launch import Launch
+from launches.uncounted import Uncounted
 from probes.snapshot import Device, Snapshot
 from tui.advice import advise
 from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
 from tui.default_devices import default_devices, together
 from tui.finding import Finding
 from tui.humanize import plain, size
+from tui.length_rule import changes_within, is_too_long, with_length_rule
 from tui.neighbours import nobody
 from tui.places import device_label, host_reserve_bytes, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
@@ -190,6 +192,8 @@ def find_launch(
             return replace(found, reason=launch.refusal or str(error), is_refused=True, exit_status=DOES_NOT_FIT)
         # A command says nothing by our own options.
         return replace(found, reason=_OWN_OPTION.sub("", str(error)))
+    if is_too_long(launch, plan):
+        advice = replace(advice, changes=changes_within(launch, plan, advice.changes, places))
     level = made.verdict.level
     is_as_asked = level is Level.TIGHT or (is_its_choice and level is Level.SPILLS)
     if is_its_choice:
@@ -230,6 +234,7 @@ def _with_doubt(launch: Launch, made: Assessment) -> Assessment:
     """What the engine would refuse fails; what nobody knows the meaning of is no sure fit."""
     if launch.refusal:
         return replace(made, verdict=_worse(made.verdict, Level.FAILS, launch.refusal, is_refused=True))
+    made = with_length_rule(launch, _with_uncounted(launch, made))
     if launch.unknown and made.verdict.level < Level.FAILS:
         names = ", ".join(plain(word.partition(" ")[0], 40) for word in launch.unknown[:3])
         more = f" and {len(launch.unknown) - 3} more" if len(launch.unknown) > 3 else ""
@@ -240,6 +245,15 @@ def _with_doubt(launch: Launch, made: Assessment) -> Assessment:
             reason = f"{made.verdict.reason}; {reason}"
         return replace(made, verdict=_worse(made.verdict, max(made.verdict.level, Level.TIGHT), reason))
     return made
+
+
+def _with_uncounted(launch: Launch, made: Assessment) -> Assessment:
+    """What would fit without memory that is not counted is no sure fit."""
+    left_out = [doubt for doubt in launch.doubts if isinstance(doubt, Uncounted)]
+    if not left_out or made.verdict.level is not Level.FITS:
+        return made
+    reason = f"it fits as far as it is counted: {plain(left_out[0], 200)}"
+    return replace(made, verdict=_worse(made.verdict, Level.TIGHT, reason))
 
 
 def _worse(verdict: Verdict, level: Level, reason: str, *, is_refused: bool = False) -> Verdict:

@@ -15,6 +15,7 @@ from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS
 from launches.llama_models import from_address
 from launches.numbers import Values
+from launches.uncounted import Uncounted
 from launches.words import ARGPARSE, Flag, Given, Takes, table, take_apart
 
 MAX_CONFIG_BYTES = 1 << 20
@@ -381,11 +382,11 @@ def _address(values: Values, positionals: Sequence[str]) -> tuple[str, int] | No
 
 
 def _doubts(given: Given) -> list[str]:
-    found = [f"what {flag} loads is not counted" for flag in _BESIDE if given.last(flag)]
+    found: list[str] = [Uncounted(f"what {flag} loads is not counted") for flag in _BESIDE if given.last(flag)]
     if (given.last("--rpcmode") or "disabled") != "disabled":
         found.append("devices of other machines are not counted (--rpcmode)")
     if given.is_on("--usemtp"):
-        found.append("layers that predict further tokens, and their cache, are not counted (--usemtp)")
+        found.append(Uncounted("layers that predict further tokens, and their cache, are not counted (--usemtp)"))
     if given.last("--smartcache") or given.has("--smartcache"):
         found.append("snapshots of past contexts fill RAM as they come (--smartcache)")
     if not given.is_on("--noshift"):

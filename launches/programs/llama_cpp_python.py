@@ -17,6 +17,7 @@ from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS
 from launches.llama_models import from_repository, quant_in
 from launches.numbers import Values
+from launches.uncounted import Uncounted
 from launches.words import ARGPARSE, Flag, Given, Takes, table, take_apart
 from launches.yaml_file import UnreadableSettings, read_settings
 
@@ -197,9 +198,11 @@ def _is_on(given: Given, flag: str, *, default: bool) -> bool:
 def _doubt(values: Values, *, has_all_logits: bool) -> None:
     given = values.given
     if has_all_logits:
-        values.doubts.append("logits of the whole context are kept in RAM too, which is not counted (--logits_all)")
+        values.doubts.append(
+            Uncounted("logits of the whole context are kept in RAM too, which is not counted (--logits_all)")
+        )
     if given.has("--lora_path"):
-        values.doubts.append("what --lora_path loads is not counted")
+        values.doubts.append(Uncounted("what --lora_path loads is not counted"))
     if given.has("--clip_model_path") and given.last("--chat_format") not in SEEING_FORMATS:
         values.doubts.append("the image part is loaded with a --chat_format that has images only")
     if given.has("--rpc_servers"):

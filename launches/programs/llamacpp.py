@@ -13,6 +13,7 @@ from launches.llama_programs import EMBEDDED, LOADLESS, TOOLS, UNIFIED, tool_nam
 from launches.llama_settings import Settings, draft_of, is_on, misspelt, settings_of
 from launches.llama_table import FORK_MARKS, flags_of
 from launches.numbers import Values
+from launches.uncounted import Uncounted
 from launches.words import LLAMA_CPP, Given, take_apart
 from launches.wrappers import base_name
 
@@ -26,7 +27,7 @@ _SEEING = frozenset({"llama-server", "llama-cli", "llama-mtmd-cli", "llama-tts"}
 PORT = 8080
 _NOT_COUNTED = {
     **{
-        flag: f"what {flag} loads is not counted"
+        flag: Uncounted(f"what {flag} loads is not counted")
         for flag in ("--lora", "--lora-scaled", "--control-vector", "--control-vector-scaled", "--model-vocoder")
     },
     **{
@@ -34,7 +35,7 @@ _NOT_COUNTED = {
         for flag in ("--spec-draft-cpu-moe", "--spec-draft-n-cpu-moe", "--spec-draft-override-tensor")
     },
     "--rpc": "devices of other machines are not counted (--rpc)",
-    "--no-host": "weights in RAM may be rearranged for the CPU's kernels, which is not counted (--no-host)",
+    "--no-host": Uncounted("weights in RAM may be rearranged for the CPU's kernels, which is not counted (--no-host)"),
 }
 _NOT_FOLLOWED = {
     ("--fit-target", "1024"): "--fit is reckoned with a margin of 1024 MiB, not with that of --fit-target",
@@ -161,7 +162,9 @@ def _doubt(tool: str, values: Values, settings: Settings, meant: Meant | None, d
     values.doubts += [text for flag, text in _NOT_COUNTED.items() if given.has(flag)]
     values.doubts += [text for (flag, usual), text in _NOT_FOLLOWED.items() if given.last(flag) not in (None, usual)]
     if any("mtp" in text for text in given.every("--spec-type")):
-        values.doubts.append("layers that predict further tokens, and their cache, are not counted (--spec-type)")
+        values.doubts.append(
+            Uncounted("layers that predict further tokens, and their cache, are not counted (--spec-type)")
+        )
     if settings.is_context_free:
         values.doubts.append("no context is asked for: it is the model's own, or shorter where devices have less room")
     if tool != "llama-server":

@@ -133,7 +133,7 @@ def _doubts(reading: Reading, name: str, context: int) -> list[str]:
     if not reading.given.has("--prompt-tokens"):
         reading.doubt(f"its cache grows with what is asked; a conversation of {context} tokens is reckoned with")
     draft = reading.word("--draft-model")
-    reading.doubt(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
+    reading.leave_out(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
     n_prompts = reading.whole("--prompt-cache-size", minimum=0)
     n_prompts = CACHED_PROMPTS if n_prompts is None else n_prompts
     reading.doubt(

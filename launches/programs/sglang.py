@@ -76,6 +76,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         source=None if source is None else checkpoint_source(command, source),
         quant=_quant(reading, source or ""),
         context_tokens=reading.whole("--context-length") or 0,
+        is_length_bound=not _may_be_longer(reading, program),
         kv_type=_kv_type(reading),
         options=options,
         devices=_devices(reading, n_devices),
@@ -161,7 +162,7 @@ def _doubts(reading: Reading, task: str) -> list[str]:
     given = reading.given
     n_copies = reading.whole("--data-parallel-size") or 1
     has_attention_copies = reading.is_on("--enable-dp-attention") or (reading.whole("--attn-dp-size") or 1) > 1
-    reading.doubt(
+    reading.leave_out(
         "attention is not sliced but copied (data parallel), which is not reckoned with", when=has_attention_copies
     )
     reading.doubt(
@@ -169,27 +170,33 @@ def _doubts(reading: Reading, task: str) -> list[str]:
         when=n_copies > 1 and not has_attention_copies,
     )
     draft, algorithm = reading.word("--speculative-draft-model-path"), reading.word("--speculative-algorithm")
-    reading.doubt(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
-    reading.doubt(
+    reading.leave_out(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
+    reading.leave_out(
         "the layers that predict several tokens at once, and their cache, are not counted",
         when=bool(algorithm) and not draft and (algorithm or "").upper() != "NGRAM",
     )
-    reading.doubt("adapters (LoRA) and room for them are not counted", when=given.has("--lora-paths"))
+    reading.leave_out("adapters (LoRA) and room for them are not counted", when=given.has("--lora-paths"))
     reading.doubt(
         "experts that KTransformers computes in RAM (--kt-weight-path) are counted on the devices",
         when=given.has("--kt-weight-path"),
     )
     offloaded = reading.fraction("--cpu-offload-gb")
     reading.doubt(f"{offloaded or 0:g} GiB of weights that go to RAM are counted on the devices", when=bool(offloaded))
-    reading.doubt(
+    reading.leave_out(
         "the cache that is kept in RAM (--enable-hierarchical-cache) is not counted",
         when=reading.is_on("--enable-hierarchical-cache"),
     )
-    reading.doubt(
+    reading.leave_out(
         "the model's configuration is changed by arguments, which is not looked into", when=_is_changed(reading)
     )
     reading.doubt("a benchmark's own batches are not reckoned with", when=task == "bench")
     return reading.doubts
+
+
+def _may_be_longer(reading: Reading, program: Program) -> bool:
+    """Whether a longer context than the model's own is allowed, or made its own."""
+    told = program.environment.get("SGLANG_ALLOW_OVERWRITE_LONGER_CONTEXT_LEN", "0").strip().casefold()
+    return told in ("1", "true", "yes", "on") or bool(json_object(reading.word("--json-model-override-args") or "{}"))
 
 
 def _is_changed(reading: Reading) -> bool:

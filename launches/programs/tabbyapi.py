@@ -194,14 +194,14 @@ def _kv_type(reading: Reading) -> str | None:
 def _doubt(reading: Reading) -> None:
     given = reading.given
     draft = reading.word("--draft-model-name")
-    reading.doubt(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
-    reading.doubt(
+    reading.leave_out(f"the draft model {(draft or '')[:96]} and its cache are not counted", when=bool(draft))
+    reading.leave_out(
         "layers that predict further tokens, and their cache, are not counted",
         when=reading.word("--draft-mode") == "mtp",
     )
-    reading.doubt("adapters (LoRA) are not counted", when=given.has("--loras"))
-    reading.doubt("the model of embeddings is not counted", when=bool(reading.word("--embedding-model-name")))
-    reading.doubt(
+    reading.leave_out("adapters (LoRA) are not counted", when=given.has("--loras"))
+    reading.leave_out("the model of embeddings is not counted", when=bool(reading.word("--embedding-model-name")))
+    reading.leave_out(
         "layers are split over devices whole; what tensor parallelism keeps on each is not known here",
         when=reading.is_on("--tensor-parallel"),
     )

@@ -170,5 +170,5 @@ def _doubts(reading: Reading) -> list[str]:
         "--max-batch-total-tokens is reckoned without: since 1.0 the cache takes what is left, whatever it says",
         when=reading.given.has("--max-batch-total-tokens"),
     )
-    reading.doubt("adapters (LoRA) are not counted", when=reading.given.has("--lora-adapters"))
+    reading.leave_out("adapters (LoRA) are not counted", when=reading.given.has("--lora-adapters"))
     return reading.doubts

@@ -260,7 +260,7 @@ def _devices(reading: Reading) -> tuple[str, ...] | None:
 
 def _doubts(reading: Reading) -> list[str]:
     if reading.is_on("--continuous-batching"):
-        reading.doubt(
+        reading.leave_out(
             "continuous batching keeps a share of the free memory for its cache (--cb-max-memory-percent), which is "
             f"not counted; one sequence of {HELD_TOKENS} tokens is"
         )

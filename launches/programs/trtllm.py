@@ -173,8 +173,8 @@ def _doubts(reading: Reading, file: Mapping[str, Value], *, is_bench: bool) -> l
     cache = _map(file, "kv_cache_config")
     draft = _map(file, "speculative_config")
     model = draft.get("speculative_model_dir") or draft.get("speculative_model")
-    reading.doubt(f"the draft model {str(model)[:96]} and its cache are not counted", when=model is not None)
-    reading.doubt(
+    reading.leave_out(f"the draft model {str(model)[:96]} and its cache are not counted", when=model is not None)
+    reading.leave_out(
         "the layers that predict several tokens at once, and their cache, are not counted",
         when=bool(draft)
         and model is None
@@ -185,10 +185,10 @@ def _doubts(reading: Reading, file: Mapping[str, Value], *, is_bench: bool) -> l
         when=cache.get("max_tokens") is not None,
     )
     host_bytes = cache.get("host_cache_size")
-    reading.doubt(
+    reading.leave_out(
         f"{host_bytes} bytes of RAM for the cache are not counted", when=isinstance(host_bytes, int) and host_bytes > 0
     )
-    reading.doubt(
+    reading.leave_out(
         "attention is not sliced but copied (data parallel), which is not reckoned with",
         when=file.get("enable_attention_dp") is True or reading.is_on("--enable_attention_dp"),
     )

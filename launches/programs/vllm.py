@@ -253,6 +253,7 @@ class _Launch:
             quant=quant,
             context_tokens=context or 0,
             is_context_free=context is None,
+            is_length_bound=not self._may_be_longer(),
             kv_type=kv_type,
             options=options,
             devices=self._devices(ids),
@@ -403,23 +404,23 @@ class _Launch:
         method = str(speculating.get("method", reading.word("--spec-method") or ""))
         is_guessed = method in ("ngram", "ngram_gpu", "suffix") or str(draft) in ("ngram", "[ngram]")
         if draft and not is_guessed:
-            reading.doubt(f"the draft model {str(draft)[:96]} and its cache are not counted")
+            reading.leave_out(f"the draft model {str(draft)[:96]} and its cache are not counted")
         elif speculating and not is_guessed:
-            reading.doubt("the layers that predict several tokens at once, and their cache, are not counted")
-        reading.doubt("adapters (LoRA) and room for them are not counted", when=reading.is_on("--enable-lora"))
-        reading.doubt("what --hf-overrides changes of the model is not looked into", when=self._has_overrides())
+            reading.leave_out("the layers that predict several tokens at once, and their cache, are not counted")
+        reading.leave_out("adapters (LoRA) and room for them are not counted", when=reading.is_on("--enable-lora"))
+        reading.leave_out("what --hf-overrides changes of the model is not looked into", when=self._has_overrides())
         swapped = reading.fraction("--swap-space")
-        reading.doubt(
+        reading.leave_out(
             f"{swapped or 0:g} GiB of RAM for each device (--swap-space, before 0.11) are not counted",
             when=bool(swapped),
         )
         offloaded = reading.fraction("--kv-offloading-size")
-        reading.doubt(f"{offloaded or 0:g} GiB of RAM for the cache are not counted", when=bool(offloaded))
-        reading.doubt(
+        reading.leave_out(f"{offloaded or 0:g} GiB of RAM for the cache are not counted", when=bool(offloaded))
+        reading.leave_out(
             "what --kv-transfer-config keeps of the cache elsewhere is not counted",
             when=bool(self._object("--kv-transfer-config")) and not offloaded,
         )
-        reading.doubt(
+        reading.leave_out(
             "--num-gpu-blocks-override sets the cache's size, which is reckoned without it",
             when=self.given.has("--num-gpu-blocks-override"),
         )
@@ -431,6 +432,11 @@ class _Launch:
             "encoders of images and sound are counted, and not loaded",
             when=reading.is_on("--language-model-only"),
         )
+
+    def _may_be_longer(self) -> bool:
+        """Whether a longer context than the model's own is allowed, or made its own."""
+        told = self.program.environment.get("VLLM_ALLOW_LONG_MAX_MODEL_LEN", "0").strip().casefold()
+        return told in ("1", "true") or bool(self._object("--hf-overrides")) or self.given.has("--rope-scaling")
 
     def _has_overrides(self) -> bool:
         overrides = self._object("--hf-overrides")
