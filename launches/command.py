@@ -34,6 +34,8 @@ class Command:
     """What the program will see."""
     directory: str = ""
     """Where relative paths begin; empty: here."""
+    ram_limit_bytes: int | None = None
+    """Of what starts it (``ulimit -v`` of a shell), which holds for what it starts as well; None: no limit."""
     mounts: tuple[tuple[str, str], ...] = ()
     """Of a container: (a folder inside, where it is outside), the longest first."""
 
@@ -94,7 +96,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     passed = Handover(dict(command.environment), command.directory)
     position = start
     is_sure = True
-    ram_bytes: int | None = None
+    ram_bytes = command.ram_limit_bytes
     unknown: tuple[str, ...] = ()
     while position < len(words):
         word = words[position]

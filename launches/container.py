@@ -252,6 +252,7 @@ def _inside(command: Command, program: Program, options: list[tuple[str, str]], 
         command,
         environment=environment,
         directory=directory,
+        ram_limit_bytes=None,
         mounts=tuple(sorted(mounts, key=lambda mount: -len(mount[0]))),
     )
 

@@ -8,8 +8,14 @@ _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([bkmgtpe]?)(?:i?b)?", re.IGNORECAS
 _PROPERTIES = ("MemoryMax", "MemoryHigh", "MemoryLimit")
 """systemd.resource-control(5): the second slows a program down, the third is of cgroups before the second version."""
 _UNIT = re.compile(rf"^[ \t]*((?:{'|'.join(_PROPERTIES)})=\S{{1,40}})", re.MULTILINE)
+_MOST_TOLD = 8
+"""Settings of a unit or a job (ASSUMED)."""
 _STARTS = re.compile(r"^[ \t]*ExecStart=", re.MULTILINE)
-_JOB = re.compile(r"^#SBATCH[ \t]+(--mem[= ][ \t]*\S{1,40})", re.MULTILINE)
+_JOB = re.compile(
+    r"^#SBATCH[ \t]+(--(?:mem|mem-per-cpu|mem-per-gpu|cpus-per-task|gpus-per-task|gpus-per-node|gpus|gres)|-c|-G)"
+    r"(?:=|[ \t]+)(\S{1,40})",
+    re.MULTILINE,
+)
 _ULIMIT = re.compile(r"(?:^|[;&|(])[ \t]*ulimit[ \t]+(?:-[SH][ \t]+)?-[SH]{0,2}v[ \t]+(\d{1,15})", re.MULTILINE)
 """In KiB (POSIX.1-2024 has ``-v``; bash(1))."""
 
@@ -45,8 +51,7 @@ def limited_by(name: str, words: Sequence[str]) -> Limit:
     if name == "systemd-run":
         return _of_properties(values_of(words, "-p", "--property"))
     if name == "srun":
-        unsized = [f"{flag} {value}" for flag in ("--mem-per-cpu", "--mem-per-gpu") for value in values_of(words, flag)]
-        return Limit(_last(values_of(words, "--mem"), "m"), tuple(unsized))
+        return _of_job(words)
     if name == "prlimit":
         return Limit(_last([value.partition(":")[0] for value in values_of(words, "-v", "--as")], "b"))
     if name in ("apptainer", "singularity"):
@@ -61,12 +66,40 @@ def limiting_words(text: str) -> tuple[str, ...]:
     """What a unit (``MemoryMax=``), a job (``#SBATCH --mem``) or a shell (``ulimit -v``) says, as a wrapper's words."""
     words: list[str] = []
     if _STARTS.search(text) is not None and (told := _UNIT.findall(text)):
-        words += ["systemd-run", "--scope", *(word for setting in told[:8] for word in ("-p", setting))]
-    if (job := _JOB.search(text)) is not None:
-        words += ["srun", "--mem", job[1][len("--mem") :].lstrip("= \t")]
+        words += ["systemd-run", "--scope", *(word for setting in told[:_MOST_TOLD] for word in ("-p", setting))]
+    job = _JOB.findall(text)[:_MOST_TOLD]
+    if any(flag.startswith("--mem") for flag, _ in job):
+        words += ["srun", *(word for told in job for word in told)]
     if (shell := _ULIMIT.search(text)) is not None:
         words += ["prlimit", f"--as={int(shell[1]) << 10}"]
     return tuple(words)
+
+
+_SHARES = {
+    "--mem-per-cpu": ("--cpus-per-task", "-c"),
+    "--mem-per-gpu": ("--gpus-per-task", "--gpus-per-node", "--gpus", "-G", "--gres"),
+}
+"""Of Slurm: a share of the RAM -> what says how many shares a task has (srun of 25.05)."""
+_COUNT = re.compile(r"(?:.*[:=])?(\d{1,4})")
+"""``4``, ``a100:4``, ``gpu:a100:4``."""
+
+
+def _of_job(words: Sequence[str]) -> Limit:
+    """``--mem``; a share for each processor or GPU, where their number is said too.
+
+    A task may get more processors than it asks for, where a core has two of them; then it has more than this.
+    """
+    whole = _last(values_of(words, "--mem"), "m")
+    unsized: list[str] = []
+    for flag, counting in _SHARES.items():
+        for told in values_of(words, flag)[-1:]:
+            counts = [found for value in values_of(words, *counting) if (found := _COUNT.fullmatch(value)) is not None]
+            share = bytes_of(told, "m")
+            if share is not None and counts:
+                whole = least_of(whole, share * int(counts[-1][1]) or None)
+            elif share is not None:
+                unsized.append(f"{flag} {told}")
+    return Limit(whole, tuple(unsized))
 
 
 def _of_properties(told: Sequence[str]) -> Limit:

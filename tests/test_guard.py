@@ -1,6 +1,6 @@
 """A command is started unchanged where it has room, and stood in the way of where it has none."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -400,6 +400,20 @@ def test_a_model_shared_with_other_machines_is_not_judged_by_this_one(capsys):
 def test_what_would_never_have_room_is_not_waited_for(capsys):
     assert guarded(TOO_LARGE, manner=Manner(wait_seconds=1e9)) == (REFUSED, [])
     assert "even if nothing else held memory" in capsys.readouterr().err
+
+
+def test_what_no_driver_could_tell_is_not_waited_for(capsys):
+    words = ("llama-server", "-m", "Qwen3 0.6B", "--mmproj", "/nowhere/mmproj.gguf")
+    assert guarded(words, manner=Manner(wait_seconds=1e9)) == (ENGINE_STATUS, [words])
+    assert "started without a judgement" in capsys.readouterr().err
+
+
+def test_what_a_driver_does_not_tell_now_is_waited_for():
+    known = machine()
+    silent = replace(known, pools=tuple(pool for pool in known.pools if pool.key != known.devices[0].pool_key))
+    snapshots = [silent, silent, known]
+    found = guarded(FITS, manner=Manner(wait_seconds=1e9), snapshot=lambda: snapshots.pop(0))
+    assert (found, snapshots) == ((ENGINE_STATUS, [FITS]), [])
 
 
 def test_a_value_that_the_engine_refuses_is_not_waited_for():

@@ -5,6 +5,8 @@ from command_lines import launches_of
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launches.command import Command
+from launches.launch import read_launches
 from launches.limits import bytes_of, limited_by, limiting_words
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
@@ -39,6 +41,12 @@ def read(text: str):
         (f"[Service]\nExecStart=/usr/bin/{SERVER}\nMemoryMax=2G\n", 2 * GIB),
         (f"[Service]\nMemoryMax=2G\nMemoryHigh=1G\nExecStart=/usr/bin/{SERVER}\n", GIB),
         (f"#!/bin/bash\n#SBATCH --mem=32G\n{SERVER}", 32 * GIB),
+        (f"#!/bin/bash\n#SBATCH -c 8\n#SBATCH --mem-per-cpu 4G\n#SBATCH --time=1:00\n{SERVER}", 32 * GIB),
+        (f"#!/bin/bash\n#SBATCH --cpus-per-task=8\n{SERVER}", None),
+        (f"srun --mem-per-cpu=1024 -c 4 {SERVER}", 4 * GIB),
+        (f"srun --mem-per-gpu=16G --gres=gpu:a100:2 {SERVER}", 32 * GIB),
+        (f"srun --mem-per-gpu 16G --gpus-per-task 1 --mem 8G {SERVER}", 8 * GIB),
+        (f"srun --mem-per-cpu=0 {SERVER}", None),
     ],
 )
 def test_a_limit_of_ram_is_told_however_it_is_set(text, n_bytes):
@@ -116,3 +124,17 @@ def test_any_text_is_a_size_or_none(text):
 @given(st.sampled_from(["systemd-run", "srun", "prlimit", "cgexec", "env"]), st.lists(st.text(max_size=12), max_size=6))
 def test_any_words_of_a_wrapper_come_to_a_limit_or_none(name, words):
     assert limited_by(name, words).ram_bytes != 0
+
+
+@pytest.mark.parametrize(
+    ("words", "n_bytes"),
+    [
+        (("llama-server", "-m", "/a.gguf"), 4 * GIB),
+        (("prlimit", "--as=2147483648", "llama-server", "-m", "/a.gguf"), 2 * GIB),
+        (("bash", "-c", "llama-server -m /a.gguf"), 4 * GIB),
+        (("docker", "run", "ghcr.io/ggml-org/llama.cpp:server", "-m", "/a.gguf"), None),
+    ],
+)
+def test_a_limit_of_what_starts_it_is_inherited_but_not_by_a_server_that_starts_containers(words, n_bytes):
+    (launch,) = read_launches(Command(arguments=words, ram_limit_bytes=4 * GIB))
+    assert launch.ram_limit_bytes == n_bytes

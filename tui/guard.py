@@ -24,7 +24,9 @@ from tui.humanize import plain, size
 from tui.launched import find_launch, model_of
 from tui.neighbours import nobody
 from tui.pace import slowdown_text
+from tui.places import missing_places
 from tui.report import GLYPHS, finding_text, guard_text, headline, wrapped
+from tui.request import expect_devices_known
 from tui.rewritten import rewritten
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
@@ -125,13 +127,22 @@ def _refused(
 
 
 def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, manner: Manner) -> bool:
-    """Whether it would fit if others gave their memory back; what can't be judged now may be later."""
+    """Whether it would fit if others gave their memory back; what a driver does not tell now, it may tell later."""
     if finding.assessment is None:
-        return not finding.is_refused and not any(launch.refusal for launch in launches)
+        is_asked_for = not finding.is_refused and not any(launch.refusal for launch in launches)
+        return is_asked_for and not _are_devices_known(finding.snapshot)
     if _has_room(_worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody))):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
     return False
+
+
+def _are_devices_known(snapshot: Snapshot) -> bool:
+    try:
+        expect_devices_known(snapshot)
+    except EstimatorError:
+        return False
+    return not missing_places(snapshot)
 
 
 def find_command(

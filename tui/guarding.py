@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 
 from tui.calibrations_here import calibrations_for
 from tui.neighbours import neighbours_for
@@ -31,7 +32,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
         raise UsageError("which command? Say it behind two dashes, as in: plimsoll run -- llama-server -m model.gguf")
     if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
         raise UsageError("give the command's own words, not one line in quotes: plimsoll run -- llama-server -m a.gguf")
-    command = typed(arguments)
+    command = replace(typed(arguments), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
     from tui.guard import Manner, Terminal, run_guarded, take_place  # noqa: PLC0415  # 60 ms, while the hardware is read
 
@@ -55,7 +56,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
 def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) -> int:
     """``plimsoll check -- COMMAND``: the exit status of the report."""
     given = command_check_parser().parse_args(options)
-    command = typed(arguments)
+    command = replace(typed(arguments), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
     from tui.guard import report_command  # noqa: PLC0415  # as above
 
@@ -97,6 +98,19 @@ def typed(arguments: Sequence[str]) -> Command:
 
         arguments = words_of(arguments[0])
     return Command(arguments=tuple(arguments), environment=dict(os.environ), directory=os.getcwd())
+
+
+def _own_limit_bytes(given: argparse.Namespace) -> int | None:
+    """How much this process may address (``ulimit -v``), which what it becomes inherits; None: no limit.
+
+    Nothing of hardware that is described or recorded.
+    """
+    if os.name == "nt" or given.simulate is not None or given.replay is not None:
+        return None
+    import resource  # noqa: PLC0415  # Windows has none
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def _ask(question: str) -> str:
