@@ -118,6 +118,7 @@ class EstimateOf1(Strict):
 class ChangeOf1(Strict):
     label: str
     flags: list[str]
+    command: str | None
     context_tokens: int
     kv_type: str
     quant: str

@@ -431,3 +431,17 @@ def test_what_python_adds_to_its_own_environment_is_not_handed_on():
     assert uncoerced(environment, b"A=1\0") == {"A": "1"}
     assert uncoerced(environment, b"LC_CTYPE=POSIX\0A=1\0") == {"A": "1", "LC_CTYPE": "POSIX"}
     assert uncoerced(environment, b"") == environment
+
+
+def test_what_would_fit_is_in_the_json_as_a_whole_command():
+    advice = finding_json(find_command(Command(arguments=TOO_LONG), machine()))["advice"]
+    assert [change["command"] for change in advice["changes"] if change["label"].startswith("context")] == [
+        f"vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len {advice['longest_context_tokens']}"
+    ]
+
+
+def test_of_a_tight_load_no_change_is_missed():
+    words = ("llama-server", "-m", "Qwen3 0.6B", "-ngl", "99", "-c", "256", "-np", "1")
+    tight = find_command(Command(arguments=words), machine("RTX 4090, used 23GiB, RAM 64GiB"))
+    assert (tight.assessment.verdict.level, tight.advice.best_quant) == (Level.TIGHT, None)
+    assert "no single change" not in finding_text(tight)

@@ -61,7 +61,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield from _need_lines(finding)
         if finding.advice is not None:
             yield ""
-            yield from _advice_lines(finding.advice, made.plan, finding.rewrites)
+            yield from _advice_lines(finding.advice, made, finding.rewrites)
         if not finding.is_command:
             yield ""
             if made.verdict.level >= Level.SPILLS:
@@ -204,7 +204,8 @@ def _need_lines(finding: Finding) -> Iterator[str]:
     yield from wrapped(sentence(parts), "  ", "    ")
 
 
-def _advice_lines(advice: Advice, plan: Plan, rewrites: Sequence[str] = ()) -> Iterator[str]:
+def _advice_lines(advice: Advice, made: Assessment, rewrites: Sequence[str] = ()) -> Iterator[str]:
+    plan = made.plan
     native = plan.most_context_tokens
     longest = advice.longest_context_tokens
     told = "none" if longest is None else count(longest)
@@ -217,7 +218,7 @@ def _advice_lines(advice: Advice, plan: Plan, rewrites: Sequence[str] = ()) -> I
     if advice.changes:
         yield ""
         yield from _change_lines(advice, plan, rewrites)
-    elif longest is None and advice.best_quant is None:
+    elif longest is None and advice.best_quant is None and made.verdict.level >= Level.SPILLS:
         yield "  no single change would make it fit here"
 
 

@@ -10,7 +10,6 @@ from estimator.engine import load_engine
 from estimator.ledger import Answer, Estimate, Place, drawing_on
 from estimator.model import Model
 from estimator.verdict import Level
-from tui.advice import Advice
 from tui.device_choice import environment_on, flags_on
 from tui.finding import Figures, Finding, Verification, change_flags
 from tui.pace import Pacing
@@ -37,7 +36,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "verdict": _verdict_json(finding),
         "estimate": None if made is None else _estimate_json(made.estimate),
         "speed": None if (pacing := finding.pacing) is None else _speed_json(pacing),
-        "advice": None if made is None or finding.advice is None else _advice_json(finding.advice, made.plan),
+        "advice": None if made is None or finding.advice is None else _advice_json(finding, made.plan),
         "needs": _needs_json(finding),
         "faults": [
             {"probe": fault.probe, "device": fault.device_key, "message": fault.message}
@@ -268,7 +267,10 @@ def _answer_json(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _advice_json(advice: Advice, plan: Plan) -> dict[str, Any]:
+def _advice_json(finding: Finding, plan: Plan) -> dict[str, Any]:
+    advice = finding.advice
+    assert advice is not None
+    commands = finding.rewrites or ("",) * len(advice.changes)
     return {
         "longest_context_tokens": advice.longest_context_tokens,
         "best_quant": advice.best_quant,
@@ -276,12 +278,13 @@ def _advice_json(advice: Advice, plan: Plan) -> dict[str, Any]:
             {
                 "label": change.label,
                 "flags": list(change_flags(plan, change)),
+                "command": command or None,
                 "context_tokens": change.plan.workload.context_tokens,
                 "kv_type": change.plan.workload.kv_type,
                 "quant": change.plan.model.quant,
                 "is_applicable": change.is_applicable,
             }
-            for change in advice.changes
+            for change, command in zip(advice.changes, commands, strict=True)
         ],
         "notes": list(advice.notes),
     }
