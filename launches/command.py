@@ -12,7 +12,8 @@ from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcomman
 MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
-RUNTIMES = frozenset({"docker", "podman", "nerdctl"})
+COMPOSERS = frozenset({"docker-compose", "podman-compose"})
+RUNTIMES = frozenset({"docker", "podman", "nerdctl"}) | COMPOSERS
 """Programs that start others in containers; ``launches.container`` reads what."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from launches.command import Command, Program, program_of
+from launches.command import COMPOSERS, Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
@@ -83,7 +83,7 @@ TOOLS = {
 DAEMON_PATH = "/etc/docker/daemon.json"
 
 
-_UNREAD = frozenset({"compose", "start", "restart", "stack", "service", "swarm", "play", "kube"})
+_UNREAD = frozenset({"start", "restart", "stack", "service", "swarm", "play", "kube"})
 """Commands that start containers which are described in a file, or were made before."""
 
 
@@ -95,6 +95,8 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         UnknownProgram: nothing says what the container starts.
     """
     words = program.arguments
+    if program.name in COMPOSERS or words[:1] == ("compose",):
+        return _composed(command, program, words if program.name in COMPOSERS else words[1:])
     position = 1 if words[:1] == ("container",) else 0
     task = words[position] if position < len(words) else ""
     if task in _UNREAD or task.startswith("-"):
@@ -113,6 +115,8 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
     # What stands behind the image is at the end of both.
     offset = program.offset + position + 1 + n_behind - len(found.arguments)
     known = _image(image)
+    has_entry = task == "exec" or any(name == "--entrypoint" for name, _ in options)
+    likely = () if has_entry else _likely_words(image, words[position + 1 :])
     environment = {**known.environment, **found.environment}
     return inside, replace(
         found,
@@ -123,8 +127,38 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         if unread and not known.is_cpu
         else _given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
         ram_bytes=least_of(_ram_bytes(options), found.ram_bytes),
-        unknown=(*unread, *found.unknown),
+        unknown=(*unread, *(f"{image[:80]} (an image)" for _ in likely[:1]), *found.unknown),
     )
+
+
+def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tuple[Command, Program]:
+    """The first service that loads a model, or that starts an engine; others that do are named.
+
+    Raises:
+        UnknownProgram: there is none.
+    """
+    # Which few commands need, and one of which reads commands itself.
+    from launches.compose import services_of  # noqa: PLC0415
+    from launches.launch import read_launches  # noqa: PLC0415
+
+    found: list[tuple[str, Command, str]] = []
+    unread: tuple[str, ...] = ()
+    for service in services_of(replace(command, environment=program.environment), words):
+        unread = service.unread
+        if any("compose" in word for word in service.words[2:]):  # which might start itself, and so on
+            continue
+        run = replace(command, arguments=service.words, directory=service.directory)
+        try:
+            launches = read_launches(run)
+        except (NoLaunch, UnknownProgram):
+            continue
+        found.append((service.name, run, launches[0].program))
+    if not found:
+        raise UnknownProgram("no service that is started so is an engine whose command line is known here")
+    _, run, _ = found[0]
+    others = tuple(f"{name[:60]} (a service that starts {other})" for name, _, other in found[1:])
+    inside, started = contained(run, replace(program, name="docker", arguments=run.arguments[1:], offset=1))
+    return inside, replace(started, unknown=(*others, *unread, *started.unknown))
 
 
 def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int, tuple[str, ...]]:
@@ -169,6 +203,22 @@ def _is_option(word: str) -> bool:
     return word.startswith("-") and len(word) > 1
 
 
+_LIKELY = (
+    (re.compile(r"vllm"), ("vllm", "serve")),
+    (re.compile(r"text-generation-inference|(?:^|-)tgi(?:-|$)"), ("text-generation-launcher",)),
+    (re.compile(r"llama[.-]?cpp|llama-server"), ("llama-server",)),
+)
+"""What an image of one's own starts by its name, where flags alone stand behind it (ASSUMED)."""
+
+
+def _likely_words(image: str, behind: tuple[str, ...]) -> tuple[str, ...]:
+    """The entry point of an image that is not known; none where a program stands behind it."""
+    if _image(image).pattern or not behind or not behind[0].startswith("--") or behind[0] in TOOLS:
+        return ()
+    name = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
+    return next((words for pattern, words in _LIKELY if pattern.search(name)), ())
+
+
 def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...], task: str) -> tuple[str, ...]:
     """The words that are run inside."""
     entry = next((value for name, value in reversed(options) if name == "--entrypoint"), None)
@@ -181,7 +231,7 @@ def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...]
         return behind
     if known.words and behind and os.path.basename(behind[0]) == known.words[0]:  # said again
         return behind
-    return (*known.words, *(behind or known.usual))
+    return (*(known.words or _likely_words(image, behind)), *(behind or known.usual))
 
 
 def _image(image: str) -> Image:

@@ -201,7 +201,7 @@ def opened_of(command: Command) -> Opened:
             unknown += program.unknown
             doubts += program.doubts
             scripts = (*scripts, program.offset + index)
-            words = commanded(program.arguments[index])
+            words = commanded(program.arguments[index], program.environment)
             inside = replace(command, arguments=words, environment=program.environment, directory=program.directory)
             command = shortened(inside)
             program = program_of(command)

@@ -1,7 +1,7 @@
 """A command as people post it, in words: that of an engine among all that a text starts and sets."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from launches.command import Command
@@ -22,7 +22,9 @@ _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _EXPORTING = frozenset({"export", "set", "setx", "ENV"})
 _DECLARING = frozenset({"declare", "local", "readonly", "typeset"})
 _POWERSHELL = re.compile(r"\$(env:)?(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
-_UNIT = re.compile(r"Exec(?:Start(?:Pre|Post)?)?=[-@:+!|]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|command:|cmd:)$")
+_UNIT = re.compile(
+    r"Exec(?:Start(?:Pre|Post)?)?=[-@:+!|]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|(?:[\w-]+[_-])?(?:command|cmd):)$"
+)
 """What stands before a command in a unit of systemd (``Exec=`` in one of Podman's), a Dockerfile, a file of compose
 and one of llama-swap."""
 _KEYWORDS = frozenset("then do else { ! if elif while until @".split())
@@ -35,19 +37,23 @@ _BESIDE = frozenset(
 """Commands before the one that is meant."""
 
 
-def words_of(text: str) -> list[str]:
+def words_of(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
     """The words of the command that starts an engine, with what was set before it as assignments.
 
     Where none is known, it is the first command that is not only preparation. What follows an operator (``| tee``,
     ``> log``, ``&``) is left out. Variables that the text itself sets are replaced; others stay as they are written.
 
+    Args:
+        text: as it was posted, or the script of a shell.
+        environment: what the shell finds set that takes it; of a posted text nothing is known.
+
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
     """
-    return [piece.word for piece in pieces_of(text)[1]]
+    return [piece.word for piece in pieces_of(text, environment)[1]]
 
 
-def pieces_of(text: str) -> tuple[str, list[Piece]]:
+def pieces_of(text: str, environment: Mapping[str, str] | None = None) -> tuple[str, list[Piece]]:
     """(the text without a prompt, and on one line where it was continued; the words as ``words_of``, by place in it).
 
     Raises:
@@ -58,10 +64,10 @@ def pieces_of(text: str) -> tuple[str, list[Piece]]:
     is_windows = is_windows_text(text)
     text = continued(prepared(text.strip()))
     plain = PROMPT.sub("", text)
-    found = _meant(plain, is_windows=is_windows)
+    found = _meant(plain, environment or {}, is_windows=is_windows)
     limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
     if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
-        below = _meant(text[prompt.end() :], is_windows=is_windows)
+        below = _meant(text[prompt.end() :], environment or {}, is_windows=is_windows)
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces]
     return plain, [*found.settings, *limits, *found.pieces]
@@ -82,13 +88,13 @@ class _Found:
         return [piece.word for piece in self.pieces]
 
 
-def _meant(text: str, *, is_windows: bool, depth: int = 0) -> _Found:
+def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth: int = 0) -> _Found:
     """The first that loads a model; else the first that an engine is started with; else the first that does work.
 
     A server that is told nothing stands behind who asks it: ``ollama serve & ollama run a``.
     """
     server = engine = first = None
-    candidates = _commands(text, is_windows=is_windows)
+    candidates = _commands(text, environment, is_windows=is_windows)
     for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
         kind = _kind(found)
         if kind is _LOADS:
@@ -102,7 +108,7 @@ def _meant(text: str, *, is_windows: bool, depth: int = 0) -> _Found:
     engine = server or engine
     if engine is None and depth < _MOST_DEPTH:
         for document in candidates.variables.documents[:_MOST_DOCUMENTS]:
-            below = _meant(document, is_windows=is_windows, depth=depth + 1)
+            below = _meant(document, {}, is_windows=is_windows, depth=depth + 1)
             if below.is_engine:  # it has no place in this text
                 return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True)
     return engine or first or _Found(settings=candidates.settings)
@@ -143,8 +149,8 @@ def _kind(found: _Found) -> str | None:
 class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
     """Each command of a text, and what is set when it starts."""
 
-    def __init__(self, text: str, *, is_windows: bool) -> None:
-        self.variables = Variables()
+    def __init__(self, text: str, environment: Mapping[str, str], *, is_windows: bool) -> None:
+        self.variables = Variables(environment)
         self.settings: list[Piece] = []
         self.depth = 0
         self.folders = Folders(text)
@@ -167,6 +173,8 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
             if word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word):
                 pieces = pieces[1:]
             elif (unit := _UNIT.match(word)) is not None:
+                if len(pieces) == 2 and " " in pieces[1].word:
+                    return _nowhere(pieces_of(pieces[1].word)[1])
                 pieces = [_without(pieces[0], unit.end()), *pieces[1:]]
             elif word == "for" and [piece.word for piece in pieces[2:3]] == ["in"]:
                 if len(pieces) > 3 and NAME.fullmatch(pieces[1].word):

@@ -28,7 +28,8 @@ _REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?", re.MULTILINE)
 """Of Markdown."""
 _BLOCK = re.compile(
-    r"^([ \t]*)((?:- )?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)", re.MULTILINE
+    r"^([ \t]*)((?:- )?(?:[\w-]+[_-])?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)",
+    re.MULTILINE,
 )
 """Of YAML: one command over several lines."""
 _MACROS = re.compile(r"^macros:[ \t]*\n((?:[ \t]+\S.*(?:\n|\Z)|[ \t]*\n|[ \t]*#.*\n)+)", re.MULTILINE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from estimator.shell import quoted
 from launches.command import Command
-from launches.launch import Span, opened_of
+from launches.launch import Opened, Span, opened_of
 from launches.line import pieces_of
 
 Words = Mapping[str, tuple[str, ...]]
@@ -36,7 +36,7 @@ def rewritten_words(command: Command, spans: Sequence[Span], edit: Edit) -> tupl
     opened = opened_of(command)
     changes = _changes(opened.command.arguments, opened.program.offset, spans, edit)
     if opened.scripts:
-        return _in_script(command.arguments, opened.scripts, changes)
+        return _in_script(command.arguments, opened, changes)
     words = list(command.arguments)
     for change in reversed(changes):
         words[change.first : change.end] = change.words
@@ -66,17 +66,20 @@ def _changes(words: Sequence[str], offset: int, spans: Sequence[Span], edit: Edi
     return found
 
 
-def _in_script(words: Sequence[str], scripts: Sequence[int], changes: Sequence[_Change]) -> tuple[str, ...]:
+def _in_script(words: Sequence[str], opened: Opened, changes: Sequence[_Change]) -> tuple[str, ...]:
     """The words of a shell's command, its script changed; what it does besides stays as it was written."""
-    index = scripts[0]
-    return (*words[:index], _changed_script(words[index], scripts[1:], changes), *words[index + 1 :])
+    index = opened.scripts[0]
+    changed = _changed_script(words[index], opened.scripts[1:], changes, opened.program.environment)
+    return (*words[:index], changed, *words[index + 1 :])
 
 
-def _changed_script(script: str, scripts: Sequence[int], changes: Sequence[_Change]) -> str:
-    text, pieces = pieces_of(script)
+def _changed_script(
+    script: str, scripts: Sequence[int], changes: Sequence[_Change], environment: Mapping[str, str]
+) -> str:
+    text, pieces = pieces_of(script, environment)
     if scripts:
         piece = pieces[scripts[0]]
-        inner = quoted(_changed_script(piece.word, scripts[1:], changes))
+        inner = quoted(_changed_script(piece.word, scripts[1:], changes, environment))
         return text[: piece.start] + inner + text[piece.end :]
     for change in reversed(changes):
         told = " ".join(map(quoted, change.words))

@@ -1,6 +1,6 @@
 """A command in one word of a shell: ``bash -c "pip install x && vllm serve a/b"``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from launches.errors import UnreadableLine
 from launches.line import words_of
@@ -55,9 +55,14 @@ def _behind_options(arguments: Sequence[str]) -> int | None:
     return None
 
 
-def commanded(script: str) -> tuple[str, ...]:
-    """The words of the command that counts in it; none where no shell would take it."""
+def commanded(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The words of the command that counts in it; none where no shell would take it.
+
+    Args:
+        script: as a shell is given it.
+        environment: what that shell finds set.
+    """
     try:
-        return tuple(words_of(script))
+        return tuple(words_of(script, environment))
     except UnreadableLine:
         return ()

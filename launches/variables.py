@@ -35,7 +35,9 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProx
 class Variables:
     """Names and what they stand for, in the order in which a text sets them."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
+        """What is found set; of a posted text nothing is known but where it is read."""
         self._words: dict[str, tuple[str, ...]] = {}
         self._n_left = MOST_TOLD
         self.n_steps_left = MOST_STEPS
@@ -68,7 +70,9 @@ class Variables:
             words = self._words[name]
             self._n_left -= sum(map(len, words))
             return words if self._n_left >= 0 else None
-        return (_USUAL[name],) if name in _USUAL else None
+        if name in _USUAL:
+            return (_USUAL[name],)
+        return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
 
     def has(self, name: str) -> bool:
         """Whether the text says what it stands for."""

@@ -81,6 +81,11 @@ from launches.line import words_of
         ("$A = 1 # once\n$A = 2\n.\\llama-cli.exe -m $A", [".\\llama-cli.exe", "-m", "2"]),
         ('CMD ["llama-cli", \\\n  # "-c", "1", \\\n  "-m", "a"]', ["llama-cli", "-m", "a"]),
         ("ollama serve & sleep 1 && ollama run a", ["ollama", "run", "a"]),
+        ("run_command: 'llama-cli -m {{m}} -c 1'", ["llama-cli", "-m", "{{m}}", "-c", "1"]),
+        (
+            "models:\n  a:\n    cmd: |\n      llama-cli\n      -m a\n      -c 1\n    ttl: 9",
+            ["llama-cli", "-m", "a", "-c", "1"],
+        ),
         ("lms server start\nlms load a --gpu max", ["lms", "load", "a", "--gpu", "max"]),
         ("A=$A$A\nllama-cli -m $A", ["llama-cli", "-m", "$A$A"]),
         ("", []),

@@ -67,6 +67,19 @@ OPTIONS = """
 --verbose [N]
 """
 """cli/serve.py and cli/chat.py of 5.24.0; commands/serving.py and chat.py of 4.56: with underscores or dashes."""
+PIPELINE = """
+--task N
+--input N
+--output N
+--model N
+--config N
+--tokenizer N
+--column N
+--format N
+--device N
+--overwrite
+"""
+"""commands/run.py of 4.57.1: `run_command_factory` hands model and device (-1) to `pipeline`, whose dtype is auto."""
 BOTH = Manner(has_attached_values=True, has_abbreviations=True, folds_underscores=True)
 """Options are declared with underscores, and taken with dashes too (hf_argparser.py; typer names them with dashes)."""
 PROGRAMS = frozenset(
@@ -100,6 +113,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         return (_scripted(program, command),)
     task = program.arguments[0] if program.arguments else ""
     arguments = program.arguments[1:]
+    if task == "run" and not any(word in ("-h", "--help") for word in arguments):
+        return (_pipeline(program, command),)
     if task not in ("serve", "chat"):
         raise NoLaunch(f"transformers {task} loads no model".replace("  ", " "))
     if any(word in ("-h", "--help") for word in arguments):
@@ -126,6 +141,36 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         spans=given.spans,
     )
     return (launch,)
+
+
+def _pipeline(program: Program, command: Command) -> Launch:
+    """``run`` of the releases before 5: a `pipeline`, on the CPU where no device is named.
+
+    Raises:
+        NoLaunch: it names no model, and takes one by its task.
+    """
+    given = take_apart(program.arguments[1:], table(PIPELINE), BOTH, offset=program.offset + 1)
+    reading = Reading(given)
+    source = reading.word("--model")
+    if source is None:
+        raise NoLaunch("transformers run names no model: it takes one that is usual for its task")
+    for word in reading.surplus(0)[:1]:
+        reading.refusals.append(f"transformers run knows nothing of {word[:60]!r}")
+    number = reading.whole("--device", minimum=-1)
+    reading.doubt(f"its cache grows with what is asked; a conversation of {HELD_TOKENS} tokens is reckoned with")
+    return Launch(
+        program="transformers run",
+        engine_name="transformers",
+        source=checkpoint_source(command, source),
+        context_tokens=HELD_TOKENS,
+        options=Options(),
+        devices=() if number is None or number < 0 else (str(number),),
+        environment=program.environment,
+        doubts=tuple(reading.doubts),
+        unknown=reading.unknown,
+        refusal=reading.refusal,
+        spans=given.spans,
+    )
 
 
 def _scripted(program: Program, command: Command) -> Launch:

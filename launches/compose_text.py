@@ -1,0 +1,108 @@
+"""A compose file's text in the part of YAML that is read: blocks of text as words, anchors in full, one line a value.
+
+yaml.org/spec/1.2.2: block scalars (8.1), plain and quoted scalars on several lines (7.3), aliases (7.1); the merge key
+``<<`` of YAML 1.1, which Compose takes.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+MOST_LINES = 20_000
+MOST_COPIED = 5_000
+"""Lines that aliases bring in (ASSUMED bound): aliases of aliases double with every one."""
+_BLOCK = re.compile(r"^(\s*(?:- +)?(?:[\w.-]+:[ \t]+)?)[|>][-+]?[ \t]*(?:#.*)?$")
+_ANCHOR = re.compile(r"^(\s*)((?:- +)?(?:[\w.-]+:)?)[ \t]*&([\w-]+)[ \t]*(.*)$")
+_MERGE = re.compile(r"^(\s*)<<:[ \t]*\[?[ \t]*(\*[\w-]+(?:[ \t]*,[ \t]*\*[\w-]+)*)[ \t]*\]?[ \t]*$")
+_ALIAS = re.compile(r"^(\s*)((?:- +)?[\w.-]+:)[ \t]*\*([\w-]+)[ \t]*$")
+_VALUED = re.compile(r"^\s*(?:- +)?[\w.-]+:[ \t]+(\S.*)$")
+_STARTED = re.compile(r"^\s*(?:-(?:\s|$)|[\w.\"'-]+:(?:\s|$)|<<:|#)")
+
+
+def plain_text(text: str) -> str:
+    """The same, for ``yaml_file``."""
+    lines = [line.rstrip() for line in text.expandtabs(2).splitlines()[:MOST_LINES]]
+    return "\n".join(_whole(_unfolded(_in_full(lines)))) + "\n"
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _below(lines: Sequence[str], first: int, indent: int) -> int:
+    """Where what stands deeper than ``indent`` ends."""
+    end = first
+    while end < len(lines) and (not lines[end].strip() or _indent(lines[end]) > indent):
+        end += 1
+    return end
+
+
+def _in_full(lines: Sequence[str]) -> list[str]:
+    """With what anchors name in place of their aliases."""
+    held: dict[str, tuple[str, list[str]]] = {}
+    found: list[str] = []
+    n_left = MOST_COPIED
+    for number, line in enumerate(lines):
+        if (anchor := _ANCHOR.match(line)) is not None:
+            held[anchor[3]] = (anchor[4], list(lines[number + 1 : _below(lines, number + 1, len(anchor[1]))]))
+            found.append(f"{anchor[1]}{anchor[2]} {anchor[4]}".rstrip())
+            continue
+        merge, alias = _MERGE.match(line), _ALIAS.match(line)
+        names = re.findall(r"[\w-]+", merge[2]) if merge else [alias[3]] if alias else []
+        copied = [each for name in names for each in held.get(name, ("", []))[1]]
+        n_left -= len(copied)
+        if not names or any(name not in held for name in names) or n_left < 0:
+            found.append(line)
+        elif merge is not None:
+            found += _moved(copied, len(merge[1]))
+        elif alias is not None:
+            found.append(f"{alias[1]}{alias[2]} {held[names[0]][0]}".rstrip())
+            found += _moved(copied, len(alias[1]) + 2)
+    return found
+
+
+def _moved(lines: Sequence[str], indent: int) -> list[str]:
+    own = min((_indent(line) for line in lines if line.strip()), default=0)
+    return [" " * indent + line[own:] for line in lines if line.strip()]
+
+
+def _unfolded(lines: Sequence[str]) -> Iterator[str]:
+    """Blocks of text as quoted words; in a command, blanks and ends of lines are the same."""
+    position = 0
+    while position < len(lines):
+        found = _BLOCK.match(lines[position])
+        position += 1
+        if found is None:
+            yield lines[position - 1]
+            continue
+        end = _below(lines, position, _indent(found[1]))
+        told = " ".join(line.strip() for line in lines[position:end] if line.strip())
+        yield f"{found[1]}{json.dumps(told, ensure_ascii=False)}"
+        position = end
+
+
+def _whole(lines: Iterator[str]) -> Iterator[str]:
+    """Values that go on over several lines, on one."""
+    held: str | None = None
+    for line in lines:
+        if held is None:
+            held = line
+        elif _goes_on(held, line):
+            held = f"{held} {line.strip()}"
+        else:
+            yield held
+            held = line
+    if held is not None:
+        yield held
+
+
+def _goes_on(before: str, line: str) -> bool:
+    found = _VALUED.match(before)
+    if found is None or not line.strip():
+        return False
+    value = found[1]
+    if value[0] in "\"'":
+        return value.count(value[0]) % 2 == 1
+    if value[0] in "[{":
+        return value.count("[") + value.count("{") > value.count("]") + value.count("}")
+    return _indent(line) > _indent(before) and _STARTED.match(line) is None and value[0] not in "|>&*#"
