@@ -3,6 +3,7 @@
 tools/ and examples/ of 0c1e57098, one function a program.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -183,8 +184,31 @@ EMBEDDED = frozenset({"ollama_llama_server"})
 """A server of llama.cpp's that another program starts by a name of its own: Ollama's until 0.5."""
 
 
+_MARK = (
+    r"(?:[0-9a-f]{6,40}|[bv]?\d[\w.]{0,20}|cuda\d*|cu\d{2,4}|vulkan|vk|rocm\d*|hip|hipblas|cublas|cpu|gpu|metal|sycl|cann"
+    r"|blas|openblas|avx\d*|noavx\d*|native|linux|windows|win|macos|darwin|x64|x86_64|amd64|arm64|aarch64|latest|new"
+    r"|old|main|master|dev|stable|release|debug|ik)"
+)
+_MARKED = re.compile(rf"(?:{_MARK}[-_])?(llama-[a-z]+(?:-[a-z]+)?)(?:[-_.]{_MARK}){{0,4}}")
+"""A program that somebody keeps beside others of its name: ``llama-server-ec9e0301``, ``ik-llama-server``."""
+
+
+def unmarked(name: str) -> str:
+    """A program's own name, without what tells a build of it from others."""
+    if name in TOOLS or name in LOADLESS or "llama-" not in name or len(name) > 100:
+        return name
+    for ended in (name, *(name[:at] for at in range(len(name) - 1, 5, -1) if name[at] in "-_.")):
+        found = _MARKED.fullmatch(ended)
+        own = found[1] if found else ""
+        is_whole = ended == name or re.fullmatch(rf"(?:[-_.]{_MARK})+", name[len(ended) :]) is not None
+        if is_whole and (own in TOOLS or own in LOADLESS or own == "llama-bench"):
+            return own
+    return name
+
+
 def tool_name(name: str) -> str:
     """What a program is called today."""
+    name = unmarked(name)
     if name in EMBEDDED or name == "llama_server":
         return "llama-server"
     if name == "main":

@@ -17,7 +17,7 @@ PROMPT = re.compile(
 ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 LINE_PROMPT = re.compile(
-    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?|[^\x00-\u1fff]{1,4}"
+    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?|[^\x00-\u1fff]{1,4}"
 )
 """A word in front of a command, which is none: a prompt, one of a picture alone, what ``set -x`` puts there, the number
 that ``history`` gives it."""
@@ -25,6 +25,11 @@ _EXEC_FORM = re.compile(r"^[ \t]*(CMD|ENTRYPOINT)[ \t]+(\[[^\]]{1,8000}\])[ \t]*
 """Of a Dockerfile: a list in JSON, on several lines too."""
 _REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
 """A line that Docker leaves out of what goes on over several (docs.docker.com, "Dockerfile reference", Format)."""
+_ARGUMENTS = re.compile(r"<key>ProgramArguments</key>\s*<array>(.{1,8000}?)</array>", re.DOTALL)
+_STRING = re.compile(r"<string>([^<]{0,4000})</string>")
+"""Of launchd (launchd.plist(5))."""
+_ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
+_ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?", re.MULTILINE)
 """Of Markdown."""
 _BLOCK = re.compile(
@@ -44,6 +49,8 @@ _REMARKS = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 def prepared(text: str) -> str:
     """The text with its lists as words, its macros written out, and a command of YAML on one line."""
+    if (listed := _ARGUMENTS.search(text)) is not None:
+        return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
     text = _EXEC_FORM.sub(_exec_form, _together(_FENCE.sub("", text)))
     return _BLOCK.sub(lambda block: f"{block[1]}{block[2]} {_on_one_line(block[3])}\n", _written_out(text))
 

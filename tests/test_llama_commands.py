@@ -14,6 +14,7 @@ from launches.command import Command
 from launches.errors import LaunchError, NoLaunch
 from launches.launch import read_launches
 from launches.llama_defaults import build_named, defaults_of
+from launches.llama_programs import unmarked
 from launches.llama_table import flags_of
 from launches.words import Takes
 
@@ -284,3 +285,20 @@ def test_a_file_that_is_fetched_by_its_address_is_known_by_its_name():
     line = ("llama-server", "-mu", "https://example.com/a/Qwen3-8B-Q4_K_M.gguf?download=true", "-c", "8192")
     (launch,) = read_launches(Command(arguments=line, environment={"LLAMA_CACHE": "/nowhere"}))
     assert launch.source == "Qwen3-8B-Q4_K_M"
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [
+        ("llama-server-ec9e0301", "llama-server"),
+        ("ik-llama-server", "llama-server"),
+        ("llama-cli-rocm-b6168", "llama-cli"),
+        ("llama-bench-vulkan", "llama-bench"),
+        ("llama-mtmd-cli-cuda12.4-x64", "llama-mtmd-cli"),
+        ("llama-bench-tuner", "llama-bench-tuner"),
+        ("llama-benchy", "llama-benchy"),
+        ("llama-server-manager", "llama-server-manager"),
+    ],
+)
+def test_a_program_is_known_by_what_tells_its_build_from_others(name, own):
+    assert unmarked(name) == own

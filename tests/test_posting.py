@@ -11,6 +11,7 @@ from launches.posting import prepared
     [
         "~/dev/llama.cpp $ llama-cli -m a",
         "🐟 ❯ llama-cli -m a",
+        "ik_llama.cpp$ llama-cli -m a",
         "+ llama-cli -m a",
         " 1999  llama-cli -m a",
         "```bash\nllama-cli -m a\n```",
@@ -48,3 +49,14 @@ def test_a_unit_starts_in_its_folder_wherever_that_line_stands():
 
 def test_an_image_starts_in_its_folder():
     assert words_of("FROM x\nWORKDIR /app\nCMD llama-cli -m a") == ["env", "-C", "/app", "llama-cli", "-m", "a"]
+
+
+def test_a_list_of_launchd_is_a_command():
+    text = """<key>ProgramArguments</key>
+    <array>
+        <string>llama-cli</string>
+        <!-- model -->
+        <string>-m</string>
+        <string>a &amp; b</string>
+    </array>"""
+    assert words_of(text) == ["llama-cli", "-m", "a & b"]

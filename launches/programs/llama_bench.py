@@ -14,6 +14,7 @@ from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.llama_defaults import ALL_LAYERS, build_named, is_fork_path
 from launches.llama_models import from_repository
+from launches.llama_programs import unmarked
 from launches.llama_settings import DENSE_FEED_FORWARD, FORK_CACHE_TYPES, MAPPING_MODES, OFF, PLAIN_TYPES, misspelt
 from launches.numbers import Values
 from launches.variables import is_unset
@@ -116,7 +117,7 @@ def recognises(program: Program) -> bool:
     """By its name, or as a command of ``llama``."""
     if program.name == "llama":
         return program.arguments[:1] == ("bench",)
-    return program.name in ("llama-bench", "llama_bench")
+    return unmarked(program.name) in ("llama-bench", "llama_bench")
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:

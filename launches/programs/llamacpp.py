@@ -9,7 +9,7 @@ from launches.llama_config import with_config
 from launches.llama_defaults import OLD_NAMES, Defaults, build_named, defaults_of, is_fork_path
 from launches.llama_models import Meant, from_address, from_repository
 from launches.llama_presets import with_preset
-from launches.llama_programs import EMBEDDED, LOADLESS, TOOLS, UNIFIED, tool_name
+from launches.llama_programs import EMBEDDED, LOADLESS, TOOLS, UNIFIED, tool_name, unmarked
 from launches.llama_settings import Settings, draft_of, is_on, misspelt, settings_of
 from launches.llama_table import FORK_MARKS, flags_of
 from launches.numbers import Values
@@ -46,7 +46,7 @@ _NOT_FOLLOWED = {
 
 def recognises(program: Program) -> bool:
     """By name; ``main`` and ``server`` may be anybody's, and are llama.cpp's where a model follows."""
-    name = program.name
+    name = unmarked(program.name)
     if name == "llama":
         return bool(program.arguments) and program.arguments[0] in UNIFIED
     if name in OLD_NAMES or name == "llama_server":
@@ -60,7 +60,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     Raises:
         NoLaunch: it loads none.
     """
-    name, arguments, offset = program.name, program.arguments, program.offset
+    name, arguments, offset = unmarked(program.name), program.arguments, program.offset
     if name == "llama":
         name, arguments, offset = UNIFIED[arguments[0]], arguments[1:], offset + 1
     if name in LOADLESS:
