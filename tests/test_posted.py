@@ -26,7 +26,8 @@ USUAL = {
 }
 """Options of a program where its line says nothing."""
 PLACE = re.compile(
-    r"https://\S+(?:, read \d{4}-\d\d-\d\d)?|[\w.-]+/[\w.-]+ \S.*|(?:an? )?[A-Za-z][A-Za-z ]{3,40} in public code, read \d{4}-\d\d-\d\d"
+    r"https://\S+(?:, read \d{4}-\d\d-\d\d)?|[\w.-]+/[\w.-]+ \S.*"
+    r"|(?:an? )?[A-Za-z][A-Za-z ]{3,40} in public code, read \d{4}-\d\d-\d\d"
 )
 """An address, a repository and where in it, or a kind of file and a date where neither is known."""
 CONTEXT_TOKENS = {"mlx": 8192, "transformers": 8192, "ollama": None}
