@@ -26,7 +26,7 @@ from tui.guard import find_command
 from tui.launched import places_seen
 from tui.learner import Learner
 from tui.lesson_file import read_calibrations
-from tui.load_history import run_forget, run_history
+from tui.load_history import DONE, run_forget, run_history
 from tui.messages import AsideDone, SettingsChanged
 from tui.places import places_of
 from tui.plan import default_plan
@@ -113,6 +113,19 @@ def test_what_was_corrected_is_not_learned_from(machine: Machine) -> None:
     assert (found.n_bytes // MIB, found.n_loads) == (62, 8)
     newest = Store(machine.path).loads(1)[0].places[0]
     assert (newest.predicted_bytes, newest.calibrated_bytes) == (5 * GIB, 5 * GIB + 62 * MIB)
+
+
+def test_what_is_forgotten_meanwhile_corrects_nothing_any_more(machine: Machine) -> None:
+    assert run_forget(["all", "--yes"], machine.path) == DONE
+    machine.learner.learn((), workstation(), machine.now)
+    assert machine.calibrations == ()
+
+
+def test_what_another_app_learns_corrects_here_too(machine: Machine, tmp_path: Path) -> None:
+    other = Machine(tmp_path)
+    machine.load(9, 70 * MIB)
+    other.learner.learn((), workstation(), other.now)
+    assert other.calibrations == machine.calibrations != ()
 
 
 def test_several_processes_of_one_engine_do_not_tell(tmp_path: Path) -> None:

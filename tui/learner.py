@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
+from tui.calibrations_here import FILE_NAME
 from tui.driver_version import driver_version, product_name
 from tui.kept_load import NAME_LENGTH, KeptLoad, KeptPlace
 from tui.places import device_label
@@ -46,12 +48,26 @@ class Learner:
         self._wall_clock = wall_clock
         self._watch = LoadWatch()
         self._said = ""
+        self._lessons = path.with_name(FILE_NAME)
+        self._stamp = _stamp(self._lessons)
+        """Of that file as it was last read."""
 
     def learn(self, engines: Sequence[Recognised], snapshot: Snapshot, now: float) -> None:
         """Another reading: what came to rest with it is kept. Trouble with the file is told once, and stops nothing."""
+        self._heed_others()
         for rested in self._watch.look(engines, now):
             if self._is_on():
                 self._keep(kept_load(rested, snapshot, self._host, self._boot, self._wall_clock()))
+
+    def _heed_others(self) -> None:
+        """What another app has learned, or ``plimsoll forget`` has taken away, meanwhile. A look takes 3 us."""
+        stamp = _stamp(self._lessons)
+        if stamp == self._stamp:
+            return
+        from tui.lesson_file import read_calibrations  # noqa: PLC0415  # 4 ms, where there is something new
+
+        self._stamp = stamp
+        self._on_calibrations(read_calibrations(self._lessons, self._host).calibrations)
 
     def _keep(self, load: KeptLoad) -> None:
         # 8 ms with sqlite3, on this thread, with the first load that rests.
@@ -70,21 +86,30 @@ class Learner:
 
     def _calibrate(self, loads: Sequence[KeptLoad]) -> None:
         """Anew from the whole store: what was wrong in the file is gone."""
-        from tui.calibrations_here import FILE_NAME  # noqa: PLC0415
         from tui.lesson_file import read_calibrations, write_calibrations  # noqa: PLC0415  # 4 ms, once
 
-        path = self._path.with_name(FILE_NAME)
+        path = self._lessons
         try:
             write_calibrations(path, loads)
         except OSError as error:
             self._say(f"{path}: {error.strerror or error}; predictions are not corrected by what loads took here")
         else:
+            self._stamp = _stamp(path)
             self._on_calibrations(read_calibrations(path, self._host).calibrations)
 
     def _say(self, sentence: str) -> None:
         if sentence and sentence != self._said:
             self._said = sentence
             self._on_trouble(sentence)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of a file, by which a change of it is seen; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def kept_load(rested: Rested, snapshot: Snapshot, host: str, boot: str, wall_seconds: float) -> KeptLoad:
