@@ -4,12 +4,16 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from estimator.reader import read_model
 from estimator.verdict import Level
 from launches.command import Command
+from launches.launch import read_launches
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
+from probes.snapshot import Process
 from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded, uncoerced
 from tui.guarding import is_command
+from tui.launched import find_launch
 from tui.recognised import Recognised
 from tui.report import finding_text
 from tui.schema import finding_json
@@ -445,3 +449,40 @@ def test_of_a_tight_load_no_change_is_missed():
     tight = find_command(Command(arguments=words), machine("RTX 4090, used 23GiB, RAM 64GiB"))
     assert (tight.assessment.verdict.level, tight.advice.best_quant) == (Level.TIGHT, None)
     assert "no single change" not in finding_text(tight)
+
+
+def holding(text, pid, gib):
+    known = machine(text)
+    process = Process(pid=pid, device_key=known.devices[0].key, used_bytes=gib << 30, name="ollama")
+    return replace(known, processes=(process,))
+
+
+def ollama_runner(pid, gib, **known):
+    given = {"program": "ollama runner", "engine_name": "ollama", "model_name": "Qwen3 14B", **known}
+    return Recognised(pid=pid, started_ticks=1, pids=frozenset({pid}), held={"GPU 0": gib << 30}, **given)
+
+
+def test_what_ollama_would_end_to_make_room_counts_as_free():
+    words = ("ollama", "run", "llama3.1:8b")
+    full = holding("RTX 4090, used 16GiB, RAM 64GiB", 41000, 15)
+    alone = find_launch(read_launches(Command(arguments=words))[0], read_model(words[2]), full)
+    beside = find_launch(
+        read_launches(Command(arguments=words))[0],
+        read_model(words[2]),
+        full,
+        neighbours=lambda _: (ollama_runner(41000, 15),),
+    )
+    assert (alone.assessment.verdict.level, beside.assessment.verdict.level) == (Level.SPILLS, Level.FITS)
+    assert beside.notes[0] == "Ollama would end Qwen3 14B in ollama runner to make room: 15.0 GiB count as free"
+
+
+def test_others_are_not_ended_for_ollama():
+    words = ("ollama", "run", "llama3.1:8b")
+    finding = find_launch(
+        read_launches(Command(arguments=words))[0],
+        read_model(words[2]),
+        holding("RTX 4090, used 16GiB, RAM 64GiB", 41000, 15),
+        neighbours=lambda _: (ollama_runner(41000, 15, program="llama-server", engine_name="llamacpp"),),
+    )
+    assert finding.assessment.verdict.level is Level.SPILLS
+    assert "after stopping 41000" in finding_text(finding)

@@ -236,14 +236,14 @@ def _after_stopping(
 ) -> Change | None:
     """Whose memory would make room, the smallest that is enough; none whose number is not of here."""
     for holder in holders_of(snapshot, engines):
-        places = tuple(_without(holder, place, before) for place in before)
+        places = tuple(without(holder, place, before) for place in before)
         if level_of(plan, places) <= Level.TIGHT:
             label = f"after stopping {holder.pid} ({size(holder.n_bytes)}, {holder.name})"
             return Change(label=label, plan=plan, is_applicable=False)
     return None
 
 
-def _without(holder: Holder, place: Place, places: Sequence[Place]) -> Place:
+def without(holder: Holder, place: Place, places: Sequence[Place]) -> Place:
     """With what it would give back there, or to the memory on which the place draws."""
     freed = sum(holder.held.get(name, 0) for name in drawing_on(place, places))
     freed += holder.held.get(place.draws_on, 0) if place.draws_on is not None else 0

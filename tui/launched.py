@@ -17,6 +17,7 @@ from probes.snapshot import Device, Snapshot
 from tui.advice import advise
 from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
 from tui.default_devices import default_devices, together
+from tui.eviction import eviction_for
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.length_rule import changes_within, is_too_long, with_length_rule
@@ -180,13 +181,17 @@ def find_launch(
         plan = plan_of(launch, model, snapshot)
         found = replace(found, plan=plan, model=plan.model)
         made = assess(plan, places)
+        engines, others = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else (), snapshot
+        if (eviction := eviction_for(launch, snapshot, engines)) is not None:
+            places, others = eviction.places(places), eviction.rest(snapshot)
+            made = assess(plan, places)
+            found = replace(found, places=places, notes=(eviction.sentence, *notes))
         is_its_choice = is_engines_choice(made)
         if is_its_choice:
             reason = f"{made.verdict.reason}, which the command lets it choose{_tight_beside(made)}"
             made = replace(made, verdict=replace(made.verdict, reason=reason))
         made = _with_doubt(launch, made)
-        engines = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else ()
-        advice = advise(plan, places, snapshot, engines)
+        advice = advise(plan, places, others, engines)
     except EstimatorError as error:
         if launch.refusal or isinstance(error, Refused):
             return replace(found, reason=launch.refusal or str(error), is_refused=True, exit_status=DOES_NOT_FIT)
