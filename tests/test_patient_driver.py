@@ -157,3 +157,19 @@ async def test_the_terminal_is_as_large_as_the_standard_library_says(
         monkeypatch.setenv(name, text)
 
     assert driver._get_terminal_size() == tuple(shutil.get_terminal_size())
+
+
+async def test_the_mouse_is_let_go_of_and_taken_again(driver: Heard) -> None:
+    driver.use_mouse(is_wanted=True)
+    assert driver.written == ""
+    driver.use_mouse(is_wanted=False)
+    driver.use_mouse(is_wanted=False)
+    assert driver.written.count("\x1b[?1003l") == 1
+    driver.use_mouse(is_wanted=True)
+    assert driver.written.rfind("\x1b[?1003h") > driver.written.find("\x1b[?1003l")
+
+
+async def test_places_of_the_mouse_in_pixels_end_with_the_mouse(driver: Heard) -> None:
+    driver._enable_mouse_pixels()
+    driver.use_mouse(is_wanted=False)
+    assert driver.written.endswith("\x1b[?1016l")

@@ -1,5 +1,6 @@
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -9,7 +10,17 @@ from signal import SIGCONT, SIGTSTP
 
 import pytest
 
-from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, HANGUP_STATUS, has_glyphs, is_gone, mind_stops
+from tui.terminal import (
+    CELLS_BY_SCRIPT,
+    CELLS_IN_ORDER,
+    ERASED,
+    HANGUP_STATUS,
+    has_glyphs,
+    is_gone,
+    is_in_screen,
+    mind_stops,
+    wants_mouse,
+)
 
 
 def test_a_terminal_is_there_until_its_other_end_is_closed() -> None:
@@ -93,19 +104,32 @@ app.run()
 """
 
 
-def test_the_terminal_orders_no_cells_by_script_while_the_app_is_on_it() -> None:
+def written_on(term: str) -> bytes:
+    """By the app, from its start to its end."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-c", SHOWN], {**os.environ, "TERM": "xterm-256color"})
+        os.execve(sys.executable, [sys.executable, "-c", SHOWN], {**os.environ, "TERM": term})
     written = b""
     with suppress(OSError):  # what Linux says once the other end is closed
         while read := os.read(terminal, 65536):
             written += read
     os.close(terminal)
     os.waitpid(pid, 0)
+    return written
+
+
+def test_the_terminal_orders_no_cells_by_script_while_the_app_is_on_it() -> None:
+    written = written_on("xterm-256color")
 
     assert written.count(CELLS_IN_ORDER.encode()) == 1
     assert written.rfind(CELLS_BY_SCRIPT.encode()) > written.find(CELLS_IN_ORDER.encode())
+
+
+def test_a_console_is_left_empty_and_is_sent_nothing_that_it_would_show() -> None:
+    written = written_on("linux")
+
+    assert ERASED.encode() in written[: written.rfind(b"\x1b[?1049l")]
+    assert not re.search(rb"\x1b\[[<>]|\$p", written)
 
 
 LINGERING = """
@@ -145,6 +169,33 @@ def test_most_terminals_have_blocks_and_heavy_lines(environment: dict[str, str])
 )
 def test_consoles_and_old_encodings_have_ascii(environment: dict[str, str]) -> None:
     assert not has_glyphs(environment)
+
+
+@pytest.mark.parametrize(
+    ("environment", "is_in"),
+    [
+        ({"TERM": "screen.xterm-256color"}, True),
+        ({"TERM": "xterm", "STY": "7.pts-0.host"}, True),
+        ({"TERM": "screen-256color", "TMUX": "/tmp/tmux-0/default,1,0"}, False),
+        ({"TERM": "tmux-256color"}, False),
+        ({"TERM": "xterm-256color"}, False),
+    ],
+)
+def test_screen_is_told_from_tmux(environment: dict[str, str], is_in: bool) -> None:
+    assert is_in_screen(environment) is is_in
+
+
+@pytest.mark.parametrize(
+    ("switch", "term", "wants"),
+    [
+        ("auto", "xterm", True),
+        ("auto", "screen", False),
+        ("on", "screen", True),
+        ("off", "xterm", False),
+    ],
+)
+def test_the_mouse_is_told_of_where_it_does_no_harm(switch: str, term: str, wants: bool) -> None:
+    assert wants_mouse(switch, {"TERM": term}) is wants
 
 
 def test_a_stopped_app_leaves_the_order_of_cells_to_the_terminal() -> None:

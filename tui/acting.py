@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from tui.lasting import LastingApp
-from tui.messages import SettingsChanged
+from tui.messages import AsideDone, SettingsChanged
 from tui.screens.frame import Frame
 from tui.themes import THEMES
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
     from tui.messages import HardwarePinned, PinsChanged
     from tui.plan import Plan
     from tui.screens.desk import Desk
+
+
+_LEGIBLE_SECONDS = 8.0
+"""A command is read, and where nothing takes it, copied by hand."""
 
 
 class ActingApp(LastingApp):
@@ -124,7 +130,7 @@ class ActingApp(LastingApp):
         )
 
     def action_copy_command(self) -> None:
-        """The command that starts the load as planned goes to the clipboard, by OSC 52: over SSH as well."""
+        """The command that starts the load as planned goes to the clipboard: over SSH as well."""
         view = self._desk.view()
         if view.assessment is None or view.snapshot is None:
             self.tell("there is no load to copy the command of: press m")
@@ -133,9 +139,37 @@ class ActingApp(LastingApp):
 
         devices = view.snapshot.devices
         line = start_line(devices, view.assessment)
-        self.copy_to_clipboard(line)
         by_hand = said_by_hand(devices, view.assessment)
-        self.tell(f"copied: {line}" + (f" ({'; '.join(by_hand)})" if by_hand else ""))
+        said = line + (f" ({'; '.join(by_hand)})" if by_hand else "")
+        self._copy(line, lambda outcome: self.tell(f"{outcome}: {said}", _LEGIBLE_SECONDS))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """What is selected where text is typed."""
+        self._copy(text, lambda _: None)
+
+    def _copy(self, text: str, tell: Callable[[str], None]) -> None:
+        """Through the terminal at once, and by programs aside; then say which of the two it was."""
+        from tui.clipboard import clipboard_commands, clipboard_escape, copy_by_command  # noqa: PLC0415  # 4 ms
+
+        self._clipboard = text
+        environment = {} if self.is_web else os.environ  # in a browser, what is around this is somebody else's
+        escape = clipboard_escape(text, environment)
+        self._write(escape)
+        if self.is_headless or not any(clipboard_commands(environment, sys.platform)):
+            tell(_outcome(is_copied=False, is_handed=bool(escape)))
+            return
+        from tui.aside import Aside  # noqa: PLC0415
+
+        def take(found: object) -> None:
+            outcome = _outcome(is_copied=found is True, is_handed=bool(escape))
+            self.post_message(AsideDone(lambda: tell(outcome)))
+
+        Aside(lambda: copy_by_command(text, environment, sys.platform)).then(take)
+
+    def _write(self, escape: str) -> None:
+        """To the terminal as it is; nowhere where there is none."""
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(escape)
 
     def action_compare(self) -> None:
         """Keep the plan in sight, and show it beside those kept before."""
@@ -214,3 +248,10 @@ class ActingApp(LastingApp):
         plan = change(self._desk.plan)
         if plan is not self._desk.plan:
             self._choose(plan)
+
+
+def _outcome(*, is_copied: bool, is_handed: bool) -> str:
+    """A terminal does not say whether it took it."""
+    if is_copied:
+        return "copied"
+    return "copied, if this terminal allows it" if is_handed else "this terminal has no clipboard"

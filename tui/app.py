@@ -250,11 +250,6 @@ class PlimsollApp(ActingApp):
         self._desk.store_notice = sentence
         self._show()
 
-    def _write(self, escape: str) -> None:
-        """To the terminal as it is; nowhere where there is none."""
-        if self._driver is not None and not self.is_headless:
-            self._driver.write(escape)
-
     def on_unmount(self) -> None:
         self._write(CELLS_BY_SCRIPT)
         if self._silence is not None:

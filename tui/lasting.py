@@ -13,7 +13,7 @@ from textual.widgets._toast import ToastRack
 from tui.backlog import Line, is_remote, n_waiting
 from tui.messages import AsideDone, SettingsChanged
 from tui.settings_file import ReadSettings
-from tui.terminal import has_glyphs
+from tui.terminal import has_glyphs, wants_mouse
 from tui.themes import THEMES, THEMES_OF_16
 from tui.widgets.line import ascii_text
 
@@ -126,6 +126,8 @@ class LastingApp(App[None]):
             settings.ascii_only == "auto" and not has_glyphs(os.environ)
         )
         self._desk.is_read_only = settings.read_only or self._is_read_only
+        if (use_mouse := getattr(self._driver, "use_mouse", None)) is not None:
+            use_mouse(is_wanted=wants_mouse(settings.mouse, os.environ))
         is_found_slow = settings.low_bandwidth == "auto" and self._line.is_slow
         self._be_thrifty(is_thrifty=settings.low_bandwidth == "on" or is_found_slow)
 
@@ -183,11 +185,11 @@ class LastingApp(App[None]):
         with suppress(OSError):  # a home that cannot be written to is none of the plan's business
             self._memory.keep(plan, None if plan.model.quant == model.quant else plan.model.quant)
 
-    def tell(self, text: str) -> None:
+    def tell(self, text: str, seconds: float = 3.0) -> None:
         """A passing remark, in place of the one before."""
         self.clear_notifications()
         self._clear_frames()
-        self.notify(text, markup=False, timeout=3)
+        self.notify(text, markup=False, timeout=seconds)
 
     def notify(self, message: str, **options: Any) -> None:
         """In ASCII where all else is."""

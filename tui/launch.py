@@ -11,7 +11,7 @@ from tui.calibrations_here import learned_here
 from tui.feed import SnapshotFeed
 from tui.lean_imports import LEFT_OUT_RUNNING, import_textual, without
 from tui.plan_memory import PlanMemory, store_path
-from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal
+from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal, wants_mouse
 from tui.usage import DEFAULT_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def run_app(
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
     try:
         with without(LEFT_OUT_RUNNING):
-            app.run()
+            app.run(mouse=wants_mouse(found.settings.mouse, os.environ))
     finally:
         feed.close()
         is_stopped = sampler.stop()

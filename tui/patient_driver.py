@@ -17,6 +17,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.messages import TerminalSupportsSynchronizedOutput
 
 from tui.round_trip import QUESTION, AnswerSieve, RoundTrip
+from tui.terminal import ERASED, has_few_glyphs, leaves_traces
 
 _BEGUN_SECONDS = 0.05
 """While what has come may be the begin of more: an escape character alone is a key after 0.1 s."""
@@ -25,6 +26,9 @@ _LONGEST_SECONDS = 1.0
 _SETTLE_SECONDS = 1.5
 """So long leaving waits for an answer that is under way, or the shell would get it as if it had been typed; less than
 an orderly way out may take after a signal (``terminal.LEAVE_SECONDS``)."""
+_KEYBOARD = ("\x1b[>", "\x1b[<")
+"""How kitty's protocol for keys is switched on and off."""
+_PIXELS_OFF = "\x1b[?1016l"
 
 
 class PatientDriver(LinuxDriver):
@@ -36,6 +40,34 @@ class PatientDriver(LinuxDriver):
         os.set_blocking(self._woken, False)
         self.round_trip = RoundTrip()
         self._sieve = AnswerSieve()
+        self._is_console, self._leaves_traces = has_few_glyphs(os.environ), leaves_traces(os.environ)
+
+    def write(self, data: str) -> None:
+        if not (self._is_console and data.startswith(_KEYBOARD)):  # older ones would show the last character
+            super().write(data)
+
+    def use_mouse(self, *, is_wanted: bool) -> None:
+        """Let the terminal tell of it, or let it select text as without an app."""
+        if is_wanted == self._mouse:
+            return
+        if is_wanted:
+            self._mouse = True
+            self._enable_mouse_support()
+            if self._in_band_window_resize:
+                self._enable_mouse_pixels()
+        else:
+            self._disable_mouse_support()
+            self._mouse = False
+
+    def _disable_mouse_support(self) -> None:
+        super()._disable_mouse_support()
+        if self._mouse_pixels:  # which the library leaves as they are
+            self._mouse_pixels = False
+            self.write(_PIXELS_OFF)
+
+    def stop_application_mode(self) -> None:
+        self.write(ERASED)
+        super().stop_application_mode()
 
     def _get_terminal_size(self) -> tuple[int, int]:
         """As the library's, without shutil and what unpacks archives for it: 3 of 200 ms to the first picture.
@@ -52,15 +84,21 @@ class PatientDriver(LinuxDriver):
 
     def ask_terminal(self) -> None:
         """Let the terminal answer once it has shown all that was written before; how long that takes is noted."""
-        if self.round_trip.is_due:
+        if self.round_trip.is_due and not self._leaves_traces:
             self.round_trip.ask()
             self.write(QUESTION)
 
     def _request_terminal_sync_mode_support(self) -> None:
         """The library's first question is the same, before there is any picture."""
-        if self.input_tty and os.environ.get("TERM_PROGRAM", "") != "Apple_Terminal":
+        if self._leaves_traces:
+            return
+        if self.input_tty:
             self.round_trip.ask()
         super()._request_terminal_sync_mode_support()
+
+    def _query_in_band_window_resize(self) -> None:
+        if not self._leaves_traces:
+            super()._query_in_band_window_resize()
 
     def disable_input(self) -> None:
         self.round_trip.settle(_SETTLE_SECONDS)

@@ -55,6 +55,12 @@ class Settings:
         default="auto",
         metadata={"help": "fewer readings and no charts, for slow lines; auto: once the terminal falls behind"},
     )
+    mouse: Switch = field(
+        default="auto",
+        metadata={
+            "help": "clicks and the wheel; off: the terminal selects text without shift; auto: off inside GNU screen"
+        },
+    )
     model_folders: str = _setting(default="", help="further folders to look for models in, separated as those of PATH")
     remember_plan: bool = _setting(default=True, help="open with the load that was planned last on this machine")
     recognise: bool = _setting(

@@ -58,20 +58,53 @@ HANGUP_STATUS = 129
 """128 and SIGHUP: what a shell reports of a program that the signal ended."""
 
 
-_FEW_GLYPHS = ("linux", "vt", "ansi", "cons25", "wsvt25")
+_FEW_GLYPHS = ("linux", "vt1", "vt2", "vt3", "vt4", "vt5", "ansi", "cons25", "wsvt25")
 """How TERM begins on consoles whose fonts lack blocks in eighths, heavy lines and ``●``.
 
 That of Linux has 256 or 512 glyphs; its own are those of code page 437 (drivers/tty/vt/cp437.uni of the kernel).
 """
 
 
+def has_few_glyphs(environment: Mapping[str, str]) -> bool:
+    """Whether it is such a console."""
+    return environment.get("TERM", "").startswith(_FEW_GLYPHS)
+
+
 def has_glyphs(environment: Mapping[str, str]) -> bool:
     """Whether the terminal can be taken to show more than ASCII: neither its kind nor the locale says otherwise."""
-    if environment.get("TERM", "").startswith(_FEW_GLYPHS):
+    if has_few_glyphs(environment):
         return False
     locale = next((value for name in ("LC_ALL", "LC_CTYPE", "LANG") if (value := environment.get(name))), "")
     _, _, encoding = locale.partition(".")  # without one (C, POSIX) nothing is said of the terminal
     return not encoding or encoding.partition("@")[0].casefold().replace("-", "") == "utf8"
+
+
+def is_in_screen(environment: Mapping[str, str]) -> bool:
+    """Whether GNU screen lies between here and the terminal: on this machine, or where an SSH line comes from.
+
+    tmux calls itself ``tmux-256color`` (3.3a), older ones ``screen``, and says TMUX on its own machine.
+    """
+    return not environment.get("TMUX") and (
+        bool(environment.get("STY")) or environment.get("TERM", "").startswith("screen")
+    )
+
+
+def wants_mouse(switch: str, environment: Mapping[str, str]) -> bool:
+    """Whether the terminal is to tell of the mouse, by the setting.
+
+    While it does, GNU screen 4.9 keeps an escape key to itself until the next key comes (measured with either of the
+    modes 1000 and 1003): nothing would lead back.
+    """
+    return switch == "on" or (switch == "auto" and not is_in_screen(environment))
+
+
+def leaves_traces(environment: Mapping[str, str]) -> bool:
+    """Whether the last character of a question about a mode (``CSI ? 2026 $ p``) would be shown.
+
+    So do consoles of Linux before EScsiignore came into drivers/tty/vt/vt.c, and macOS' Terminal
+    (textual.drivers.linux_driver of 8.2.8, which spares it one such question of two).
+    """
+    return has_few_glyphs(environment) or environment.get("TERM_PROGRAM") == "Apple_Terminal"
 
 
 def leave_with_terminal(descriptor: int) -> None:
@@ -127,8 +160,16 @@ def leave_at_once(status: int) -> NoReturn:
 
 LEAVE_SECONDS = 2.0
 """So long an orderly way out may take after a signal, while a terminal that reads nothing holds up every write."""
-_RESTORING = b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?2004l\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
-"""Mouse, paste and keys as they are without an app, the screen of before, the cursor."""
+ERASED = "\x1b[0m\x1b[H\x1b[2J"
+"""Before the screen of before is asked for: consoles, and GNU screen unless told otherwise, have none, and would leave
+the shell's next line in the midst of the last picture."""
+_RESTORING = (
+    b"\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l\x1b[?2048l\x1b[?2004l\x1b[?7h\x1b[<u"
+    + ERASED.encode()
+    + CELLS_BY_SCRIPT.encode()
+    + b"\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""Mouse, paste, lines and keys as they are without an app, the screen of before, the cursor."""
 
 
 def leave_on_signals(leave: Callable[[int], object], descriptor: int) -> None:

@@ -24,7 +24,7 @@ _GROUPS = (
             ("o", "all options of the engine"),
             ("c", "compare: keep this plan, and show it beside those kept before"),
             ("w", "what if: the same load on other hardware, known or typed"),
-            ("y", "copy the command that starts it, through the terminal's clipboard"),
+            ("y", "copy the command that starts it"),
         ),
     ),
     (
@@ -62,6 +62,7 @@ _GROUPS = (
             ("? F1", "this help; F1 also where text is typed"),
             ("ctrl+p", "all actions by name, and the theme"),
             ("q", "quit"),
+            ("shift+drag", "select text to copy, as the terminal does without an app; on a Mac alt+drag, or fn+drag"),
         ),
     ),
     (
