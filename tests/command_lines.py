@@ -11,12 +11,27 @@ from launches.launch import Launch, read_launches
 from launches.line import words_of
 
 FOLDER = Path(__file__).parent / "data" / "command_lines"
+UNPLACED = FOLDER.parent / "unplaced"
+"""Others like them, of which nobody knows where they were seen."""
+POSTED = FOLDER.parent / "posted"
+"""Whole texts, in a form of their own (test_posted.py)."""
 NOWHERE = "/nowhere"
 
 
 def lines_of(name: str) -> list[dict]:
-    """Those of one engine's file."""
-    return tomllib.loads((FOLDER / f"{name}.toml").read_text())["line"]
+    """Those of one engine's file, and others like them, each with a word that tells it from the rest."""
+    others = _lines(UNPLACED / f"{name}.toml")
+    return [*_lines(FOLDER / f"{name}.toml"), *({"seen": f"unplaced {n}", **line} for n, line in enumerate(others, 1))]
+
+
+def n_places(name: str) -> int:
+    """Lines of one engine for which it is written down where they were seen."""
+    contained = [line for line in _lines(FOLDER / "containers.toml") if line["engine"] == name]
+    return len([*_lines(FOLDER / f"{name}.toml"), *_lines(POSTED / f"{name}.toml"), *contained])
+
+
+def _lines(path: Path) -> list[dict]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))["line"] if path.exists() else []
 
 
 def launches_of(

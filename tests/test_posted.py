@@ -26,10 +26,10 @@ USUAL = {
 }
 """Options of a program where its line says nothing."""
 PLACE = re.compile(
-    r"https://\S+(?:, read \d{4}-\d\d-\d\d)?|[\w.-]+/[\w.-]+ \S.*"
-    r"|(?:an? )?[A-Za-z][A-Za-z ]{3,40} in public code, read \d{4}-\d\d-\d\d"
+    r"https://\S+(?:, read \d{4}-\d\d-\d\d)?"
+    r"|[\w.-]+/[\w.-]+ (?:(?:issue|pull|pull request|discussion) \d.*|(?:.*[./]|Makefile|README|Dockerfile).*)"
 )
-"""An address, a repository and where in it, or a kind of file and a date where neither is known."""
+"""An address; or a repository, and a thread or a file of it."""
 CONTEXT_TOKENS = {"mlx": 8192, "transformers": 8192, "ollama": None}
 
 
