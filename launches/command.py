@@ -15,6 +15,8 @@ MOST_CHARACTERS = 1 << 20
 COMPOSERS = frozenset({"docker-compose", "podman-compose"})
 RUNTIMES = frozenset({"docker", "podman", "nerdctl"}) | COMPOSERS
 """Programs that start others in containers; ``launches.container`` reads what."""
+REMOTE = frozenset({"ssh", "mosh", "autossh", "kubectl", "oc", "gcloud", "pdsh", "ansible", "vagrant", "adb"})
+"""Programs that start another on another machine."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")

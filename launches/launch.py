@@ -7,14 +7,15 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from launches.built_for import vendor_of
-from launches.command import RUNTIMES, Command, Program, program_of, shortened
+from launches.command import REMOTE, RUNTIMES, Command, Program, program_of, shortened
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
-from launches.shell import REMOTE, commanded, script_index
+from launches.shell import commanded, script_index
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
     "llama_bench",
+    "llama_run",
     "llama_cpp_python",
     "llamafile",
     "koboldcpp",

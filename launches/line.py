@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from launches.command import Command
+from launches.command import REMOTE, RUNTIMES, Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.limits import limiting_words
@@ -35,6 +35,15 @@ _BESIDE = frozenset(
     "module".split()
 )
 """Commands before the one that is meant."""
+_MOST_BEFORE, _MOST_TRIES = 80, 64
+"""Words of a command that are passed over to find an engine behind them, and those that are taken for one (ASSUMED)."""
+_NAMED = re.compile(r"llama|kobold|mlx_|vllm|sglang|trtllm|lms|text-generation|python|=", re.IGNORECASE)
+"""In the name of an engine's program, or of what starts one; or an assignment before it."""
+_ELSEWHERE = (
+    REMOTE | RUNTIMES | frozenset("cat cp curl echo find git grep install kill killall ls man mv pgrep".split())
+)
+_ELSEWHERE |= frozenset("pip pkill printf rg rm systemctl journalctl test wget which [ [[".split())
+"""Programs behind which a name starts nothing, or starts it elsewhere."""
 
 
 def words_of(text: str, environment: Mapping[str, str] | None = None) -> list[str]:
@@ -111,7 +120,28 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
             below = _meant(document, {}, is_windows=is_windows, depth=depth + 1)
             if below.is_engine:  # it has no place in this text
                 return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True)
+    if engine is None and depth < _MOST_DEPTH:
+        engine = _within(text, environment, is_windows=is_windows)
     return engine or first or _Found(settings=candidates.settings)
+
+
+def _within(text: str, environment: Mapping[str, str], *, is_windows: bool) -> _Found | None:
+    """The first engine that is told a model behind words that start nothing known: ``the command is: vllm serve a/b``.
+
+    A listing of processes, what a shell says of one that crashed, a wrapper that nobody knows.
+    """
+    n_left = _MOST_TRIES
+    for found in _commands(text, environment, is_windows=is_windows):
+        for number, piece in enumerate(found.pieces[:_MOST_BEFORE]):
+            if base_name(piece.word) in _ELSEWHERE or n_left <= 0:
+                break
+            if not number or piece.word.startswith("-") or _NAMED.search(piece.word) is None:
+                continue
+            n_left -= 1
+            later = _Found(found.settings, found.pieces[number:])
+            if len(later.pieces) > 1 and _kind(later) is _LOADS:
+                return later
+    return None
 
 
 def _nowhere(pieces: Sequence[Piece]) -> list[Piece]:

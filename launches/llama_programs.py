@@ -193,6 +193,10 @@ _MARKED = re.compile(rf"(?:{_MARK}[-_])?(llama-[a-z]+(?:-[a-z]+)?)(?:[-_.]{_MARK
 """A program that somebody keeps beside others of its name: ``llama-server-ec9e0301``, ``ik-llama-server``."""
 
 
+_APART = frozenset({"llama-bench", "llama-run"})
+"""Programs that are read by modules of their own."""
+
+
 def unmarked(name: str) -> str:
     """A program's own name, without what tells a build of it from others."""
     if name in TOOLS or name in LOADLESS or "llama-" not in name or len(name) > 100:
@@ -201,7 +205,7 @@ def unmarked(name: str) -> str:
         found = _MARKED.fullmatch(ended)
         own = found[1] if found else ""
         is_whole = ended == name or re.fullmatch(rf"(?:[-_.]{_MARK})+", name[len(ended) :]) is not None
-        if is_whole and (own in TOOLS or own in LOADLESS or own == "llama-bench"):
+        if is_whole and (own in TOOLS or own in LOADLESS or own in _APART):
             return own
     return name
 

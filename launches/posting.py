@@ -12,12 +12,19 @@ from launches.splitter import MOST_CHARACTERS
 
 PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
-    r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200} ?[$#]\s+|[$%>][ \t]+|!(?=[\w./~]))"
+    r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200} ?[$#]\s+"
+    r"|[$%>][ \t]+|!(?=[\w./~]))"
 )
+_HOST_PROMPT = re.compile(
+    r"^[ \t]*(?:\([\w.-]{1,64}\)[ \t]*)?\[?[\w.-]{1,64}@[\w.-]{1,64}[: ][^$#%❯\n\"'=]{0,120}[$#%❯][ \t]+(?=\S)",
+    re.MULTILINE,
+)
+"""``[user@host folder]$``, ``user@host ~ %``: of any line."""
 ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 LINE_PROMPT = re.compile(
-    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?|[^\x00-\u1fff]{1,4}"
+    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?"
+    r"|[^\x00-\u1fff]{1,4}"
 )
 """A word in front of a command, which is none: a prompt, one of a picture alone, what ``set -x`` puts there, the number
 that ``history`` gives it."""
@@ -51,7 +58,10 @@ def prepared(text: str) -> str:
     """The text with its lists as words, its macros written out, and a command of YAML on one line."""
     if (listed := _ARGUMENTS.search(text)) is not None:
         return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
-    text = _EXEC_FORM.sub(_exec_form, _together(_FENCE.sub("", text)))
+    if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
+        text = text[1:-1].strip()
+    text = _HOST_PROMPT.sub("", _FENCE.sub("", text))
+    text = _EXEC_FORM.sub(_exec_form, _together(text))
     return _BLOCK.sub(lambda block: f"{block[1]}{block[2]} {_on_one_line(block[3])}\n", _written_out(text))
 
 

@@ -20,8 +20,6 @@ _COMMANDS = {
 _TMUX = frozenset("new new-session new-window neww split-window splitw respawn-pane send-keys send".split())
 """Commands of tmux whose last word is a shell's."""
 _KEYS = frozenset({"Enter", "ENTER", "C-m", "KPEnter"})
-REMOTE = frozenset({"ssh", "mosh", "autossh", "kubectl", "oc", "gcloud", "pdsh", "ansible", "vagrant", "adb"})
-"""Programs that start another on another machine."""
 
 
 def script_index(name: str, arguments: Sequence[str]) -> int | None:

@@ -21,7 +21,7 @@ _WINDOWS = re.compile(
     re.IGNORECASE,
 )
 """Where a backslash is part of a path and escapes nothing."""
-_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?![\w -]{1,40}>)|&>{1,2}")
+_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?!\w(?:[\w .,|/:@*+-]{0,60}[\w.*])?>)|&>{1,2}")
 """``<key>`` stands for something that a person left out."""
 _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
 _ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")

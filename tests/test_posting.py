@@ -12,6 +12,13 @@ from launches.posting import prepared
         "~/dev/llama.cpp $ llama-cli -m a",
         "🐟 ❯ llama-cli -m a",
         "ik_llama.cpp$ llama-cli -m a",
+        "user@host ~/dev/ik_llama.cpp $ llama-cli -m a",
+        "[root@host models]# llama-cli -m a",
+        "user@host ~ % llama-cli -m a",
+        "`$ llama-cli -m a`",
+        "Here is the command I am running: llama-cli -m a",
+        "./start.sh: line 2: 18560 Aborted (core dumped) llama-cli -m a",
+        "│   0  280302 C    user 23.12GiB  20   13.3  08:27 llama-cli -m a",
         "+ llama-cli -m a",
         " 1999  llama-cli -m a",
         "```bash\nllama-cli -m a\n```",
@@ -60,3 +67,16 @@ def test_a_list_of_launchd_is_a_command():
         <string>a &amp; b</string>
     </array>"""
     assert words_of(text) == ["llama-cli", "-m", "a & b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ssh gpu llama-cli -m a", "pkill -f llama-cli -m a", "docker stop llama-cli -m a", "echo run llama-cli -m a"],
+)
+def test_behind_what_starts_nothing_here_no_engine_is_looked_for(text):
+    assert words_of(text)[:1] != ["llama-cli"]
+
+
+def test_a_file_that_is_left_out_is_no_redirection():
+    assert words_of("llama-bench -m <model.gguf> -ngl 99") == ["llama-bench", "-m", "<model.gguf>", "-ngl", "99"]
+    assert words_of("llama-cli -m a <in.txt >out.txt") == ["llama-cli", "-m", "a"]
