@@ -116,7 +116,8 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
             first = found
     engine = server or engine
     if engine is None and depth < _MOST_DEPTH:
-        for document in candidates.variables.documents[:_MOST_DOCUMENTS]:
+        variables = candidates.variables
+        for document in (*variables.documents[:_MOST_DOCUMENTS], *variables.commands()[:_MOST_DOCUMENTS]):
             below = _meant(document, {}, is_windows=is_windows, depth=depth + 1)
             if below.is_engine:  # it has no place in this text
                 return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True)

@@ -23,11 +23,11 @@ _HOST_PROMPT = re.compile(
 ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 LINE_PROMPT = re.compile(
-    r"[$%❯➜>λ»▶]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?"
+    r"[$%❯➜>λ»▶•*-]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?"
     r"|[^\x00-\u1fff]{1,4}"
 )
-"""A word in front of a command, which is none: a prompt, one of a picture alone, what ``set -x`` puts there, the number
-that ``history`` gives it."""
+"""A word in front of a command, which is none: a prompt, the mark of a list, one of a picture alone, what ``set -x``
+puts there, the number that ``history`` gives it."""
 _EXEC_FORM = re.compile(r"^[ \t]*(CMD|ENTRYPOINT)[ \t]+(\[[^\]]{1,8000}\])[ \t]*$", re.MULTILINE)
 """Of a Dockerfile: a list in JSON, on several lines too."""
 _REMARK_WITHIN = re.compile(r"^[ \t]*#.*\n", re.MULTILINE)
@@ -37,7 +37,7 @@ _STRING = re.compile(r"<string>([^<]{0,4000})</string>")
 """Of launchd (launchd.plist(5))."""
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?|[ \t]+```[ \t]*$", re.MULTILINE)
 """Of Markdown."""
 _BLOCK = re.compile(
     r"^([ \t]*)((?:- )?(?:[\w-]+[_-])?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)",

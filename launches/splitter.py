@@ -226,6 +226,8 @@ class _Splitter:
             return self._percent()
         if text[first] == "`" and not self.is_windows and (end := text.find("`", first + 1)) > 0:
             self.position = end + 1
+            if text[first + 1 : end].lstrip().startswith("#"):  # a remark among words
+                return ()
             printed = self._printed(text[first + 1 : end])
             return [text[first : end + 1]] if printed is None else [printed]
         if text[first] != "$" or (not self.is_begun and self.is_windows and _SET.match(text, first) is not None):

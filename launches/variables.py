@@ -7,6 +7,7 @@ What is not known stays as it is written, ``$MODEL``, so that it can be named. P
 import ast
 import operator
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
@@ -73,6 +74,14 @@ class Variables:
         if name in _USUAL:
             return (_USUAL[name],)
         return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
+
+    def commands(self) -> list[str]:
+        """Values that may be whole commands: ``CMD=(vllm serve a/b)``, ``CMD="vllm serve a/b"``."""
+        return [
+            shlex.join(words) if len(words) > 1 else words[0]
+            for words in self._words.values()
+            if len(words) > 1 or " " in words[0].strip()
+        ]
 
     def has(self, name: str) -> bool:
         """Whether the text says what it stands for."""
@@ -148,12 +157,13 @@ class Variables:
 
 
 def is_unset(text: str) -> bool:
-    """Whether a variable in it was not known: ``$CTX``, ``${CTX}``, ``%CTX%``, ``!CTX!``, ``{{ ctx }}``, ``<n>``."""
+    """Whether something in it is left open: ``$CTX``, ``${CTX}``, ``%CTX%``, ``!CTX!``, ``{{ c }}``, ``<n>``, ``...``."""
     return _UNSET.search(text) is not None
 
 
 _UNSET = re.compile(
     r"\$(?:[A-Za-z_{(@*]|\d)|%[A-Za-z_]\w*%|![A-Za-z_]\w*!|\{\{[^{}]{1,80}\}\}|^<[\w .|/-]{1,60}>$|^\{[\w.]{1,40}\}$|^`"
+    r"|^(?:\.\.\.|…|\[\.\.\.\])$"
 )
 
 

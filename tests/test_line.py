@@ -81,6 +81,10 @@ from launches.line import words_of
         ("$A = 1 # once\n$A = 2\n.\\llama-cli.exe -m $A", [".\\llama-cli.exe", "-m", "2"]),
         ('CMD ["llama-cli", \\\n  # "-c", "1", \\\n  "-m", "a"]', ["llama-cli", "-m", "a"]),
         ("ollama serve & sleep 1 && ollama run a", ["ollama", "run", "a"]),
+        ("  - llama-cli -m a", ["llama-cli", "-m", "a"]),
+        ("llama-cli -m a `# the model` -c 1 ```", ["llama-cli", "-m", "a", "-c", "1"]),
+        ('RUN=(\n  llama-cli\n  -m "a b"\n)', ["llama-cli", "-m", "a b"]),
+        ('RUN="llama-cli -m a"\necho done', ["llama-cli", "-m", "a"]),
         ("run_command: 'llama-cli -m {{m}} -c 1'", ["llama-cli", "-m", "{{m}}", "-c", "1"]),
         (
             "models:\n  a:\n    cmd: |\n      llama-cli\n      -m a\n      -c 1\n    ttl: 9",
