@@ -157,7 +157,7 @@ class Variables:
 
 
 def is_unset(text: str) -> bool:
-    """Whether something in it is left open: ``$CTX``, ``${CTX}``, ``%CTX%``, ``!CTX!``, ``{{ c }}``, ``<n>``, ``...``."""
+    """Whether a part of it is left open: ``$CTX``, ``${CTX}``, ``%CTX%``, ``!CTX!``, ``{{ c }}``, ``<n>``, ``..``."""
     return _UNSET.search(text) is not None
 
 
