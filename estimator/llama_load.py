@@ -153,7 +153,9 @@ class Load:
     @property
     def may_have_projector(self) -> bool:
         """The engine would fetch an image or sound part by itself, and none is here."""
-        return self.model.may_bring_projector and self.options.projector is None
+        model, options = self.model, self.options
+        is_published = options.brings_projector and model.file_bytes is None and model.n_projector_parameters > 0
+        return (model.may_bring_projector or is_published) and options.projector is None
 
     def with_context(self, context_tokens: int) -> "Load":
         """The same with another context."""

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from gguf_files import llama_metadata, llama_tensors, write_gguf
 
-from estimator.engines import llamacpp
+from estimator.engines import llamacpp, ollama
 from estimator.errors import UnreadableModel
 from estimator.ledger import Basis, Estimate, Kind, Place, Workload
 from estimator.model import Model, Tensor
@@ -63,6 +63,15 @@ def test_a_projector_that_may_be_there_widens_the_high_end_alone(model: Model) -
     assert GIB < may.high_bytes(["GPU 0"]) - without.high_bytes(["GPU 0"]) < 2 * GIB
     assert labelled(may, "mmproj").terms[0].basis is Basis.ASSUMED
     assert any("image part" in doubt for doubt in may.doubts)
+
+
+def test_ollama_loads_the_image_part_of_a_model_from_its_library(model: Model) -> None:
+    named = read_model("Gemma 3 4B")
+    workload, words = Workload(context_tokens=4096), "mmproj, if there is one"
+    assert labelled(ollama.estimate(named, workload, ollama.Options(), (GPU, RAM)), words).terms
+    assert not labelled(llamacpp.estimate(named, workload, llamacpp.Options(), (GPU, RAM)), words).terms
+    own = replace(model, n_projector_parameters=400_000_000)  # a file of one's own has none
+    assert not labelled(ollama.estimate(own, workload, ollama.Options(), (GPU, RAM)), words).terms
 
 
 def test_a_projector_that_is_known_is_not_counted_twice(model: Model, projector: str) -> None:
