@@ -13,6 +13,7 @@ from launches.rewriting import Edit, Words, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change
 from tui.launched import places_seen, plan_of
+from tui.other_quant import with_other_quant
 from tui.plan import Assessment, Plan, assess
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
@@ -32,9 +33,11 @@ def rewritten(
 
     It is read again before it is offered: what does not come to the plan that is meant is not shown.
     """
-    if not change.is_applicable or change.plan.model is not made.plan.model:
+    if not change.is_applicable:
         return ""
     try:
+        if change.plan.model is not made.plan.model:
+            return _line(with_other_quant(command, launch, change, snapshot, calibrations))
         changed = assess(change.plan, places_seen(launch, snapshot, calibrations))
         flags = _flags(changed)
         if assigned(words_of(flags))[1] == ():
@@ -42,8 +45,7 @@ def rewritten(
         before, after = (_spelled(each, command) for each in (made, changed))
         for edit in _edits(launch, before, after):
             words = rewritten_words(command, launch.spans, edit)
-            again = Command(arguments=words, environment=command.environment, directory=command.directory)
-            read = read_launches(again)[0]
+            read = read_launches(replace(command, arguments=words))[0]
             if not read.refusal and _is_meant(plan_of(read, made.plan.model, snapshot), change.plan):
                 return _line(words)
     except (EstimatorError, LaunchError):
