@@ -55,8 +55,23 @@ WITHOUT_FLASH_ATTENTION = frozenset({"grok"})
 class Load:
     """A model and what is asked of it, on places."""
 
-    def __init__(self, model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> None:
+    def __init__(
+        self,
+        model: Model,
+        workload: Workload,
+        options: Options,
+        places: Sequence[Place],
+        *,
+        brings_projector: bool = False,
+    ) -> None:
         """Check what is asked for.
+
+        Args:
+            model: to be loaded.
+            workload: what it is loaded for.
+            options: how.
+            places: the devices and the host.
+            brings_projector: of a model that is known by name, the image or sound part is loaded too.
 
         Raises:
             Unjudgeable: no place to put it, or something that the engine would refuse.
@@ -70,7 +85,7 @@ class Load:
         if options.is_flash_attention and not self._has_flash_attention(model, options):
             keeps_values_upright = model.architecture not in WITHOUT_FLASH_ATTENTION
             options = replace(options, is_flash_attention=False)
-        self.workload, self.options = workload, options
+        self.workload, self.options, self._brings_projector = workload, options, brings_projector
         if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
             raise Unjudgeable(
                 f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
@@ -153,14 +168,18 @@ class Load:
     @property
     def may_have_projector(self) -> bool:
         """The engine would fetch an image or sound part by itself, and none is here."""
-        model, options = self.model, self.options
-        is_published = options.brings_projector and model.file_bytes is None and model.n_projector_parameters > 0
-        return (model.may_bring_projector or is_published) and options.projector is None
+        model = self.model
+        is_published = self._brings_projector and model.file_bytes is None and model.n_projector_parameters > 0
+        return (model.may_bring_projector or is_published) and self.options.projector is None
 
     def with_context(self, context_tokens: int) -> "Load":
         """The same with another context."""
         return Load(
-            self.model, replace(self.workload, context_tokens=context_tokens), self.options, (*self.devices, self.host)
+            self.model,
+            replace(self.workload, context_tokens=context_tokens),
+            self.options,
+            (*self.devices, self.host),
+            brings_projector=self._brings_projector,
         )
 
     def default_layout(self, n_gpu_layers: int, n_cpu_moe_layers: int) -> Layout:

@@ -114,9 +114,6 @@ class Options:
     n_outputs: int | None = field(
         default=None, metadata=option("", "tokens whose logits are computed at once; one per sequence if not given")
     )
-    brings_projector: bool = field(
-        default=False, metadata=option("", "of a model that is known by name, its image or sound part is loaded too")
-    )
 
 
 DEFAULTS = Options()
