@@ -87,8 +87,9 @@ class Load:
             options = replace(options, is_flash_attention=False)
         self.workload, self.options, self._brings_projector = workload, options, brings_projector
         if options.tensor_split and self.devices and len(options.tensor_split) > len(self.devices):
+            n = len(self.devices)
             raise Unjudgeable(
-                f"a split into {len(options.tensor_split)} shares does not go with {len(self.devices)} device(s)"
+                f"a split into {len(options.tensor_split)} shares does not go with {n} device{'s' * (n != 1)}"
             )
         self.shape = _cache_shape(workload, options)
         if not self.shape.build.caches_by_layer and not _asks_for_cache(options, model.n_layers):

@@ -121,9 +121,10 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
         n_computed = computed.get(device, 0)
         held = replace(whole, n_bytes=whole.n_bytes - n_computed, read_bytes=whole.read_bytes - n_computed)
         doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
-        formula = f"{model.quant}, {held.n_blocks} of {model.n_layers} blocks"
-        formula += " and the output layer" if device == output else ""
-        formula += " and the embedding" if device == HOST else ""
+        parts = [f"{held.n_blocks} of {model.n_layers} blocks"] if held.n_blocks else []
+        parts += ["the output layer"] if device == output else []
+        parts += ["the embedding"] if device == HOST else []
+        formula = f"{model.quant}, {' and '.join(parts)}"
         place = load.place_of(device).name
         is_mapped = device == HOST and load.options.is_mapped
         moved = _repacked(load, layout) if device == HOST else Repacked()
@@ -228,7 +229,7 @@ def cache_terms(load: Load, layout: Layout) -> list[Term]:
             )
         if n_state_bytes:
             states[place.name] = states.get(place.name, 0) + n_layers * n_state_bytes
-    per_sequence = f"float32, {shape.n_sequences} sequence(s), whatever the context"
+    per_sequence = f"float32, {_sequences(shape.n_sequences)}, whatever the context"
     return [
         *(
             replace(
@@ -245,6 +246,10 @@ def cache_terms(load: Load, layout: Layout) -> list[Term]:
             for name, n_bytes in states.items()
         ),
     ]
+
+
+def _sequences(n: int) -> str:
+    return f"{n} sequence{'s' if n > 1 else ''}"
 
 
 def _cells_formula(load: Load, layer: Layer, n_layers: int) -> str:
@@ -278,7 +283,7 @@ def compute_terms(load: Load, layout: Layout, *, is_simulated: bool = True) -> l
         load.host.name,
         4 * vocabulary * n_sequences,
         "output_reserve, src/llama-context.cpp",
-        f"{vocabulary} tokens x float32 x {n_sequences} sequence(s)",
+        f"{vocabulary} tokens x float32 x {_sequences(n_sequences)}",
     )
     return [*terms, replace(logits, high_bytes=4 * vocabulary * max(load.step.n_outputs, n_sequences))]
 

@@ -69,7 +69,8 @@ class TorchLoad:
         if workload.kv_type not in ELEMENT_BYTES:
             raise Unjudgeable(f"{NAME} knows no KV cache of type {workload.kv_type!r}; {', '.join(KV_TYPES)} are")
         if options.max_memory is not None and len(options.max_memory) > len(self.devices):
-            raise Unjudgeable(f"{len(options.max_memory)} limits do not go with {len(self.devices)} device(s)")
+            n = len(self.devices)
+            raise Unjudgeable(f"{len(options.max_memory)} limits do not go with {n} device{'s' * (n != 1)}")
         self.float_bytes = {"auto": None, "bfloat16": 2, "float32": 4}[options.dtype]
         self.modules = modules_of(model, self._stored_float_bytes(), dequantises_gguf=True)
         self.using = Computation(

@@ -19,7 +19,7 @@ def flaws(pictures: dict[str, str]) -> list[str]:
         found += [f"{size}: {len(lines)} lines"] if len(lines) != height else []
         found += [f"{size}: {cell_len(line)} cells: {line}" for line in lines if cell_len(line) != width]
         found += [f"{size}: {char!a}" for char in set(picture) - {"\n"} if unicodedata.category(char) in FORBIDDEN]
-        found += [f"{size}: {text}" for text in (*open_frames(lines), *wrong_sums(picture))]
+        found += [f"{size}: {text}" for text in (*open_frames(lines), *covered(lines), *wrong_sums(picture))]
     return found
 
 
@@ -33,6 +33,18 @@ def open_frames(lines: list[str]) -> Iterator[str]:
             yield f"the frame at line {y}, cell {x} is not closed"
         elif any(grid[between][right] != "│" for between in range(y + 1, below)):
             yield f"the right edge of the frame at line {y}, cell {x} has a gap"
+
+
+def covered(lines: list[str]) -> Iterator[str]:
+    """Lower corners of panels without the upper one, and banners that do not go from edge to edge."""
+    grid = [[char for char in line for _ in range(cell_len(char))] for line in lines]
+    for y, x in ((y, x) for y, row in enumerate(grid) for x, char in enumerate(row) if char == "╰"):
+        above = next((at for at in range(y - 1, -1, -1) if grid[at][x] != "│"), None)
+        if above is None or grid[above][x] != "╭":
+            yield f"the frame that ends at line {y}, cell {x} has no upper corner"
+    for y, line in enumerate(lines):
+        if re.search("[┏┗]━|━[┓┛]", line) and not re.fullmatch("[┏┗]━.*━[┓┛]", line):
+            yield f"a banner lies over a panel at line {y}"
 
 
 def wrong_sums(picture: str) -> Iterator[str]:

@@ -132,12 +132,12 @@ async def settle(app: PlimsollApp, pilot: Any) -> None:
 
 
 async def still(app: PlimsollApp, pilot: Any) -> str:
-    """The picture, once it is the same twice, and as high as the screen: a layout may come after the size.
+    """The picture, once it is the same twice, and laid out for the size of the screen, which may come after that.
 
     With more rows in sight there may be more to look for.
     """
     before, now = "", text_of(app)
-    while before != now or now.count("\n") + 1 != app.screen.size.height or not is_at_rest(app):
+    while before != now or app.screen._compositor.size != app.screen.size or not is_at_rest(app):
         await pilot.pause(0.001)
         before, now = now, text_of(app)
     return now

@@ -79,7 +79,7 @@ def test_what_is_predicted_stands_beside_what_is_held_on_the_usual_terminal() ->
     assert re.search(r" 41990 0 +3\.10  .* · predicted 11\.4", rows)
 
 
-@pytest.mark.parametrize(("n_processes", "is_in_two"), [(1, True), (7, False)])
+@pytest.mark.parametrize(("n_processes", "is_in_two"), [(1, True), (12, False)])
 async def test_where_there_is_room_an_engine_takes_a_second_line(n_processes: int, is_in_two: bool) -> None:
     taken = serving(at=1)
     loading = sorted(taken.processes, key=lambda process: process.pid != 41990)
@@ -104,6 +104,31 @@ def test_markup_in_names_is_shown_and_not_obeyed(name: str) -> None:
     assert "[bold red]" in place_of("hostile", name).read_text(encoding="utf-8").split("200x50")[1]
 
 
+def test_no_engine_is_judged_where_no_gpu_can_be_read() -> None:
+    said = place_of("stale-driver", "engines").read_text(encoding="utf-8")
+
+    assert "no GPU's memory is known now" in said
+    assert "fits" not in said
+
+
+def test_a_long_reason_is_said_whole_where_there_is_nothing_to_explain() -> None:
+    said = place_of("stale-driver", "explain").read_text(encoding="utf-8")
+
+    assert said.count("in RAM alone") + said.count("\n│ RAM alone") == 5
+
+
+def test_the_ledger_names_no_blocks_where_there_are_none() -> None:
+    said = place_of("fits", "explain").read_text(encoding="utf-8")
+
+    assert "Q4_K_M, the embedding" in said
+    assert " 0 of 48 blocks" not in said
+    assert "x 1 sequence " in said
+
+
+def test_what_shares_a_pool_is_counted_together_and_said_so() -> None:
+    assert "sum with GPU 0" in place_of("unified", "explain").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("machine", "names", "sizes"), [("wide", screens_of("wide"), SIZES[:1]), ("spills", ["dashboard"], SIZES)]
 )
@@ -123,6 +148,8 @@ async def test_ascii_is_enough_on_every_screen(
         ("╭─╮\n│漢│\n╰─╯", "4 cells"),
         ("╭─╮\n│ │\n   ", "not closed"),
         ("╭─╮\n│  \n╰─╯", "gap"),
+        ("abc\n│ │\n╰─╯", "no upper corner"),
+        (" ┏━\n ┃ \n ┗━", "over a panel"),
         ("a\x1bb\n   \n   ", "x1b"),
         ("   \n   ", "2 lines"),
     ],

@@ -86,3 +86,7 @@ def test_a_uuid_is_never_shown_whole_whatever_stands_around_it(text: str) -> Non
 
 def test_a_long_text_is_cut() -> None:
     assert len(SCRUB.text("x y " * 10_000)) <= 1000
+
+
+def test_what_is_cut_out_at_the_end_of_a_text_that_was_cut_is_said_once() -> None:
+    assert Scrub([]).text("NVIDIA-" + "a" * 40 + "…") == "NVIDIA-aaaaaaaa…"

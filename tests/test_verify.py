@@ -109,7 +109,7 @@ def test_a_model_known_by_name_is_shown_as_a_header(tmp_path: Path, capsys: pyte
         ("exit 3", "status 3: without a word"),
         ("echo Host 99999999999 1 1", "printed no figures"),
         ("echo CUDA0 1 1 1", "printed no figures"),
-        ("echo A 1 1 1; echo B 1 1 1; echo C 1 1 1; echo Host 1 1 1", "sees 3 device(s) where 0"),
+        ("echo A 1 1 1; echo B 1 1 1; echo C 1 1 1; echo Host 1 1 1", "sees 3 devices where 0"),
         ("yes Host 1 1 1", "far more than figures"),
     ],
 )

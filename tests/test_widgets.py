@@ -29,7 +29,8 @@ from tui.screens.browser import About
 from tui.screens.desk import Desk
 from tui.widgets.arrange import Wants, arrange_panels, is_tiny
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
-from tui.widgets.chart import chart
+from tui.widgets.chart import chart, scale
+from tui.widgets.keybar import KeyBar
 from tui.widgets.line import ascii_text, changed_spans, cut_text, fit, fit_text, width_of, wrap
 from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
@@ -37,7 +38,7 @@ from tui.widgets.matrix import MatrixPanel
 from tui.widgets.memory import MemoryPanel, notices_of
 from tui.widgets.panel import Panel
 from tui.widgets.processes import ProcessPanel
-from tui.widgets.rows import rows_of
+from tui.widgets.rows import rows_of, short_name
 from tui.widgets.verdict import VerdictPanel
 from tui.widgets.view import View
 
@@ -159,6 +160,28 @@ def test_panels_fill_the_screen_without_overlap(size: tuple[int, int]) -> None:
             assert is_tiny(screen) or places.keys() >= {"headline", "memory", "verdict", "keybar"}
 
 
+@pytest.mark.parametrize("size", [(80, 24), (100, 30), (120, 36), (200, 50)])
+@pytest.mark.parametrize("n_banner", [3, 4, 6])
+def test_a_banner_below_has_lines_of_its_own(size: tuple[int, int], n_banner: int) -> None:
+    wants = Wants(n_rows=3, n_details=2, has_plan=True, n_banner=n_banner)
+    verdict = arrange_panels(Size(*size), wants._replace(n_banner=0))["verdict"]
+    places = arrange_panels(Size(*size), wants)
+
+    assert places["verdict"].y == verdict.y
+    assert {region.bottom for name, region in places.items() if name != "keybar"} <= {*range(size[1] - n_banner)}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_banner_above_takes_the_place_of_the_headline(size: tuple[int, int]) -> None:
+    screen = Size(*size)
+    places = arrange_panels(screen, Wants(n_rows=3, has_plan=True, n_banner=2, is_banner_above=True))
+
+    if not is_tiny(screen):
+        covered = sum(region.area for name, region in places.items() if name != "headline")
+        assert min(region.y for name, region in places.items() if name != "headline") == 2
+        assert covered == screen.area - 2 * screen.width
+
+
 def test_first_things_first_at_80_by_24() -> None:
     places = arrange_panels(Size(80, 24), Wants(n_rows=2, n_details=1, has_plan=True))
 
@@ -274,6 +297,46 @@ def test_the_chart_draws_load_and_line_across() -> None:
         "load" in text_of(line) for line in lines
     )
     assert text_of(lines[-1]).endswith("now")
+
+
+@pytest.mark.parametrize(("used", "order"), [(9.0, ["load", "line"]), (3.6, ["line", "load"])])
+def test_load_and_line_are_told_apart_in_a_low_chart(used: float, order: list[str]) -> None:
+    view = view_of(desktop(used), model())
+    lines = [text_of(line) for line in chart(view, rows_of(view)[0], 60, 4, 2.0)]
+
+    assert [line.split()[0] for line in lines if "line" in line or "load" in line] == order
+
+
+def test_the_chart_says_how_high_it_is() -> None:
+    assert scale(rows_of(view_of(desktop()))[0]) == "GPU 0, 23.5 GiB high"
+
+
+def test_the_matrix_says_what_of_it_is_not_shown() -> None:
+    panel = MatrixPanel()
+    drawn(panel, view_of(desktop(), model("Llama 3.1 8B"), is_studied=True), width=76, height=5)
+
+    assert panel._subtitle == "4 of 7 quants · 6 of 7 contexts"
+
+
+def test_keys_that_change_a_plan_are_not_offered_without_one() -> None:
+    assert "quant" in drawn(KeyBar(), view_of(desktop(), model()), width=120)
+    shown = drawn(KeyBar(), view_of(desktop()), width=120)
+    assert "quant" not in shown
+    assert "processes" in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("AMD Radeon RX 7600M XT", "RX 7600M XT"),
+        ("AMD Instinct MI210", "Instinct MI210"),
+        ("AMD Radeon Graphics (1002:ffff)", "Radeon Graphics (1002:ffff)"),
+        ("NVIDIA", "NVIDIA"),
+    ],
+)
+def test_a_device_is_called_without_its_maker(name: str, short: str) -> None:
+    assert short_name(name) == short
 
 
 @pytest.mark.parametrize("taken", [desktop(), workstation(), server(), server(64), laptop(), unified()])

@@ -8,6 +8,8 @@ from typing import Any
 MOST_CHARACTERS = 1000
 """Of a text."""
 CUT = "…"
+_CUTS = re.compile(f"{CUT}{{2,}}")
+"""Where what was cut out stood before the end of a text that is cut short."""
 
 _IDENTITY = re.compile(r"(?i)\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 _LONG_HEX = re.compile(r"(?i)\b([0-9a-f]{8})[0-9a-f]{8,}\b")
@@ -55,7 +57,7 @@ class Scrub:
         shown = _IDENTITY.sub(rf"\1-{CUT}", shown)
         shown = _LONG_HEX.sub(rf"\1{CUT}", shown)
         shown = _ADDRESS.sub(CUT, shown)
-        return shown if self._names is None else self._names.sub(CUT, shown)
+        return _CUTS.sub(CUT, shown if self._names is None else self._names.sub(CUT, shown))
 
     def lines(self, lines: Iterable[str]) -> str:
         """Lines of a report, joined."""

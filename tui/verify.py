@@ -190,9 +190,9 @@ def _compared(made: Assessment, theirs: Sequence[tuple[str, Figures]]) -> tuple[
     host = tuple(place for place in made.places if place.kind == "host")
     if len(theirs) == 1:  # built without GPUs, or none is here: it reckons as on the CPU
         devices = ()
-    if len(theirs) - 1 != len(devices):
+    if (n := len(theirs) - 1) != len(devices):
         raise Unverifiable(
-            f"{PROGRAM} sees {len(theirs) - 1} device(s) where {len(devices)} are asked about; name them with --device"
+            f"{PROGRAM} sees {n} device{'s' * (n != 1)} where {len(devices)} are asked about; name them with --device"
         )
     places = (*devices, *host)
     ours = _ours(made, places)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 
-_BANNER_WIDTH = 10
-"""Of its frame, its padding and what is seen beside it."""
+_BANNER_WIDTH = 4
+"""Of its frame and its padding."""
 
 
 class Dashboard(Frame):
@@ -81,10 +81,10 @@ class Dashboard(Frame):
 
     def _warn(self, view: View) -> None:
         """The banner is as large as what it says."""
-        has_warning = view.is_verdict_warned or bool(view.alarms)
+        has_warning = _has_warning(view)
         if not (has_warning or self._has_banner) or not self.is_mounted:
             return
-        from tui.widgets.banner import IS_SHORT, SHORT_LINES, n_banner_lines  # noqa: PLC0415  # where there is a warning
+        from tui.widgets.banner import IS_SHORT  # noqa: PLC0415  # where there is a warning
 
         self._has_banner = has_warning
         banner = self._banner or self._new_banner()
@@ -93,11 +93,8 @@ class Dashboard(Frame):
             banner.border_title = title
         if banner.display != has_warning:
             banner.display = has_warning
-        n_lines = n_banner_lines(view, self.app.size.width - _BANNER_WIDTH) + 2
-        is_short = self._has_no_room(n_lines)
-        banner.set_class(is_short, IS_SHORT)
-        if is_short:
-            n_lines = 1 if is_tiny(self.app.size) else SHORT_LINES
+        n_lines, is_above = self._banner_lines(view)
+        banner.set_class(is_above, IS_SHORT)
         if banner.styles.height != Scalar.from_number(n_lines):
             banner.styles.height = n_lines
 
@@ -108,19 +105,32 @@ class Dashboard(Frame):
         self.mount(*self.hand_down((banner,)))
         return banner
 
-    def _has_no_room(self, n_lines: int) -> bool:
-        """Whether a banner of so many lines, with its frame, would lie over the verdict."""
+    def _banner_lines(self, view: View) -> tuple[int, bool]:
+        """How high the banner is with its frame, and whether it lies above: below, it would lie over the verdict."""
+        from tui.widgets.banner import SHORT_LINES, n_banner_lines  # noqa: PLC0415  # where there is a warning
+
         size = self.app.size
-        verdict = arrange_panels(size, self._arrangement.wants).get("verdict")
-        return verdict is None or verdict.bottom + n_lines + 1 > size.height
+        n_lines = n_banner_lines(view, size.width - _BANNER_WIDTH) + 2
+        wants = self._arrangement.wants._replace(n_banner=0)
+        verdict = arrange_panels(size, wants).get("verdict")
+        if verdict is not None and verdict.bottom + n_lines + 1 <= size.height:
+            return n_lines, False
+        return 1 if is_tiny(size) else SHORT_LINES, True
 
     def _want(self, view: View, width: int, *, is_resized: bool = False) -> None:
-        """Charts that are in their place keep it on a line that turns out to be slow: to lay out anew is 22 KB."""
+        """What is in its place keeps it on a line that turns out to be slow: to lay out anew is 22 KB.
+
+        Charts stay, and a banner lies over what is below until it has been read.
+        """
+        before = self._arrangement.wants
         wants = wants_of(view, width)
-        if self._arrangement.wants.has_charts and not is_resized:
+        if before.has_charts and not is_resized:
             wants = wants._replace(has_charts=True)
-        if wants != self._arrangement.wants:
-            self._arrangement.wants = wants
+        self._arrangement.wants = wants
+        if _has_warning(view) and not view.is_thrifty:
+            n_banner, is_above = self._banner_lines(view)
+            self._arrangement.wants = wants._replace(n_banner=n_banner, is_banner_above=is_above)
+        if self._arrangement.wants != before:
             for keybar in self.query(KeyBar):  # a child's: a screen's own would find the last arrangement in its cache
                 keybar.refresh(layout=True)
 
@@ -140,6 +150,10 @@ class Dashboard(Frame):
         """A click on what a key does as well."""
         message.stop()
         await self.run_action(f"app.{message.action}")
+
+
+def _has_warning(view: View) -> bool:
+    return view.is_verdict_warned or bool(view.alarms)
 
 
 def wants_of(view: View, width: int) -> Wants:

@@ -62,7 +62,8 @@ class Devices(Browser):
             if snapshot is not None and wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
                 self._shown.append(device)
                 rows.append(_row(label, device, snapshot, n_cells))
-        head = f"{'':<9} {'':<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}  {'':<6} power"
+        name = "name" if n_cells else ""
+        head = f"{'device':<9} {name:<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}  {'':<6} power"
         empty = "no device of that name" if wanted else _none(snapshot)
         self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)

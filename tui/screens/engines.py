@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from estimator.engine import ENGINES, load_engine
-from estimator.errors import EstimatorError
+from estimator.errors import EstimatorError, Unjudgeable
 from tui.aside import Aside
-from tui.humanize import answer_text, plain, sentence, size
+from tui.humanize import UNKNOWN, answer_text, count, plain, sentence, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import assess
+from tui.request import expect_devices_known
 from tui.screens.browser import Browser
 from tui.screens.steps import with_engine
 from tui.widgets.line import fit_text, right_text
@@ -63,17 +64,32 @@ class Engines(Browser):
             self.listing.show([], empty=(("no model is chosen: press m", "dim"),))
             self.about.show()
             return
+        if unread := self._unread():
+            self.listing.show([], empty=((plain(unread, 600), "dim"),))
+            self.about.show()
+            return
         if not self._is_opened:
             self._is_opened = True
             self._candidates = [Candidate(name=name, title=load_engine(name).NAME, reason="…") for name in ENGINES]
             self.listing.cursor = ENGINES.index(plan.engine_name)
             self._judge(plan, tuple(self.view.places))
-        self.listing.remark = f"{plain(plan.model.name, 40)} · {plan.workload.context_tokens} tokens"
-        self._quant_width = 14 if self.size.width >= 80 else 10
-        head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>9}  verdict"
+        self.listing.remark = f"{plain(plan.model.name, 40)} · {count(plan.workload.context_tokens)} tokens"
+        self._quant_width = 14 if self.size.width >= 80 else 9
+        head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>8}  verdict"
         rows = [_row(one, self._quant_width, is_chosen=one.name == plan.engine_name) for one in self._candidates]
         self.listing.show(rows, head=((head, "dim"),))
         self.describe(self.listing.cursor)
+
+    def _unread(self) -> str:
+        """Why no engine can be judged: a GPU is there, or may be, and its memory is not known now."""
+        plan, snapshot = self.view.plan, self.view.snapshot
+        if self.view.assessment is not None or plan is None or plan.devices is not None or snapshot is None:
+            return ""
+        try:
+            expect_devices_known(snapshot)
+        except Unjudgeable as error:
+            return str(error)
+        return ""
 
     def _judge(self, plan: Plan, places: tuple[Place, ...]) -> None:
         """On a thread aside: an engine that is imported for the first time takes milliseconds."""
@@ -119,14 +135,14 @@ def _row(one: Candidate, quant_width: int, *, is_chosen: bool) -> Line:
     if made is None or one.plan is None:
         return ((f"{mark}{fit_text(one.title, 14)} ", "dim"), (plain(one.reason, 200), "dim"))
     devices = made.device_names
-    held = size(made.estimate.n_bytes(devices)) if devices else ""
+    held = size(made.estimate.n_bytes(devices)) if devices else UNKNOWN
     host = [place.name for place in made.places if place.kind == "host"]
     level = made.verdict.level
     return (
         (f"{mark}{fit_text(one.title, 14)} ", "strong"),
         (fit_text(plain(one.plan.model.quant), quant_width) + " ", "dim"),
         (right_text(held, 10) + " ", "text"),
-        (right_text(size(made.estimate.n_bytes(host)), 9) + "  ", "text"),
+        (right_text(size(made.estimate.n_bytes(host)), 8) + "  ", "text"),
         (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
     )
 

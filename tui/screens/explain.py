@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from estimator.ledger import drawing_on
-from tui.humanize import answer_text, fine_size, plain, size
+from tui.humanize import answer_text, counted, fine_size, plain, size
 from tui.screens.browser import Browser
 from tui.widgets.line import cut_text, fit_text, n_cells, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
@@ -43,7 +43,7 @@ class Explain(Browser):
         self._about: list[tuple[str, str]] = []
         if made is None or self.view.plan is None:
             reason = self.view.reason or "no model is chosen: press m"
-            self.listing.show([], empty=((reason, "dim"),))
+            self.listing.show([], empty=((plain(reason, 600), "dim"),))
             self.about.show()
             return
         plan = self.view.plan
@@ -103,17 +103,18 @@ class _Columns:
     def __init__(self, width: int) -> None:
         self._has_band = width >= 76
         self._has_formula = width >= 100
+        self._label_width = 24 if width >= 140 else 20 if width >= 100 else 18
 
     def head(self) -> str:
         band = f"{'band':<23}  " if self._has_band else ""
         formula = f"{'basis':<11} formula" if self._has_formula else "basis"
-        return f"{'place':<7} {'what':<18} {'expected':>12}  {band}{formula}"
+        return f"{'place':<7} {'what':<{self._label_width}} {'expected':>12}  {band}{formula}"
 
     def term(self, term: Term) -> Line:
         basis = term.basis.value
         return (
             (fit_text(term.place, 7) + " ", "text"),
-            (fit_text(plain(term.label), 18) + " ", "strong"),
+            (fit_text(plain(term.label), self._label_width) + " ", "strong"),
             (right_text(fine_size(term.n_bytes), 12) + "  ", "strong"),
             self._band(term.low_bytes, term.high_bytes),
             (fit_text(basis, 11) + " " if self._has_formula else basis, "text" if basis in _SURE else "tight"),
@@ -127,12 +128,15 @@ class _Columns:
         """What is on one place, and its line."""
         place = margin.place
         line = f"line at {fine_size(place.line_bytes)}"
+        names = drawing_on(place, made.places)
+        sharing = counted([name for name in names if name != place.name])
+        level = min(margin.level, made.verdict.level)  # what is short there may go elsewhere
         return (
             (fit_text(place.name, 7) + " ", "text"),
-            (fit_text("sum", 17), "strong"),
-            (f"{GLYPHS[margin.level]} ", CELL_STYLES[margin.level]),
+            (fit_text(f"sum with {sharing}" if sharing else "sum", self._label_width - 1), "strong"),
+            (f"{GLYPHS[level]} ", CELL_STYLES[level]),
             (right_text(fine_size(margin.load_bytes), 12) + "  ", "strong"),
-            self._band(made.estimate.low_bytes(drawing_on(place, made.places)), margin.high_bytes),
+            self._band(made.estimate.low_bytes(names), margin.high_bytes),
             (f"of {fine_size(place.free_bytes)} free, {line}" if self._has_formula else "", "text"),
         )
 

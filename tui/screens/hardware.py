@@ -45,6 +45,7 @@ class Hardware(Browser):
         self._options: tuple[Option, ...] | None = None
         self._shown: list[Option | str] = []
         self._typed: Compared | None = None
+        self._error = ""
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -57,7 +58,10 @@ class Hardware(Browser):
         message.take()
 
     def _take(self, found: tuple[Option, ...] | EstimatorError) -> None:
-        self._options = () if isinstance(found, EstimatorError) else found
+        if isinstance(found, EstimatorError):
+            self._options, self._error = (), plain(str(found), 400)
+        else:
+            self._options = found
         self.fill()
 
     def fill(self) -> None:
@@ -75,7 +79,7 @@ class Hardware(Browser):
             self._shown.insert(0, self.text)
             rows.insert(0, described)
         head = f"{'hardware':<{width}} {'class           ' if has_class else ''}{'takes':>9} {'tok/s':>7}  verdict"
-        empty = "computing …" if self._options is None else "no known hardware of that name holds it"
+        empty = "computing …" if self._options is None else self._error or "no known hardware of that name holds it"
         self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
 
     def _described(self, width: int, *, has_class: bool) -> Line | None:
@@ -125,7 +129,10 @@ def _with_its_end(name: str, width: int) -> str:
     """Without its maker where it is too long, then cut in the middle: at its end stands the size."""
     if len(name) > width:
         name = _MAKER.sub(r"\1", name)
-    return fit_text(name, width) if len(name) <= width else f"{name[: width - 8]}… {name[-6:]}"
+    if len(name) <= width:
+        return fit_text(name, width)
+    end = name[-6:].lstrip()
+    return f"{name[: width - len(end) - 2]}… {end}"
 
 
 def open_screen() -> Hardware:

@@ -27,7 +27,7 @@ _WIDE = 90
 """From here on there is room for who started it, which is said below in any case."""
 _WITH_COMMAND = 72
 """From here on there is room for name and command; before that, one of them is said."""
-_COLUMNS = ("pid", "device", "held", "user", "name", "command")
+_COLUMNS = ("PID", "device", "GiB", "user", "name", "command")
 
 
 class Processes(Browser):
@@ -39,7 +39,7 @@ class Processes(Browser):
         Binding("delete,f9", "end", "end the process"),
     ]
 
-    column = "held"
+    column = "GiB"
     is_reversed = True
 
     def fill(self) -> None:
@@ -120,9 +120,9 @@ class Processes(Browser):
 
     def _key(self, process: Process) -> tuple[object, int]:
         keys: dict[str, object] = {
-            "pid": process.pid,
+            "PID": process.pid,
             "device": self._labels.get(process.device_key, ""),
-            "held": -1 if process.used_bytes is None else process.used_bytes,
+            "GiB": -1 if process.used_bytes is None else process.used_bytes,
             "user": process.user or "",
             "name": (process.name or "").casefold(),
             "command": process.command or "",
@@ -131,7 +131,7 @@ class Processes(Browser):
 
     def action_sort(self) -> None:
         self.column = _COLUMNS[(_COLUMNS.index(self.column) + 1) % len(_COLUMNS)]
-        self.is_reversed = self.column == "held"
+        self.is_reversed = self.column == "GiB"
         self.fill()
 
     def action_end(self) -> None:

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.aside import Aside
-from tui.humanize import plain
+from tui.humanize import counted, gib, plain
 from tui.messages import AsideDone
 from tui.screens.frame import Frame
 from tui.widgets.chart import chart, column_seconds_of
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
+from tui.widgets.line import cut_text, n_cells, spread
 from tui.widgets.panel import Panel
-from tui.widgets.rows import rows_of
+from tui.widgets.rows import Row, rows_of
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -42,6 +43,9 @@ class Timeline(Panel):
         rows = [row for row in rows_of(view) if row.pool is not None]
         if not rows:
             return [(("no readings yet", "dim"),)]
+        missing = [row.label for row in rows_of(view) if row.pool is None and row.devices]
+        said = f"no figures of {counted(missing)}: f says what could not be read" if missing else ""
+        height -= bool(said)
         self.first = max(0, min(self.first, len(rows) - 1))
         n_charts = max(1, min(len(rows) - self.first, height // _CHART_LINES))
         shown = rows[self.first : self.first + n_charts]
@@ -50,10 +54,20 @@ class Timeline(Panel):
         lines: list[Line] = []
         for number, row in enumerate(shown):
             n_lines = height * (number + 1) // n_charts - height * number // n_charts
-            lines.append(((f"{row.label} {plain(row.name)}", "strong"),))
+            lines.append(_title(row, width))
             drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width, self.zoom))
             lines += drawn + [()] * (n_lines - 1 - len(drawn))
-        return lines
+        return [*lines, ((said, "dim"),)] if said else lines
+
+
+def _title(row: Row, width: int) -> Line:
+    """The pool, and its figures now: the chart below has no numbers."""
+    assert row.pool is not None
+    load_bytes = row.load_bytes + row.landed_bytes
+    load = f" + {gib(load_bytes)} load = {gib(row.used_bytes + load_bytes)}" if load_bytes else ""
+    figures = f"{gib(row.used_bytes)} used{load} of {gib(row.pool.total_bytes)} GiB "
+    name = cut_text(f"{row.label} {plain(row.name)}", max(8, width - n_cells(figures) - 2))
+    return spread(((name, "strong"),), ((figures, "text"),), width)
 
 
 def _subtitle(others: str, width: int, *, has_marks: bool) -> str:

@@ -30,6 +30,10 @@ class Wants(NamedTuple):
     has_processes: bool = False
     n_quants: int = 7
     has_charts: bool = True
+    n_banner: int = 0
+    """Lines of a warning, its frame counted: below all panels."""
+    is_banner_above: bool = False
+    """There is no room for it below: it takes the place of the headline, and of what comes under that."""
 
 
 def is_tiny(size: Size) -> bool:
@@ -45,7 +49,8 @@ def arrange_panels(size: Size, wants: Wants) -> dict[str, Region]:
     if is_tiny(size):
         return _tiny(width, height, wants)
     places = {"headline": Region(0, 0, width, 1), "keybar": Region(0, height - 1, width, 1)}
-    n_left = height - 2
+    top = max(1, wants.n_banner) if wants.is_banner_above else 1
+    n_left = height - top - 1
     is_wide = width >= _WIDE
     n_verdict = _FRAME + (_VERDICT_LINES if is_wide else 4)
     n_load = 0 if is_wide else _FRAME + 2
@@ -65,10 +70,12 @@ def arrange_panels(size: Size, wants: Wants) -> dict[str, Region]:
     n_memory, n_left = n_memory + n_more, n_left - n_more
     n_more = min(n_left if n_left < _BELOW_LINES else max(0, n_left - _GOOD_LINES), 1 if is_wide else 2)
     n_verdict, n_left = n_verdict + n_more, n_left - n_more
+    if not wants.is_banner_above:
+        n_left = max(0, n_left - wants.n_banner)
     if n_left < _BELOW_LINES:  # too little for another panel: the verdict gets it, or a list that is longer
         n_more = min(n_left, 3) if n_rows < wants.n_rows else n_left
         n_verdict, n_memory, n_left = n_verdict + n_more, n_memory + n_left - n_more, 0
-    y = 1
+    y = top
     places["memory"] = Region(0, y, width, n_memory)
     y += n_memory
     if is_wide:

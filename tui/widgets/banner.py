@@ -1,4 +1,4 @@
-"""Over the dashboard when the verdict turns bad while the screen is open; stays until it is read or no longer true."""
+"""On the dashboard when the verdict turns bad while the screen is open; stays until it is read or no longer true."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MOST_LINES = 4
 """More would hide what it speaks of."""
 SHORT_LINES = 2
-"""Where there is no room for it below the verdict: it lies over the headline then, and the frame under that."""
+"""Where there is no room for it below the verdict: it lies in the headline's place then."""
 IS_SHORT = "-short"
 """The class of a banner that lies there."""
 
@@ -32,7 +32,10 @@ class Banner(Panel):
             return _short_lines(view, width, height)
         alarms = _alarms(view, width)
         if view.is_verdict_warned:
-            lines = [*alarms[: max(0, height - 3)], *_verdict(view, width, height - len(alarms[: max(0, height - 3)]))]
+            shown = alarms[: max(0, height - 3)]
+            if shown and len(shown) < len(alarms):
+                shown[-1] = ((cut_text(f"{shown[-1][0][0]} …", width), "bad-bold"),)
+            lines = [*shown, *_verdict(view, width, height - len(shown))]
         else:
             lines = alarms[: height - 1]
         if len(alarms) > len(lines):

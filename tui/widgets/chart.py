@@ -53,8 +53,13 @@ class HistoryPanel(Panel):
             return [(("no readings yet", "dim"),)]
         chosen = self._chosen(view, rows)
         self._place, self._plan = chosen.place, view.plan
-        self.entitle(f"History · {chosen.label}")
+        self.entitle(f"History · {scale(chosen)}")
         return chart(view, chosen, width, height, column_seconds_of(view, width))
+
+
+def scale(row: Row) -> str:
+    """Which pool it is, and how high its chart: ``GPU 0, 23.5 GiB high``."""
+    return row.label if row.pool is None else f"{row.label}, {gib(row.pool.total_bytes)} GiB high"
 
 
 def column_seconds_of(view: View, width: int, zoom: int = 0) -> float:
@@ -92,6 +97,8 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     is_planned = row.load_bytes + row.landed_bytes > 0
     plan_bytes = row.used_bytes + row.load_bytes + row.landed_bytes
     plan_row = _row_of(plan_bytes, total, n_rows) if is_planned else None
+    if row.line_bytes is not None and line_row is not None and line_row == plan_row:
+        line_row, plan_row = _apart(line_row, plan_row, n_rows, is_over=plan_bytes > row.line_bytes)
     lines = _drawn(heights, n_rows, total, line_row, plan_row, _STYLES[row.level or 0], column_seconds)
     return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
 
@@ -142,6 +149,14 @@ def _fills(level: int, n_rows: int) -> str:
 
 def _row_of(n_bytes: int, total_bytes: int, n_rows: int) -> int:
     return max(0, min(n_rows - 1, n_bytes * n_rows // total_bytes))
+
+
+def _apart(line_row: int, plan_row: int, n_rows: int, *, is_over: bool) -> tuple[int, int]:
+    """Two that fall on the same row are drawn on two, in their order: the upper one moves up, if it can."""
+    if n_rows < 2:
+        return line_row, plan_row
+    upper = min(line_row + 1, n_rows - 1)
+    return (upper - 1, upper) if is_over else (upper, upper - 1)
 
 
 def _overdrawn(fills: str, rule: str, style: str) -> Line:

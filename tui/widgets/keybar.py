@@ -20,13 +20,17 @@ _KEYS = (
     ("q", "quit", "quit", 1),
 )
 
+_OF_A_PLAN = frozenset({"quant", "context", "devices", "engine", "options", "explain"})
+"""Labels of keys that change or explain a plan."""
+
 
 class KeyBar(Panel):
-    def is_same(self, before: View, view: View) -> bool:  # noqa: ARG002  # at all times
-        return True
+    def is_same(self, before: View, view: View) -> bool:
+        return (before.plan is None) == (view.plan is None)
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # the same at all times
-        shown = list(_KEYS)
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+        """Where nothing is planned, those that have a meaning then."""
+        shown = [key for key in _KEYS if view.plan is not None or key[1] not in _OF_A_PLAN]
         while len(shown) > 2 and sum(len(key) + len(label) + 3 for key, label, _, _ in shown) > width:
             shown.remove(max(shown, key=lambda key: key[3]))
         self.targets = []

@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 
 from tui.humanize import sentence
 from tui.messages import RowChosen, RowMoved
-from tui.widgets.line import cut_text, fit, n_cells
+from tui.widgets.line import cut_text, fit, n_cells, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Listing(Panel, can_focus=True):
         self.head: Line = ()
         self.rows: Sequence[Line] = ()
         self.empty: Line = ()
-        """What stands there without rows."""
+        """What stands there without rows, on as many lines as it takes."""
         self.remark = ""
         """What is to be said of all of it, in the frame."""
         self.cursor = 0
@@ -64,7 +64,8 @@ class Listing(Panel, can_focus=True):
         head = [(_GUTTER, *self.head)] if self.head else []
         if not self.rows:
             self.entitle(subtitle=self.remark)
-            return [*head, (_GUTTER, *self.empty)]
+            said = [(line, style) for text, style in self.empty for line in wrap(text, max(2, width - 1))]
+            return [*head, *((_GUTTER, run) for run in said)]
         n_shown = max(1, height - len(head))
         if not self.has_cursor:
             self.cursor = self._top = max(0, min(self.cursor, len(self.rows) - n_shown))

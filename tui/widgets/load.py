@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from tui.humanize import UNKNOWN, count, counted, plain, sentence
-from tui.widgets.line import cut_text, width_of
+from tui.widgets.line import cut_text, width_of, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
-_REST = " … o"
+_REST = " … more: o"
 TALL_LINES = 5
 """From this height on a line for each setting."""
 
@@ -26,10 +26,8 @@ class LoadPanel(Panel):
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         plan = view.plan
         if plan is None:
-            return [
-                (("no model is chosen yet", "text"),),
-                (("one is known by its name, or is a file of yours", "dim"),),
-            ]
+            hint = "one is known by its name, or is a file of yours"
+            return [(("no model is chosen yet", "text"),), *(((line, "dim"),) for line in wrap(hint, width))]
         name = plain(plan.model.name, 80)
         context = count(plan.workload.context_tokens) if plan.model.has_context else UNKNOWN
         native = plan.model.native_context_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from tui.humanize import UNKNOWN, gib, rate, short_count
+from tui.humanize import UNKNOWN, gib, rate, sentence, short_count
 from tui.messages import PlanChanged
 from tui.widgets.line import right_text
 from tui.widgets.panel import Panel
@@ -29,6 +29,8 @@ class MatrixPanel(Panel):
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         self._shown: list[list[Cell | None]] = []
+        if view.plan is None or not view.cells:
+            self.entitle(subtitle="")
         if view.plan is None:
             return [(("with a model, this shows every quant at every context", "dim"),)]
         if not view.cells:
@@ -39,8 +41,12 @@ class MatrixPanel(Panel):
         contexts = sorted({cell.context_tokens for cell in view.cells})
         has_rates = any(cell.tokens_per_second is not None for cell in view.cells)
         rate_width = _RATE_WIDTH if has_rates and width >= _LABEL_WIDTH + 3 * _CELL_WIDTH + _RATE_WIDTH else 0
+        n_quants, n_contexts = len(quants), len(contexts)
         contexts = _around(contexts, current[1], (width - _LABEL_WIDTH - rate_width) // _CELL_WIDTH)
         quants = _around(quants, current[0], height - 1)
+        self.entitle(
+            subtitle=sentence((_some(len(quants), n_quants, "quants"), _some(len(contexts), n_contexts, "contexts")))
+        )
         labels = [
             (f"{right_text(short_count(tokens), 6)}   ", "strong" if tokens == current[1] else "dim")
             for tokens in contexts
@@ -73,6 +79,11 @@ class MatrixPanel(Panel):
         row = self._shown[offset.y - 1]
         if offset.x >= _LABEL_WIDTH and column < len(row) and (cell := row[column]) is not None:
             self.post_message(PlanChanged(cell.plan))
+
+
+def _some(n_shown: int, n_all: int, what: str) -> str:
+    """``4 of 7 quants``; nothing where all are shown."""
+    return f"{n_shown} of {n_all} {what}" if n_shown < n_all else ""
 
 
 def _rate(tokens_per_second: float | None) -> str:

@@ -30,7 +30,7 @@ _CELLS_OF_A_NAME = 5
 _WIDEST_BYTES = 9999 << 30
 """More has no room in a column of figures."""
 _VITALS_CELLS = 37
-_REST = " … f"
+_REST = " … all: f"
 """Where the rest of a sentence is."""
 _KIND_GLYPHS = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
 _VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
@@ -254,7 +254,7 @@ class _Table:
         sum_style = "bad-bold" if is_over else "strong"
         if is_late:
             age = f"{duration(row.pool.late_seconds)} old"
-            texts = (f"{gib(used)} of {gib(total)} GiB, {age}", f"{gib(used)}, {age}", age)
+            texts = (f"{gib(used)} of {gib(total)} GiB, {age}", age)
             text = next((text for text in texts if len(text) <= self.figures_width), age)
             return ((right_text(text, self.figures_width), "tight"),)
         return self._figures(used, load, total, sum_style)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tui.humanize import UNKNOWN, counted, gib, plain
 from tui.places import HOST_NAME, device_label
 from tui.widgets.engine_text import engine_line
-from tui.widgets.line import fit_text, n_cells, right_text
+from tui.widgets.line import fit_text, n_cells, right_text, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ProcessPanel(Panel):
             return [(("reading …", "dim"),)]
         in_ram = [engine for engine in view.engines if not engine.is_on_device]
         if not snapshot.processes and not in_ram:
-            return [((none_known(snapshot), "dim"),)]
+            return [((line, "dim"),) for line in wrap(none_known(snapshot), width)]
         labels = {device.key: device_label(device, snapshot.devices) for device in snapshot.devices}
         processes = sorted(snapshot.processes, key=lambda process: -(process.used_bytes or 0))
         engines = {pid: engine for engine in view.engines for pid in engine.pids}

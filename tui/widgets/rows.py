@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 _MOST_HOLDERS = 3
 """More would be slivers."""
 _KIND_ORDER = {"WEIGHTS": 0, "KV_CACHE": 1, "STATE": 2}
-_MAKERS = ("nvidia", "geforce")
+_MAKERS = ("nvidia", "geforce", "amd")
+_RADEON = re.compile(r"Radeon (?=RX |PRO )", re.IGNORECASE)
+"""Before names that say as much without it: ``RX 7900 XT``, but not ``Radeon Graphics``."""
 
 
 @record(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def short_name(name: str) -> str:
         first, _, rest = name.partition(" ")
         if first.casefold() == maker and rest.strip():
             name = rest.lstrip()
-    return name
+    return _RADEON.sub("", name, count=1)
 
 
 class _Found(NamedTuple):
