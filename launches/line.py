@@ -181,6 +181,7 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
     """Each command of a text, and what is set when it starts."""
 
     def __init__(self, text: str, environment: Mapping[str, str], *, is_windows: bool) -> None:
+        self.text = text
         self.variables = Variables(environment)
         self.settings: list[Piece] = []
         self.depth = 0
@@ -237,6 +238,8 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
             name, equals, value = line.partition("=")
             if equals:
                 self._set(name.strip(), Piece(value.strip(), start, end), is_exported=True)
+            if '="' in self.text[pieces[1].start : pieces[1].end]:
+                self.variables.whole.add(name.strip())
             return True
         is_exporting, is_declaring = words[0] in _EXPORTING, words[0] in _DECLARING
         rest = pieces[1:] if is_exporting or is_declaring else pieces

@@ -93,6 +93,8 @@ class _Splitter:
         self.position = 0
         self.is_begun = True
         """A word of the command was taken before."""
+        self.is_whole = False
+        """What was expanded last is one word, its blanks included."""
         self.here: list[str] = []
         """Ends of documents that stand below the line."""
 
@@ -178,7 +180,8 @@ class _Splitter:
                 self.position = found.end()
                 fields[-1] += found[0]
             elif (expanded := self._expanded()) is not None:
-                _join(fields, [part for word in expanded for part in _parted(word)])
+                parts = [part for word in expanded for part in _parted(word)]
+                _join(fields, list(expanded) if self.is_whole else parts)
             else:
                 if character == "\\" and not self.is_windows and self.position + 1 < len(self.text):
                     self.position += 1
@@ -221,6 +224,7 @@ class _Splitter:
 
     def _expanded(self) -> Sequence[str] | None:
         """What stands here for something else, which is passed over; None where nothing does."""
+        self.is_whole = False
         text, first = self.text, self.position
         if text[first] in "%!":
             return self._percent()
@@ -257,6 +261,7 @@ class _Splitter:
         if words is None:
             return None
         self.position = found.end()
+        self.is_whole = name in self.variables.whole
         return words
 
     def _braced(self, opening: str, closing: str) -> Sequence[str] | None:

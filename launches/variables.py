@@ -43,6 +43,8 @@ class Variables:
         self._n_left = MOST_TOLD
         self.n_steps_left = MOST_STEPS
         """Of those, what is left."""
+        self.whole: set[str] = set()
+        """Names whose values hold their quotes (``set A="b c"`` of cmd.exe), and so are one word."""
         self.documents: list[str] = []
         """What stood below ``<<EOF``: a unit of systemd, another script."""
 

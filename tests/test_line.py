@@ -92,6 +92,8 @@ from launches.line import words_of
         ),
         ("lms server start\nlms load a --gpu max", ["lms", "load", "a", "--gpu", "max"]),
         ("A=$A$A\nllama-cli -m $A", ["llama-cli", "-m", "$A$A"]),
+        ('set A="b c"\nllama-cli.exe -p %A%', ["A=b c", "llama-cli.exe", "-p", "b c"]),
+        ('set "A=-c 1"\nllama-cli.exe %A%', ["A=-c 1", "llama-cli.exe", "-c", "1"]),
         ("", []),
         ("cd x", []),
     ],
