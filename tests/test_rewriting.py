@@ -87,6 +87,8 @@ LINES = [
     f"llama-server {BIG} -ngl 99",
     f"bash -c 'llama-server {BIG} -ngl 99 > log.txt 2>&1'",
     "llama-server -hf unsloth/Qwen3-30B-A3B-GGUF:Q4_K_M -c 131072 -ngl 99",
+    "python -m llama_cpp.server --hf_model_repo_id bartowski/Meta-Llama-3.1-8B-Instruct-GGUF --model *Q8_0.gguf "
+    "--n_ctx 131072 --n_gpu_layers -1",
     "vllm serve meta-llama/Llama-3.1-8B-Instruct",
     "vllm serve Qwen/Qwen3-14B-AWQ --max-model-len 40960 --gpu-memory-utilization 0.5",
     "bash -lc 'vllm serve meta-llama/Llama-3.1-8B-Instruct 2>&1 | tee x'",

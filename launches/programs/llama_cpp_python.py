@@ -91,6 +91,27 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         return (_launch(values, program, command),)
 
 
+_OWN_NAMES = {
+    "--ctx-size": "--n_ctx",
+    "--gpu-layers": "--n_gpu_layers",
+    "--batch-size": "--n_batch",
+    "--ubatch-size": "--n_ubatch",
+    "--main-gpu": "--main_gpu",
+}
+
+
+def translated(words: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """llama.cpp's settings, by its flags, in this server's own words; what it has none for is left out."""
+    found = {own: (own, *words[flag][1:]) for flag, own in _OWN_NAMES.items() if flag in words}
+    if "--tensor-split" in words:
+        found["--tensor_split"] = ("--tensor_split", *words["--tensor-split"][1].split(","))
+    numbers = {name: str(number) for number, name in STORED_TYPES.items()}
+    for flag, own in (("--cache-type-k", "--type_k"), ("--cache-type-v", "--type_v")):
+        if (number := numbers.get("".join(words.get(flag, ("", ""))[1:]))) is not None:
+            found[own] = (own, number)
+    return found
+
+
 def _given(program: Program) -> Given:
     if program.name in MODULES:
         return take_apart(program.arguments, _flags(), ARGPARSE, offset=program.offset, environment=program.environment)
