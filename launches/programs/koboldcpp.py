@@ -62,6 +62,7 @@ _TABLE = table("""
 --benchmark [N]
 --blasthreads --batchthreads --threadsbatch --threads-batch N
 --chatcompletionsadapter N
+--checkforupdates
 --cli
 --debugmode [N]
 --defaultgenamt N

@@ -1,4 +1,4 @@
-"""LM Studio: its application and its service by name, and ``lms load``, told by the command what a window would ask.
+"""LM Studio: its application and its service by name, and ``lms load`` and ``lms chat``, told by the command what a window would ask.
 
 lmstudio.ai/docs/cli/load and /docs/developer/core/headless (2026-11). The application is ``LM Studio.exe``, on macOS
 ``LM Studio.app/Contents/MacOS/LM Studio``, on Linux ``lm-studio``, and names no model. Since 0.3.15 at the latest the
@@ -25,6 +25,13 @@ _TABLE = table("""
 --estimate-only
 --exact
 --yes -y
+--local
+--speculative-draft-mtp !--no-speculative-draft-mtp
+--speculative-draft-simple
+--speculative-draft-model N
+--speculative-draft-max-tokens N
+--speculative-draft-min-tokens N
+--speculative-draft-min-continue-probability N
 --host N
 --port N
 --quiet
@@ -32,6 +39,22 @@ _TABLE = table("""
 --log-level N
 --help -h
 """)
+_CHAT = table("""
+--prompt -p N
+--system-prompt -s N
+--stats
+--ttl N
+--reasoning N
+--dont-fetch-catalog
+--yes -y
+--host N
+--port N
+--quiet
+--verbose
+--log-level N
+--help -h
+""")
+"""src/subcommands/chat/index.tsx of github.com/lmstudio-ai/lms, 2026-08: it loads what is not loaded yet."""
 APPLICATIONS = frozenset({"lm studio", "lm-studio", "llmster"})
 """``llmster`` is the service without a window (``lms daemon up``)."""
 PORT = 1234
@@ -59,20 +82,26 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     del command
     if program.name.casefold() in APPLICATIONS:
         return (_application(program),)
-    if program.arguments[:1] != ("load",):
-        raise NoLaunch("lms loads a model by lms load only")
-    given = take_apart(program.arguments[1:], _TABLE, ARGPARSE, offset=program.offset + 1)
+    task = "".join(program.arguments[:1])
+    if task not in ("load", "chat"):
+        raise NoLaunch("lms loads a model by lms load and lms chat only")
+    flags = _TABLE if task == "load" else _CHAT
+    given = take_apart(program.arguments[1:], flags, ARGPARSE, offset=program.offset + 1)
     if not given.positionals or given.is_on("--estimate-only") or given.is_on("--help"):
-        raise NoLaunch("lms load loads no model so")
+        raise NoLaunch(f"lms {task} loads no model so")
     values = Values(given)
     asked = given.has("--context-length")
     if not asked:
         values.doubts.append(
             f"no context is asked for: {USUAL_CONTEXT_TOKENS} tokens, unless the model's settings say more"
         )
+    if (draft := given.last("--speculative-draft-model")) is not None:
+        values.doubts.append(f"the draft model {draft[:96]} and its cache are not counted")
+    if given.is_on("--speculative-draft-mtp"):
+        values.doubts.append("layers that predict further tokens, and their cache, are not counted")
     return (
         Launch(
-            program="lms load",
+            program=f"lms {task}",
             engine_name="llamacpp",
             source=given.positionals[0],
             context_tokens=values.whole("--context-length", USUAL_CONTEXT_TOKENS, least=1),

@@ -116,4 +116,29 @@ VISION = """
 --skip-special-tokens
 --top-logprobs-k N
 --chat
+--block-length N
+--diffusion-full-canvas
+--diffusion-max-canvas-length N
+--diffusion-min-canvas-length N
+--diffusion-sampler N
+--editing-threshold N
+--frequency-context-size N
+--presence-context-size N
+--guidance N
+--last-image N
+--max-denoising-steps N
+--max-post-steps N
+--max-transfer-per-step N
+--min-threshold N
+--num-to-transfer N
+--output N
+--output-modality N
+--reference N
+--size N
+--stability-steps N
+--steps N
+--task N
+--threshold N
+--video-max-frames N
+--workflow N
 """
