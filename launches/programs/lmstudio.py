@@ -1,4 +1,4 @@
-"""LM Studio: its application and its service by name, and ``lms load`` and ``lms chat``, told by the command what a window would ask.
+"""LM Studio: its application and its service by name; ``lms load`` and ``lms chat``, told what a window would ask.
 
 lmstudio.ai/docs/cli/load and /docs/developer/core/headless (2026-11). The application is ``LM Studio.exe``, on macOS
 ``LM Studio.app/Contents/MacOS/LM Studio``, on Linux ``lm-studio``, and names no model. Since 0.3.15 at the latest the
