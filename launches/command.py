@@ -41,6 +41,8 @@ class Command:
     """Of what starts it (``ulimit -v`` of a shell), which holds for what it starts as well; None: no limit."""
     mounts: tuple[tuple[str, str], ...] = ()
     """Of a container: (a folder inside, where it is outside), the longest first."""
+    files: tuple[tuple[str, str], ...] = ()
+    """What the text that it stands in writes before it starts: (path as it is written there, content)."""
 
     def path(self, text: str) -> str:
         """The path that the program would open; of a container's, where it is outside."""

@@ -202,9 +202,9 @@ def opened_of(command: Command) -> Opened:
             unknown += program.unknown
             doubts += program.doubts
             scripts = (*scripts, program.offset + index)
-            words = commanded(program.arguments[index], program.environment)
-            inside = replace(command, arguments=words, environment=program.environment, directory=program.directory)
-            command = shortened(inside)
+            told = commanded(program.arguments[index], program.environment)
+            inside = replace(command, environment=program.environment, directory=program.directory)
+            command = shortened(replace(inside, arguments=told.arguments, files=(*command.files, *told.files)))
             program = program_of(command)
         elif program.name in REMOTE:
             raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")

@@ -16,7 +16,8 @@ from launches.wrappers import base_name
 MOST_COMMANDS = 400
 """Of one text that are looked at (ASSUMED bound)."""
 _MOST_DOCUMENTS, _MOST_DEPTH = 8, 2
-"""``<<EOF`` in one text, and within each other (ASSUMED bounds)."""
+_MOST_FILES = 16
+"""``<<EOF`` in one text, within each other, and written into files (ASSUMED bounds)."""
 
 _ASSIGNMENT = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _EXPORTING = frozenset({"export", "set", "setx", "ENV"})
@@ -62,12 +63,31 @@ def words_of(text: str, environment: Mapping[str, str] | None = None) -> list[st
     return [piece.word for piece in pieces_of(text, environment)[1]]
 
 
+def posted(text: str, environment: Mapping[str, str] | None = None) -> Command:
+    """The same as a command, with the files that the text writes before.
+
+    Args:
+        text: as ``words_of``.
+        environment: as ``words_of``; the command has none of its own.
+
+    Raises:
+        UnreadableLine: as ``words_of``.
+    """
+    _, pieces, files = _read(text, environment)
+    return Command(arguments=tuple(piece.word for piece in pieces), files=files)
+
+
 def pieces_of(text: str, environment: Mapping[str, str] | None = None) -> tuple[str, list[Piece]]:
     """(the text without a prompt, and on one line where it was continued; the words as ``words_of``, by place in it).
 
     Raises:
         UnreadableLine: as ``words_of``.
     """
+    return _read(text, environment)[:2]
+
+
+def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[Piece], tuple[tuple[str, str], ...]]:
+    """(as ``pieces_of``, and files as ``Command.files``)."""
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
     is_windows = is_windows_text(text)
@@ -78,8 +98,8 @@ def pieces_of(text: str, environment: Mapping[str, str] | None = None) -> tuple[
     if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
         below = _meant(text[prompt.end() :], environment or {}, is_windows=is_windows)
         if below.is_engine or not found.pieces:
-            return text[prompt.end() :], [*below.settings, *below.pieces]
-    return plain, [*found.settings, *limits, *found.pieces]
+            return text[prompt.end() :], [*below.settings, *below.pieces], below.files
+    return plain, [*found.settings, *limits, *found.pieces], found.files
 
 
 @dataclass(slots=True)
@@ -90,6 +110,8 @@ class _Found:
     """What it finds set, as assignments."""
     pieces: list[Piece] = field(default_factory=list)
     is_engine: bool = False
+    files: tuple[tuple[str, str], ...] = ()
+    """What the text writes before, as ``Command.files``."""
 
     @property
     def words(self) -> list[str]:
@@ -120,7 +142,7 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
         for document in (*variables.documents[:_MOST_DOCUMENTS], *variables.commands()[:_MOST_DOCUMENTS]):
             below = _meant(document, {}, is_windows=is_windows, depth=depth + 1)
             if below.is_engine:  # it has no place in this text
-                return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True)
+                return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True, files=below.files)
     if engine is None and depth < _MOST_DEPTH:
         engine = _within(text, environment, is_windows=is_windows)
     return engine or first or _Found(settings=candidates.settings)
@@ -139,7 +161,7 @@ def _within(text: str, environment: Mapping[str, str], *, is_windows: bool) -> _
             if not number or piece.word.startswith("-") or _NAMED.search(piece.word) is None:
                 continue
             n_left -= 1
-            later = _Found(found.settings, found.pieces[number:])
+            later = _Found(found.settings, found.pieces[number:], files=found.files)
             if len(later.pieces) > 1 and _kind(later) is _LOADS:
                 return later
     return None
@@ -193,7 +215,9 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
             pieces = self._plain(next(self._commands))
             if pieces and not self._sets(pieces):
                 placing = [Piece(word, 0, 0) for word in self.folders.words(pieces, is_sure=not self.depth)]
-                return _Found([*self.settings, *placing], pieces)
+                return _Found(
+                    [*self.settings, *placing], pieces, files=tuple(self.variables.files.items())[-_MOST_FILES:]
+                )
 
     def _plain(self, pieces: list[Piece]) -> list[Piece]:
         """Without what stands before a command: prompts, keywords, ``ExecStart=``."""

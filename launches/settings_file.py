@@ -7,7 +7,18 @@ from dataclasses import replace
 from launches.command import Command
 from launches.variables import is_unset
 from launches.words import Flag, Given, Manner, take_apart
-from launches.yaml_file import UnreadableSettings, Value, read_settings
+from launches.yaml_file import Settings, UnreadableSettings, Value, read_settings, settings_of
+
+
+def settings_at(command: Command, path: str) -> Settings:
+    """Of the file that the program would open; what the command's own text writes there counts.
+
+    Raises:
+        UnreadableSettings: there is none.
+    """
+    whole = command.path(path)
+    written = next((content for name, content in reversed(command.files) if command.path(name) == whole), None)
+    return read_settings(whole) if written is None else settings_of(written)
 
 
 def over_settings(
@@ -34,7 +45,7 @@ def over_settings(
     if is_unset(path):
         return replace(given, unknown=(*given.unknown, f"{flag} {path[:60]}"))
     try:
-        settings = read_settings(command.path(path))
+        settings = settings_at(command, path)
     except UnreadableSettings as error:
         return replace(given, refusals=(*given.refusals, str(error)))
     known = {name for each in flags for name in (*each.names, *each.negatives)}

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from launches.command import Command
 from launches.errors import UnreadableLine
-from launches.line import words_of
+from launches.line import posted
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _COMMANDS = {
@@ -53,14 +54,14 @@ def _behind_options(arguments: Sequence[str]) -> int | None:
     return None
 
 
-def commanded(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The words of the command that counts in it; none where no shell would take it.
+def commanded(script: str, environment: Mapping[str, str]) -> Command:
+    """The command that counts in it; of no words where no shell would take it.
 
     Args:
         script: as a shell is given it.
         environment: what that shell finds set.
     """
     try:
-        return tuple(words_of(script, environment))
+        return posted(script, environment)
     except UnreadableLine:
-        return ()
+        return Command(arguments=())

@@ -95,8 +95,12 @@ class _Splitter:
         """A word of the command was taken before."""
         self.is_whole = False
         """What was expanded last is one word, its blanks included."""
-        self.here: list[str] = []
-        """Ends of documents that stand below the line."""
+        self.here: list[tuple[str, bool]] = []
+        """(end, whether its variables are replaced) of documents that stand below the line."""
+        self.written = ""
+        """Where the command's output goes."""
+        self.words: list[str] = []
+        """Of the command, so far."""
 
     def pieces(self, end: str = "") -> Iterator[Piece | None]:
         """Words; None where a command ends. Behind ``end``, a parenthesis, nothing more is read."""
@@ -109,21 +113,27 @@ class _Splitter:
             if character in " \t\r()":
                 self.position += 1
             elif (found := _HERE.match(self.text, self.position)) is not None:
-                self.here.append(found[3])
+                self.here.append((found[3], not found[2]))
                 self.position = found.end()
             elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
                 self._skip_redirection(found)
             elif character in "\n;|&":
-                self.position += 1
-                if character == "\n":
-                    self._skip_documents()
+                self._end_command(character)
                 is_first = True
                 yield None
             elif not self._skip_remark(is_first=is_first) and (end or not self._keep_array()):
                 start = self.position
                 self.is_begun, is_first = not is_first, False
                 for field in self._fields():
+                    self.words.append(field)
                     yield Piece(field, start, self.position)
+
+    def _end_command(self, character: str) -> None:
+        self.position += 1
+        if character == "\n":
+            self._skip_documents()
+        if character != "|":  # what ``tee`` is given stands before it
+            self.words, self.written = [], ""
 
     def _skip_remark(self, *, is_first: bool) -> bool:
         """Whether there was one: ``#`` at the beginning of a word, ``REM`` at that of a line."""
@@ -149,12 +159,21 @@ class _Splitter:
 
     def _skip_documents(self) -> None:
         """What stands below ``<<EOF``, to the line that says EOF."""
-        for name in self.here:
+        for name, is_filled in self.here:
             ended = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.position)
             if ended is not None:
-                self.variables.documents.append(self.text[self.position : ended.start()])
+                document = self.text[self.position : ended.start()]
+                self.variables.documents.append(document)
+                if path := self._written_to():
+                    self.variables.files[path] = self.variables.filled(document) if is_filled else document
                 self.position = ended.end()
         self.here.clear()
+
+    def _written_to(self) -> str:
+        """Where ``cat > FILE`` and ``tee FILE`` put a document; empty where they do not."""
+        if self.written and "cat" in self.words:
+            return self.written
+        return self.words[-1] if "tee" in self.words[:-1] and not self.words[-1].startswith("-") else ""
 
     def _skip_redirection(self, found: re.Match[str]) -> None:
         """``> log`` with what it goes to."""
@@ -162,7 +181,9 @@ class _Splitter:
         if found[0][-1] in "<>":
             while self.text[self.position : self.position + 1] in (" ", "\t"):
                 self.position += 1
-            self._fields()
+            target = self._fields()
+            if found[0] in (">", "1>", ">|") and len(target) == 1:
+                self.written = target[0]
 
     def _fields(self) -> list[str]:
         """One word as it is written; several, or none, where a variable stands for them."""

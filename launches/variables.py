@@ -20,6 +20,7 @@ MOST_STEPS = 1 << 19
 NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_DIGITS = 12
 _PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
+_WITHIN = re.compile(r"(?<!\\)\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
 _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProxyType(
@@ -47,6 +48,8 @@ class Variables:
         """Names whose values hold their quotes (``set A="b c"`` of cmd.exe), and so are one word."""
         self.documents: list[str] = []
         """What stood below ``<<EOF``: a unit of systemd, another script."""
+        self.files: dict[str, str] = {}
+        """Of those, what is written into a file, by its path."""
 
     def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
         """Set it to one word.
@@ -76,6 +79,15 @@ class Variables:
         if name in _USUAL:
             return (_USUAL[name],)
         return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
+
+    def filled(self, text: str) -> str:
+        """A document with its variables, as below ``<<EOF`` without quotes."""
+
+        def told(found: re.Match[str]) -> str:
+            words = self.parameter(found[1] or found[2], str)
+            return found[0] if words is None else " ".join(words)
+
+        return _WITHIN.sub(told, text)
 
     def commands(self) -> list[str]:
         """Values that may be whole commands: ``CMD=(vllm serve a/b)``, ``CMD="vllm serve a/b"``."""

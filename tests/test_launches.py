@@ -5,6 +5,7 @@ import pytest
 from launches.command import Command
 from launches.errors import UnknownProgram
 from launches.launch import read_launches
+from launches.line import posted
 
 
 @pytest.mark.parametrize("words", [(), ("ls", "-l"), ("python", "train.py"), ("A=b",)])
@@ -39,3 +40,27 @@ def test_options_of_a_container_that_are_a_variable_are_named():
 def test_an_image_may_be_a_variable():
     words = ("docker", "run", "--gpus", "all", "$IMAGE", "vllm", "serve", "openai/gpt-oss-20b")
     assert read_launches(Command(arguments=words))[0].source == "openai/gpt-oss-20b"
+
+
+SERVED = "trtllm-serve a/b --extra_llm_api_options x.yml"
+TOLD = "max_batch_size: 8\nkv_cache_config: {free_gpu_memory_fraction: 0.5}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cat > x.yml <<EOF\nmax_batch_size: $N\nkv_cache_config:\n  free_gpu_memory_fraction: 0.5\nEOF\n" + SERVED,
+        f"cat <<'EOF' > x.yml\n{TOLD}\nEOF\n{SERVED}",
+        f"sudo tee x.yml <<-E >/dev/null\n{TOLD}\nE\n{SERVED}",
+        f"cd /x; bash -c 'cat > x.yml <<E\n{TOLD}\nE\n{SERVED}'",
+    ],
+)
+def test_settings_that_a_text_writes_before_are_read(text):
+    (launch,) = read_launches(posted("N=8\n" + text))
+    assert (launch.options.max_batch_size, launch.options.kv_cache_free_gpu_memory_fraction) == (8, 0.5)
+    assert launch.refusal == ""
+
+
+def test_settings_that_are_written_behind_are_not():
+    (launch,) = read_launches(posted(f"{SERVED}\ncat > x.yml <<EOF\nmax_batch_size: 8\nEOF\n"))
+    assert "x.yml" in launch.refusal

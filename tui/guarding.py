@@ -93,11 +93,12 @@ def typed(arguments: Sequence[str]) -> Command:
     """The command of these words; one word with blanks in it is a line as it was copied."""
     from launches.command import Command  # noqa: PLC0415
 
+    command = Command(arguments=tuple(arguments))
     if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
-        from launches.line import words_of  # noqa: PLC0415
+        from launches.line import posted  # noqa: PLC0415
 
-        arguments = words_of(arguments[0])
-    return Command(arguments=tuple(arguments), environment=dict(os.environ), directory=os.getcwd())
+        command = posted(arguments[0])
+    return replace(command, environment=dict(os.environ), directory=os.getcwd())
 
 
 def _own_limit_bytes(given: argparse.Namespace) -> int | None:

@@ -15,10 +15,11 @@ from launches.command import Command, Program
 from launches.errors import NoLaunch
 from launches.launch import Launch
 from launches.reading import Reading, address_of
+from launches.settings_file import settings_at
 from launches.tables import trtllm as tables
 from launches.variables import is_unset
 from launches.words import Flag, Given, Manner, table, take_apart
-from launches.yaml_file import UnreadableSettings, Value, read_settings
+from launches.yaml_file import UnreadableSettings, Value
 
 CLICK = Manner(has_attached_values=True, folds_underscores=True)
 """click.palletsprojects.com, "Options": no abbreviations. Dashes are taken for underscores, as newer releases do."""
@@ -134,7 +135,7 @@ def _overwritten(given: Given, command: Command) -> tuple[Given, Mapping[str, Va
     if is_unset(path):
         return replace(given, unknown=(*given.unknown, f"--config {path[:60]}")), {}
     try:
-        settings = read_settings(command.path(path))
+        settings = settings_at(command, path)
     except UnreadableSettings as error:
         return replace(given, refusals=(*given.refusals, str(error))), {}
     values = dict(given.values)
