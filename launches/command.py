@@ -78,6 +78,8 @@ class Program:
     """Whether the container that it is started in is given any: a key of ``launches.launch.GIVEN``."""
     ram_bytes: int | None = None
     """What that container, or what a wrapper limits, may use at most; None: no limit."""
+    swap_bytes: int | None = None
+    """Beside it; None: no limit is said."""
     may_be_value: bool = False
     """Its name stands behind an option of a wrapper that is not known, and may be its value."""
     unknown: tuple[str, ...] = ()
@@ -101,7 +103,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     passed = Handover(dict(command.environment), command.directory)
     position = start
     is_sure = True
-    ram_bytes = command.ram_limit_bytes
+    ram_bytes, swap_bytes = command.ram_limit_bytes, None
     unknown: tuple[str, ...] = ()
     while position < len(words):
         word = words[position]
@@ -121,14 +123,16 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         behind = behind_wrapper(name, words, position + 1)
         own = words[position + 1 : behind.position]
         passed, limit = handed_over(name, own, passed), limited_by(name, own)
-        ram_bytes = least_of(ram_bytes, limit.ram_bytes)
+        ram_bytes, swap_bytes = least_of(ram_bytes, limit.ram_bytes), least_of(swap_bytes, limit.swap_bytes)
         unknown += limit.unknown
         position, is_sure = behind.position, behind.is_sure
     if position >= len(words):
         return None
     if _PYTHON.match(base_name(words[position])):
         found = _behind_python(words, position, passed)
-        return found and replace(found, ram_bytes=ram_bytes, unknown=unknown, doubts=passed.doubts)
+        return found and replace(
+            found, ram_bytes=ram_bytes, swap_bytes=swap_bytes, unknown=unknown, doubts=passed.doubts
+        )
     return Program(
         name=base_name(words[position]),
         arguments=tuple(words[position + 1 :]),
@@ -137,6 +141,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         path=words[position],
         directory=passed.directory,
         ram_bytes=ram_bytes,
+        swap_bytes=swap_bytes,
         may_be_value=not is_sure,
         unknown=unknown,
         doubts=passed.doubts,

@@ -127,6 +127,7 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         if unread and not known.is_cpu
         else _given_devices(program, options, inside.environment, task, is_cpu=known.is_cpu),
         ram_bytes=least_of(_ram_bytes(options), found.ram_bytes),
+        swap_bytes=_swap_bytes(options),
         unknown=(*unread, *(f"{image[:80]} (an image)" for _ in likely[:1]), *found.unknown),
     )
 
@@ -266,6 +267,13 @@ def _is_nvidia_usual(name: str) -> bool:
     except UnreadableFile:
         return False
     return re.search(rb'"default-runtime"\s*:\s*"nvidia', content) is not None
+
+
+def _swap_bytes(options: list[tuple[str, str]]) -> int | None:
+    """``--memory-swap 20g``, of RAM and swap together; None where it is unlimited, or as much as RAM (as above)."""
+    ram_bytes = _ram_bytes(options)
+    both = bytes_of(next((value for name, value in reversed(options) if name == "--memory-swap"), ""))
+    return None if ram_bytes is None or both is None else max(0, both - ram_bytes)
 
 
 def _ram_bytes(options: list[tuple[str, str]]) -> int | None:

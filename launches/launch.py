@@ -91,6 +91,8 @@ class Launch:
     """Of every setting given as words."""
     ram_limit_bytes: int | None = None
     """Of the container that it is started in, or of what limits it (systemd, Slurm, ulimit); None: none is said."""
+    swap_limit_bytes: int | None = None
+    """Of the same, beside it; None: none is said."""
     vendor: str = ""
     """Whose devices its image is built for; empty: any, or nobody says."""
 
@@ -142,6 +144,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
     launch = replace(
         launch,
         ram_limit_bytes=program.ram_bytes,
+        swap_limit_bytes=program.swap_bytes,
         vendor=vendor_of(program.image) if program.image else "",
         unknown=(*program.unknown, *launch.unknown),
         doubts=(*program.doubts, *launch.doubts),
@@ -184,6 +187,7 @@ def opened_of(command: Command) -> Opened:
     container: Program | None = None
     scripts: tuple[int, ...] = ()
     limits: list[int | None] = []
+    swap_bytes: int | None = None
     unknown: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     for _ in range(_MOST_COVERS):
@@ -199,6 +203,7 @@ def opened_of(command: Command) -> Opened:
             limits.append(program.ram_bytes)
         elif (index := script_index(program.name, program.arguments)) is not None:
             limits.append(program.ram_bytes)
+            swap_bytes = least_of(swap_bytes, program.swap_bytes)
             unknown += program.unknown
             doubts += program.doubts
             scripts = (*scripts, program.offset + index)
@@ -219,7 +224,11 @@ def opened_of(command: Command) -> Opened:
         program = replace(program, image=container.image, given_devices=container.given_devices)
     ram_bytes = least_of(program.ram_bytes, *limits)
     program = replace(
-        program, ram_bytes=ram_bytes, unknown=(*unknown, *program.unknown), doubts=(*doubts, *program.doubts)
+        program,
+        ram_bytes=ram_bytes,
+        swap_bytes=least_of(program.swap_bytes, swap_bytes),
+        unknown=(*unknown, *program.unknown),
+        doubts=(*doubts, *program.doubts),
     )
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{1,6})?)([bkmgtpe]?)(?:i?b)?", re.IGNORECASE)
 _PROPERTIES = ("MemoryMax", "MemoryHigh", "MemoryLimit")
 """systemd.resource-control(5): the second slows a program down, the third is of cgroups before the second version."""
-_UNIT = re.compile(rf"^[ \t]*((?:{'|'.join(_PROPERTIES)})=\S{{1,40}})", re.MULTILINE)
+_SWAP = "MemorySwapMax"
+_UNIT = re.compile(rf"^[ \t]*((?:{'|'.join((*_PROPERTIES, _SWAP))})=\S{{1,40}})", re.MULTILINE)
 _MOST_TOLD = 8
 """Settings of a unit or a job (ASSUMED)."""
 _STARTS = re.compile(r"^[ \t]*ExecStart=", re.MULTILINE)
@@ -26,6 +27,8 @@ class Limit:
 
     ram_bytes: int | None = None
     """None: no limit is said."""
+    swap_bytes: int | None = None
+    """Beside it; None: no limit is said."""
     unknown: tuple[str, ...] = ()
     """Limits whose size is not said there."""
 
@@ -59,7 +62,7 @@ def limited_by(name: str, words: Sequence[str]) -> Limit:
     if name == "chpst":
         return Limit(_last(values_of(words, "-m"), "b"))
     groups = [group for group in values_of(words, "-g") if "memory" in group] if name == "cgexec" else []
-    return Limit(None, tuple(f"-g {group}" for group in groups))
+    return Limit(unknown=tuple(f"-g {group}" for group in groups))
 
 
 def limiting_words(text: str) -> tuple[str, ...]:
@@ -99,14 +102,16 @@ def _of_job(words: Sequence[str]) -> Limit:
                 whole = least_of(whole, share * int(counts[-1][1]) or None)
             elif share is not None:
                 unsized.append(f"{flag} {told}")
-    return Limit(whole, tuple(unsized))
+    return Limit(whole, unknown=tuple(unsized))
 
 
 def _of_properties(told: Sequence[str]) -> Limit:
     said = [each.partition("=") for each in told if each.partition("=")[0] in _PROPERTIES]
     sizes = [bytes_of(value) for _, _, value in said]
     shares = [f"{name}={value}" for name, _, value in said if value.endswith("%")]
-    return Limit(least_of(*sizes), tuple(shares))
+    swap = [value.strip() for name, _, value in (each.partition("=") for each in told) if name == _SWAP][-1:]
+    swap_bytes = 0 if swap == ["0"] else _last(swap, "b")
+    return Limit(least_of(*sizes), swap_bytes=swap_bytes, unknown=tuple(shares))
 
 
 def _last(values: Sequence[str], unit: str) -> int | None:

@@ -1,5 +1,7 @@
 """What systemd, Slurm, a shell and a container let a program have of the RAM is told, or named without a size."""
 
+from dataclasses import replace
+
 import pytest
 from command_lines import launches_of
 from hypothesis import given
@@ -10,6 +12,7 @@ from launches.launch import read_launches
 from launches.limits import bytes_of, limited_by, limiting_words
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
+from probes.snapshot import SWAP_POOL, Pool
 from tui.launched import places_seen
 
 GIB = 1 << 30
@@ -138,3 +141,31 @@ def test_any_words_of_a_wrapper_come_to_a_limit_or_none(name, words):
 def test_a_limit_of_what_starts_it_is_inherited_but_not_by_a_server_that_starts_containers(words, n_bytes):
     (launch,) = read_launches(Command(arguments=words, ram_limit_bytes=4 * GIB))
     assert launch.ram_limit_bytes == n_bytes
+
+
+IMAGE = "ghcr.io/ggml-org/llama.cpp:server -m /a.gguf"
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [
+        (f"docker run -m 2g --memory-swap 2g {IMAGE}", 0),
+        (f"docker run -m 2g --memory-swap=3g {IMAGE}", GIB),
+        (f"docker run -m 2g --memory-swap -1 {IMAGE}", None),
+        (f"docker run -m 2g {IMAGE}", None),
+        (f"systemd-run -p MemoryMax=2G -p MemorySwapMax=0 {SERVER}", 0),
+        (f"systemd-run -p MemoryMax=2G -p MemorySwapMax=1G bash -c '{SERVER}'", GIB),
+        ("systemd-run -p MemorySwapMax=infinity python3 -m llama_cpp.server --model /a.gguf", None),
+        (f"[Service]\nExecStart=/usr/bin/{SERVER}\nMemoryMax=2G\nMemorySwapMax=1G\n", GIB),
+    ],
+)
+def test_a_limit_of_swap_is_told(text, n_bytes):
+    assert read(text).swap_limit_bytes == n_bytes
+
+
+@pytest.mark.parametrize(("told", "n_gib"), [("", 2), ("--memory-swap 2g", 0), ("--memory-swap 3g", 1)])
+def test_no_more_is_swapped_than_the_container_may(told, n_gib):
+    snapshot = take_one(simulated_sources("RAM 64GiB"), 5.0)
+    swap = Pool(key=SWAP_POOL, total_bytes=8 * GIB, used_bytes=0, free_bytes=8 * GIB)
+    places = places_seen(read(f"docker run -m 2g {told} {IMAGE}"), replace(snapshot, pools=(*snapshot.pools, swap)))
+    assert places[-1].overflow_free_bytes == n_gib * GIB

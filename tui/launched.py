@@ -90,14 +90,17 @@ def places_seen(launch: Launch, snapshot: Snapshot, calibrations: "tuple[Calibra
         calibrations = calibrations if is_corrected(launch) else ()
     places = places_of(snapshot, settings=spill_settings(launch.environment), calibrations=calibrations)
     limit = launch.ram_limit_bytes
-    return places if limit is None else tuple(_limited(place, limit) for place in places)
+    if limit is None:
+        return places
+    swap_bytes = limit if launch.swap_limit_bytes is None else launch.swap_limit_bytes
+    return tuple(_limited(place, limit, swap_bytes) for place in places)
 
 
-def _limited(place: Place, limit_bytes: int) -> Place:
+def _limited(place: Place, limit_bytes: int, swap_bytes: int) -> Place:
     """RAM, of which the command lets its program use so much (``docker run --memory``, ``systemd-run -p MemoryMax=``).
 
-    As much swap again: Docker's usual limit, and for who limits none a lower bound. The reserve is that of a control
-    group of this size, unless the machine has less left.
+    Where no limit of swap is said, as much again: Docker's usual one, and for who limits none a lower bound. The
+    reserve is that of a control group of this size, unless the machine has less left.
     """
     if place.kind != "host":
         return place
@@ -108,7 +111,7 @@ def _limited(place: Place, limit_bytes: int) -> Place:
         total_bytes=min(place.total_bytes, limit_bytes),
         free_bytes=free_bytes,
         reserve_bytes=free_bytes - line_bytes,
-        overflow_free_bytes=min(place.overflow_free_bytes, limit_bytes),
+        overflow_free_bytes=min(place.overflow_free_bytes, swap_bytes),
     )
 
 
