@@ -500,6 +500,8 @@ _FORK = """
 --output-tensor-name N
 --layer-similarity -lsim
 --warmup-batch -wb
+--sweep-memory
+--sweep-stride N
 --minilog
 --override-kv -okv N
 """

@@ -302,3 +302,10 @@ def test_a_file_that_is_fetched_by_its_address_is_known_by_its_name():
 )
 def test_a_program_is_known_by_what_tells_its_build_from_others(name, own):
     assert unmarked(name) == own
+
+
+def test_what_the_fork_fits_by_itself_is_said():
+    command = Command(arguments=("llama-bench", "-m", "a.gguf", "-mla", "3", "--fit", "1", "--fit-margin", "1024"))
+    launch = read_launches(command)[0]
+    assert any("--fit" in doubt for doubt in launch.doubts)
+    assert launch.unknown == ()

@@ -44,7 +44,7 @@ _TABLE = table("""
 --device -dev N
 --list-devices
 --threads -t N
---threads-gen-prompt -tgb N
+--threads-gen-prompt -tgb --threads-gen-batch N
 --cpu-mask -C N
 --cpu-strict N
 --poll N
@@ -84,24 +84,31 @@ _TABLE = table("""
 --gqa N
 --fused-moe -fmoe N
 --no-fmoe -no-fmoe N
---mla-use -mla N
---attention-max-batch -amb N
+--mla-use -mla --mla-attn N
+--attention-max-batch -amb --attn-max-batch N
 --smart-expert-reduction -ser N
 --run-time-repack -rtr N
 --grouped-expert-routing -ger N
 --graph-reuse -gr N
 --no-fused-up-gate -no-fug N
---no-ooae -no-ooae N
+--no-ooae -no-ooae --no-offload-only-active-experts N
 --rope-cache -rcache N
 --merge-qkv -mqkv N
---merge-up-gate-experts -muge N
+--merge-up-gate-experts -muge --merge-up-gate-exps N
+--defer-experts
+--scheduler-async -sas N
+--fit N
+--fit-margin N
+--max-gpu N
+--print-overrides N
 --transparent-huge-pages -thp N
 --k-cache-hadamard -khad N
 --v-cache-hadamard -vhad N
 --cuda-params -cuda N
 """)
 _FORK_MARKS = frozenset(
-    {"-fmoe", "-mla", "-amb", "-ser", "-rtr", "-ger", "-gp", "-no-fug", "-no-ooae", "-mqkv", "-muge"}
+    "-fmoe --fused-moe -mla --mla-use --mla-attn -amb --attention-max-batch --attn-max-batch -ser -rtr --run-time-repack "
+    "-ger -gp -no-fug -no-ooae -mqkv -muge -sas -tgb".split()
 )
 _COUNTED = """
 --n-prompt --n-gen -pg -gp --n-depth --batch-size --ubatch-size --cache-type-k --cache-type-v --device --gpu-layers
@@ -196,6 +203,8 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
     fits = given.has("--fit-target") or given.has("--fit-ctx")
     if fits:
         values.doubts.append("--fit is reckoned with a margin of 1024 MiB and a context of 4096 tokens at least")
+    if build == "ik" and given.last("--fit") in _TRUE:
+        values.doubts.append("what ik_llama.cpp's --fit leaves in RAM is not reckoned with")
     if given.has("--rpc"):
         values.doubts.append("devices of other machines are not counted (--rpc)")
     is_repacking = given.last("--run-time-repack") in _TRUE
