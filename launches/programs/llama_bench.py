@@ -107,8 +107,8 @@ _TABLE = table("""
 --cuda-params -cuda N
 """)
 _FORK_MARKS = frozenset(
-    "-fmoe --fused-moe -mla --mla-use --mla-attn -amb --attention-max-batch --attn-max-batch -ser -rtr --run-time-repack "
-    "-ger -gp -no-fug -no-ooae -mqkv -muge -sas -tgb".split()
+    "-fmoe --fused-moe -mla --mla-use --mla-attn -amb --attention-max-batch --attn-max-batch -ser -rtr "
+    "--run-time-repack -ger -gp -no-fug -no-ooae -mqkv -muge -sas -tgb".split()
 )
 _COUNTED = """
 --n-prompt --n-gen -pg -gp --n-depth --batch-size --ubatch-size --cache-type-k --cache-type-v --device --gpu-layers
