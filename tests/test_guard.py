@@ -14,7 +14,7 @@ from probes.snapshot import Process
 from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded, uncoerced
 from tui.guarding import is_command
 from tui.launched import find_launch
-from tui.recognised import Recognised
+from tui.recognised import Phase, Predicted, Recognised
 from tui.report import finding_text
 from tui.schema import finding_json
 
@@ -486,3 +486,42 @@ def test_others_are_not_ended_for_ollama():
     )
     assert finding.assessment.verdict.level is Level.SPILLS
     assert "after stopping 41000" in finding_text(finding)
+
+
+def loading(pid, held_gib, predicted_gib, **known):
+    n_bytes = predicted_gib << 30
+    predicted = {"GPU 0": Predicted(n_bytes=n_bytes, low_bytes=n_bytes, high_bytes=n_bytes)}
+    given = {"program": "llama-server", "engine_name": "llamacpp", "phase": Phase.LOADING, **known}
+    held = {"GPU 0": held_gib << 30}
+    return Recognised(pid=pid, started_ticks=1, pids=frozenset({pid}), predicted=predicted, held=held, **given)
+
+
+BESIDE = ("llama-server", "-m", "Qwen3 8B", "-ngl", "99", "-c", "8192")
+
+
+def test_what_an_engine_that_loads_will_take_counts_as_used(capsys):
+    manner = Manner(launching=lambda _: (loading(41000, 1, 20),))
+    assert guarded(BESIDE) == (ENGINE_STATUS, [BESIDE])
+    assert guarded(BESIDE, manner=manner) == (REFUSED, [])
+    told = " ".join(capsys.readouterr().err.split())
+    assert "llama-server 41000 loads now: 19.0 GiB of GPU 0 that it will take count as used" in told
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        loading(41000, 19, 20),
+        loading(41000, 1, 20, phase=Phase.RESTING),
+        loading(41000, 1, 20, is_by_name=True),
+        loading(41000, 1, 20, outcome="out of memory"),
+    ],
+    ids=["as good as loaded", "at rest", "known by name only", "will fail itself"],
+)
+def test_of_who_may_take_no_more_nothing_counts_as_used(engine):
+    assert guarded(BESIDE, manner=Manner(launching=lambda _: (engine,))) == (ENGINE_STATUS, [BESIDE])
+
+
+def test_a_launch_waits_for_memory_that_another_one_still_takes():
+    others = [(loading(41000, 1, 20),), (loading(41000, 2, 20),), ()]
+    manner = Manner(launching=lambda _: others.pop(0), wait_seconds=1e9)
+    assert (guarded(BESIDE, manner=manner), others) == ((ENGINE_STATUS, [BESIDE]), [])

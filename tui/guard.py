@@ -57,6 +57,8 @@ class Manner:
     """What was learned on this machine; none where the hardware is not this machine's."""
     neighbours: "Neighbours" = nobody
     """Who else runs an engine here, asked where the load has no room."""
+    launching: "Neighbours" = nobody
+    """The same, asked where it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +133,9 @@ def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, ma
     if finding.assessment is None:
         is_asked_for = not finding.is_refused and not any(launch.refusal for launch in launches)
         return is_asked_for and not _are_devices_known(finding.snapshot)
-    if _has_room(_worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody))):
+    if _has_room(
+        _worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody, launching=nobody))
+    ):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
     return False
@@ -171,10 +175,11 @@ def report_command(
     is_strict: bool = False,
     calibrations: "tuple[Calibration, ...]" = (),
     neighbours: "Neighbours" = nobody,
+    launching: "Neighbours" = nobody,
 ) -> int:
     """``plimsoll check -- COMMAND``: print the report, and return the exit status."""
     try:
-        manner = Manner(is_strict=is_strict, calibrations=calibrations, neighbours=neighbours)
+        manner = Manner(is_strict=is_strict, calibrations=calibrations, neighbours=neighbours, launching=launching)
         finding = _worst(read_launches(command), snapshot(), command, manner)
     except UnknownProgram as error:
         complain(str(error))
@@ -215,6 +220,7 @@ def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, man
                 is_strict=manner.is_strict,
                 calibrations=calibrations,
                 neighbours=manner.neighbours,
+                launching=manner.launching,
             ),
         )
         for launch in launches

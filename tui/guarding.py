@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 
 from tui.calibrations_here import calibrations_for
-from tui.neighbours import neighbours_for
+from tui.neighbours import launching_for, neighbours_for
 from tui.run_flags import command_check_parser, run_parser, split
 from tui.usage import UsageError
 
@@ -47,6 +47,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
             is_quiet=given.is_quiet,
             calibrations=calibrations_for(given),
             neighbours=neighbours_for(given),
+            launching=launching_for(given),
         ),
         terminal=Terminal(is_there=is_there, ask=_ask),
         start=take_place,
@@ -68,6 +69,7 @@ def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) ->
         is_strict=given.is_strict,
         calibrations=calibrations_for(given),
         neighbours=neighbours_for(given),
+        launching=launching_for(given),
     )
 
 

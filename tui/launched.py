@@ -24,6 +24,7 @@ from tui.length_rule import changes_within, is_too_long, with_length_rule
 from tui.neighbours import nobody
 from tui.places import device_label, host_reserve_bytes, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
+from tui.promises import promises_of
 from tui.request import Request, expect_devices_known
 from tui.stored import as_published_for
 
@@ -164,8 +165,19 @@ def find_launch(
     is_strict: bool = False,
     calibrations: "tuple[Calibration, ...]" = (),
     neighbours: "Neighbours" = nobody,
+    launching: "Neighbours" = nobody,
 ) -> Finding:
-    """Judge what the command asks for, on the machine as it is now."""
+    """Judge what the command asks for, on the machine as it is now.
+
+    Args:
+        launch: what is asked for.
+        model: that it names.
+        snapshot: of the machine.
+        is_strict: what is tight, or spills by the engine's own plan, does not fit.
+        calibrations: what was learned here.
+        neighbours: who else runs an engine here, asked where the load has no room.
+        launching: the same, asked where it has: what still loads takes some of it.
+    """
     places = places_seen(launch, snapshot, calibrations)
     notes = (*launch.doubts, *(f"{plain(word, 80)} is not known here, and may move memory" for word in launch.unknown))
     found = Finding(
@@ -184,6 +196,12 @@ def find_launch(
         plan = plan_of(launch, model, snapshot)
         found = replace(found, plan=plan, model=plan.model)
         made = assess(plan, places)
+        promises = promises_of(launch, launching(snapshot)) if made.verdict.level < Level.SPILLS else None
+        if promises is not None:
+            notes = (*promises.sentences(made.places), *notes)
+            places = promises.places(places)
+            made = assess(plan, places)
+            found = replace(found, places=places, notes=notes)
         engines, others = neighbours(snapshot) if made.verdict.level >= Level.SPILLS else (), snapshot
         if (eviction := eviction_for(launch, snapshot, engines)) is not None:
             places, others = eviction.places(places), eviction.rest(snapshot)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 from tui.own_folders import config_folder
@@ -27,6 +28,23 @@ def nobody(snapshot: Snapshot) -> tuple[Recognised, ...]:
 def neighbours_for(given: argparse.Namespace) -> Neighbours:
     """None where hardware that is described or recorded stands in for this machine's."""
     return engines_here if given.simulate is None and given.replay is None else nobody
+
+
+def launching_for(given: argparse.Namespace) -> Neighbours:
+    """As ``neighbours_for``, for a load that has room as it is now."""
+    return launching_here if given.simulate is None and given.replay is None else nobody
+
+
+def launching_here(snapshot: Snapshot) -> tuple[Recognised, ...]:
+    """The engines, where one of them may still load; nobody is looked for where none holds memory of a device."""
+    names = (f"{one.name} {one.command}" for one in snapshot.processes if not one.is_outside)
+    return engines_here(snapshot) if any(_MAY_BE_ENGINE.search(name) for name in names) else ()
+
+
+_MAY_BE_ENGINE = re.compile(
+    r"llama|vllm|sglang|python|mlx|kobold|text-generation|trtllm|lms|tabby|main|server", re.IGNORECASE
+)
+"""In the name or the command line of a process: all programs of ``launches.programs``, and what starts with Python."""
 
 
 def engines_here(snapshot: Snapshot) -> tuple[Recognised, ...]:
