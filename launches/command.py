@@ -13,7 +13,8 @@ MOST_WORDS = 4096
 MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
 COMPOSERS = frozenset({"docker-compose", "podman-compose"})
-RUNTIMES = frozenset({"docker", "podman", "nerdctl"}) | COMPOSERS
+APPTAINERS = frozenset({"apptainer", "singularity"})
+RUNTIMES = frozenset({"docker", "podman", "nerdctl"}) | COMPOSERS | APPTAINERS
 """Programs that start others in containers; ``launches.container`` reads what."""
 REMOTE = frozenset({"ssh", "mosh", "autossh", "kubectl", "oc", "gcloud", "pdsh", "ansible", "vagrant", "adb"})
 """Programs that start another on another machine."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from launches.command import COMPOSERS, Command, Program, program_of
+from launches.command import APPTAINERS, COMPOSERS, Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
@@ -97,6 +97,8 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
     words = program.arguments
     if program.name in COMPOSERS or words[:1] == ("compose",):
         return _composed(command, program, words if program.name in COMPOSERS else words[1:])
+    if program.name in APPTAINERS:
+        return _of_apptainer(command, program)
     position = 1 if words[:1] == ("container",) else 0
     task = words[position] if position < len(words) else ""
     if task in _UNREAD or task.startswith("-"):
@@ -130,6 +132,24 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         swap_bytes=_swap_bytes(options),
         unknown=(*unread, *(f"{image[:80]} (an image)" for _ in likely[:1]), *found.unknown),
     )
+
+
+def _of_apptainer(command: Command, program: Program) -> tuple[Command, Program]:
+    """As of Docker, with all that the shell has set.
+
+    Raises:
+        NoLaunch: it starts no container.
+        UnknownProgram: nothing says what the container starts.
+    """
+    from launches.apptainer import as_docker  # noqa: PLC0415  # which few commands need
+
+    words = as_docker(program.arguments, command.directory)
+    if words is None:
+        raise NoLaunch(f"{program.name} {' '.join(program.arguments[:1])} starts no container")
+    inside, found = contained(command, replace(program, name="docker", arguments=words))
+    environment = {**program.environment, **found.environment}
+    offset = len(command.arguments) - len(found.arguments)
+    return replace(inside, environment=environment), replace(found, environment=environment, offset=offset)
 
 
 def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tuple[Command, Program]:

@@ -1,5 +1,6 @@
 """What a command asks an engine to load, in the estimator's terms; and who reads which program's command line."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
@@ -233,9 +234,12 @@ def opened_of(command: Command) -> Opened:
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 
 
-_MOST_SKIPPED = 8
-"""Words that are tried as a value (ASSUMED)."""
-_READING = frozenset("cat echo git grep kill killall man pgrep pkill printf ps rg which".split())
+_MOST_SKIPPED, _MOST_BEFORE = 8, 3
+"""Words that are tried as a value, and as a program behind one that nobody knows (ASSUMED)."""
+_READING = frozenset(
+    "apt apt-get brew cat dnf echo git go grep kill killall make man npm pacman pgrep pip pip3 pkill printf ps rg type "
+    "whereis which yum".split()
+)
 """Programs whose words name others without starting them."""
 
 
@@ -254,7 +258,7 @@ def _further(command: Command, program: Program) -> Program | None:
         if found is None or not found.arguments:
             continue
         is_cover = found.name in RUNTIMES or script_index(found.name, found.arguments) is not None
-        if is_cover or _loads(found, command):
+        if (is_cover and not _is_bare(program)) or _loads(found, command):
             first = program.offset - 1 - program.may_be_value  # the option too, whose value it may be
             skipped = " ".join(command.arguments[first:position])[:80].removesuffix(" --")
             unknown = (*program.unknown, skipped, *found.unknown)
@@ -274,6 +278,18 @@ def _where_else(program: Program) -> Iterator[int]:
                     break
     if "--" in words:
         yield program.offset + words.index("--") + 1
+    elif _is_bare(program):
+        for number, word in enumerate(words[:_MOST_BEFORE]):
+            if word.endswith(":"):  # of a sentence
+                break
+            if not word.startswith("-"):
+                yield program.offset + number
+
+
+def _is_bare(program: Program) -> bool:
+    """Whether nothing but its place says that a program may stand behind it: ``some-wrapper vllm serve a/b``."""
+    is_plain = not (program.may_be_value or program.is_module or program.image or "--" in program.arguments)
+    return is_plain and re.fullmatch(r"[A-Za-z0-9][\w.+-]*", program.name) is not None
 
 
 def _is_engine(program: Program) -> bool:

@@ -50,15 +50,13 @@ def least_of(*limits: int | None) -> int | None:
 
 
 def limited_by(name: str, words: Sequence[str]) -> Limit:
-    """What the options of this wrapper allow: systemd-run, srun, prlimit, cgexec, apptainer."""
+    """What the options of this wrapper allow: systemd-run, srun, prlimit, cgexec."""
     if name == "systemd-run":
         return _of_properties(values_of(words, "-p", "--property"))
     if name == "srun":
         return _of_job(words)
     if name == "prlimit":
         return Limit(_last([value.partition(":")[0] for value in values_of(words, "-v", "--as")], "b"))
-    if name in ("apptainer", "singularity"):
-        return Limit(_last(values_of(words, "--memory"), "b"))
     if name == "chpst":
         return Limit(_last(values_of(words, "-m"), "b"))
     groups = [group for group in values_of(words, "-g") if "memory" in group] if name == "cgexec" else []

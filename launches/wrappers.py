@@ -15,12 +15,6 @@ _UV = frozenset(
     "--python-preference --preview-features".split()
 )
 """``uv help run`` and ``uv help tool run`` of 0.13.9, 2026-11-26."""
-_APPTAINER = frozenset(
-    "-B --bind --env --env-file -H --home --pwd --cwd -W --workdir -o --overlay --mount -S --scratch --app --add-caps "
-    "--drop-caps --apply-cgroups --cpus --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --dns "
-    "--hostname --network --network-args --fusemount --security --blkio-weight --pids-limit --shell".split()
-)
-"""apptainer.org, "apptainer exec", 1.4."""
 _MPI = frozenset(
     "-n -np --np -c -N -npernode --npernode -H -host --host -hostfile --hostfile -machinefile --machinefile -x -wd "
     "--wd -wdir --wdir -map-by --map-by -rank-by --rank-by -bind-to --bind-to -rf --rankfile --output-filename -prefix "
@@ -62,8 +56,6 @@ WRAPPERS: Mapping[str, frozenset[str]] = {
     ),
     "xargs": frozenset({"-I", "-n", "-P", "-L", "-d", "-s", "-E", "--max-args", "--max-procs", "--delimiter"}),
     "screen": frozenset("-S -dmS -c -L -Logfile".split()),
-    "singularity": _APPTAINER,
-    "apptainer": _APPTAINER,
     "gamemoderun": frozenset(),
     "caffeinate": frozenset({"-t", "-w"}),
     "uv": _UV,
@@ -146,8 +138,6 @@ PLACING = {
     "conda": ("--cwd",),
     "mamba": ("--cwd",),
     "micromamba": ("--cwd",),
-    "apptainer": ("--pwd", "--cwd"),
-    "singularity": ("--pwd", "--cwd"),
     "wsl": ("--cd",),
     "start": ("/d", "/D"),
 }
@@ -156,8 +146,6 @@ N_OPERANDS = {
     "taskset": 1,
     "chrt": 1,
     "timeout": 1,
-    "singularity": 1,
-    "apptainer": 1,
     "gosu": 1,
     "su-exec": 1,
     "distrobox": 1,
@@ -173,8 +161,6 @@ SUBCOMMANDS = {
     "poetry": ("run",),
     "conda": ("run",),
     "accelerate": ("launch",),
-    "singularity": ("exec", "run"),
-    "apptainer": ("exec", "run"),
     "nsys": ("profile", "launch"),
     "perf": ("stat", "record"),
     "mamba": ("run",),

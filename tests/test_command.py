@@ -55,7 +55,6 @@ def program(*words: str, **environment: str):
         ("uv", "run", "--with-requirements", "req.txt"),
         ("uv", "run", "--extra-index-url", "https://example.org/simple"),
         ("uv", "tool", "run", "--from", "x"),
-        ("apptainer", "run", "--nv", "-B", "/a:/a", "x.sif"),
         ("direnv", "exec", "."),
         ("doppler", "run", "--project", "x", "--"),
         ("flock", "-w", "5", "/run/gpu.lock"),

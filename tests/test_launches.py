@@ -64,3 +64,18 @@ def test_settings_that_a_text_writes_before_are_read(text):
 def test_settings_that_are_written_behind_are_not():
     (launch,) = read_launches(posted(f"{SERVED}\ncat > x.yml <<EOF\nmax_batch_size: 8\nEOF\n"))
     assert "x.yml" in launch.refusal
+
+
+@pytest.mark.parametrize("wrapper", ["rtk", "some-wrapper run", "a b c"])
+def test_a_wrapper_that_nobody_knows_is_named(wrapper):
+    words = (*wrapper.split(), "transformers", "serve", "--force-model", "a/b")
+    (launch,) = read_launches(Command(arguments=words))
+    assert (launch.program, launch.source, launch.unknown) == ("transformers serve", "a/b", (wrapper,))
+
+
+@pytest.mark.parametrize(
+    "words", ["pip install vllm serve a/b", "which vllm serve a/b", "some-tool vllm", "some-tool a b c"]
+)
+def test_what_only_names_an_engine_starts_none(words):
+    with pytest.raises(UnknownProgram):
+        read_launches(Command(arguments=tuple(words.split())))
