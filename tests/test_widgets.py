@@ -35,7 +35,7 @@ from tui.widgets.line import ascii_text, changed_spans, cut_text, fit, fit_text,
 from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
-from tui.widgets.memory import MemoryPanel, notices_of
+from tui.widgets.memory import MemoryPanel, legend, notices_of
 from tui.widgets.panel import Panel
 from tui.widgets.processes import ProcessPanel
 from tui.widgets.rows import rows_of, short_name
@@ -309,6 +309,20 @@ def test_load_and_line_are_told_apart_in_a_low_chart(used: float, order: list[st
 
 def test_the_chart_says_how_high_it_is() -> None:
     assert scale(rows_of(view_of(desktop()))[0]) == "GPU 0, 23.5 GiB high"
+
+
+@pytest.mark.parametrize(
+    ("view", "width", "said"),
+    [
+        (view_of(desktop()), 76, "█ used  ┃ load line"),
+        (view_of(desktop(), model()), 76, "█ used  ▒ weights  ▓ KV cache  ▞ other  ┃ load line"),
+        (view_of(desktop(14), model()), 76, "█ used  ▒ weights  ▓ KV cache  ▞ other  ▚ spilled  ┃ load line"),
+        (view_of(desktop(14), model()), 57, "▒ weights ▓ KV cache ▞ other ▚ spilled ┃ load line"),
+        (view_of(desktop()), 5, ""),
+    ],
+)
+def test_the_frame_says_what_the_bars_are_drawn_with(view: View, width: int, said: str) -> None:
+    assert legend(rows_of(view), width) == said
 
 
 def test_the_matrix_says_what_of_it_is_not_shown() -> None:

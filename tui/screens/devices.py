@@ -111,7 +111,7 @@ def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
         used, total = gib(pool.used_bytes), gib(pool.total_bytes)
     elif pool is not None:
         used, total = gib(device.used_bytes), gib(device.limit_bytes or pool.total_bytes)
-    state = "asleep" if device.is_asleep else "hidden" if device.hidden_by else ""
+    state = "asleep" if device.is_asleep else "hidden" if device.hidden_by else "unread" if pool is None else ""
     return (
         (f"{fit_text(label, 9)} ", "strong"),
         (fit_text(plain(short_name(device.name)), n_cells), "text"),

@@ -122,7 +122,7 @@ class _Columns:
         )
 
     def _band(self, low_bytes: int, high_bytes: int) -> Run:
-        return (f"{fit_text(_band(low_bytes, high_bytes), 23)}  " if self._has_band else "", "dim")
+        return (f"{fit_text(_band(low_bytes, high_bytes) or 'none', 23)}  " if self._has_band else "", "dim")
 
     def margin(self, margin: Margin, made: Assessment) -> Line:
         """What is on one place, and its line."""

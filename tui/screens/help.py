@@ -78,6 +78,7 @@ _GROUPS = (
             ("»", "more than there is"),
             ("● ▲ ◆ ✗", "fits, tight, spills into slower memory, fails"),
             ("▸ ▪ ◂", "below a history: a load began, came to rest, ended"),
+            ("▪", "in a list: chosen now, or on this machine's disk"),
             ("–", "not known here, or not reported"),
         ),
     ),

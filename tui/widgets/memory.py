@@ -10,8 +10,8 @@ from probes.snapshot import Device, Fault, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.places import fault_text
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
-from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
-from tui.widgets.line import Line, Run, cut_line, fit_text, right_text, width_of, wrap
+from tui.widgets.bar import CACHE, COMPUTE, LANDED, LOAD_LINE, USED, WEIGHTS, Part, bar, sparkline
+from tui.widgets.line import Line, Run, cut_line, fit_text, n_cells, right_text, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
 from tui.widgets.view import View
@@ -56,7 +56,7 @@ class MemoryPanel(Panel):
         table = _Table(rows, view, width)
         if n_devices > LIST_DEVICES or len(rows) > height:
             return self._listed(table, rows, notices, width, height)
-        self.entitle(subtitle="")
+        self.entitle(subtitle=legend(rows, width))
         details = [table.details(row) if n_devices < MANY_DEVICES else [] for row in rows]
         n_left = height - len(rows)
         wrapped = notice_lines(notices, width, max(min(n_left, 1), n_left - sum(map(len, details))))
@@ -81,7 +81,7 @@ class MemoryPanel(Panel):
         self._top = max(0, min(self._top, len(listed) - n_shown))
         shown = listed[self._top : self._top + n_shown]
         said = f"{self._top + 1}-{self._top + len(shown)} of {len(listed)} devices, the fullest first"
-        self.entitle(subtitle=said if len(shown) < len(listed) else "")
+        self.entitle(subtitle=said if len(shown) < len(listed) else legend(rows, width))
         return [table.row(row) for row in shown] + fixed + wrapped
 
     def scroll_rows(self, n_rows: int) -> None:
@@ -96,6 +96,25 @@ class MemoryPanel(Panel):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
         self.scroll_rows(-1)
+
+
+def legend(rows: tuple[Row, ...], width: int) -> str:
+    """What the bars are drawn with, as far as there is room in the frame; what is used is plain without it."""
+    kinds = {kind for row in rows if row.load_bytes for kind, _ in row.load_parts}
+    said = {USED: "used"}
+    if kinds:
+        said |= {WEIGHTS: "weights"}
+    if not kinds.isdisjoint(_KIND_GLYPHS.keys() - {"WEIGHTS"}):
+        said |= {CACHE: "KV cache"}
+    if kinds - _KIND_GLYPHS.keys():
+        said |= {COMPUTE: "other"}
+    if any(row.landed_bytes for row in rows):
+        said |= {LANDED: "spilled"}
+    if any(row.line_bytes is not None for row in rows):
+        said |= {LOAD_LINE: "load line"}
+    texts = [f"{glyph} {text}" for glyph, text in said.items()]
+    tries = (gap.join(texts[first:]) for first in range(len(texts)) for gap in ("  ", " "))
+    return next((text for text in tries if n_cells(text) <= width - 4), "")
 
 
 @lru_cache(maxsize=2)  # a view is one moment, for which the panel asks, and who arranges the panels
