@@ -113,6 +113,11 @@ class Terminal:
             data = os.read(self.descriptor, n_bytes)
         except OSError:  # EIO: the other side is gone
             return False
+        self.take(data)
+        return bool(data)
+
+    def take(self, data: bytes) -> None:
+        """Show what has come, and answer what is asked in it."""
         self.n_bytes += len(data)
         self.painted = (self.painted + data)[-(1 << 20) :]
         self._count_lines(data)
@@ -122,7 +127,6 @@ class Terminal:
                 self.write(answer)
                 self._unasked = self._unasked[: found.start()] + self._unasked[found.end() :]
         self._unasked = self._unasked[-32:]
-        return bool(data)
 
     def _count_lines(self, data: bytes) -> None:
         self._unread += data
