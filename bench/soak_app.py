@@ -25,6 +25,8 @@ ESCAPE = "\x1b[27u"
 """As terminals send it that tell keys apart; alone, its first byte may be taken for the begin of what follows."""
 SCREENS, CHANGES = "phfxeom", ["+", "-", "[", "]", "d", "k", "\x1b[6~", "\x1b[5~"]
 WARM_SECONDS, TOLD_EACH_SECONDS = 60.0, 60.0
+REST_SECONDS = 6.0
+"""After the last key: a call that hangs has returned by then, and so has what was worked out aside."""
 START_SECONDS, ANSWER_SECONDS, QUIT_SECONDS = 20.0, 5.0, 0.5
 
 
@@ -116,6 +118,8 @@ def soak(app: App, scenes: Scenes, seconds: float) -> list[str]:
             print(f"after {now - started:.0f} s: {Size(app.terminal.pid)}", flush=True)
         app.press_for_help()
         app.press_some(random)
+    scenes.next("well")
+    app.press(ESCAPE, REST_SECONDS)
     end = Size(app.terminal.pid)
     print(f"at the end: {end}; {sum(scenes.shown.values())} scenes")
     print(app.answers_text())

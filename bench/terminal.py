@@ -25,7 +25,7 @@ from stage import APP, BUSY_RATIO, END_SECONDS, FIRST, LEFT, ROOT, START_SECONDS
 SCREENS = "mphxofg,?wc"
 RECORDED_SECONDS = 400
 SLOW_BYTES_PER_SECOND, NOTICE_SECONDS, BACK_SECONDS = 600, 60.0, 90.0
-TERMS = ("dumb", "linux", "xterm", "unknown", "vt100", "screen-256color", "no-such-terminal")
+TERMS = ("linux", "xterm", "unknown", "vt100", "screen-256color", "no-such-terminal")
 
 
 def stalls(home: Path, seconds: float) -> str:
@@ -177,7 +177,14 @@ def terms(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for a
                 stage.end()
             if status:
                 raise BrokenError(f"{where}: exit {status}")
-    return f"{len(TERMS)} names in 3 locales"
+    stage = Stage(home, TERM="dumb")
+    try:
+        stage.ended(START_SECONDS)
+        if not stage.terminal.shows(FIRST) or b"\x1b" in stage.terminal.painted:
+            raise BrokenError("TERM=dumb is given no plain report")
+    finally:
+        stage.end()
+    return f"{len(TERMS)} names in 3 locales; a report where it is dumb"
 
 
 def records(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all

@@ -104,11 +104,12 @@ app.run()
 """
 
 
-def written_on(term: str) -> bytes:
+def written_on(term: str, *arguments: str) -> bytes:
     """By the app, from its start to its end."""
     pid, terminal = pty.fork()
     if pid == 0:
-        os.execve(sys.executable, [sys.executable, "-c", SHOWN], {**os.environ, "TERM": term})
+        arguments = arguments or ("-c", SHOWN)
+        os.execve(sys.executable, [sys.executable, *arguments], {**os.environ, "TERM": term})
     written = b""
     with suppress(OSError):  # what Linux says once the other end is closed
         while read := os.read(terminal, 65536):
@@ -130,6 +131,12 @@ def test_a_console_is_left_empty_and_is_sent_nothing_that_it_would_show() -> Non
 
     assert ERASED.encode() in written[: written.rfind(b"\x1b[?1049l")]
     assert not re.search(rb"\x1b\[[<>]|\$p", written)
+
+
+def test_a_terminal_that_can_place_nothing_is_given_a_report() -> None:
+    written = written_on("dumb", "-m", "tui", "--simulate", "RTX 4090, used 4GiB")
+    assert b"RTX 4090" in written
+    assert b"\x1b" not in written
 
 
 LINGERING = """

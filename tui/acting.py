@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tui.screens.desk import Desk
 
 
-_LEGIBLE_SECONDS = 8.0
-"""A command is read, and where nothing takes it, copied by hand."""
+_COPIED, _LEGIBLE_SECONDS = "copied", 8.0
+"""A command that may have been taken by nothing is read, and copied by hand."""
 
 
 class ActingApp(LastingApp):
@@ -141,7 +141,9 @@ class ActingApp(LastingApp):
         line = start_line(devices, view.assessment)
         by_hand = said_by_hand(devices, view.assessment)
         said = line + (f" ({'; '.join(by_hand)})" if by_hand else "")
-        self._copy(line, lambda outcome: self.tell(f"{outcome}: {said}", _LEGIBLE_SECONDS))
+        self._copy(
+            line, lambda outcome: self.tell(f"{outcome}: {said}", 3.0 if outcome == _COPIED else _LEGIBLE_SECONDS)
+        )
 
     def copy_to_clipboard(self, text: str) -> None:
         """What is selected where text is typed."""
@@ -253,5 +255,5 @@ class ActingApp(LastingApp):
 def _outcome(*, is_copied: bool, is_handed: bool) -> str:
     """A terminal does not say whether it took it."""
     if is_copied:
-        return "copied"
+        return _COPIED
     return "copied, if this terminal allows it" if is_handed else "this terminal has no clipboard"

@@ -266,9 +266,11 @@ def _run_app(rest: list[str], shared: argparse.Namespace) -> int:
 
 
 def _has_terminal() -> bool:
-    """Or what stands for one."""
+    """Or what stands for one; one that calls itself dumb (an editor's window, say) cannot place what is drawn."""
     if _WEB_DRIVER in os.environ.get("TEXTUAL_DRIVER", ""):
         return True
+    if os.environ.get("TERM") == "dumb":
+        return False
     return sys.stdout.isatty() and sys.stdin is not None and sys.stdin.isatty()
 
 
