@@ -1,127 +1,237 @@
 """How long a key press waits for the picture that answers it, seen from outside. Linux, standard library only.
 
-    python bench/keys.py [--simulate HARDWARE] [--ready TEXT] [-- COMMAND ...]
+    python bench/keys.py [--simulate HARDWARE] [--ready TEXT] [--rounds 3] [-- COMMAND ...]
 
-Prints median, 95 % and worst, and the same less what the app and this bench waited for a processor meanwhile: what else
-a busy machine does is none of the app's.
+Each key of the app: those that open a screen and escape that leaves it, those that change the plan, and letters by
+which the list of models is filtered. Prints median, 95 % and worst, the same less what the app and this bench waited
+for a processor meanwhile (what else a busy machine does is none of the app's), and which keys took longest. The first
+opening of each screen, for which it is imported, is told by itself.
 
-From the key's first byte to the end of the first update after it (synchronized output, which Textual apps use): reading
-it, what it does, composing and writing. Pressed at changing moments between two readings, while those go on.
+From the key's first byte to the end of the first update (synchronized output, which Textual apps use) whose picture
+shows what was asked: the titles and nine in ten of the lines that the screen has once it is at rest, the load's new
+line, or what was typed with the names of the models that it leaves. Pressed at changing moments between two readings,
+while those go on.
 """
 
 import argparse
 import os
+import re
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from screen import UPDATES, Terminal
+from picture import UPDATES, Picture
+from screen import Terminal
 
-START_SECONDS, ANSWER_SECONDS = 30.0, 2.0
-N_KEYS = 40
-"""Pairs of a screen opened and left."""
-SCREENS = "ghxp"
+START_SECONDS = 30.0
+STUDY_SECONDS = 12.0
+"""After the first picture: engines are recognised, advice and matrix are made."""
+REST_SECONDS = 0.35
+"""After a key, in which its picture comes to rest; what comes later is news of its own."""
+SCREENS = "ghxpmeocwf,?\x10"
+CHANGES = "+-[]kkkd  "
+"""Of the plan, and back again; the last two pause readings, and go on."""
+ESCAPE = "\x1b[27u"
+"""As kitty's protocol has it: at once."""
+SAID = {ESCAPE: "escape", "\x10": "ctrl+p", " ": "space"}
 NAMES = ("qwen3 30b", "llama 3.1 70b", "deepseek r1")
+MODEL = "Qwen3 30B-A3B"
+"""The load that is planned meanwhile; its verdict, advice and matrix are made again and again."""
+MOST_LINES_RATIO = 0.9
+_TITLE = re.compile("╭─ (.+?) ─")
+_LABELS = re.compile("(?:Quant|Context|Layers|KV cache) .*?│")
+_NAME_CELLS = 44
+"""Columns of the list of models in which its names stand."""
 
 
 class Wait(NamedTuple):
     """Milliseconds of one key."""
 
+    key: str
+    is_first: bool
+    """Of this key in this run of the app."""
     ms: float
     quiet_ms: float
     """Less the time for which a thread that the key goes through waited for a processor."""
+    cpu_ms: float
+    """Of processor time, which the app's first thread took meanwhile."""
 
 
-def key_waits(command: list[str], ready: str, env: dict[str, str]) -> list[Wait]:
-    """Of keys that open a screen, and of those that lead back."""
-    terminal = _opened(command, ready, env)
+Asked = Callable[[Picture], tuple[str, ...]]
+"""What a key asks for, taken out of a picture."""
+
+
+class Watched:
+    """The app on a terminal, with all that it has written since it was last asked."""
+
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        self._terminal = Terminal(command, env)
+        self.picture = Picture(200, 50)
+        self._seen: set[str] = set()
+        self._unread = b""
+
+    def open(self, ready: str, seconds: float) -> None:
+        terminal = self._terminal
+        while not terminal.shows([ready]) and time.perf_counter() - terminal.started < START_SECONDS:
+            terminal.read(0.1)
+        self._unread = terminal.painted
+        self.rest(seconds)
+
+    def end(self) -> None:
+        self._terminal.end()
+
+    def write(self, text: str) -> None:
+        self._terminal.write(text.encode())
+
+    def rest(self, seconds: float) -> None:
+        """Let it write for so long."""
+        for _, update in self._updates(seconds):
+            self.picture.take(update)
+
+    def press(self, key: str, asked: Asked) -> Wait | None:
+        """None where nothing that was asked for has changed."""
+        before = asked(self.picture)
+        queued, used, begun = *_times(self._terminal.pid), time.perf_counter()
+        self.write(key)
+        shown = []
+        for at, update in self._updates(REST_SECONDS):
+            self.picture.take(update)
+            shown.append((at, asked(self.picture)))
+        found = next((at for at, picture in shown if _is_answer(picture, shown[-1][1], before)), None)
+        is_first = key not in self._seen
+        self._seen.add(key)
+        if found is None:
+            return None
+        taken, quiet = found.at - begun, found.at - begun - (found.queued_seconds - queued)
+        cpu_ms = (found.used_seconds - used) * 1e3
+        return Wait(SAID.get(key, key), is_first, taken * 1e3, max(0.0, quiet) * 1e3, cpu_ms)
+
+    def _updates(self, seconds: float) -> list[tuple["_Moment", bytes]]:
+        terminal, found, until = self._terminal, [], time.perf_counter() + seconds
+        while (left := until - time.perf_counter()) > 0:
+            terminal.painted = b""
+            terminal.read(left)
+            if not terminal.painted:
+                continue
+            self._unread += terminal.painted
+            at, end = time.perf_counter(), 0
+            moment = _Moment(at, *_times(terminal.pid)) if UPDATES.search(self._unread) else None
+            for update in UPDATES.finditer(self._unread):
+                assert moment is not None
+                found.append((moment, update[1]))
+                end = update.end()
+            self._unread = self._unread[end:]
+        return found
+
+
+class _Moment(NamedTuple):
+    at: float
+    queued_seconds: float
+    used_seconds: float
+
+
+def _is_answer(shown: tuple[str, ...], last: tuple[str, ...], before: tuple[str, ...]) -> bool:
+    """Whether a picture shows what the last one does, of which the first part is to be equal."""
+    if last == before or shown[0] != last[0]:
+        return False
+    n_wanted = sum(bool(line.strip()) for line in last[1:])
+    n_there = sum(bool(line.strip()) for line in shown[1:])
+    return n_there >= MOST_LINES_RATIO * n_wanted
+
+
+def _screen_shown(picture: Picture) -> tuple[str, ...]:
+    """Titles, then what stands in the lines between frames."""
+    lines = picture.lines
+    return " ".join(_TITLE.findall("\n".join(lines))), *(line.strip(" │") for line in lines)
+
+
+def _load_shown(picture: Picture) -> tuple[str, ...]:
+    """The load as it is planned, and whether readings go on."""
+    text = "\n".join(picture.lines)
+    return (" ".join([*_LABELS.findall(text), str("paused" in picture.lines[0])]),)
+
+
+def _models_shown(picture: Picture) -> tuple[str, ...]:
+    return ("\n".join(line[:_NAME_CELLS].strip("│▸ ") for line in picture.lines[1:]),)
+
+
+def key_waits(command: list[str], ready: str, env: dict[str, str], n_rounds: int = 3) -> list[Wait]:
+    """Of keys that open a screen, of those that lead back, and of those that change the plan."""
+    app = Watched([*command, MODEL], env)
     try:
+        app.open(ready, STUDY_SECONDS)
         waits = []
-        for number in range(N_KEYS):
-            for key in (SCREENS[number % len(SCREENS)], "\x1b[27u"):  # escape as kitty's protocol has it: at once
-                waits.append(_answered(terminal, key))
-                _rest(terminal, 0.1 + 0.037 * (number % 11))
+        for _ in range(n_rounds):
+            for key in SCREENS:
+                for one in (key, ESCAPE):
+                    waits.append(app.press(one, _screen_shown))
+                    app.rest(0.037 * (len(waits) % 11))
+            for key in CHANGES:
+                waits.append(app.press(key, _load_shown))
+                app.rest(0.037 * (len(waits) % 11))
         return [wait for wait in waits if wait is not None]
     finally:
-        terminal.end()
+        app.end()
 
 
 def letter_waits(command: list[str], ready: str, env: dict[str, str]) -> list[Wait]:
     """Of letters by which the list of models is filtered."""
-    terminal = _opened(command, ready, env)
+    app = Watched(command, env)
     try:
-        terminal.write(b"m")
-        _rest(terminal, 3.0)  # the verdicts of what is in sight are found aside
+        app.open(ready, 2.0)
+        app.write("m")
+        app.rest(3.0)  # the verdicts of what is in sight are found aside
         waits = []
         for name in NAMES:
             for letter in name:
-                waits.append(_answered(terminal, letter))
-                _rest(terminal, 0.3)
+                waits.append(app.press(letter, _models_shown))
             for _ in name:
-                terminal.write(b"\x7f")
-            _rest(terminal, 1.0)
+                app.write("\x7f")
+            app.rest(1.0)
         return [wait for wait in waits if wait is not None]
     finally:
-        terminal.end()
+        app.end()
 
 
-def _opened(command: list[str], ready: str, env: dict[str, str]) -> Terminal:
-    terminal = Terminal(command, env)
-    while not terminal.shows([ready]) and time.perf_counter() - terminal.started < START_SECONDS:
-        terminal.read(0.1)
-    _rest(terminal, 2.0)
-    return terminal
-
-
-def _answered(terminal: Terminal, key: str) -> Wait | None:
-    """None where nothing was drawn."""
-    terminal.painted = b""
-    queued, begun = _queued_seconds(terminal.pid), time.perf_counter()
-    terminal.write(key.encode())
-    while time.perf_counter() - begun < ANSWER_SECONDS:
-        terminal.read(0.05)
-        if UPDATES.search(terminal.painted):
-            taken = time.perf_counter() - begun
-            return Wait(taken * 1e3, max(0.0, taken - (_queued_seconds(terminal.pid) - queued)) * 1e3)
-    return None
-
-
-def _queued_seconds(pid: int) -> float:
-    """What the threads that read, draw and write have waited for a processor, and this one (sched-stats of Linux)."""
-    total = 0.0
+def _times(pid: int) -> tuple[float, float]:
+    """For how long the threads that read, draw and write have waited for a processor, and this one; and how much of
+    it the app's first thread took (sched-stats of Linux)."""
+    queued = used = 0.0
     for task in (*Path(f"/proc/{pid}/task").iterdir(), Path(f"/proc/self/task/{os.getpid()}")):
         with suppress(OSError):  # a thread that has ended
             if task.name in (str(pid), str(os.getpid())) or "textual" in (task / "comm").read_text():
-                total += int((task / "schedstat").read_text().split()[1]) / 1e9
-    return total
-
-
-def _rest(terminal: Terminal, seconds: float) -> None:
-    until = time.perf_counter() + seconds
-    while (left := until - time.perf_counter()) > 0:
-        terminal.read(left)
+                times = (task / "schedstat").read_text().split()
+                queued += int(times[1]) / 1e9
+                used += int(times[0]) / 1e9 if task.name == str(pid) else 0.0
+    return queued, used
 
 
 def said(waits: list[Wait]) -> str:
-    """``31 ms, 95 % 40, worst 60; on a quiet machine 17, 95 % 22, worst 30``."""
+    """``31 ms, 95 % 40, worst 60 (e); without waiting for a processor 17, 95 % 22, worst 30 (m)``."""
     parts = []
-    for column in (0, 1):
-        ordered = sorted(wait[column] for wait in waits)
-        worst = " ".join(f"{ms:.0f}" for ms in ordered[-3:])
+    for column in ("ms", "quiet_ms"):
+        ordered = sorted(waits, key=lambda wait: getattr(wait, column))
+        figures = [getattr(wait, column) for wait in ordered]
+        worst = " ".join(f"{getattr(wait, column):.0f} ({wait.key})" for wait in ordered[-4:])
         parts.append(
-            f"{statistics.median(ordered):.0f} ms, 95 % {ordered[int(0.95 * len(ordered))]:.0f}, worst {worst}"
+            f"{statistics.median(figures):.0f} ms, 95 % {figures[int(0.95 * len(figures))]:.0f}, worst {worst}"
         )
-    return f"{parts[0]}; without waiting for a processor {parts[1]}"
+    used = [wait.cpu_ms for wait in waits]
+    parts.append(f"{statistics.median(used):.0f} ms of processor time, most {max(used):.0f}")
+    return f"{parts[0]}; without waiting for a processor {parts[1]}; {parts[2]} ({len(waits)} presses)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--simulate", help="hardware that is not here (default: what is)")
     parser.add_argument("--ready", default="GiB", help="of the first picture (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="through all keys (default: %(default)s)")
+    parser.add_argument("--all", action="store_true", help="print each press")
     parser.add_argument("arguments", nargs="*", help="of the app, after --")
     given = parser.parse_args()
     command = [sys.executable, "-m", "tui", *given.arguments]
@@ -130,7 +240,13 @@ def main() -> None:
         env = dict(os.environ) | {f"XDG_{part}_HOME": f"{home}/{part}" for part in ("CONFIG", "STATE", "CACHE")}
         env |= {"HOME": home, "PYTHONPATH": str(Path(__file__).parent.parent), "LANG": "C.UTF-8"}
         env.pop("PYTHONDONTWRITEBYTECODE", None)
-        print("a key press:", said(key_waits(command, given.ready, env)), flush=True)
+        waits = key_waits(command, given.ready, env, given.rounds)
+        if given.all:
+            for wait in waits:
+                print(f"{wait.key:8}{wait.ms:7.1f}{wait.quiet_ms:7.1f}{wait.cpu_ms:7.1f}{' first' * wait.is_first}")
+        later = [wait for wait in waits if not wait.is_first]
+        print("a key press:", said(later or waits), flush=True)
+        print("the first press of each key:", said([wait for wait in waits if wait.is_first]), flush=True)
         print("a letter in the list of models:", said(letter_waits(command, given.ready, env)))
 
 

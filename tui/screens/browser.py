@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.widgets import Input
 
 from tui.screens.frame import Frame
@@ -63,6 +64,8 @@ class Browser(Frame):
     IS_TYPED_AT_ONCE: ClassVar[bool] = False
     CAN_FILTER: ClassVar[bool] = True
     HAS_CURSOR: ClassVar[bool] = True
+    AUTO_FOCUS = "#listing"
+    """From the start: else the library gives it to the line, and styles both anew where that is put right."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "type", "filter", show=False),
         Binding("up", "move(-1)", show=False),
@@ -75,6 +78,8 @@ class Browser(Frame):
     """The row whose value is being typed: it stays that one, wherever the cursor goes."""
     _is_complaining = False
     """What was wrong is shown about the row, and stays until something else is done."""
+    _filled_size = Size(0, 0)
+    """Of the screen, for which there are rows."""
 
     def compose(self) -> ComposeResult:
         self.listing = Listing(title=self.TITLE_TEXT, id="listing")
@@ -93,17 +98,20 @@ class Browser(Frame):
         yield from self.hand_down((self.listing, self.about, self.keys))
 
     def on_mount(self) -> None:
-        (self.entry if self.IS_TYPED_AT_ONCE else self.listing).focus()
-        self.fill()
+        self._fill_for(self.size)
 
     def watch_view(self, view: View) -> None:
         super().watch_view(view)
         if self.is_mounted and hasattr(self, "listing"):
             self.fill()
 
-    def on_resize(self, event: events.Resize) -> None:  # noqa: ARG002
-        if hasattr(self, "listing"):
-            self.call_after_refresh(self.fill)
+    def on_resize(self, event: events.Resize) -> None:
+        if hasattr(self, "listing") and event.size != self._filled_size:
+            self.call_after_refresh(self._fill_for, event.size)
+
+    def _fill_for(self, size: Size) -> None:
+        self._filled_size = size
+        self.fill()
 
     @property
     def text(self) -> str:

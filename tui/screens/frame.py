@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 from textual import events
 from textual._styles_cache import StylesCache
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Spacing
+from textual.geometry import Region, Size, Spacing
 from textual.reactive import var
 from textual.screen import Screen
 from textual.strip import Strip
@@ -40,6 +40,11 @@ class Frame(Screen[None]):
 
     view: var[View] = var(View, init=False)
     """What is shown now."""
+
+    @property
+    def size(self) -> Size:
+        """Known before it is laid out for the first time, so that what is made for it then is right at once."""
+        return super().size or self.app.size
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """One line for all, which are the background alone: each of 50 takes 30 µs, and panels lie over most."""

@@ -39,6 +39,7 @@ class Hardware(Browser):
     HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "compare with this machine"), ("esc", "back"))
     PROMPT = _PROMPTS[0]
     IS_TYPED_AT_ONCE = True
+    AUTO_FOCUS = "#entry"
 
     def __init__(self) -> None:
         super().__init__()

@@ -86,6 +86,7 @@ class Palette(Browser):
     HINTS: ClassVar = (("↑ ↓", "move"), ("enter", "do it"), ("esc", "back"))
     PROMPT = "type what shall be done"
     IS_TYPED_AT_ONCE = True
+    AUTO_FOCUS = "#entry"
 
     def fill(self) -> None:
         words = self.text.casefold().split()

@@ -67,6 +67,7 @@ class Picker(Browser):
     )
     PROMPT = "type a name, or the path of a model"
     IS_TYPED_AT_ONCE = True
+    AUTO_FOCUS = "#entry"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f2", "step('sort')", "sort by the next column", priority=True),
         Binding("f3", "step('is_fitting_only')", "only what fits now", priority=True),

@@ -58,6 +58,9 @@ class Panel(Widget):
         """Where changes go while all panels of a screen are given another view, to be painted together."""
         self._title, self._subtitle = self.TITLE, ""
         """In the frame: plain text, which the library would take for markup."""
+        self._framed = (self.TITLE, "")
+        """What stands there."""
+        self._is_painted_now = False
         if self.TITLE:
             self.border_title = self.TITLE
 
@@ -85,16 +88,27 @@ class Panel(Widget):
         """Say in the frame what is shown; setting it, even to the same, repaints the whole panel.
 
         What is not given stays as it is.
-        Lines may be made while the panel is being painted, when it is too late for the frame: so not at once.
         """
         if self.view.is_ascii:
             title, subtitle = ascii_text(title), None if subtitle is None else ascii_text(subtitle)
-        if title and self._title != title:
-            self._title = title
-            self.call_later(setattr, self, "border_title", Content(title))
-        if subtitle is not None and self._subtitle != subtitle:
-            self._subtitle = subtitle
-            self.call_later(setattr, self, "border_subtitle", Content(subtitle))
+        before = (self._title, self._subtitle)
+        self._title = title or self._title
+        self._subtitle = self._subtitle if subtitle is None else subtitle
+        if before == (self._title, self._subtitle):
+            return
+        if self._is_painted_now:  # too late for the frame
+            self.call_later(self._put_into_frame)
+        else:
+            self._put_into_frame()
+
+    def _put_into_frame(self) -> None:
+        """What is to be said there now, as far as it is another than what stands there."""
+        title, subtitle = self._framed
+        self._framed = (self._title, self._subtitle)
+        if title != self._title:
+            self.border_title = Content(self._title)
+        if subtitle != self._subtitle:
+            self.border_subtitle = Content(self._subtitle)
 
     def redraw(self) -> None:
         """Make the lines anew, and repaint the cells that differ."""
@@ -162,7 +176,9 @@ class Panel(Widget):
         """One line, from the runs that were made of the view."""
         size = self.content_size
         if size != self._made_size:
+            self._is_painted_now = True
             self._made_size, self._lines = size, self._made(size)
+            self._is_painted_now = False
         if y >= len(self._lines):
             return Strip.blank(self.content_size.width, self.rich_style)
         return Strip([Segment(text, self._style(name)) for text, name in self._lines[y]])
