@@ -9,8 +9,9 @@ opening of each screen, for which it is imported, is told by itself.
 
 From the key's first byte to the end of the first update (synchronized output, which Textual apps use) whose picture
 shows what was asked: the titles and nine in ten of the lines that the screen has once it is at rest, the load's new
-line, or what was typed with the names of the models that it leaves. Pressed at changing moments between two readings,
-while those go on.
+line, or what was typed with the names of the models that it leaves. Where the picture says that the rest is being
+computed, that counts as an answer, and when the rest was there is told as well. Pressed at changing moments between two
+readings, while those go on.
 """
 
 import argparse
@@ -44,7 +45,7 @@ MODEL = "Qwen3 30B-A3B"
 """The load that is planned meanwhile; its verdict, advice and matrix are made again and again."""
 MOST_LINES_RATIO = 0.9
 _TITLE = re.compile("╭─ (.+?) ─")
-_LABELS = re.compile("(?:Quant|Context|Layers|KV cache) .*?│")
+_LABELS = re.compile("(?:Quant|Context|KV cache|devices:) .*?  ")
 _NAME_CELLS = 44
 """Columns of the list of models in which its names stand."""
 
@@ -60,6 +61,8 @@ class Wait(NamedTuple):
     """Less the time for which a thread that the key goes through waited for a processor."""
     cpu_ms: float
     """Of processor time, which the app's first thread took meanwhile."""
+    whole_ms: float
+    """Until what the first picture said to be computed was there."""
 
 
 Asked = Callable[[Picture], tuple[str, ...]]
@@ -102,14 +105,17 @@ class Watched:
         for at, update in self._updates(REST_SECONDS):
             self.picture.take(update)
             shown.append((at, asked(self.picture)))
-        found = next((at for at, picture in shown if _is_answer(picture, shown[-1][1], before)), None)
+        last = shown[-1][1] if shown else before
+        found = next((at for at, picture in shown if _is_answer(picture, last, before)), None)
+        whole = next((at for at, picture in shown if _is_whole(picture, last)), found)
         is_first = key not in self._seen
         self._seen.add(key)
         if found is None:
             return None
         taken, quiet = found.at - begun, found.at - begun - (found.queued_seconds - queued)
         cpu_ms = (found.used_seconds - used) * 1e3
-        return Wait(SAID.get(key, key), is_first, taken * 1e3, max(0.0, quiet) * 1e3, cpu_ms)
+        whole_ms = (whole.at - begun) * 1e3 if whole is not None else 0.0
+        return Wait(SAID.get(key, key), is_first, taken * 1e3, max(0.0, quiet) * 1e3, cpu_ms, whole_ms)
 
     def _updates(self, seconds: float) -> list[tuple["_Moment", bytes]]:
         terminal, found, until = self._terminal, [], time.perf_counter() + seconds
@@ -136,12 +142,17 @@ class _Moment(NamedTuple):
 
 
 def _is_answer(shown: tuple[str, ...], last: tuple[str, ...], before: tuple[str, ...]) -> bool:
-    """Whether a picture shows what the last one does, of which the first part is to be equal."""
+    """Whether a picture shows what was asked, or says that it is being computed."""
     if last == before or shown[0] != last[0]:
         return False
+    return _is_whole(shown, last) or any("computing …" in line for line in shown)
+
+
+def _is_whole(shown: tuple[str, ...], last: tuple[str, ...]) -> bool:
+    """Whether it shows what the last one does, of which the first part is to be equal."""
     n_wanted = sum(bool(line.strip()) for line in last[1:])
     n_there = sum(bool(line.strip()) for line in shown[1:])
-    return n_there >= MOST_LINES_RATIO * n_wanted
+    return shown[0] == last[0] and n_there >= MOST_LINES_RATIO * n_wanted
 
 
 def _screen_shown(picture: Picture) -> tuple[str, ...]:
@@ -151,9 +162,10 @@ def _screen_shown(picture: Picture) -> tuple[str, ...]:
 
 
 def _load_shown(picture: Picture) -> tuple[str, ...]:
-    """The load as it is planned, and whether readings go on."""
-    text = "\n".join(picture.lines)
-    return (" ".join([*_LABELS.findall(text), str("paused" in picture.lines[0])]),)
+    """The load as it is planned, and whether readings go on; then all lines."""
+    lines = picture.lines
+    planned = " ".join([*_LABELS.findall("\n".join(lines)), str("paused" in lines[0])])
+    return planned, *(line.strip(" │") for line in lines)
 
 
 def _models_shown(picture: Picture) -> tuple[str, ...]:
@@ -188,8 +200,7 @@ def letter_waits(command: list[str], ready: str, env: dict[str, str]) -> list[Wa
         app.rest(3.0)  # the verdicts of what is in sight are found aside
         waits = []
         for name in NAMES:
-            for letter in name:
-                waits.append(app.press(letter, _models_shown))
+            waits += [app.press(letter, _models_shown) for letter in name]
             for _ in name:
                 app.write("\x7f")
             app.rest(1.0)
@@ -221,9 +232,13 @@ def said(waits: list[Wait]) -> str:
         parts.append(
             f"{statistics.median(figures):.0f} ms, 95 % {figures[int(0.95 * len(figures))]:.0f}, worst {worst}"
         )
+    late = sorted({wait.key for wait in waits if wait.whole_ms > wait.ms})
+    whole = max((wait.whole_ms for wait in waits if wait.whole_ms > wait.ms), default=0.0)
     used = [wait.cpu_ms for wait in waits]
     parts.append(f"{statistics.median(used):.0f} ms of processor time, most {max(used):.0f}")
-    return f"{parts[0]}; without waiting for a processor {parts[1]}; {parts[2]} ({len(waits)} presses)"
+    if late:
+        parts.append(f"what is computed aside ({' '.join(late)}) was there after at most {whole:.0f} ms")
+    return f"{parts[0]}; without waiting for a processor {'; '.join(parts[1:])} ({len(waits)} presses)"
 
 
 def main() -> None:
@@ -243,7 +258,8 @@ def main() -> None:
         waits = key_waits(command, given.ready, env, given.rounds)
         if given.all:
             for wait in waits:
-                print(f"{wait.key:8}{wait.ms:7.1f}{wait.quiet_ms:7.1f}{wait.cpu_ms:7.1f}{' first' * wait.is_first}")
+                figures = "".join(f"{ms:7.1f}" for ms in (wait.ms, wait.quiet_ms, wait.cpu_ms, wait.whole_ms))
+                print(f"{wait.key:8}{figures}{' first' * wait.is_first}")
         later = [wait for wait in waits if not wait.is_first]
         print("a key press:", said(later or waits), flush=True)
         print("the first press of each key:", said([wait for wait in waits if wait.is_first]), flush=True)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from estimator.fusion import longer_lives
 from estimator.graph import Graph, Node
+from estimator.patience import pause
 from estimator.scheduler import Split
 
 IN_PLACE = frozenset(
@@ -20,6 +21,8 @@ IN_PLACE = frozenset(
 )  # fmt: skip
 """Operations that may write over what they read (`ggml_op_can_inplace`)."""
 _ENDLESS = 1 << 62
+_NODES_BETWEEN_PAUSES = 256
+"""Of 4,000 and more; to place them takes 1 ms or so."""
 Mark = tuple[object, ...]
 """All that decides where a layer's nodes will lie, at its start."""
 
@@ -102,6 +105,24 @@ class Allocator:
         """The bytes of each buffer, the host's last."""
         order = self._order(graph, splits)
         self._place_inputs(graph, splits)
+        self._count_readers(order)
+        # Where nodes wait, a layer may begin before anything of the one in front of it is executed.
+        starts = Counter(id(graph.nodes[index]) for index in graph.layer_starts)
+        for number, (node, device) in enumerate(order):
+            self._now = number
+            if number % _NODES_BETWEEN_PAUSES == 0:
+                pause()
+            if id(node) in starts:
+                self.marks += [self._mark(node)] * starts[id(node)]
+                self._last_marks = self._last_marks[1], number
+            if node.base is None:
+                self._place(node, device)
+            for source in node.sources:
+                self._release(source)
+        return tuple(pool.peak_bytes for pool in self.pools)
+
+    def _count_readers(self, order: Sequence[tuple[Node, int]]) -> None:
+        """And place what is an input."""
         for node, device in order:
             if node.base is not None and node.op != "NONE":
                 node.base.n_views += 1
@@ -111,18 +132,6 @@ class Allocator:
                 source.n_readers += 1
                 if source.is_input:
                     self._place(source, device)
-        # Where nodes wait, a layer may begin before anything of the one in front of it is executed.
-        starts = Counter(id(graph.nodes[index]) for index in graph.layer_starts)
-        for number, (node, device) in enumerate(order):
-            self._now = number
-            if id(node) in starts:
-                self.marks += [self._mark(node)] * starts[id(node)]
-                self._last_marks = self._last_marks[1], number
-            if node.base is None:
-                self._place(node, device)
-            for source in node.sources:
-                self._release(source)
-        return tuple(pool.peak_bytes for pool in self.pools)
 
     def _order(self, graph: Graph, splits: Sequence[Split]) -> list[tuple[Node, int]]:
         """What is executed, copies and the reads that only prolong a life among it."""

@@ -17,6 +17,7 @@ from estimator.errors import Unbuildable
 from estimator.graph import Draft, Graph
 from estimator.graphs.families import FAMILIES
 from estimator.model import Model
+from estimator.patience import pause
 from estimator.placement import EXPERTS, HOST, Layout, Override, compiled, overrides_of, weight_device
 from estimator.repeats import Run, runs_of
 from estimator.rounding import Rounding
@@ -326,6 +327,7 @@ def _run(
     model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None
 ) -> tuple[tuple[int, ...], list[Mark]]:
     """(bytes per buffer, the allocator's state at each layer's start) with only these layers, all where None."""
+    pause()
     graph = _graph(model, step, layout, machine, layers)
     n_copies = N_PIPELINE_COPIES if machine.is_pipelined(layout) else 1
     scheduler = Scheduler(
@@ -338,7 +340,9 @@ def _run(
         lacks_kernels=step.shape.build.settles_attention,
         n_copies=n_copies,
     )
+    pause()
     splits = scheduler.schedule(graph)
+    pause()
     alignments = [machine.rounding.alignment_bytes] * machine.n_devices + [machine.host_alignment_bytes]
     allocator = Allocator(alignments, is_fused=machine.is_fused, n_copies=n_copies)
     return allocator.reserve(graph, splits), allocator.marks

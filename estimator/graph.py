@@ -11,6 +11,7 @@ from math import prod
 from typing import Final
 
 from estimator.model import Model
+from estimator.patience import pause
 from estimator.placement import HOST, Layout, weight_device
 from estimator.quant import BLOCKS
 from estimator.scratch import Step, window_kinds
@@ -224,6 +225,7 @@ class Draft:
 
     def begin_layer(self) -> None:
         """Mark that the next node is a layer's first."""
+        pause()
         self.layer_starts.append(len(self.nodes))
 
     def defer(self) -> None:

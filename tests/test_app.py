@@ -14,6 +14,7 @@ from probes.access import Attention
 from probes.snapshot import HOST_POOL, Fault, Process, Snapshot
 from tui.app import PlimsollApp
 from tui.aside import Aside
+from tui.courtesy import Courtesy
 from tui.messages import EnginesSeen, SnapshotTaken
 from tui.plan import default_plan
 from tui.recognised import Recognised
@@ -22,12 +23,13 @@ from tui.screens.dashboard import Dashboard
 from tui.screens.picker import Picker
 from tui.settings import Alerts, Settings
 from tui.settings_file import ReadSettings
+from tui.widgets.listing import Listing
 
 SIZES = ((200, 50), (61, 17), (40, 10), (5, 2), (1, 1))
 
 
 def app_on(first: Snapshot | None, **options: Any) -> PlimsollApp:
-    return PlimsollApp(snapshot=first, to_local=time.gmtime, **options)
+    return PlimsollApp(snapshot=first, to_local=time.gmtime, courtesy=Courtesy(answer_seconds=0.0), **options)
 
 
 def set_to(alerts: Alerts) -> ReadSettings:
@@ -437,3 +439,48 @@ async def test_engines_are_shown_unless_the_person_wants_none_recognised(recogni
         app.post_message(EnginesSeen((seen,)))
         await show(app, pilot, desktop(5))
         assert ("Seen 4B" in text_of(app)) is recognise
+
+
+async def test_a_reading_is_drawn_once_the_key_before_it_was_answered() -> None:
+    slow = Courtesy(answer_seconds=0.1)
+    app = PlimsollApp(snapshot=desktop(1.2), to_local=time.gmtime, courtesy=slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        slow.note_key()
+        await show(app, pilot, desktop(7.7, at=1))
+        assert "7.7" not in text_of(app)
+
+        for _ in range(100):
+            await pilot.pause(0.01)
+            if "7.7" in text_of(app):
+                break
+
+        assert "7.7" in text_of(app)
+
+
+async def test_a_reading_that_waits_is_drawn_before_the_next_is_taken() -> None:
+    slow = Courtesy(answer_seconds=5.0)
+    app = PlimsollApp(snapshot=desktop(1.2), to_local=time.gmtime, courtesy=slow)
+    async with app.run_test(size=(80, 24)) as pilot:
+        slow.note_key()
+        await show(app, pilot, desktop(7.7, at=1))
+        await show(app, pilot, desktop(8.8, at=2))
+
+        assert "7.7" in text_of(app)
+
+
+async def test_the_dashboard_shows_what_came_while_another_screen_was_seen() -> None:
+    app = app_on(desktop(1.2))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("p")
+        await show(app, pilot, desktop(7.7, at=1))
+        await pilot.press("escape")
+
+        assert "7.7" in text_of(app)
+
+
+async def test_a_list_is_filled_for_its_width_in_its_first_picture() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(200, 50)) as pilot:
+        await pilot.press("p")
+
+        assert app.screen.query_one(Listing).head[0][0].endswith("command")

@@ -47,7 +47,7 @@ def test_the_list_of_models_keeps_none_that_it_has_judged() -> None:
     gc.collect()
     before = sum(isinstance(found, Model) for found in gc.get_objects())
     for number in range(0, 200, 20):
-        facts |= _judged(known[number : number + 1], places, default_plan, facts)
+        facts |= _judged(known[number : number + 1], places, default_plan, facts, wait=lambda: None)
     gc.collect()
     assert len(facts) == 10
     assert sum(isinstance(found, Model) for found in gc.get_objects()) == before

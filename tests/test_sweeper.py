@@ -1,6 +1,6 @@
 """When what stays is put aside, so that looking for garbage takes no time."""
 
-from tui.sweeper import AGAIN_SECONDS, Sweeper
+from tui.sweeper import AGAIN_SECONDS, ROUNDS, Sweeper
 
 
 class Collector:
@@ -8,6 +8,10 @@ class Collector:
 
     def __init__(self) -> None:
         self.told: list[str] = []
+        self.n_rounds = 0
+
+    def get_count(self) -> tuple[int, int, int]:
+        return 0, 0, self.n_rounds
 
     def collect(self) -> int:
         self.told.append("collect")
@@ -93,3 +97,12 @@ def test_nothing_is_done_before_the_first_picture() -> None:
     Sweeper(collector, []).sweep(lambda: True, 9e9)
 
     assert collector.told == []
+
+
+def test_what_was_left_is_looked_through_after_some_rounds_while_nobody_waits() -> None:
+    scene = Scene()
+    scene.collector.n_rounds = ROUNDS - 1
+    assert scene.reading(1.0, is_calm=False) == []
+    scene.collector.n_rounds = ROUNDS
+
+    assert scene.reading(2.0, is_calm=False) == ["collect"]

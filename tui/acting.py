@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from tui.courtesy import Courtesy
 from tui.lasting import LastingApp
 from tui.messages import AsideDone, SettingsChanged
 from tui.screens.frame import Frame
@@ -31,8 +32,9 @@ _COPIED, _LEGIBLE_SECONDS = "copied", 8.0
 class ActingApp(LastingApp):
     """Each action is also in the palette, by the name of its key's binding."""
 
-    def __init__(self, desk: Desk, **options: Any) -> None:
+    def __init__(self, desk: Desk, courtesy: Courtesy | None, **options: Any) -> None:
         super().__init__(desk, **options)
+        self._courtesy = courtesy or Courtesy()
         self._opened: WeakSet[Frame] = WeakSet()
         """Screens over the dashboard, until nothing is left of them."""
 
@@ -94,6 +96,7 @@ class ActingApp(LastingApp):
             return
         self._finish_start()  # the dashboard would call it back once it is drawn, which may not come to pass any more
         screen.set_reactive(Frame.view, self._desk.view())
+        screen.courtesy = self._courtesy
         self._opened.add(screen)
         self.push_screen(screen)
         self._attend(screen)

@@ -10,10 +10,12 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 
 from tui.acting import ActingApp
 from tui.alarm import Alarm
+from tui.courtesy import MOST_SECONDS, Courtesy
 from tui.feed import SnapshotFeed
 from tui.launch import run_app
 from tui.messages import AsideDone, EnginesSeen, PlanChanged, SnapshotTaken
@@ -22,7 +24,7 @@ from tui.places import spill_settings
 from tui.screens.dashboard import Dashboard
 from tui.screens.desk import Desk
 from tui.screens.frame import Frame
-from tui.sweeper import ROUNDS, Sweeper
+from tui.sweeper import MOST_ROUNDS, Sweeper
 from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, mind_stops
 from tui.warner import Warner
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from estimator.calibration import Calibration
     from estimator.errors import EstimatorError
+    from estimator.ledger import Place
     from estimator.model import Model
     from probes.access import Attention
     from probes.probe import ProbeSource
@@ -41,7 +44,7 @@ if TYPE_CHECKING:
     from probes.snapshot import Snapshot
     from tui.aside import Aside
     from tui.learner import Learner
-    from tui.plan import Plan
+    from tui.plan import Assessment, Plan
     from tui.plan_memory import PlanMemory
     from tui.request import Request
     from tui.screens.study import Study
@@ -55,9 +58,13 @@ _SILENT_INTERVALS = 3
 _STUDY_DELAY_SECONDS = 0.15
 _RECALL_SECONDS = 0.05
 """After the start: the first picture comes before the load of last time."""
+_PRELOAD_SECONDS = 0.5
+"""After the first picture: what is opened by a key is imported."""
 _SWITCH_SECONDS = 0.001
 """So long a thread that computes keeps the screen's waiting, instead of Python's 5 ms: of a key with 64 GPUs the median
 was 17 to 22 ms against 20 to 26, of a letter in the list of models 95 % within 64 ms against 136 (bench/keys.py)."""
+_UNHURRIED_SECONDS = 1.0
+"""Without a key: what makes all threads stand still can be done."""
 _KEEP_SECONDS = 2.0
 """A plan that stands for so long is kept, should the app be ended without a chance to say so."""
 
@@ -109,6 +116,7 @@ class PlimsollApp(ActingApp):
         is_read_only: bool = False,
         is_elsewhere: bool = False,
         interval_seconds: float = 1.0,
+        courtesy: Courtesy | None = None,
         clock: Callable[[], float] = time.monotonic,
         to_local: Callable[[float], time.struct_time] = time.localtime,
     ) -> None:
@@ -128,6 +136,7 @@ class PlimsollApp(ActingApp):
             sampler = Sampler(sources, self._feed, interval_seconds)
         super().__init__(
             desk,
+            courtesy,
             sampler=sampler,
             settings=settings,
             memory=memory,
@@ -141,6 +150,11 @@ class PlimsollApp(ActingApp):
         self._first = snapshot
         self._silence: asyncio.TimerHandle | None = None
         """Rings where no reading has come for long."""
+        self._garbage: asyncio.TimerHandle | None = None
+        """Looks for garbage again once a key has been answered."""
+        self._held_back: asyncio.TimerHandle | None = None
+        """A reading that is drawn once the last key has been answered."""
+        desk.wait_for_keys = self._courtesy.wait
         self._is_studying = False
         self._warner = Warner()
         self._sweeper = Sweeper()
@@ -162,6 +176,7 @@ class PlimsollApp(ActingApp):
         if self._first is not None:
             self._desk.take(self._first, is_first=True)
         self._dashboard.set_reactive(Frame.view, self._desk.view())
+        self._dashboard.courtesy = self._courtesy
         return self._dashboard
 
     @property
@@ -197,12 +212,19 @@ class PlimsollApp(ActingApp):
 
         # 20 ms, for who has learned something; where nothing was, what a load teaches meanwhile counts.
         Aside(self._read_learned).then(lambda found: self._hear_learned(found) if found else None)
+        self.set_timer(_PRELOAD_SECONDS, self._preload)
         if self._is_watching:
             self._watch = self._new_watch()
         self._sweeper.begin(self._clock())
-        gc.set_threshold(*gc.get_threshold()[:2], ROUNDS)
+        gc.set_threshold(*gc.get_threshold()[:2], MOST_ROUNDS)
         sys.setswitchinterval(_SWITCH_SECONDS)
         gc.enable()
+
+    def _preload(self) -> None:
+        from tui.aside import Aside  # noqa: PLC0415
+        from tui.preloading import preload  # noqa: PLC0415
+
+        Aside(lambda: preload(self._courtesy.wait))
 
     def _new_watch(self) -> Watch:
         from tui.watch import Watch  # noqa: PLC0415  # after the first picture
@@ -252,8 +274,11 @@ class PlimsollApp(ActingApp):
 
     def on_unmount(self) -> None:
         self._write(CELLS_BY_SCRIPT)
-        if self._silence is not None:
-            self._silence.cancel()
+        for handle in (self._silence, self._held_back, self._garbage):
+            if handle is not None:
+                handle.cancel()
+        if self._garbage is not None:
+            gc.enable()
         self._keep_plan()
         self._feed.close()
         if self._watch is not None:
@@ -268,14 +293,44 @@ class PlimsollApp(ActingApp):
 
     # What comes in
 
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, (events.Key, events.Paste, events.MouseDown)) and not event.is_forwarded:
+            self._courtesy.note_key()
+            self._look_away_from_garbage()
+        await super().on_event(event)
+
+    def _look_away_from_garbage(self) -> None:
+        """Until the key has been answered: to look through what is new takes 3 to 5 ms, several times in a screen."""
+        if gc.isenabled():
+            gc.disable()
+            self._garbage = asyncio.get_running_loop().call_later(self._courtesy.answer_seconds, gc.enable)
+
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        if self._held_back is not None:  # each is judged, and what it warns of said
+            self._held_back.cancel()
+            self._held_back = None
+            self._show(is_reading=True)
         self._taken_seconds = self._clock()
         self._await_reading()
         self._desk.take(message.snapshot, is_first=not self._is_drawn)
         self._look_for_engines(message.snapshot)
         self._plan_as_asked()
+        self._show_reading(self._taken_seconds)
+
+    def _show_reading(self, since_seconds: float) -> None:
+        """Once the last key has been answered, and while others are pressed all the time, after a while."""
+        self._held_back = None
+        left_seconds = self._courtesy.left_seconds
+        if left_seconds and self._clock() - since_seconds < MOST_SECONDS:
+            loop = asyncio.get_running_loop()
+            self._held_back = loop.call_later(left_seconds, self._show_reading, since_seconds)
+            return
         self._show(is_reading=True)
-        self._sweeper.sweep(self._is_calm, self._clock())
+        self._sweep()
+
+    def _sweep(self) -> None:
+        if self._courtesy.silent_seconds > _UNHURRIED_SECONDS:
+            self._sweeper.sweep(self._is_calm, self._clock())
 
     def _is_calm(self) -> bool:
         """Only the dashboard is open, none that was is still there, and nothing is computed."""
@@ -315,6 +370,7 @@ class PlimsollApp(ActingApp):
 
     def _notice_silence(self) -> None:
         self._await_reading(max(1.0, self._desk.interval_seconds))
+        self._sweep()
         silent_seconds = self._clock() - self._taken_seconds
         is_silent = silent_seconds > _SILENT_INTERVALS * self._desk.interval_seconds + 1
         if is_silent and not self._desk.is_paused and self._sampler is not None:
@@ -364,9 +420,9 @@ class PlimsollApp(ActingApp):
         self._mind_the_line()
         for screen in () if is_reading and self._line.is_behind else self.screen_stack:
             if isinstance(screen, Frame):
-                screen.view = view
+                screen.take_view(view, is_seen=screen is self.screen)
         self._attend()
-        if self._is_studying or (work := self._desk.study_due(self._clock())) is None:
+        if self._is_studying or (work := self._desk.study_due(self._clock(), self._hear_exact)) is None:
             return
         self._is_studying = True
         if view.cells:  # a key that is held down changes the plan many times: the last one counts
@@ -378,7 +434,12 @@ class PlimsollApp(ActingApp):
         """On a thread aside, after the picture."""
         from tui.aside import Aside  # noqa: PLC0415
 
-        Aside(work).then(lambda found: self.post_message(AsideDone(lambda: self._take_study(found))))
+        aside = Aside(self._courtesy.considerate(work))
+        aside.then(lambda found: self.post_message(AsideDone(lambda: self._take_study(found))))
+
+    def _hear_exact(self, made: Assessment, places: tuple[Place, ...]) -> None:
+        """On the thread aside."""
+        self.post_message(AsideDone(lambda: self._show() if self._desk.refine(made, places) else None))
 
     def _take_study(self, found: Study | EstimatorError | None) -> None:
         self._is_studying = False

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from estimator.model import Model
     from probes.access import Attention
     from probes.probe import ProbeSource
+    from tui.app import PlimsollApp
     from tui.aside import Aside
     from tui.request import Request
 
@@ -80,13 +81,25 @@ def run_app(
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
     try:
         with without(LEFT_OUT_RUNNING):
-            app.run(mouse=wants_mouse(found.settings.mouse, os.environ))
+            _run(app, wants_mouse=wants_mouse(found.settings.mouse, os.environ))
     finally:
         feed.close()
         is_stopped = sampler.stop()
     if not is_stopped:  # a driver hangs in a call
         leave_at_once(app.return_code or 0)
     return app.return_code or 0
+
+
+def _run(app: PlimsollApp, *, wants_mouse: bool) -> None:
+    if os.name == "nt":
+        app.run(mouse=wants_mouse)
+        return
+    import asyncio  # noqa: PLC0415  # textual has it imported by now
+
+    from tui.hasty_loop import hasty_loop  # noqa: PLC0415  # the same
+
+    with asyncio.Runner(loop_factory=hasty_loop) as runner:
+        runner.run(app.run_async(mouse=wants_mouse))
 
 
 def _read(request: Request) -> Aside[Model]:

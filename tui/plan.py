@@ -1,6 +1,7 @@
 """A load that a person has in mind, and what it comes to on this machine now."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import requantised
 from estimator.model import Model
+from estimator.patience import NotRememberedError, only_remembered
 from estimator.quant import stored_bytes
 from estimator.verdict import Level, Verdict, judge
 from tui.default_devices import default_devices, largest_first, together
@@ -128,6 +130,22 @@ def rough_assessment(plan: Plan, places: Sequence[Place]) -> Assessment:
     made: Estimate = sketch(plan.model, plan.workload, plan.options, used)
     other = engine.quick_fallback(plan.model, plan.workload, plan.options, used)
     return Assessment(plan=plan, places=used, estimate=made, fallback=other, verdict=judge(made, used, other))
+
+
+def assess_at_once(plan: Plan, places: Sequence[Place]) -> Assessment:
+    """The best that can be said without a simulation, for which a key would wait 30 ms and more.
+
+    What was simulated before, on the thread that makes advice and matrix, is remembered; else closed forms have to do.
+
+    Raises:
+        EstimatorError: it can't be judged, and why.
+    """
+    for may_ask_again in (True, False):
+        with suppress(NotRememberedError), only_remembered():
+            return assess(plan, places, is_quick=True, may_ask_again=may_ask_again)
+    if hasattr(plan.engine, "sketch"):
+        return rough_assessment(plan, places)
+    return assess(plan, places, is_quick=True, may_ask_again=False)
 
 
 def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:

@@ -2,9 +2,11 @@
 
 Of a Textual app, 90,000 objects stay for good; another 45,000 come with the estimator after the first picture, and a
 screen that was opened and left is 3,000 to 9,000 (our measurement, by ``gc.get_objects``). To look through what stays
-took 15 ms each time, through nothing 0.005: so what is there in a calm moment is put aside. And with fewer rounds of
-the younger generations before the oldest is looked through, fewer screens wait for it: with keys pressed all the time,
-a pause took 31 to 80 ms of processor time before, and 3 to 17 since.
+took 15 ms each time, through nothing 0.005: so what is there in a calm moment is put aside.
+
+And the oldest generation is looked through while nobody waits for a picture: Python does so whenever enough was made,
+which is while a screen is opened, or on the thread that makes advice and matrix, and each time all threads stand still
+for 10 to 30 ms (with keys pressed all the time, on 64 GPUs).
 """
 
 import gc
@@ -12,8 +14,10 @@ import sys
 from collections.abc import Callable, Sized
 from typing import Protocol
 
-ROUNDS = 3
-"""Of the second generation before the third is looked through; 10 are Python's."""
+ROUNDS = 2
+"""Of the second generation before the third is looked through, where nobody waits."""
+MOST_ROUNDS = 10
+"""The same whether or not somebody waits, as Python has it. A round is a screen or two, of 0.3 MiB each."""
 AGAIN_SECONDS = 3600.0
 """What was put aside is looked through again now and then, should some of it be garbage by then: 60 ms."""
 _PATIENCE_SECONDS = 0.9
@@ -24,6 +28,7 @@ class Collector(Protocol):
     """As the module ``gc``."""
 
     def collect(self) -> int: ...
+    def get_count(self) -> tuple[int, int, int]: ...
     def freeze(self) -> None: ...
     def unfreeze(self) -> None: ...
 
@@ -44,14 +49,24 @@ class Sweeper:
         self._swept_seconds = now_seconds
 
     def sweep(self, is_calm: Callable[[], bool], now_seconds: float) -> None:
-        """``is_calm`` is asked again once all garbage is gone: nothing may be put aside that will be some soon."""
-        if self._swept_seconds is None or now_seconds < self._tried_seconds + _PATIENCE_SECONDS:
+        """While nobody waits.
+
+        ``is_calm`` is asked again once all garbage is gone: nothing may be put aside that will be some soon.
+        """
+        if self._swept_seconds is None or self._put_aside(is_calm, now_seconds):
             return
+        if self._collector.get_count()[2] >= ROUNDS:
+            self._collector.collect()
+
+    def _put_aside(self, is_calm: Callable[[], bool], now_seconds: float) -> bool:
+        """Whether all was looked through."""
+        if self._swept_seconds is None or now_seconds < self._tried_seconds + _PATIENCE_SECONDS:
+            return False
         n_before, self._n_before = self._n_before, len(self._modules)
         is_news = self._n_before != self._n_aside
         is_old = now_seconds - self._swept_seconds > AGAIN_SECONDS
         if not (is_news or is_old) or self._n_before != n_before or not is_calm():
-            return
+            return False
         self._tried_seconds = now_seconds
         if is_old:
             self._collector.unfreeze()
@@ -60,3 +75,4 @@ class Sweeper:
         if is_calm():
             self._collector.freeze()
             self._n_aside = self._n_before
+        return True

@@ -190,12 +190,20 @@ class Compare(Frame):
         yield from self.hand_down((Headline(id="headline"), self._columns, hints))
 
     def on_mount(self) -> None:
+        self._columns.shown = tuple(map(self._known, self._columns.shown))
         self._judge()
+
+    def _known(self, one: Compared) -> Compared:
+        """What the dashboard says of its plan can be read at once."""
+        view, pin = self.view, one.pin
+        if view.assessment is None or pin.hardware or pin.plan is not view.plan:
+            return one
+        return Compared(pin=pin, assessment=view.assessment, pacing=view.pacing)
 
     def _judge(self) -> None:
         """On a thread aside; the figures are of when the screen was opened."""
         pins, places, snapshot = self._pins, tuple(self.view.places), self.view.snapshot
-        work = Aside(lambda: compared(pins, places, snapshot))
+        work = Aside(self.courtesy.considerate(lambda: compared(pins, places, snapshot)))
         work.then(lambda found: self.post_message(AsideDone(lambda: self._take(pins, found))))
 
     def on_aside_done(self, message: AsideDone) -> None:

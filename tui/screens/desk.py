@@ -66,6 +66,8 @@ class Desk:
         self.has_hidden = False
         """Whether devices that programs started from here do not see are planned for, too."""
         self.silent_seconds: float | None = None
+        self.wait_for_keys: Callable[[], object] = lambda: None
+        """Called on a thread that computes for this, between two steps."""
         self.trouble = ""
         """Why there is no plan, or not the one that was asked for: then none is judged until another is chosen."""
         self._settings = settings
@@ -80,6 +82,8 @@ class Desk:
         self._paced: tuple[Assessment, Pacing | None] | None = None
         self._judge_again_seconds = 0.0
         """Only the memory has moved, and the last verdict took long: not before this."""
+        self._exact: tuple[Assessment, tuple[Place, ...]] | None = None
+        """What the thread aside found of the plan, and of which places."""
         self._study: Study | None = None
         self._asked: Plan | None = None
         """What is being studied, or was last."""
@@ -208,12 +212,12 @@ class Desk:
             ):
                 return self._judged[2], self._judged[3]
         from estimator.errors import EstimatorError  # noqa: PLC0415
-        from tui.plan import assess  # noqa: PLC0415
+        from tui.plan import assess_at_once  # noqa: PLC0415
 
         assessment, reason = self._studied(), ""
         began_seconds = time.thread_time()
         try:
-            assessment = assessment or assess(self.plan, self._places, is_quick=True, may_ask_again=self._is_studied())
+            assessment = assessment or assess_at_once(self.plan, self._places)
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)
@@ -221,23 +225,16 @@ class Desk:
         self._judged = (self.plan, self._places, assessment, reason)
         return assessment, reason
 
-    def _is_studied(self) -> bool:
-        """The thread aside has been through this plan, so that what it simulated is remembered: a key never waits."""
-        return self._study is not None and self._study.plan is self.plan
-
     def _studied(self) -> Assessment | None:
         """What was found on the thread aside, while it is of this plan and the memory has hardly moved since."""
-        found = self._study
-        if (
-            found is None
-            or found.exact is None
-            or found.plan is not self.plan
-            or _has_moved(found.places, self._places)
-        ):
+        if self._exact is None:
+            return None
+        made, places = self._exact
+        if made.plan is not self.plan or _has_moved(places, self._places):
             return None
         from tui.plan import judged_again  # noqa: PLC0415
 
-        return judged_again(found.exact, self._places)
+        return judged_again(made, self._places)
 
     def _pacing(self, assessment: Assessment | None) -> Pacing | None:
         """Of the verdict that is shown, once."""
@@ -262,8 +259,13 @@ class Desk:
             return str(error)
         return ""
 
-    def study_due(self, now_seconds: float) -> Callable[[], Study | None] | None:
-        """What is to be computed aside: advice and matrix are of another plan, or the memory has moved since."""
+    def study_due(
+        self, now_seconds: float, on_exact: Callable[[Assessment, tuple[Place, ...]], object] = lambda *_: None
+    ) -> Callable[[], Study | None] | None:
+        """What is to be computed aside: advice and matrix are of another plan, or the memory has moved since.
+
+        ``on_exact`` is called there with the verdict, which is found first, and the places that it is of.
+        """
         plan, snapshot, places, model = self.plan, self._snapshot, self._places, self.model
         engines = self.engines
         if plan is None or snapshot is None or model is None or not self._is_study_due(plan, now_seconds):
@@ -275,9 +277,20 @@ class Desk:
         def work() -> Study | None:
             from tui.screens.study import study  # noqa: PLC0415
 
-            return study(plan, model, places, snapshot, lambda: self.plan is plan, engines)
+            return study(
+                plan, model, places, snapshot, self._is_wanted(plan), engines, lambda made: on_exact(made, places)
+            )
 
         return work
+
+    def _is_wanted(self, plan: Plan) -> Callable[[], bool]:
+        """Asked between two steps of what is computed aside, which waits there for who has pressed a key."""
+
+        def is_wanted() -> bool:
+            self.wait_for_keys()
+            return self.plan is plan
+
+        return is_wanted
 
     def _is_study_due(self, plan: Plan, now_seconds: float) -> bool:
         if self._asked is not plan:
@@ -292,10 +305,18 @@ class Desk:
         patience = max(_PATIENCE_SECONDS, _REST * last.seconds)
         return waited_seconds >= patience and _has_moved(last.places, self._places)
 
+    def refine(self, made: Assessment, places: tuple[Place, ...]) -> bool:
+        """The verdict as the engine itself would choose is there; whether it is of the plan that is chosen now."""
+        if made.plan is not self.plan:
+            return False
+        self._exact, self._judged = (made, places), None
+        return True
+
     def accept(self, found: Study | None) -> None:
         """Advice and matrix are there."""
         if found is not None and found.plan is self.plan:
             self._study = found
+            self._exact = None if found.exact is None else (found.exact, found.places)
             self._judged = None  # again, by what was found
         elif found is None or found.plan is not self.plan:
             self._asked = None

@@ -93,7 +93,7 @@ class Engines(Browser):
 
     def _judge(self, plan: Plan, places: tuple[Place, ...]) -> None:
         """On a thread aside: an engine that is imported for the first time takes milliseconds."""
-        work = Aside(lambda: [candidate(plan, name, places) for name in ENGINES])
+        work = Aside(self.courtesy.considerate(lambda: [candidate(plan, name, places) for name in ENGINES]))
         work.then(lambda found: self.post_message(AsideDone(lambda: self._take(found))))
 
     def on_aside_done(self, message: AsideDone) -> None:

@@ -11,6 +11,7 @@ from textual.reactive import var
 from textual.screen import Screen
 from textual.strip import Strip
 
+from tui.courtesy import Courtesy
 from tui.widgets.arrange import is_tiny
 from tui.widgets.panel import Panel
 from tui.widgets.thrift import ThriftyCompositor
@@ -35,6 +36,12 @@ class Frame(Screen[None]):
         self._compositor: ThriftyCompositor = ThriftyCompositor()
         self._is_fresh = True
         """Its styles were read a moment ago, when it was mounted."""
+        self.courtesy = Courtesy()
+        """The app's, which hands it down: what this screen has computed aside is to wait for keys."""
+        self._is_seen_late = False
+        """Another view has come while another screen was seen."""
+        self._is_resuming = False
+        """All of it is about to be painted."""
         self._handed: list[Panel] = []
         """All of this screen: to look for them at each view takes as long as to draw some of them."""
 
@@ -60,6 +67,14 @@ class Frame(Screen[None]):
             self._handed.append(panel)
             yield panel
 
+    def take_view(self, view: View, *, is_seen: bool) -> None:
+        """Draw it, or once this is the screen that is seen: of 64 GPUs a view is 5 ms of drawing."""
+        if is_seen:
+            self.view = view
+        else:
+            self.set_reactive(Frame.view, view)
+            self._is_seen_late = True
+
     def watch_view(self, view: View) -> None:
         """Hand it down."""
         self.set_class(view.is_ascii, "-ascii")
@@ -74,7 +89,13 @@ class Frame(Screen[None]):
 
     def _paint(self, changes: list[tuple[Panel, list[Region]]]) -> bool:
         """At once, where nothing else is to be laid out or drawn first: the library's way there takes as long again."""
-        is_busy = self._layout_required or self._scroll_required or self._repaint_required or self._recompose_required
+        is_busy = (
+            self._is_resuming
+            or self._layout_required
+            or self._scroll_required
+            or self._repaint_required
+            or self._recompose_required
+        )
         if is_busy or self._dirty_widgets or self.app.screen is not self or self.app._batch_count:
             return False
         compositor = self._compositor
@@ -86,10 +107,22 @@ class Frame(Screen[None]):
         self.app._display(self, update)
         return True
 
+    async def _on_idle(self, event: events.Idle) -> None:  # noqa: ARG002  # the library's own follows
+        """Draw what answers a key at once: the library draws 60 times a second, so what comes a step later waits 16 ms.
+
+        What a letter does, say, is drawn in two steps: in the line where it is typed, and in the list that it filters.
+        """
+        if self.courtesy.left_seconds:
+            self._on_timer_update()
+
     def on_screen_resume(self, event: events.ScreenResume) -> None:
         """Spare a fresh screen the second reading of all its styles: 11 ms of the first picture, with a scroll bar."""
         event.refresh_styles = event.refresh_styles and not self._is_fresh
         self._is_fresh = False
+        if self._is_seen_late:
+            self._is_seen_late, self._is_resuming = False, True
+            self.watch_view(self.view)
+            self._is_resuming = False
 
     def on_unmount(self) -> None:
         """Let go of the lines that were drawn.

@@ -52,7 +52,7 @@ class Hardware(Browser):
         super().on_mount()
         plan = self.view.plan
         if plan is not None:
-            work = Aside(lambda: hardware_options(plan))
+            work = Aside(self.courtesy.considerate(lambda: hardware_options(plan)))
             work.then(lambda found: self.post_message(AsideDone(lambda: self._take(found))))
 
     def on_aside_done(self, message: AsideDone) -> None:

@@ -96,7 +96,7 @@ class Picker(Browser):
 
     def on_mount(self) -> None:
         super().on_mount()
-        work = Aside(lambda: find_models(is_reading=False))
+        work = Aside(self.courtesy.considerate(lambda: find_models(is_reading=False)))
         work.then(lambda found: self.post_message(AsideDone(lambda: self._take_listed(found))))
 
     def watch_view(self, view: View) -> None:
@@ -211,8 +211,8 @@ class Picker(Browser):
             kv_type = workload.kv_type if workload is not None else "f16"
             self._judge_aside(lambda: _surveyed_facts(survey(places, tokens, kv_type=kv_type)), n_changes)
         else:
-            plan_for, facts = self._plan_for, dict(self._facts)
-            self._judge_aside(lambda: _judged(wanted, places, plan_for, facts), n_changes)
+            plan_for, facts, wait = self._plan_for, dict(self._facts), self.courtesy.wait
+            self._judge_aside(lambda: _judged(wanted, places, plan_for, facts, wait), n_changes)
 
     def _unjudged(self) -> list[Item]:
         """What is in sight first; then others, as far as sorting and filtering need to know of them."""
@@ -226,7 +226,7 @@ class Picker(Browser):
         return [item for item in wanted.values() if not _is_known(self._facts.get(item.key))]
 
     def _judge_aside(self, work: Callable[[], dict[str, Facts]], n_changes: int) -> None:
-        judging = Aside(work)
+        judging = Aside(self.courtesy.considerate(work))
         judging.then(lambda found: self.post_message(AsideDone(lambda: self._take_facts(found, n_changes))))
 
     def _take_facts(self, found: dict[str, Facts] | EstimatorError, n_changes: int) -> None:
@@ -253,7 +253,7 @@ class Picker(Browser):
         """What is there at first; files that nobody has read yet are read after that, with rests."""
         self._take_local(found)
         if self.is_attached and not isinstance(found, EstimatorError) and found.n_unread:
-            work = Aside(lambda: find_models(rest_ratio=_REST_RATIO))
+            work = Aside(self.courtesy.considerate(lambda: find_models(rest_ratio=_REST_RATIO)))
             work.then(lambda read: self.post_message(AsideDone(lambda: self._take_local(read))))
 
     def _take_local(self, found: Inventory | EstimatorError) -> None:
@@ -351,12 +351,17 @@ def _surveyed_facts(found: Sequence[Surveyed]) -> dict[str, Facts]:
 
 
 def _judged(
-    wanted: Sequence[Item], places: Sequence[Place], plan_for: Callable[[Model], Plan], facts: dict[str, Facts]
+    wanted: Sequence[Item],
+    places: Sequence[Place],
+    plan_for: Callable[[Model], Plan],
+    facts: dict[str, Facts],
+    wait: Callable[[], object],
 ) -> dict[str, Facts]:
     """As many as the time allows, at least one."""
     found: dict[str, Facts] = {}
     began = time.perf_counter()
     for item in wanted:
+        wait()
         found[item.key] = _facts_of(item, places, plan_for, facts.get(item.key, Facts()))
         if time.perf_counter() - began > _BATCH_SECONDS:
             break

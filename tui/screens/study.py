@@ -42,6 +42,7 @@ def study(
     snapshot: Snapshot,
     is_wanted: Callable[[], bool],
     engines: tuple[Recognised, ...] = (),
+    on_exact: Callable[[Assessment], object] = lambda _: None,
 ) -> Study | None:
     """Advice and matrix; None where nobody wants it any more.
 
@@ -50,23 +51,26 @@ def study(
         model: as it was read; every quant of the matrix is derived from it.
         places: of the snapshot.
         snapshot: names the processes that could be stopped.
-        is_wanted: asked between rows.
+        is_wanted: asked between cells.
         engines: as they were recognised among the processes.
+        on_exact: told the verdict, long before the rest is there.
     """
     began = thread_time()
     exact: Assessment | None = None
     with suppress(EstimatorError):
         exact = assess(plan, places)
+        on_exact(exact)
     if not is_wanted():
         return None
     advice = advise(plan, places, snapshot, engines)
     own = replace(plan, model=model)
-    quants = quants_of(model, plan.engine)
+    quants, contexts = quants_of(model, plan.engine), contexts_shown(plan)
     cells: list[Cell] = []
     for quant in quants if plan.model.quant in quants else [plan.model.quant, *quants]:
-        if not is_wanted():
-            return None
-        cells += matrix(own, places, contexts_shown(plan), (quant,))
+        for tokens in contexts:
+            if not is_wanted():
+                return None
+            cells += matrix(own, places, (tokens,), (quant,))
     level = level_of(plan, places)
     return Study(
         plan=plan,

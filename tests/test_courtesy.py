@@ -1,0 +1,146 @@
+"""Who waits while a key is answered, and for how long."""
+
+import asyncio
+import selectors
+from typing import Any
+
+import pytest
+from scenes import model, workstation
+
+from estimator.patience import NotRememberedError, only_remembered, pause, pausing
+from tui.courtesy import Courtesy
+from tui.hasty_loop import MOST_SECONDS, HastySelector, hasty_loop
+from tui.places import places_of
+from tui.plan import assess, assess_at_once, default_plan
+
+
+class Scene:
+    """A courtesy whose time goes by only where it sleeps."""
+
+    def __init__(self) -> None:
+        self.now_seconds = 0.0
+        self.slept: list[float] = []
+        self.courtesy = Courtesy(0.05, clock=lambda: self.now_seconds, sleep=self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_seconds += seconds
+
+
+def test_nobody_waits_where_no_key_was_pressed() -> None:
+    scene = Scene()
+
+    scene.courtesy.wait()
+
+    assert scene.slept == []
+
+
+def test_what_is_computed_waits_until_a_key_has_been_answered() -> None:
+    scene = Scene()
+    scene.courtesy.note_key()
+    scene.now_seconds = 0.02
+
+    scene.courtesy.wait()
+    scene.courtesy.wait()
+
+    assert scene.slept == [pytest.approx(0.03)]
+
+
+def test_work_aside_waits_at_its_start_and_between_the_steps_of_a_simulation() -> None:
+    scene = Scene()
+    scene.courtesy.note_key()
+
+    def work() -> str:
+        scene.courtesy.note_key()
+        pause()
+        return "done"
+
+    assert scene.courtesy.considerate(work)() == "done"
+    assert scene.slept == [pytest.approx(0.05), pytest.approx(0.05)]
+
+
+def test_a_simulation_pauses_while_it_builds_schedules_and_places() -> None:
+    paused: list[None] = []
+    with pausing(lambda: paused.append(None)):
+        assess(default_plan(model("Llama 3.1 8B")), places_of(workstation()))
+
+    assert len(paused) >= 5  # once, before each of the two other parts, and for layers and nodes in them
+
+
+def test_nothing_is_simulated_where_only_what_is_remembered_counts() -> None:
+    with pytest.raises(NotRememberedError), only_remembered():
+        pause()
+
+
+def test_a_plan_is_judged_at_once_without_a_simulation() -> None:
+    plan, places = default_plan(model("Llama 3.1 8B")), places_of(workstation())
+    simulated: list[None] = []
+
+    with pausing(lambda: simulated.append(None)):
+        rough = assess_at_once(plan, places)
+    exact = assess(plan, places)
+    names = exact.device_names
+
+    assert simulated == []
+    assert rough.estimate.low_bytes(names) <= exact.estimate.n_bytes(names) <= rough.estimate.high_bytes(names)
+
+
+def test_what_was_simulated_is_said_at_once_as_it_was_found() -> None:
+    plan, places = default_plan(model("Llama 3.1 8B")), places_of(workstation())
+    exact = assess(plan, places)
+
+    assert assess_at_once(plan, places).estimate.n_bytes() == exact.estimate.n_bytes()
+
+
+class Looks(HastySelector):
+    """Counts how often the system is asked."""
+
+    n = 0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        before = self._looked_seconds
+        found = super().select(timeout)
+        self.n += self._looked_seconds != before or timeout is None or timeout > 0
+        return found
+
+
+def test_between_two_steps_the_system_is_not_asked_what_came() -> None:
+    looks = Looks()
+
+    async def steps() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    loop = asyncio.SelectorEventLoop(looks)
+    try:
+        loop.run_until_complete(steps())
+    finally:
+        loop.close()
+
+    assert looks.n < 25  # asyncio asks 50 times; 5 ms for 50 steps on a slow machine allow for some
+
+
+def test_what_comes_on_a_thread_is_heard_while_there_is_nothing_to_do() -> None:
+    loop = hasty_loop()
+    try:
+        heard = loop.create_future()
+        loop.run_in_executor(None, lambda: loop.call_soon_threadsafe(heard.set_result, "key"))
+
+        assert loop.run_until_complete(asyncio.wait_for(heard, 5)) == "key"
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+def test_a_file_is_looked_for_now_and_then_however_much_there_is_to_do() -> None:
+    selector = HastySelector()
+    try:
+        assert isinstance(selector, selectors.BaseSelector)
+        assert selector.select(0) == []
+        first = selector._looked_seconds
+        while selector._looked_seconds == first:
+            selector.select(0)
+
+        assert selector._looked_seconds - first >= MOST_SECONDS
+    finally:
+        selector.close()
