@@ -11,7 +11,7 @@ from estimator.patience import NotRememberedError, only_remembered, pause, pausi
 from tui.courtesy import Courtesy
 from tui.hasty_loop import MOST_SECONDS, HastySelector, hasty_loop
 from tui.places import places_of
-from tui.plan import assess, assess_at_once, default_plan
+from tui.plan import Plan, assess, assess_at_once, default_plan
 
 
 class Scene:
@@ -25,6 +25,11 @@ class Scene:
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now_seconds += seconds
+
+
+def unheard_of(context_tokens: int) -> Plan:
+    """A plan that no other test has simulated: what was, is remembered."""
+    return default_plan(model("Llama 3.1 8B")).with_context(context_tokens)
 
 
 def test_nobody_waits_where_no_key_was_pressed() -> None:
@@ -62,7 +67,7 @@ def test_work_aside_waits_at_its_start_and_between_the_steps_of_a_simulation() -
 def test_a_simulation_pauses_while_it_builds_schedules_and_places() -> None:
     paused: list[None] = []
     with pausing(lambda: paused.append(None)):
-        assess(default_plan(model("Llama 3.1 8B")), places_of(workstation()))
+        assess(unheard_of(9001), places_of(workstation()))
 
     assert len(paused) >= 5  # once, before each of the two other parts, and for layers and nodes in them
 
@@ -73,7 +78,7 @@ def test_nothing_is_simulated_where_only_what_is_remembered_counts() -> None:
 
 
 def test_a_plan_is_judged_at_once_without_a_simulation() -> None:
-    plan, places = default_plan(model("Llama 3.1 8B")), places_of(workstation())
+    plan, places = unheard_of(9003), places_of(workstation())
     simulated: list[None] = []
 
     with pausing(lambda: simulated.append(None)):
@@ -86,7 +91,7 @@ def test_a_plan_is_judged_at_once_without_a_simulation() -> None:
 
 
 def test_what_was_simulated_is_said_at_once_as_it_was_found() -> None:
-    plan, places = default_plan(model("Llama 3.1 8B")), places_of(workstation())
+    plan, places = unheard_of(9005), places_of(workstation())
     exact = assess(plan, places)
 
     assert assess_at_once(plan, places).estimate.n_bytes() == exact.estimate.n_bytes()
