@@ -1,4 +1,4 @@
-"""Opens ``plimsoll serve`` in a real headless Chromium: how long until it is drawn, and a picture of it to look at.
+"""Opens ``plimsoll serve`` in a real headless Chromium: how long until it is drawn, a picture, and what y copies.
 
 python bench/browser.py --picture FILE.png [--chromium PROGRAM] [arguments of the app]
 """
@@ -20,7 +20,7 @@ import aiohttp
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS, COPY_SECONDS = 30.0, 5.0
 LEAST_COLOURS = 200
 """Of a picture with text and bars in it, in samples of its pixels; an empty page has one."""
 COUNT_COLOURS = """(async () => {
@@ -64,8 +64,22 @@ class Page:
         return found.get("result", {}).get("value")
 
 
-async def look(debug_port: int, url: str, picture: Path) -> float:
-    """Seconds from opening the address to a drawn screen."""
+async def copied(page: Page, url: str) -> str:
+    """What the key y leaves in the browser's clipboard."""
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    await page.call("Browser.grantPermissions", origin=url.rstrip("/"), permissions=permissions)
+    await page.call("Page.bringToFront")
+    await page.evaluate("navigator.clipboard.writeText('')")
+    await page.call("Input.dispatchKeyEvent", type="keyDown", text="y", key="y", code="KeyY", windowsVirtualKeyCode=89)
+    await page.call("Input.dispatchKeyEvent", type="keyUp", key="y", code="KeyY", windowsVirtualKeyCode=89)
+    end = time.monotonic() + COPY_SECONDS
+    while not (text := await page.evaluate("navigator.clipboard.readText()")) and time.monotonic() < end:
+        await asyncio.sleep(0.1)
+    return str(text or "")
+
+
+async def look(debug_port: int, url: str, picture: Path) -> tuple[float, str]:
+    """Seconds from opening the address to a drawn screen, and what y has copied."""
     async with aiohttp.ClientSession() as session:
         began = time.monotonic()
         while True:
@@ -88,7 +102,8 @@ async def look(debug_port: int, url: str, picture: Path) -> float:
             await asyncio.sleep(2.0)
             shot = await page.call("Page.captureScreenshot", format="png")
             picture.write_bytes(base64.b64decode(shot["data"]))
-    return drawn_seconds
+            text = await copied(page, url)
+    return drawn_seconds, text
 
 
 def main() -> None:
@@ -108,8 +123,9 @@ def main() -> None:
             subprocess.Popen(browser, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browsing,
         ):
             try:
-                seconds = asyncio.run(look(debug_port, f"http://127.0.0.1:{port}/", given.picture))
+                seconds, text = asyncio.run(look(debug_port, f"http://127.0.0.1:{port}/", given.picture))
                 print(f"drawn {seconds:.2f} s after the address was opened; {given.picture} shows it")
+                print(f"y has copied: {text}" if text else "y has copied nothing")
             finally:
                 browsing.kill()
                 serving.terminate()

@@ -11,7 +11,14 @@ from tui.calibrations_here import learned_here
 from tui.feed import SnapshotFeed
 from tui.lean_imports import LEFT_OUT_RUNNING, import_textual, without
 from tui.plan_memory import PlanMemory, store_path
-from tui.terminal import leave_at_once, leave_on_signals, leave_with_parent, leave_with_terminal, wants_mouse
+from tui.terminal import (
+    has_true_colours,
+    leave_at_once,
+    leave_on_signals,
+    leave_with_parent,
+    leave_with_terminal,
+    wants_mouse,
+)
 from tui.usage import DEFAULT_INTERVAL_SECONDS
 
 if TYPE_CHECKING:
@@ -58,6 +65,8 @@ def run_app(
     if interval_seconds is None:
         interval_seconds = found.settings.interval_seconds
         sampler.interval_seconds = interval_seconds
+    if has_true_colours(os.environ):
+        os.environ["COLORTERM"] = "truecolor"  # by which the library that draws decides
     terminal = sys.__stdout__.fileno() if sys.__stdout__ is not None else 1
     leave_with_terminal(terminal)
     if "web_driver" in os.environ.get("TEXTUAL_DRIVER", ""):

@@ -79,6 +79,22 @@ def has_glyphs(environment: Mapping[str, str]) -> bool:
     return not encoding or encoding.partition("@")[0].casefold().replace("-", "") == "utf8"
 
 
+_TRUE_COLOURS = ("alacritty", "foot", "kitty", "ghostty", "wezterm")
+"""In TERM, terminals that say COLORTERM=truecolor on their own machine, which SSH does not hand on (seen with kitty
+0.26.5 and alacritty 0.11.0; foot(1), "Environment"; ghostty.org and wezterm.org, their pages on TERM)."""
+
+
+def has_true_colours(environment: Mapping[str, str]) -> bool:
+    """Whether the terminal draws 16 million colours; what draws here goes by COLORTERM alone (rich 14).
+
+    Windows Terminal says so by WT_SESSION alone, also to programs of WSL.
+    """
+    if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
+        return True
+    term = environment.get("TERM", "")
+    return "WT_SESSION" in environment or term.endswith("-direct") or term.removeprefix("xterm-") in _TRUE_COLOURS
+
+
 def is_in_screen(environment: Mapping[str, str]) -> bool:
     """Whether GNU screen lies between here and the terminal: on this machine, or where an SSH line comes from.
 

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tui.terminal import has_true_colours
+
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 """What the screen is made for."""
 
@@ -61,11 +63,11 @@ def described_terminal(
 
 
 def _n_colours(environment: Mapping[str, str], kind: str) -> int:
-    """As rich decides it: COLORTERM first, then the ending of TERM; NO_COLOR (no-color.org) and ``dumb`` mean none."""
+    """As it is decided for the screen; NO_COLOR (no-color.org) and ``dumb`` mean none."""
     if environment.get("NO_COLOR") or kind in ("dumb", "unknown"):
         return 0
-    if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit") or "WT_SESSION" in environment:
+    if has_true_colours(environment):
         return 1 << 24
-    if kind.endswith(("256color", "-direct", "kitty")):
-        return 1 << 24 if kind.endswith("-direct") else 256
+    if kind.endswith("256color"):
+        return 256
     return 8 if kind else 0
