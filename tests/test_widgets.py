@@ -199,6 +199,20 @@ def test_figures_add_up_to_what_would_be_in_use() -> None:
     assert both == pytest.approx(used + load, abs=0.11)
 
 
+@pytest.mark.parametrize("width", [60, 116, 190])
+def test_what_a_panel_of_memory_said_before_changes_nothing(width: int) -> None:
+    aged = replace(desktop(), pools=tuple(replace(one, late_seconds=40.0) for one in desktop().pools))
+    hidden = replace(
+        desktop(), devices=tuple(replace(one, hidden_by="CUDA_VISIBLE_DEVICES") for one in desktop().devices)
+    )
+    panel = MemoryPanel()
+
+    for taken in (desktop(1.2), desktop(5.0), aged, desktop(5.0), hidden, desktop(5.0)):
+        for chosen in (None, model(), model("Llama 3.1 8B")):
+            view = view_of(taken, chosen)
+            assert panel.lines(view, width, 12) == MemoryPanel().lines(view, width, 12)
+
+
 def test_vitals_are_shown_under_the_bar() -> None:
     assert "62 °C  · 285 of 450 W ·  97 % busy" in drawn(MemoryPanel(), view_of(desktop()))
 

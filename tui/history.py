@@ -19,10 +19,11 @@ _MOST_DRAWN = 256
 class _Ring:
     """Spans of one length, each in its place by its number, so that an old one is overwritten by a new one."""
 
-    __slots__ = ("_capacity", "_most", "_numbers", "seconds")
+    __slots__ = ("_capacity", "_most", "_numbers", "reach_seconds", "seconds")
 
     def __init__(self, seconds: float, capacity: int) -> None:
         self.seconds = seconds
+        self.reach_seconds = seconds * capacity
         self._capacity = capacity
         self._numbers = array("q", [_NOTHING]) * capacity
         self._most = array("q", [0]) * capacity
@@ -34,9 +35,6 @@ class _Ring:
             self._most[place] = max(self._most[place], used_bytes)
         elif self._numbers[place] < number:
             self._numbers[place], self._most[place] = number, used_bytes
-
-    def reach_seconds(self) -> float:
-        return self.seconds * self._capacity
 
     def between(self, first_seconds: float, last_seconds: float) -> Iterator[tuple[float, int]]:
         """Begin of each span that has something, and the most of it; the oldest first."""
@@ -98,7 +96,7 @@ class History:
         ring = self._ring(rings, column_seconds, now_seconds - first * column_seconds)
         columns: list[int | None] = [None] * n_columns
         drawn = self._drawn.get((key, n_columns, column_seconds))
-        if drawn is not None and drawn.last <= last and ring.reach_seconds() >= n_columns * column_seconds:
+        if drawn is not None and drawn.last <= last and ring.reach_seconds >= n_columns * column_seconds:
             n_new = last - drawn.last
             columns = [*drawn.columns[n_new:], *columns[:n_new]]
             begin = max(first, int((drawn.noted_seconds - ring.seconds) // column_seconds))
@@ -116,8 +114,13 @@ class History:
 
     def _ring(self, rings: tuple[_Ring, ...], column_seconds: float, span_seconds: float) -> _Ring:
         """The finest that reaches back so far; a coarser one only where it is no coarser than a column."""
-        fitting = [ring for ring in rings if ring.seconds <= column_seconds] or [rings[0]]
-        return next((ring for ring in fitting if ring.reach_seconds() >= span_seconds), fitting[-1])
+        found = rings[0]
+        for ring in rings:
+            if ring.seconds <= column_seconds:
+                found = ring
+                if ring.reach_seconds >= span_seconds:
+                    break
+        return found
 
     def span_seconds(self) -> float:
         """From the oldest reading that is kept to the newest."""

@@ -21,8 +21,10 @@ from tui.terminal import ERASED, has_few_glyphs, leaves_traces
 
 _BEGUN_SECONDS = 0.05
 """While what has come may be the begin of more: an escape character alone is a key after 0.1 s."""
-_LONGEST_SECONDS = 1.0
-"""Should nobody wake it."""
+_LONGEST_SECONDS = 5.0
+"""Should nobody wake it; each time takes 0.1 ms of processor time."""
+_SET_SECONDS = 1.0
+"""From being woken, until it is told why."""
 _SETTLE_SECONDS = 1.5
 """So long leaving waits for an answer that is under way, or the shell would get it as if it had been typed; less than
 an orderly way out may take after a signal (``terminal.LEAVE_SECONDS``)."""
@@ -113,7 +115,7 @@ class PatientDriver(LinuxDriver):
             is_begun = parser._timeout_time is not None or self._sieve.is_holding
             seconds = _BEGUN_SECONDS if is_begun else _LONGEST_SECONDS
             ready, _, _ = select.select([self.fileno, self._woken], [], [], seconds)
-            if self._woken in ready and not self.exit_event.wait(_LONGEST_SECONDS):  # which is set right after
+            if self._woken in ready and not self.exit_event.wait(_SET_SECONDS):  # which is set right after
                 self._forget_waking()
             if self.fileno in ready:
                 content = os.read(self.fileno, 4096)

@@ -146,7 +146,12 @@ def _grow(cells: _Cells, part: Part, following: Part | None, end: float, width: 
 
 def sparkline(columns: list[int | None], total_bytes: int) -> str:
     """Eight heights; a gap where nothing was read."""
+    return _sparkline(tuple(columns), total_bytes)
+
+
+@lru_cache(maxsize=128)  # most readings change no column, and each takes 6 µs
+def _sparkline(columns: tuple[int | None, ...], total_bytes: int) -> str:
     heights = "▁▂▃▄▅▆▇█"
     return "".join(
-        " " if used is None else heights[min(7, max(0, used * 8 // max(1, total_bytes)))] for used in columns
+        [" " if used is None else heights[min(7, max(0, used * 8 // max(1, total_bytes)))] for used in columns]
     )

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import events
 
-from probes.snapshot import Device, Fault, Snapshot
+from probes.snapshot import Device, Fault, Pool, Snapshot
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.places import fault_text
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
@@ -46,6 +47,8 @@ class MemoryPanel(Panel):
         super().__init__(**options)
         self._top = 0
         """The first row of a list that scrolls."""
+        self._standing: dict[str, _Standing] = {}
+        """By label, what was last said of a row's memory: in most nothing has moved since, and each takes 60 µs."""
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         if view.snapshot is None:
@@ -53,7 +56,7 @@ class MemoryPanel(Panel):
         rows = rows_of(view)
         notices = notices_of(view)
         n_devices = sum(len(row.devices) for row in rows)
-        table = _Table(rows, view, width)
+        table = _Table(rows, view, width, self._standing)
         if n_devices > LIST_DEVICES or len(rows) > height:
             return self._listed(table, rows, notices, width, height)
         self.entitle(subtitle=legend(rows, width))
@@ -215,11 +218,25 @@ def _aside(device: Device, row: Row) -> Line:
     return parts
 
 
+class _Standing(NamedTuple):
+    """What was said of a row's memory, and what that was made of."""
+
+    made_of: tuple[object, ...]
+    line: Line
+
+
+def _is_hidden(row: Row) -> bool:
+    return bool(row.devices) and all(device.hidden_by is not None for device in row.devices)
+
+
 class _Table:
     """Columns of the panel at one width."""
 
-    def __init__(self, rows: tuple[Row, ...], view: View, width: int) -> None:
+    def __init__(
+        self, rows: tuple[Row, ...], view: View, width: int, standing: dict[str, _Standing] | None = None
+    ) -> None:
         self.view, self.width = view, width
+        self._standing = {} if standing is None else standing
         longest = max((width_of(((f"{row.label} {plain(row.name)}", ""),)) for row in rows), default=3)
         most = 32 if width >= 140 else 24 if width >= 110 else 16 if width >= 90 else 15 if width >= 70 else 7
         self.label_width = max(min(longest, most), max((cell_len(row.label) for row in rows), default=3))
@@ -229,6 +246,7 @@ class _Table:
         self.has_vitals = is_long and width >= 150
         vitals_width = 52 if self.has_vitals else 0
         self.bar_width = max(4, width - self.label_width - self.figures_width - 4 - vitals_width)
+        self._shape = (self.label_width, self.figures_width, self.bar_width)
 
     def _label(self, row: Row) -> str:
         """Without the name where hardly any of it would be seen."""
@@ -238,10 +256,8 @@ class _Table:
 
     def row(self, row: Row, *, is_whole: bool = False) -> Line:
         """``is_whole``: what is said in place of a bar goes on in the line below."""
-        label = self._label(row)
-        is_hidden = bool(row.devices) and all(device.hidden_by is not None for device in row.devices)
-        head = (fit_text(label, self.label_width), "dim" if is_hidden else "strong"), ("  ", "text")
         if row.pool is None:
+            head = self._head(row)
             first, *further = self._reason(row)
             if not further or is_whole:
                 return (*head, (first, "tight"))
@@ -250,16 +266,39 @@ class _Table:
                 *cut_line(((first, "tight"),), self.width - self.label_width - 2 - len(_REST)),
                 (_REST, "dim"),
             )
+        memory = self._memory(row, row.pool)
+        return (*memory, *self.vitals(row)) if self.has_vitals else memory
+
+    def _memory(self, row: Row, pool: Pool) -> Line:
+        """As long as nothing moves, what was said before."""
+        made_of = (
+            *(row.name, _is_hidden(row), pool.total_bytes, pool.free_bytes, self._late_seconds(pool), row.holders),
+            *(row.load_bytes, row.load_parts, row.high_bytes, row.landed_bytes, row.line_bytes, row.level),
+            *self._shape,
+        )
+        standing = self._standing.get(row.label)
+        if standing is None or standing.made_of != made_of:
+            line = (*self._head(row), *self._bar(row, pool), ("  ", "text"), *self.figures(row))
+            standing = self._standing[row.label] = _Standing(made_of, line)
+        return standing.line
+
+    def _late_seconds(self, pool: Pool) -> float | None:
+        """How old its figures are, where that is worth saying."""
+        return pool.late_seconds if pool.late_seconds > 3 * self.view.interval_seconds else None
+
+    def _head(self, row: Row) -> Line:
+        return ((fit_text(self._label(row), self.label_width), "dim" if _is_hidden(row) else "strong"), ("  ", "text"))
+
+    def _bar(self, row: Row, pool: Pool) -> Line:
         style = "fits" if row.level is None else _STYLES[row.level]
-        drawn = bar(
+        return bar(
             self.bar_width,
-            total_bytes=row.pool.total_bytes,
+            total_bytes=pool.total_bytes,
             parts=_parts(row, style, self.bar_width),
             high_bytes=row.used_bytes + row.high_bytes,
             line_bytes=row.line_bytes,
             load_style=style,
         )
-        return (*head, *drawn, ("  ", "text"), *self.figures(row), *(self.vitals(row) if self.has_vitals else ()))
 
     def _reason(self, row: Row) -> list[str]:
         return wrap(plain(row.reason, 400), max(12, self.width - self.label_width - 2))
@@ -268,11 +307,11 @@ class _Table:
         """``4.6 used + 18.2 load = 22.8 of 23.5 GiB``, or the age where the figures are old."""
         assert row.pool is not None
         used, load, total = row.used_bytes, row.load_bytes + row.landed_bytes, row.pool.total_bytes
-        is_late = row.pool.late_seconds > 3 * self.view.interval_seconds
+        late_seconds = self._late_seconds(row.pool)
         is_over = used + load > total
         sum_style = "bad-bold" if is_over else "strong"
-        if is_late:
-            age = f"{duration(row.pool.late_seconds)} old"
+        if late_seconds is not None:
+            age = f"{duration(late_seconds)} old"
             texts = (f"{gib(used)} of {gib(total)} GiB, {age}", age)
             text = next((text for text in texts if len(text) <= self.figures_width), age)
             return ((right_text(text, self.figures_width), "tight"),)

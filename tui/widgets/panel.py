@@ -48,6 +48,8 @@ class Panel(Widget):
         """What they were made of, and for which size, in ASCII or not: most are the same at the next reading."""
         self._made_size = Size(0, 0)
         """The size that the lines were made for."""
+        self._outer_size = Size(0, 0)
+        """The same with frame and padding: another frame repaints all, and the lines are made then."""
         self._gutter = Spacing()
         """What lies around them: frame and padding."""
         self.targets: list[tuple[int, int, int, str]] = []
@@ -112,7 +114,8 @@ class Panel(Widget):
 
     def redraw(self) -> None:
         """Make the lines anew, and repaint the cells that differ."""
-        size = self.content_size
+        # To ask the library for the size takes 20 µs, of each panel at each reading.
+        size = self._made_size if self._size == self._outer_size else self.content_size
         if size != self._made_size or size.area == 0:  # not painted yet, or about to be painted whole
             self._made_size = Size(0, 0)
             return
@@ -138,7 +141,7 @@ class Panel(Widget):
         return Offset(self._gutter.left, self._gutter.top)
 
     def _made(self, size: Size) -> list[Line]:
-        self._gutter = self.styles.gutter
+        self._gutter, self._outer_size = self.styles.gutter, self._size
         said = self.lines(self.view, size.width, size.height)[: size.height]
         if self.view.is_ascii:
             said = [ascii_line(line) for line in said]
