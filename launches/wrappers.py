@@ -202,12 +202,22 @@ def base_name(word: str) -> str:
     return name[:-4].lower() if name.lower().endswith(".exe") else name
 
 
+def _is_split(following: Sequence[str]) -> bool:
+    """Whether ``env`` is given a command in one word, among its own options."""
+    position = 0
+    while position < len(following) and following[position].startswith("-"):
+        if following[position] in ("-S", "--split-string"):
+            return True
+        position += 2 if following[position] in WRAPPERS["env"] else 1
+    return False
+
+
 def has_subcommand(name: str, following: Sequence[str]) -> bool:
     """Whether it starts another at all: ``uv pip install`` does not."""
     if name in ("eval", "cmd"):  # a whole command in one word is a shell's, below
         return not any(" " in word for word in following[:2])
     if name == "env":
-        return not {"-S", "--split-string"}.intersection(following[:8])
+        return not _is_split(following)
     wanted = SUBCOMMANDS.get(name)
     return wanted is None or any(word in wanted for word in following[:8])
 

@@ -94,7 +94,8 @@ def test_a_containers_folders_begin_where_it_is_started():
 
 
 def test_a_command_in_one_word_of_env_is_read():
-    assert launch("env -S 'llama-server -m a.gguf -c 4096'").context_tokens == 4096
+    assert launch("env -i -S 'llama-server -m a.gguf -c 4096'").context_tokens == 4096
+    assert program("env A=1 python -S -m vllm.entrypoints.openai.api_server").program.is_module
 
 
 def test_a_file_of_variables_counts_below_what_is_set(tmp_path):
