@@ -86,7 +86,7 @@ def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
             if "extends" in service:
                 unread.append(f"{name[:60]} (a service): extends")
             try:
-                runs.append((name, _run(name, service, behind)))
+                runs.append((name, run_of(name, service, behind)))
             except ValueError as error:
                 unread.append(f"{name[:60]} (a service): {error}")
     return tuple(Service(name, run, folder, tuple(unread)) for name, run in runs)
@@ -169,14 +169,15 @@ def _read(path: str, variables: Variables) -> tuple[Value, list[str]]:
     except UnreadableSettings as error:
         raise UnknownProgram(str(error)) from error
     name = os.path.basename(path)
-    return _expanded(settings.values, variables), [f"{name}: {line}" for line in settings.unread]
+    return expanded(settings.values, variables), [f"{name}: {line}" for line in settings.unread]
 
 
-def _expanded(value: Value, variables: Variables) -> Value:
+def expanded(value: Value, variables: Variables) -> Value:
+    """With its variables."""
     if isinstance(value, dict):
-        return {name: _expanded(each, variables) for name, each in value.items()}
+        return {name: expanded(each, variables) for name, each in value.items()}
     if isinstance(value, list):
-        return [_expanded(each, variables) for each in value]
+        return [expanded(each, variables) for each in value]
     return _VARIABLE.sub(lambda found: _variable(found, variables), value) if isinstance(value, str) else value
 
 
@@ -196,7 +197,17 @@ def _merged(before: Value, more: Value, name: str = "") -> Value:
     return before if more is None else more
 
 
-def _run(name: str, service: Mapping[str, Value], behind: Sequence[str]) -> tuple[str, ...]:
+def run_of(name: str, service: Mapping[str, Value], behind: Sequence[str]) -> tuple[str, ...]:
+    """``docker run ...`` of a service.
+
+    Args:
+        name: its own.
+        service: as the file describes it.
+        behind: in place of its command.
+
+    Raises:
+        ValueError: a quote is never closed.
+    """
     entry = _words(service.get("entrypoint"))
     own = tuple(behind) or _words(service.get("command"))
     image = str(service.get("image") or f"{name}:built")
@@ -267,7 +278,7 @@ def _words(value: Value) -> tuple[str, ...]:
         ValueError: a quote is never closed.
     """
     if isinstance(value, str):
-        return tuple(shlex.split(value))
+        return tuple(shlex.split(value.replace("\\\n", " ")))
     return tuple(_text(each) for each in _listed(value))
 
 

@@ -11,11 +11,12 @@ from collections.abc import Iterator, Sequence
 MOST_LINES = 20_000
 MOST_COPIED = 5_000
 """Lines that aliases bring in (ASSUMED bound): aliases of aliases double with every one."""
-_BLOCK = re.compile(r"^(\s*(?:- +)?(?:[\w.-]+:[ \t]+)?)[|>][-+]?[ \t]*(?:#.*)?$")
+_BLOCK = re.compile(r"^(\s*(?:- +)?(?:[\w.-]+:[ \t]+)?)([|>])[-+]?[ \t]*(?:#.*)?$")
 _ANCHOR = re.compile(r"^(\s*)((?:- +)?(?:[\w.-]+:)?)[ \t]*&([\w-]+)[ \t]*(.*)$")
 _MERGE = re.compile(r"^(\s*)<<:[ \t]*\[?[ \t]*(\*[\w-]+(?:[ \t]*,[ \t]*\*[\w-]+)*)[ \t]*\]?[ \t]*$")
 _ALIAS = re.compile(r"^(\s*)((?:- +)?[\w.-]+:)[ \t]*\*([\w-]+)[ \t]*$")
 _VALUED = re.compile(r"^\s*(?:- +)?[\w.-]+:[ \t]+(\S.*)$")
+_UNVALUED = re.compile(r"^\s*(?:- +)?[\w.-]+:\s*$")
 _STARTED = re.compile(r"^\s*(?:-(?:\s|$)|[\w.\"'-]+:(?:\s|$)|<<:|#)")
 
 
@@ -67,7 +68,7 @@ def _moved(lines: Sequence[str], indent: int) -> list[str]:
 
 
 def _unfolded(lines: Sequence[str]) -> Iterator[str]:
-    """Blocks of text as quoted words; in a command, blanks and ends of lines are the same."""
+    """Blocks of text as quoted words; a script for a shell keeps the ends of its lines."""
     position = 0
     while position < len(lines):
         found = _BLOCK.match(lines[position])
@@ -76,7 +77,8 @@ def _unfolded(lines: Sequence[str]) -> Iterator[str]:
             yield lines[position - 1]
             continue
         end = _below(lines, position, _indent(found[1]))
-        told = " ".join(line.strip() for line in lines[position:end] if line.strip())
+        between = "\n" if found[2] == "|" else " "
+        told = between.join(line.strip() for line in lines[position:end] if line.strip())
         yield f"{found[1]}{json.dumps(told, ensure_ascii=False)}"
         position = end
 
@@ -99,7 +101,7 @@ def _whole(lines: Iterator[str]) -> Iterator[str]:
 def _goes_on(before: str, line: str) -> bool:
     found = _VALUED.match(before)
     if found is None or not line.strip():
-        return False
+        return line.strip()[:1] in ("[", "{") and _UNVALUED.match(before) is not None
     value = found[1]
     if value[0] in "\"'":
         return value.count(value[0]) % 2 == 1

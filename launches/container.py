@@ -5,13 +5,15 @@ Options as docs.docker.com has them ("docker container run", 2026-11); what imag
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from launches.command import APPTAINERS, COMPOSERS, Command, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
+from launches.splitter import MOST_CHARACTERS
 from launches.variables_file import variables_in
 
 SWITCHES = frozenset(
@@ -44,6 +46,8 @@ class Image:
     """Where it is started."""
     is_cpu: bool = False
     """Built for the CPU alone."""
+    told_by: tuple[tuple[str, str], ...] = ()
+    """(variable, flag) of what its script tells the program; what stands behind the image it never reads."""
 
 
 IMAGES = (
@@ -67,10 +71,24 @@ IMAGES = (
     Image(r"(?:.*/)?tabbyapi(?:[:@].*)?", ("python3",), ("main.py", "--host", "0.0.0.0"), folder="/app"),  # noqa: S104
     Image(r"(?:.*/)?vllm-cpu(?:[-\w]*)?(?:[:@].*)?", ("vllm", "serve"), is_cpu=True),
     Image(r"(?:.*/)?ollama/ollama(?:[:@].*)?", ("ollama",), ("serve",)),
+    Image(
+        r"(?:.*/)?koboldai/koboldcpp(?:[:@].*)?",
+        ("koboldcpp", "--quiet"),
+        folder="/workspace",
+        told_by=(
+            ("KCPP_ARGS", ""),
+            ("KCPP_MODEL", "--model"),
+            ("KCPP_MMPROJ", "--mmproj"),
+            ("KCPP_IMGMODEL", "--sdmodel"),
+            ("KCPP_EMBEDMODEL", "--embeddingsmodel"),
+            ("KCPP_WHISPERMODEL", "--whispermodel"),
+        ),
+    ),
 )
 """Images that have an entry point, by the Dockerfiles of vllm-project/vllm, huggingface/text-generation-inference,
-ggml-org/llama.cpp (.devops/), ollama/ollama, abetlen/llama-cpp-python and theroyallab/tabbyAPI. Others start what
-stands behind them. Tags of llama.cpp's images without a name of a device are built for the CPU (docs/docker.md)."""
+ggml-org/llama.cpp (.devops/), ollama/ollama, abetlen/llama-cpp-python and theroyallab/tabbyAPI, and by the
+docker-helper.sh that KoboldCpp's starts (2026-11). Others start what stands behind them. Tags of llama.cpp's images
+without a name of a device are built for the CPU (docs/docker.md)."""
 TOOLS = {
     **dict.fromkeys(("--server", "-s"), "llama-server"),
     **dict.fromkeys(("--run", "-r"), "llama-cli"),
@@ -110,13 +128,14 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         raise UnknownProgram(f"{program.name} {task} names no image")
     image = words[position]
     inside = _inside(command, program, options, _image(image).folder)
-    found = program_of(replace(inside, arguments=_started(options, image, words[position + 1 :], task)))
+    started = _started(options, image, words[position + 1 :], task, inside.environment)
+    found = program_of(replace(inside, arguments=started))
     if found is None:
         raise UnknownProgram(f"nothing says what a container of {image[:80]} starts")
     n_behind = len(words) - position - 1
-    # What stands behind the image is at the end of both.
-    offset = program.offset + position + 1 + n_behind - len(found.arguments)
     known = _image(image)
+    # What stands behind the image is at the end of both; of what variables tell, no word stands there.
+    offset = program.offset + position + 1 + n_behind - (0 if known.told_by else len(found.arguments))
     has_entry = task == "exec" or any(name == "--entrypoint" for name, _ in options)
     likely = () if has_entry else _likely_words(image, words[position + 1 :])
     environment = {**known.environment, **found.environment}
@@ -227,6 +246,7 @@ def _is_option(word: str) -> bool:
 _LIKELY = (
     (re.compile(r"vllm"), ("vllm", "serve")),
     (re.compile(r"text-generation-inference|(?:^|-)tgi(?:-|$)"), ("text-generation-launcher",)),
+    (re.compile(r"koboldcpp"), ("koboldcpp",)),
     (re.compile(r"llama[.-]?cpp|llama-server"), ("llama-server",)),
 )
 """What an image of one's own starts by its name, where flags alone stand behind it (ASSUMED)."""
@@ -240,7 +260,13 @@ def _likely_words(image: str, behind: tuple[str, ...]) -> tuple[str, ...]:
     return next((words for pattern, words in _LIKELY if pattern.search(name)), ())
 
 
-def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...], task: str) -> tuple[str, ...]:
+def _started(
+    options: list[tuple[str, str]],
+    image: str,
+    behind: tuple[str, ...],
+    task: str,
+    environment: Mapping[str, str],
+) -> tuple[str, ...]:
     """The words that are run inside."""
     entry = next((value for name, value in reversed(options) if name == "--entrypoint"), None)
     if entry:
@@ -250,9 +276,26 @@ def _started(options: list[tuple[str, str]], image: str, behind: tuple[str, ...]
         return (TOOLS[behind[0]], *behind[1:])
     if task == "exec" or entry == "":
         return behind
+    if known.told_by:
+        return (*known.words, *_told_by(known, environment))
     if known.words and behind and os.path.basename(behind[0]) == known.words[0]:  # said again
         return behind
     return (*(known.words or _likely_words(image, behind)), *(behind or known.usual))
+
+
+def _told_by(image: Image, environment: Mapping[str, str]) -> Iterator[str]:
+    """The words that its script makes of variables.
+
+    Raises:
+        UnknownProgram: a quote is never closed.
+    """
+    for name, flag in image.told_by:
+        value = environment.get(name, "")[:MOST_CHARACTERS]
+        try:
+            words = shlex.split(value) if not flag else [flag, value] if value else []
+        except ValueError as error:
+            raise UnknownProgram(f"{name} cannot be taken apart; check its quotes") from error
+        yield from words
 
 
 def _image(image: str) -> Image:

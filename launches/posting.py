@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 
+from launches.posted_services import started_by
 from launches.splitter import MOST_CHARACTERS
 
 PROMPT = re.compile(
@@ -61,6 +62,8 @@ def prepared(text: str) -> str:
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
     text = _HOST_PROMPT.sub("", _FENCE.sub("", text))
+    if (started := started_by(text)) is not None:
+        return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))
     return _BLOCK.sub(lambda block: f"{block[1]}{block[2]} {_on_one_line(block[3])}\n", _written_out(text))
 
