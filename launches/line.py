@@ -8,6 +8,7 @@ from launches.command import REMOTE, RUNTIMES, Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.limits import limiting_words
+from launches.posted_code import started_in
 from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
 from launches.variables import NAME, Variables
@@ -94,6 +95,10 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     text = continued(prepared(text.strip()))
     plain = PROMPT.sub("", text)
     found = _meant(plain, environment or {}, is_windows=is_windows)
+    if not found.is_engine and (code := started_in(plain)) is not None:
+        within = _meant(code, environment or {}, is_windows=is_windows)
+        if within.is_engine:
+            plain, found = code, within
     limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
     if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
         below = _meant(text[prompt.end() :], environment or {}, is_windows=is_windows)

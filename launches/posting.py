@@ -9,6 +9,7 @@ import re
 import shlex
 
 from launches.posted_services import started_by
+from launches.powershell import plain_commands
 from launches.splitter import MOST_CHARACTERS
 
 PROMPT = re.compile(
@@ -61,7 +62,7 @@ def prepared(text: str) -> str:
         return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
-    text = _HOST_PROMPT.sub("", _FENCE.sub("", text))
+    text = plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text)))
     if (started := started_by(text)) is not None:
         return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))
