@@ -216,6 +216,9 @@ def opened_of(command: Command) -> Opened:
             raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")
         elif (further := _further(command, program)) is not None:
             program = further
+        elif (quoted := _quoted(command, program)) is not None:
+            unknown += (*program.unknown, program.name)
+            command, program = quoted, program_of(quoted)
         else:
             break
     if program is None:
@@ -237,10 +240,11 @@ def opened_of(command: Command) -> Opened:
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3
 """Words that are tried as a value, and as a program behind one that nobody knows (ASSUMED)."""
 _READING = frozenset(
-    "apt apt-get brew cat dnf echo git go grep kill killall make man npm pacman pgrep pip pip3 pkill printf ps rg type "
-    "whereis which yum".split()
+    "apt apt-get brew cat curl dnf echo git go grep kill killall make man npm pacman pgrep pip pip3 pkill printf ps rg "
+    "type whereis which yum".split()
 )
 """Programs whose words name others without starting them."""
+_PREPARING = frozenset({"cd", "export", "source", ".", "set", "ulimit", "exec"})
 
 
 def _further(command: Command, program: Program) -> Program | None:
@@ -264,6 +268,31 @@ def _further(command: Command, program: Program) -> Program | None:
             unknown = (*program.unknown, skipped, *found.unknown)
             limit, doubts = least_of(program.ram_bytes, found.ram_bytes), (*program.doubts, *found.doubts)
             return replace(found, ram_bytes=limit, unknown=unknown, doubts=doubts)
+    return None
+
+
+def _quoted(command: Command, program: Program) -> Command | None:
+    """An engine in one word of a program that nobody knows: ``pm2 start --name a "vllm serve a/b"``.
+
+    It has to begin with it, or with what prepares it: a sentence that mentions one starts none.
+    """
+    if program.name in _READING or not _is_bare(program) or _is_engine(program):
+        return None
+    for word in [word for word in program.arguments if " " in word.strip()][:_MOST_BEFORE]:
+        told = commanded(word, program.environment)
+        first = word.split()[0]
+        if first not in told.arguments and first not in _PREPARING:
+            continue
+        inside = replace(
+            command,
+            arguments=told.arguments,
+            environment=program.environment,
+            directory=program.directory,
+            files=(*command.files, *told.files),
+        )
+        found = program_of(inside)
+        if found is not None and _loads(found, inside):
+            return inside
     return None
 
 

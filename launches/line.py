@@ -11,6 +11,7 @@ from launches.limits import limiting_words
 from launches.posted_code import started_in
 from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
+from launches.unit import settings_of
 from launches.variables import NAME, Variables
 from launches.wrappers import base_name
 
@@ -25,10 +26,12 @@ _EXPORTING = frozenset({"export", "set", "setx", "ENV"})
 _DECLARING = frozenset({"declare", "local", "readonly", "typeset"})
 _POWERSHELL = re.compile(r"\$(env:)?(\w+)\s*=\s*(.*)", re.IGNORECASE | re.DOTALL)
 _UNIT = re.compile(
-    r"Exec(?:Start(?:Pre|Post)?)?=[-@:+!|]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|(?:[\w-]+[_-])?(?:command|cmd):)$"
+    r"(?i:Exec(?:Start(?:Pre|Post)?)?=)[-@:+!|]*(?=\S)|(?:CMD|RUN|ENTRYPOINT|(?:[\w-]+[_-])?(?:command|cmd):)$"
 )
 """What stands before a command in a unit of systemd (``Exec=`` in one of Podman's), a Dockerfile, a file of compose
 and one of llama-swap."""
+_CODE = re.compile(r"(?<![`\\])(?:`|```)([^`\n]{1,4000})(?:`|\Z)")
+"""In a sentence: ``to begin, use `vllm serve a/b`.``"""
 _KEYWORDS = frozenset("then do else { ! if elif while until @".split())
 _OPENING, _CLOSING = frozenset({"if", "case", "while", "until"}), frozenset({"fi", "esac", "done"})
 """What stands between is done under a condition, or again and again."""
@@ -94,7 +97,13 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     is_windows = is_windows_text(text)
     text = continued(prepared(text.strip()))
     plain = PROMPT.sub("", text)
-    found = _meant(plain, environment or {}, is_windows=is_windows)
+    try:
+        found = _meant(plain, environment or {}, is_windows=is_windows)
+    except UnreadableLine:  # an apostrophe of a sentence
+        coded = _coded(plain, is_windows=is_windows, depth=_MOST_DEPTH)
+        if coded is None:
+            raise
+        found = coded
     if not found.is_engine and (code := started_in(plain)) is not None:
         within = _meant(code, environment or {}, is_windows=is_windows)
         if within.is_engine:
@@ -144,13 +153,27 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
     engine = server or engine
     if engine is None and depth < _MOST_DEPTH:
         variables = candidates.variables
-        for document in (*variables.documents[:_MOST_DOCUMENTS], *variables.commands()[:_MOST_DOCUMENTS]):
-            below = _meant(document, {}, is_windows=is_windows, depth=depth + 1)
-            if below.is_engine:  # it has no place in this text
-                return _Found(_nowhere(below.settings), _nowhere(below.pieces), is_engine=True, files=below.files)
+        documents = (*variables.documents[:_MOST_DOCUMENTS], *variables.commands()[:_MOST_DOCUMENTS])
+        below = _first(documents, is_windows=is_windows, depth=depth + 1)
+        if (below := below or _coded(text, is_windows=is_windows, depth=depth + 1)) is not None:
+            return below
     if engine is None and depth < _MOST_DEPTH:
         engine = _within(text, environment, is_windows=is_windows)
     return engine or first or _Found(settings=candidates.settings)
+
+
+def _first(documents: Sequence[str], *, is_windows: bool, depth: int) -> _Found | None:
+    """The first engine that one of these texts starts."""
+    for document in documents:
+        found = _meant(document, {}, is_windows=is_windows, depth=depth)
+        if found.is_engine:  # it has no place in this text
+            return _Found(_nowhere(found.settings), _nowhere(found.pieces), is_engine=True, files=found.files)
+    return None
+
+
+def _coded(text: str, *, is_windows: bool, depth: int) -> _Found | None:
+    """The first engine that is quoted in a sentence."""
+    return _first(_CODE.findall(text)[:_MOST_DOCUMENTS], is_windows=is_windows, depth=depth)
 
 
 def _within(text: str, environment: Mapping[str, str], *, is_windows: bool) -> _Found | None:
@@ -210,7 +233,11 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
     def __init__(self, text: str, environment: Mapping[str, str], *, is_windows: bool) -> None:
         self.text = text
         self.variables = Variables(environment)
+        self._unit = settings_of(text)
         self.settings: list[Piece] = []
+        for name, value in (self._unit or {}).items():
+            self.variables.set(name, value)
+            self.settings.append(Piece(f"{name}={value}", 0, 0))
         self.depth = 0
         self.folders = Folders(text)
         self._commands = commands_of(text, self.variables, is_windows=is_windows)
@@ -244,12 +271,18 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
             elif word == "alias" and len(pieces) == 2 and "=" in pieces[1].word:
                 return _nowhere(pieces_of(pieces[1].word.partition("=")[2])[1])
             elif word.startswith("Environment="):
-                told = [_without(pieces[0], len("Environment=")), *pieces[1:]]
-                self.settings += [piece for piece in told if "=" in piece.word]
+                self._set_by_unit([_without(pieces[0], len("Environment=")), *pieces[1:]])
                 return []
             else:
                 break
         return pieces
+
+    def _set_by_unit(self, pieces: Sequence[Piece]) -> None:
+        for piece in pieces:
+            name, equals, value = piece.word.partition("=")
+            if equals and (self._unit is None or self._unit.get(name) == value):  # else it is set again below
+                self.settings = [each for each in self.settings if each.word.partition("=")[0] != name]
+                self.settings.append(piece)
 
     def _sets(self, pieces: Sequence[Piece]) -> bool:
         """Whether all it does is to set variables, which are remembered."""

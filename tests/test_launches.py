@@ -73,6 +73,18 @@ def test_a_wrapper_that_nobody_knows_is_named(wrapper):
     assert (launch.program, launch.source, launch.unknown) == ("transformers serve", "a/b", (wrapper,))
 
 
+@pytest.mark.parametrize("script", ["vllm serve a/b", "cd /x && A=1 vllm serve a/b"])
+def test_an_engine_in_one_word_of_a_program_that_nobody_knows_is_read(script):
+    (launch,) = read_launches(Command(arguments=("pm2", "start", "--name", "a", script)))
+    assert (launch.program, launch.source, launch.unknown) == ("vllm serve", "a/b", ("pm2",))
+
+
+@pytest.mark.parametrize("words", [("notify", "please run vllm serve a/b"), ("git", "commit", "-m", "vllm serve a/b")])
+def test_a_sentence_that_mentions_an_engine_starts_none(words):
+    with pytest.raises(UnknownProgram):
+        read_launches(Command(arguments=words))
+
+
 @pytest.mark.parametrize(
     "words", ["pip install vllm serve a/b", "which vllm serve a/b", "some-tool vllm", "some-tool a b c"]
 )

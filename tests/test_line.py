@@ -96,6 +96,12 @@ from launches.line import words_of
         ('set "A=-c 1"\nllama-cli.exe %A%', ["A=-c 1", "llama-cli.exe", "-c", "1"]),
         ("", []),
         ("cd x", []),
+        ("ExecStart=vllm serve a/b\nEnvironment=A=1 'B=2 3'", ["A=1", "B=2 3", "vllm", "serve", "a/b"]),
+        ("Environment=A=1 M=a/b\nExecStart=vllm serve $M\nEnvironment=A=2", ["A=2", "M=a/b", "vllm", "serve", "a/b"]),
+        ("Environment=A=1\nEnvironment=\nExecStart=vllm serve a/b", ["vllm", "serve", "a/b"]),
+        ("ExecStart=vllm serve a/b\nEnvironment=A=1\nExecStart=vllm serve c/d", ["vllm", "serve", "a/b"]),
+        ("To begin, use `vllm serve a/b`.", ["vllm", "serve", "a/b"]),
+        ("It's `vllm serve a/b`", ["vllm", "serve", "a/b"]),
     ],
 )
 def test_a_line_becomes_the_words_of_its_command(text, words):
