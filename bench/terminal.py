@@ -121,7 +121,7 @@ def _signals(number: signal.Signals, *, is_restored: bool = True) -> Callable[[P
 
 def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all
     """Stopped by a signal from outside, and continued."""
-    command = ["sh", "-c", 'stty -g; set -m; "$@" & fg; stty -g; fg; echo back-$?', "sh", *APP]
+    command = ["sh", "-c", 'stty -g; set -m; "$@" & fg; stty -g; fg; echo at-the-shell; fg; echo back-$?', "sh", *APP]
     stage = Stage(home, ["bash", *command[1:]])
     stage.start()
     app = stage.terminal.tree()[-1]
@@ -141,10 +141,15 @@ def stops(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for a
     stage.terminal.painted = painted[n_before:]  # what was there before it was stopped does not count
     stage.until(lambda: stage.terminal.shows(FIRST), 10.0, "it is not drawn again")
     stage.expect_help()
+    stage.terminal.painted = b""
+    stage.terminal.write(b"\x1a")
+    stage.until(lambda: b"at-the-shell" in stage.terminal.painted, 5.0, "ctrl+z does not lead to the shell")
+    stage.start()
+    stage.expect_help()
     stage.terminal.write(b"q")
     stage.until(lambda: b"back-0" in stage.terminal.painted, END_SECONDS, "it has not ended")
     stage.expect_restored()
-    return f"{len(modes)} looks at the modes, all the same; drawn again"
+    return f"{len(modes)} looks at the modes, all the same; drawn again, also after ctrl+z"
 
 
 def closes(home: Path, seconds: float) -> str:  # noqa: ARG001  # one shape for all

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGCONT, SIGTSTP
+from typing import Any
 
 import pytest
 
@@ -216,3 +217,14 @@ def test_a_stopped_app_leaves_the_order_of_cells_to_the_terminal() -> None:
         for number, handler in zip((SIGTSTP, SIGCONT), before, strict=True):
             signal.signal(number, handler)
     assert written == [CELLS_BY_SCRIPT, "as before", "as before", CELLS_IN_ORDER]
+
+
+@pytest.mark.parametrize(
+    ("begun", "waits"),
+    [({"process_group": 0}, "True"), ({"start_new_session": True}, "False"), ({}, "False")],
+    ids=["a shell", "a session of its own", "a wrapper"],
+)
+def test_a_shell_waits_where_the_parent_is_of_the_same_session_and_another_group(begun: Any, waits: str) -> None:
+    command = [sys.executable, "-c", "from tui.terminal import has_shell; print(has_shell())"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **begun)
+    assert done.stdout.strip() == waits

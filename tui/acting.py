@@ -13,6 +13,7 @@ from tui.courtesy import Courtesy
 from tui.lasting import LastingApp
 from tui.messages import AsideDone, SettingsChanged
 from tui.screens.frame import Frame
+from tui.terminal import has_shell
 from tui.themes import THEMES
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ class ActingApp(LastingApp):
 
     def action_choose_theme(self, name: str) -> None:
         self.post_message(SettingsChanged(replace(self.settings, theme=name)))
+
+    def action_suspend_process(self) -> None:
+        """Back to the shell, whose ``fg`` leads back."""
+        if has_shell():
+            super().action_suspend_process()
+        else:
+            self.tell("no shell waits here that could let it go on again: q quits")
 
     def action_save_picture(self) -> None:
         """Into the folder for downloads, or to the browser that shows this."""

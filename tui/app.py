@@ -94,6 +94,7 @@ class PlimsollApp(ActingApp):
         Binding("space", "toggle_pause", "pause"),
         Binding("question_mark,f1", "show('help')", "help"),
         Binding("q", "quit", "quit"),
+        Binding("ctrl+z", "suspend_process", show=False),
     ]
 
     def __init__(  # noqa: PLR0913  # wiring is given what it wires

@@ -54,6 +54,20 @@ def mind_stops(write: Callable[[str], object]) -> None:
     signal.signal(signal.SIGCONT, continued)
 
 
+def has_shell() -> bool:
+    """Whether a shell goes on while this is stopped: the parent is of the same session, and of another group.
+
+    Where none does (``ssh host plimsoll``, a window of tmux of its own), nobody would let it go on.
+    """
+    if os.name == "nt":
+        return False
+    parent = os.getppid()
+    try:
+        return os.getsid(parent) == os.getsid(0) and os.getpgid(parent) != os.getpgrp()
+    except OSError:  # it has ended, or is of another container
+        return False
+
+
 HANGUP_STATUS = 129
 """128 and SIGHUP: what a shell reports of a program that the signal ended."""
 

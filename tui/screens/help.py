@@ -62,6 +62,7 @@ _GROUPS = (
             ("? F1", "this help; F1 also where text is typed"),
             ("ctrl+p", "all actions by name, and the theme"),
             ("q", "quit"),
+            ("ctrl+z", "to the shell; fg leads back"),
             ("shift+drag", "select text to copy, as the terminal does without an app; on a Mac alt+drag, or fn+drag"),
         ),
     ),
