@@ -1,4 +1,4 @@
-"""Commands in a program's text: lists of words as Python and JavaScript have them, and lines given to a shell."""
+"""Commands within another text: lists of words in Python and JavaScript, lines given to a shell, spans in prose."""
 
 import ast
 import re
@@ -16,6 +16,8 @@ _SHELL = re.compile(
     r"(?:system|run|Popen|call|check_call|check_output|getoutput|spawn|exec|execSync)\(\s*[fr]?(\"{3}|'{3}|[\"'`])(.{8,4000}?)\1(\.split\()?",
     re.DOTALL,
 )
+_SPAN = re.compile(r"(`{1,3})(?!`)([^`\n]{8,4000})\1(?!`)")
+"""Of Markdown."""
 _SET = (
     r"^[ \t]*(?:const |let |var )?{name}[ \t]*(?::[^=\n]{{1,40}})?=[ \t]*"
     r"(?:[\"']([^\"'\n]{{0,400}})[\"']|(\d{{1,12}}))[ \t]*[;,]?[ \t]*(?:#.*)?$"
@@ -27,6 +29,7 @@ def started_in(text: str) -> str | None:
     """Its commands, a line each; None where there is none."""
     lines = [shlex.join(words) for words in _lists(text)]
     shells = list(_SHELL.finditer(text))[:_MOST_LISTS]
+    lines += [found[2] for found in list(_SPAN.finditer(text))[:_MOST_LISTS]]
     lines += [" ".join(found[2].split()) if found[3] else found[2] for found in shells]
     return "\n".join(lines) or None
 

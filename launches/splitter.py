@@ -13,15 +13,16 @@ from launches.variables import Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(>[ \t](-?))?[ \t]*")
+_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
-prompted for it (``> ``)."""
+prompted for it (``> ``, PowerShell ``>> ``)."""
 _WINDOWS = re.compile(
     r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
     re.IGNORECASE,
 )
 """Where a backslash is part of a path and escapes nothing."""
-_REDIRECTION = re.compile(r"\d?>{1,2}(?:&\d)?|\d?<(?!\w(?:[\w .,|/:@*+-]{0,60}[\w.*])?>)|&>{1,2}")
+_PLACEHOLDER = r"<\w(?:[\w .,|/:@*+-]{0,60}[\w.*])?>"
+_REDIRECTION = re.compile(rf"\d?>{{1,2}}(?:&\d)?|\d?(?!{_PLACEHOLDER})<|&>{{1,2}}")
 """``<key>`` stands for something that a person left out."""
 _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
 _ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")
@@ -29,8 +30,8 @@ _SET = re.compile(r"\$(?:env:)?\w+[ \t]*=(?!=)", re.IGNORECASE)
 """PowerShell sets a variable, which stands there for itself."""
 _NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
 _PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
-_TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}")
-"""Of Ansible and Helm."""
+_TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}|" + _PLACEHOLDER)
+"""Of Ansible and Helm; or what a person left out."""
 _PART = re.compile(
     r"(?:\$\([^()]{0,400}\)|\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+"
 )
@@ -195,7 +196,7 @@ class _Splitter:
                 inner = self._quoted(character)
                 is_kept = is_kept or bool(inner)
                 _join(fields, inner)
-            elif character in " \t\r\n;|&" or (character == ")" and not depth):
+            elif character in " \t\r\n;|&" or (character == ")" and not depth) or self._redirects():
                 break
             elif (found := _TEMPLATE.match(self.text, self.position)) is not None:
                 self.position = found.end()
@@ -212,6 +213,13 @@ class _Splitter:
                 fields[-1] += character
                 self.position += 1
         return [field for number, field in enumerate(fields) if field or (is_kept and number == 0)]
+
+    def _redirects(self) -> bool:
+        """Whether a word ends here, in front of ``>log``: not at ``<key>``, at ``->`` and at ``=>``."""
+        character = self.text[self.position]
+        if character == "<":
+            return _TEMPLATE.match(self.text, self.position) is None
+        return character == ">" and self.text[self.position - 1 : self.position] not in ("-", "=")
 
     def _quoted(self, quote: str) -> list[str]:
         """To the closing quote: one word, or those of an array (``"${ARGS[@]}"``)."""

@@ -16,6 +16,11 @@ from launches.posting import prepared
         "[root@host models]# llama-cli -m a",
         "user@host ~ % llama-cli -m a",
         "`$ llama-cli -m a`",
+        "I run it with the command `llama-cli -m a`, and it fails.",
+        "(just ```llama-cli -m a``` and then a plot)",
+        "PS C:\\b> llama-cli `\n>>   -m `\n>>   a",
+        "llama-cli -m a>log.txt 2>&1",
+        "llama-cli -m a</dev/null",
         "Here is the command I am running: llama-cli -m a",
         "./start.sh: line 2: 18560 Aborted (core dumped) llama-cli -m a",
         "│   0  280302 C    user 23.12GiB  20   13.3  08:27 llama-cli -m a",
@@ -80,3 +85,8 @@ def test_behind_what_starts_nothing_here_no_engine_is_looked_for(text):
 def test_a_file_that_is_left_out_is_no_redirection():
     assert words_of("llama-bench -m <model.gguf> -ngl 99") == ["llama-bench", "-m", "<model.gguf>", "-ngl", "99"]
     assert words_of("llama-cli -m a <in.txt >out.txt") == ["llama-cli", "-m", "a"]
+
+
+@pytest.mark.parametrize("word", ["/home/<user>/a.gguf", "<model>", "a->b", "<path to model>/a.gguf"])
+def test_what_a_person_left_out_is_no_redirection(word):
+    assert words_of(f"llama-cli -m {word} -c 1")[2:-2] == [word]

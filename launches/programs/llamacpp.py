@@ -68,7 +68,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     tool = tool_name(name)
     path = program.image or program.path or name
     is_fork = is_fork_path(command.path(path)) or tool == "llama-sweep-bench" or not FORK_MARKS.isdisjoint(arguments)
-    build = build_named(path, base_name(path), is_fork=is_fork)
+    build = build_named(path, base_name(program.path or name), is_fork=is_fork)
     given = take_apart(arguments, flags_of(is_fork=is_fork), LLAMA_CPP, offset=offset, environment=program.environment)
     if any(given.is_on(flag) for flag in _ENDING):
         raise NoLaunch(f"{program.name} loads no model with these flags")
