@@ -11,6 +11,7 @@ import shlex
 from launches.posted_services import started_by
 from launches.powershell import plain_commands
 from launches.splitter import MOST_CHARACTERS
+from launches.unit import as_podman
 
 PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
@@ -62,7 +63,7 @@ def prepared(text: str) -> str:
         return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
-    text = plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text)))
+    text = as_podman(plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text))))
     if (started := started_by(text)) is not None:
         return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))

@@ -27,7 +27,6 @@ from launches.posting import prepared
         "+ llama-cli -m a",
         " 1999  llama-cli -m a",
         "```bash\nllama-cli -m a\n```",
-        "[Unit]\nDescription=x\n\n[Container]\nExec=llama-cli -m a\nImage=x",
         "[Service]\nExecStartPre=/bin/sleep 1\nExecStartPre=llama-cli -m a\nExecStart=x",
         'ENTRYPOINT ["llama-cli"]\nCMD ["-m", "a"]',
         "models:\n  one:\n    cmd: llama-cli -m a",
@@ -38,6 +37,29 @@ from launches.posting import prepared
 )
 def test_only_the_command_is_read(text):
     assert words_of(text) == ["llama-cli", "-m", "a"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("Exec=llama-cli -m a", ["x", "llama-cli", "-m", "a"]),
+        ("Exec=llama-cli \\\n  -m a", ["x", "llama-cli", "-m", "a"]),
+        ("Environment=A=1 'B=2 3'", ["-e", "A=1", "-e", "B=2 3", "x"]),
+        ("Volume = %h/a:/b", ["--volume", "~/a:/b", "x"]),
+        ("AddDevice=-/dev/dri", ["--device", "/dev/dri", "x"]),
+        ("PodmanArgs=--gpus all", ["--gpus", "all", "x"]),
+        ("ContainerName=a", ["x"]),
+        ("Environment='A", ["x"]),
+    ],
+)
+def test_a_unit_of_podman_is_the_command_that_it_stands_for(setting, words):
+    text = f"[Unit]\nDescription=x\n\n[Container]\n{setting}\nImage=x\n\n[Install]\nWantedBy=default.target"
+    assert prepared(text).splitlines()[3].split()[:2] == ["podman", "run"]
+    assert words_of(prepared(text).splitlines()[3]) == ["podman", "run", *words]
+
+
+def test_a_unit_of_podman_without_an_image_is_left_as_it_is():
+    assert prepared("[Container]\nA=1\n") == "[Container]\nA=1\n\n"
 
 
 def test_a_shell_that_an_image_starts_takes_its_command():
