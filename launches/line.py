@@ -11,6 +11,7 @@ from launches.limits import limiting_words
 from launches.posted_code import started_in
 from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
+from launches.typography import as_typed
 from launches.unit import settings_of
 from launches.variables import NAME, Variables
 from launches.wrappers import base_name
@@ -35,6 +36,8 @@ _CODE = re.compile(r"(?<![`\\])(?:`|```)([^`\n]{1,4000})(?:`|\Z)")
 _KEYWORDS = frozenset("then do else { ! if elif while until @".split())
 _OPENING, _CLOSING = frozenset({"if", "case", "while", "until"}), frozenset({"fi", "esac", "done"})
 """What stands between is done under a condition, or again and again."""
+_TIMES = frozenset("@reboot @hourly @daily @midnight @weekly".split())
+"""crontab(5)."""
 _BESIDE = frozenset(
     "cd pushd WORKDIR source . git cmake make echo mkdir ls cat pip chmod wget curl sleep ulimit unset conda "
     "module".split()
@@ -94,6 +97,8 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     """(as ``pieces_of``, and files as ``Command.files``)."""
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
+    if environment is None:
+        text = as_typed(text)
     is_windows = is_windows_text(text)
     text = continued(prepared(text.strip()))
     plain = PROMPT.sub("", text)
@@ -253,12 +258,13 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
 
     def _plain(self, pieces: list[Piece]) -> list[Piece]:
         """Without what stands before a command: prompts, keywords, ``ExecStart=``."""
-        if pieces[0].word.startswith("@") and not pieces[0].word.startswith("@{"):
+        first = pieces[0].word
+        if first.startswith("@") and not first.startswith("@{") and first not in _TIMES:
             pieces = [_without(pieces[0], 1), *pieces[1:]]
         while pieces:
             word = pieces[0].word
             self.depth += (word in _OPENING) - (word in _CLOSING)
-            if word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word):
+            if word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word) or word in _TIMES:
                 pieces = pieces[1:]
             elif (unit := _UNIT.match(word)) is not None:
                 if len(pieces) == 2 and " " in pieces[1].word:

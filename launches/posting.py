@@ -26,7 +26,7 @@ _HOST_PROMPT = re.compile(
 ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 LINE_PROMPT = re.compile(
-    r"[$%❯➜>λ»▶•*-]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}\*?"
+    r"[$%❯➜>λ»▶•*-]|[\w.-]{1,64}@[\w.-]{1,64}:\S*[$#]|[\w.@:~/+-]{1,120}[$#❯➜]|\([\w.-]{1,64}\)|\+{1,4}|\d{1,6}[*.)]?"
     r"|[^\x00-\u1fff]{1,4}"
 )
 """A word in front of a command, which is none: a prompt, the mark of a list, one of a picture alone, what ``set -x``
