@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cache
 from itertools import chain
+from sys import intern
 from typing import Any, NamedTuple
 
 from estimator.mixture import QUANTS, requantised
@@ -79,7 +80,7 @@ class Sketch:
 def sketches() -> tuple[Sketch, ...]:
     """All language models, in the catalogue's order."""
     with open(SKETCHES, encoding="utf-8") as file:
-        return tuple(_sketch(json.loads(line)) for line in file.read().splitlines())
+        return tuple(_sketch(json.loads(line)) for line in file)
 
 
 _WIDTHS = (
@@ -94,8 +95,8 @@ def _sketch(found: Mapping[str, Any]) -> Sketch:
     groups = found["layers"]
     experts, latent = found.get("experts"), found.get("latent")
     model = Model(
-        name=found["name"],
-        architecture=found["arch"],
+        name=intern(found["name"]),
+        architecture=intern(found["arch"]),
         source="catalogue",
         quant="",
         layers=tuple(
@@ -129,8 +130,8 @@ def _sketch(found: Mapping[str, Any]) -> Sketch:
     )
     counts = tuple(group[0] for group in groups)
     return Sketch(
-        checkpoint=found["id"],
-        default_quant=found["quant"],
+        checkpoint=intern(found["id"]),  # as the catalogue has it
+        default_quant=intern(found["quant"]),
         n_layers=sum(counts),
         model=model,
         layer_counts=counts,
