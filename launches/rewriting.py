@@ -34,13 +34,17 @@ def rewritten_words(command: Command, spans: Sequence[Span], edit: Edit) -> tupl
         LaunchError: it is no command that can be read.
     """
     opened = opened_of(command)
-    changes = _changes(opened.command.arguments, opened.program.offset, spans, edit)
+    changes = _changes(_end(opened, spans), spans, edit)
     if opened.scripts:
         return _in_script(command.arguments, opened, changes)
-    words = list(command.arguments)
+    changed = list(command.arguments)
     for change in reversed(changes):
-        words[change.first : change.end] = change.words
-    return tuple(words)
+        changed[change.first : change.end] = change.words
+    return tuple(changed)
+
+
+_TASK_BEHIND = frozenset({"trtllm-eval", "tensorrt_llm.commands.eval"})
+"""Programs whose task takes options of its own, behind those of the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,17 @@ class _Change:
     words: tuple[str, ...]
 
 
-def _changes(words: Sequence[str], offset: int, spans: Sequence[Span], edit: Edit) -> list[_Change]:
+def _end(opened: Opened, spans: Sequence[Span]) -> int:
+    """Where the program's options end."""
+    words = opened.command.arguments
+    places = range(opened.program.offset, len(words))
+    if opened.program.name in _TASK_BEHIND:
+        told = {n for span in spans for n in range(span.first, span.first + max(1, span.n_words))}
+        return next((n for n in places if n not in told), len(words))
+    return next((n for n in places if words[n] == "--"), len(words))
+
+
+def _changes(end: int, spans: Sequence[Span], edit: Edit) -> list[_Change]:
     """In the order in which they stand."""
     left = dict(edit.told)
     found = [
@@ -61,7 +75,6 @@ def _changes(words: Sequence[str], offset: int, spans: Sequence[Span], edit: Edi
         if span.flag in edit.told or span.flag in edit.gone
     ]
     if added := tuple(word for told in left.values() for word in told):
-        end = next((n for n in range(offset, len(words)) if words[n] == "--"), len(words))
         found = [*(change for change in found if change.first < end), _Change(end, end, added)]
     return found
 

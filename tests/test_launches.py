@@ -3,7 +3,7 @@
 import pytest
 
 from launches.command import Command
-from launches.errors import UnknownProgram
+from launches.errors import NoLaunch, UnknownProgram
 from launches.launch import read_launches
 from launches.line import posted
 
@@ -91,3 +91,20 @@ def test_a_sentence_that_mentions_an_engine_starts_none(words):
 def test_what_only_names_an_engine_starts_none(words):
     with pytest.raises(UnknownProgram):
         read_launches(Command(arguments=tuple(words.split())))
+
+
+def test_trtllm_eval_takes_the_server_s_options_before_its_task_and_others_behind():
+    line = "trtllm-eval --model a/b --tp_size 2 --max_seq_len 4096 gsm8k --apply_chat_template --num_samples 9"
+    (launch,) = read_launches(posted(line))
+    assert (launch.program, launch.source, launch.n_devices, launch.context_tokens) == ("trtllm-eval", "a/b", 2, 4096)
+    assert (launch.unknown, launch.refusal, launch.address) == ((), "", None)
+
+
+def test_trtllm_eval_without_a_task_loads_nothing():
+    with pytest.raises(NoLaunch, match="without a task"):
+        read_launches(posted("trtllm-eval --model a/b"))
+
+
+def test_what_asks_a_server_of_sglang_s_loads_nothing():
+    with pytest.raises(NoLaunch, match="bench_serving loads no language model itself"):
+        read_launches(posted("python -m sglang.bench_serving --backend sglang"))

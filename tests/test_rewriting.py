@@ -45,6 +45,11 @@ LENGTH = {"--max-model-len": ("--max-model-len", "512")}
             LENGTH,
             "docker run --gpus all vllm/vllm-openai --max-model-len 512",
         ),
+        (
+            "trtllm-eval --model a/b --tp_size 2 gsm8k --num_samples 9",
+            {"--tensor_parallel_size": ("--tp_size", "4"), "--max_seq_len": ("--max_seq_len", "512")},
+            "trtllm-eval --model a/b --tp_size 4 --max_seq_len 512 gsm8k --num_samples 9",
+        ),
         ("bash -c 'vllm serve a/b > log 2>&1'", LENGTH, "bash -c 'vllm serve a/b --max-model-len 512 > log 2>&1'"),
         (
             "bash -lc 'cd x && A=\"b c\" vllm serve a/b --max-model-len 9 | tee y; echo done'",

@@ -27,6 +27,8 @@ MODULES = MappingProxyType(
         "sglang.bench_one_batch": "bench",
         "sglang.bench_latency": "bench",
         "sglang.bench_offline_throughput": "bench",
+        "sglang.bench_one_batch_server": "bench",
+        "sglang.compile_deep_gemm": "compile",
     }
 )
 PORT, ROUTER_PORT = 30000, 30000
@@ -55,14 +57,17 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     task = MODULES.get(program.name, "serve")
     n_before = 0 if program.name in MODULES else 1
     if n_before and (program.name != "sglang" or program.arguments[:1] != ("serve",)):
-        raise NoLaunch(f"{' '.join((program.name, *program.arguments[:1]))} loads no language model itself")
+        told = " ".join((program.name, *(word for word in program.arguments[:1] if not word.startswith("-"))))
+        raise NoLaunch(f"{told} loads no language model itself")
     arguments = program.arguments[n_before:]
     if any(word in ("-h", "--help", "--version") for word in arguments):
         raise NoLaunch("SGLang only shows something so")
-    flags = (*_flags(is_bench=task == "bench"), *_router_flags(arguments))
+    flags = (*_flags(task), *_router_flags(arguments))
     given = take_apart(arguments, flags, ARGPARSE, offset=program.offset + n_before)
     given = over_settings(given, "--config", command, flags, ARGPARSE)
     reading = Reading(given)
+    if reading.word("--base-url"):
+        raise NoLaunch(f"{program.name} asks a server that runs already with --base-url")
     for word in reading.surplus(0)[:1]:
         reading.refusals.append(f"SGLang knows nothing of {word[:60]!r}")
     source = reading.word("--model-path")
@@ -92,9 +97,9 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     return (launch,)
 
 
-@lru_cache(maxsize=2)
-def _flags(*, is_bench: bool) -> tuple[Flag, ...]:
-    return table(tables.SERVE + tables.BENCH if is_bench else tables.SERVE)
+@lru_cache(maxsize=3)
+def _flags(task: str) -> tuple[Flag, ...]:
+    return table(tables.SERVE + {"bench": tables.BENCH, "compile": tables.COMPILE}.get(task, ""))
 
 
 def _router_flags(arguments: Sequence[str]) -> tuple[Flag, ...]:
@@ -122,7 +127,7 @@ def _options(reading: Reading, program: Program, command: Command) -> Options:
         cuda_graph_max_bs=most
         if isinstance(most, int) and most > 0
         else (reading.whole("--cuda-graph-max-bs-decode") or (max(sizes) if sizes else None)),
-        is_graph_disabled=reading.is_on("--disable-cuda-graph") or is_off,
+        is_graph_disabled=reading.is_on("--disable-cuda-graph") or is_off or MODULES.get(program.name) == "compile",
         max_running_requests=reading.whole("--max-running-requests"),
         max_total_tokens=reading.whole("--max-total-tokens"),
         version=installed_version(command, program, "sglang") or Options().version,

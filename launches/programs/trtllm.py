@@ -1,4 +1,4 @@
-"""TensorRT-LLM: ``trtllm-serve`` and ``trtllm-bench`` (tensorrt_llm/commands/, bench/ of 1.2 to 1.3).
+"""TensorRT-LLM: ``trtllm-serve``, ``trtllm-bench``, ``trtllm-eval`` (tensorrt_llm/commands/, bench/ of 1.2 to 1.3).
 
 A file of ``--config`` overwrites what the command line says (`update_llm_args_with_extra_dict`), and not the other way
 round.
@@ -25,6 +25,12 @@ CLICK = Manner(has_attached_values=True, folds_underscores=True)
 """click.palletsprojects.com, "Options": no abbreviations. Dashes are taken for underscores, as newer releases do."""
 SERVE_MODULES = frozenset({"trtllm-serve", "tensorrt_llm.commands.serve"})
 BENCH_MODULES = frozenset({"trtllm-bench", "tensorrt_llm.commands.bench"})
+EVAL_MODULES = frozenset({"trtllm-eval", "tensorrt_llm.commands.eval"})
+PROGRAMS = MappingProxyType(
+    dict.fromkeys(SERVE_MODULES, "trtllm-serve")
+    | dict.fromkeys(BENCH_MODULES, "trtllm-bench")
+    | dict.fromkeys(EVAL_MODULES, "trtllm-eval")
+)
 MEASURING = ("throughput", "latency", "low_latency")
 PORT = 8000
 BOTH = "said both ways"
@@ -56,8 +62,8 @@ WITHOUT_MEMORY = frozenset(
 
 
 def recognises(program: Program) -> bool:
-    """``trtllm-serve``, ``trtllm-bench``, or a module of theirs."""
-    return program.name in SERVE_MODULES or program.name in BENCH_MODULES
+    """``trtllm-serve``, ``trtllm-bench``, ``trtllm-eval``, or a module of theirs."""
+    return program.name in PROGRAMS
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -68,19 +74,21 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     """
     if any(word in ("-h", "--help", "--version") for word in program.arguments):
         raise NoLaunch(f"{program.name} only shows something so")
-    is_bench = program.name in BENCH_MODULES
+    name = PROGRAMS[program.name]
     n_before = 0
-    if not is_bench and program.arguments[:1] and program.arguments[0] in ("serve", *OTHER_TASKS):
+    if name == "trtllm-serve" and program.arguments[:1] and program.arguments[0] in ("serve", *OTHER_TASKS):
         if program.arguments[0] != "serve":
             raise NoLaunch(f"what trtllm-serve {program.arguments[0]} loads is not known here")
         n_before = 1
-    given = take_apart(program.arguments[n_before:], _flags(is_bench=is_bench), CLICK, offset=program.offset + n_before)
+    given = take_apart(program.arguments[n_before:], _flags(name), CLICK, offset=program.offset + n_before)
     task = given.positionals[0] if given.positionals else ""
-    if is_bench and task not in MEASURING:
+    if name == "trtllm-bench" and task not in MEASURING:
         raise NoLaunch(f"trtllm-bench {task} loads no model".replace("  ", " "))
+    if name == "trtllm-eval" and not task:
+        raise NoLaunch("trtllm-eval loads no model without a task, such as mmlu")
     given, file = _overwritten(given, command)
     reading = Reading(given)
-    source = _source(reading, is_bench=is_bench)
+    source = _source(reading, name)
     options = Options(
         kv_cache_free_gpu_memory_fraction=reading.fraction("--free_gpu_memory_fraction", most=1, takes_least=False)
         or Options().kv_cache_free_gpu_memory_fraction,
@@ -90,7 +98,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         max_num_tokens=reading.whole("--max_num_tokens") or Options().max_num_tokens,
     )
     launch = Launch(
-        program="trtllm-bench" if is_bench else "trtllm-serve",
+        program=name,
         engine_name="trtllm",
         source=None if source is None else checkpoint_source(command, source),
         context_tokens=reading.whole("--max_seq_len") or 0,
@@ -98,8 +106,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         options=options,
         n_devices=(options.tp_size or 1) * options.pp_size * (reading.whole("--context_parallel_size") or 1),
         environment=program.environment,
-        address=None if is_bench else address_of(reading, "localhost", PORT),
-        doubts=tuple(_doubts(reading, file, is_bench=is_bench)),
+        address=address_of(reading, "localhost", PORT) if name == "trtllm-serve" else None,
+        doubts=tuple(_doubts(reading, file, is_bench=name == "trtllm-bench")),
         unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
@@ -107,16 +115,18 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     return (launch,)
 
 
-@lru_cache(maxsize=2)
-def _flags(*, is_bench: bool) -> tuple[Flag, ...]:
-    return table(tables.BENCH if is_bench else tables.SERVE)
+@lru_cache(maxsize=3)
+def _flags(name: str) -> tuple[Flag, ...]:
+    if name == "trtllm-bench":
+        return table(tables.BENCH)
+    return table(tables.SERVE + tables.EVAL if name == "trtllm-eval" else tables.SERVE)
 
 
-def _source(reading: Reading, *, is_bench: bool) -> str | None:
-    if is_bench:
+def _source(reading: Reading, name: str) -> str | None:
+    if name != "trtllm-serve":
         found = reading.word("--model_path") or reading.word("--model")
         if found is None:
-            reading.refusals.append("trtllm-bench needs --model")
+            reading.refusals.append(f"{name} needs --model")
         return found
     positionals = reading.given.positionals
     if not positionals:

@@ -1,7 +1,8 @@
 """Flags of SGLang's server and how many words each takes: nine releases from 0.3.6 to 0.5.23 together.
 
 `ServerArgs` of those wheels (srt/server_args.py, srt/arg_groups/fields/); BENCH beside them: what the benchmarks that
-load a model take (bench_one_batch.py, bench_offline_throughput.py). Some ``--kt-`` flags are kvcache-ai/sglang's.
+load a model take (bench_one_batch.py, bench_offline_throughput.py, bench_one_batch_server.py); COMPILE: those of
+compile_deep_gemm.py. Some ``--kt-`` flags are kvcache-ai/sglang's.
 """
 
 SERVE = """
@@ -646,4 +647,15 @@ BENCH = """
 --disable-ignore-eos
 --extra-request-body N
 --last-benchmark
+--base-url N
+--show-report
+"""
+
+COMPILE = """
+--timeout N
+--compile-mode N
+--output-dir N
+--compile-num-sms N
+--compile-m-range N
+--compile-workers N
 """

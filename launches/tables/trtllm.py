@@ -1,4 +1,7 @@
-"""Options of TensorRT-LLM's programs, as of 1.2 to 1.3: tensorrt_llm/commands/serve.py, bench/benchmark/."""
+"""Options of TensorRT-LLM's programs, as of 1.2 to 1.3: tensorrt_llm/commands/serve.py, bench/benchmark/.
+
+EVAL beside SERVE: what commands/eval.py and its tasks (evaluate/) take.
+"""
 
 SERVE = """
 --tokenizer N
@@ -77,4 +80,20 @@ BENCH = """
 --medusa_choices N
 --custom_module_dirs N
 --no_skip_tokenizer_init
+"""
+
+EVAL = """
+--model N
+--dataset_path N
+--num_samples N
+--num_fewshot N
+--random_seed N
+--apply_chat_template
+--chat_template_kwargs N
+--fewshot_as_multiturn
+--system_prompt N
+--max_input_length N
+--max_output_length N
+--check_accuracy
+--accuracy_threshold N
 """
