@@ -11,7 +11,9 @@ from launches.built_for import vendor_of
 from launches.command import REMOTE, RUNTIMES, Command, Program, program_of, shortened
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
+from launches.line import loads_several
 from launches.shell import commanded, script_index
+from launches.uncounted import Uncounted
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -159,6 +161,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
     return replace(launch, refusal=launch.refusal or sentence)
 
 
+_SEVERAL = Uncounted("more than one of the script's commands loads a model, and only the first one is counted")
 _MOST_COVERS = 8
 """Containers and shells around a program (ASSUMED; two are usual)."""
 
@@ -207,6 +210,8 @@ def opened_of(command: Command) -> Opened:
             swap_bytes = least_of(swap_bytes, program.swap_bytes)
             unknown += program.unknown
             doubts += program.doubts
+            if loads_several(program.arguments[index], program.environment):
+                doubts += (_SEVERAL,)
             scripts = (*scripts, program.offset + index)
             told = commanded(program.arguments[index], program.environment)
             inside = replace(command, environment=program.environment, directory=program.directory)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from launches.command import REMOTE, RUNTIMES, Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
@@ -119,6 +120,18 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces], below.files
     return plain, [*found.settings, *limits, *found.pieces], found.files
+
+
+def loads_several(text: str, environment: Mapping[str, str] | None = None) -> bool:
+    """Whether more than one of its commands loads a model."""
+    if len(text) > MOST_CHARACTERS:
+        return False
+    candidates = _commands(text, environment or {}, is_windows=is_windows_text(text))
+    try:
+        loading = (found for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False) if _kind(found) is _LOADS)
+        return len(list(islice(loading, 2))) > 1
+    except UnreadableLine:
+        return False
 
 
 @dataclass(slots=True)
