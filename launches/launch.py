@@ -209,9 +209,7 @@ def opened_of(command: Command) -> Opened:
             limits.append(program.ram_bytes)
             swap_bytes = least_of(swap_bytes, program.swap_bytes)
             unknown += program.unknown
-            doubts += program.doubts
-            if loads_several(program.arguments[index], program.environment):
-                doubts += (_SEVERAL,)
+            doubts += (*program.doubts, *_left_out(program.arguments[index], program.environment))
             scripts = (*scripts, program.offset + index)
             told = commanded(program.arguments[index], program.environment)
             inside = replace(command, environment=program.environment, directory=program.directory)
@@ -240,6 +238,10 @@ def opened_of(command: Command) -> Opened:
         doubts=(*doubts, *program.doubts),
     )
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
+
+
+def _left_out(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
+    return (_SEVERAL,) if loads_several(script, environment) else ()
 
 
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3

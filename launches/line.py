@@ -123,13 +123,13 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
 
 
 def loads_several(text: str, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether more than one of its commands loads a model."""
+    """Whether more than one of its commands loads a model, shells within it left aside: each is looked at by itself."""
     if len(text) > MOST_CHARACTERS:
         return False
     candidates = _commands(text, environment or {}, is_windows=is_windows_text(text))
     try:
-        loading = (found for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False) if _kind(found) is _LOADS)
-        return len(list(islice(loading, 2))) > 1
+        commands = (found for found in islice(candidates, MOST_COMMANDS) if _started(found.words) not in _NESTING)
+        return len(list(islice((found for found in commands if _kind(found) is _LOADS), 2))) > 1
     except UnreadableLine:
         return False
 
@@ -222,6 +222,10 @@ def _is_told(found: _Found) -> bool:
     return any(_ASSIGNMENT.fullmatch(piece.word) for piece in (*found.settings, *found.pieces[:1]))
 
 
+_NESTING = frozenset(
+    "bash sh zsh dash ash ksh su script runuser eval tmux screen env sudo docker podman nerdctl".split()
+)
+"""Programs that may start a script of their own."""
 _LOADS, _SERVES, _STARTS = "loads", "serves", "starts"
 
 

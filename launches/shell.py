@@ -1,6 +1,7 @@
 """A command in one word of a shell: ``bash -c "pip install x && vllm serve a/b"``."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from launches.command import Command
 from launches.errors import UnreadableLine
@@ -61,7 +62,12 @@ def commanded(script: str, environment: Mapping[str, str]) -> Command:
         script: as a shell is given it.
         environment: what that shell finds set.
     """
+    return _commanded(script, tuple(environment.items()))
+
+
+@lru_cache(maxsize=16)  # shells within shells are asked for again and again, three times as often at each level
+def _commanded(script: str, environment: tuple[tuple[str, str], ...]) -> Command:
     try:
-        return posted(script, environment)
+        return posted(script, dict(environment))
     except UnreadableLine:
         return Command(arguments=())

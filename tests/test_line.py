@@ -1,12 +1,15 @@
 """A line as it is posted becomes the words that the program would get."""
 
 import contextlib
+from shlex import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from launches.command import Command
 from launches.errors import UnreadableLine
+from launches.launch import read_launches
 from launches.line import words_of
 
 
@@ -129,3 +132,11 @@ def test_what_nests_without_an_end_is_taken_or_refused(part):
 def test_any_line_is_taken_or_refused(text):
     with contextlib.suppress(UnreadableLine):
         assert all(isinstance(word, str) for word in words_of(text))
+
+
+def test_shells_within_shells_are_read_through():
+    text = "llama-server -m a.gguf"
+    for _ in range(7):
+        text = f"bash -c {quote(text)}"
+    (launch,) = read_launches(Command(arguments=tuple(words_of(text))))
+    assert launch.source == "a.gguf"
