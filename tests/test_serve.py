@@ -12,8 +12,21 @@ import aiohttp
 import pytest
 
 from tui.serve import MOST_TYPED, app_command, is_drawable, is_local, is_meant, is_own
+from tui.serve_flags import serve_parser
+from tui.usage import UsageError
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("host", ["", "a b", "x\n", "\x1b[2J", "\u202e1.1.1.1", "a" * 256])
+def test_what_is_no_address_is_not_listened_on(host: str) -> None:
+    with pytest.raises(UsageError, match="is no address"):
+        serve_parser().parse_known_args(["--host", host])
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::1", "[::1]", "fe80::1%eth0", "gpu-box.lan", "my_host"])
+def test_addresses_of_either_kind_and_names_are_listened_on(host: str) -> None:
+    assert serve_parser().parse_known_args(["--host", host])[0].host == host
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "[::1]", "127.8.9.1"])

@@ -1,10 +1,13 @@
 """What can be typed behind ``plimsoll serve``."""
 
 import argparse
+import re
 
 from tui.flags import parser_of
 
 DEFAULT_PORT = 8747
+_ADDRESS = re.compile(r"[0-9A-Za-z.:%_\[\]-]{1,255}")
+"""A name, or an address of either kind: it is printed as it was typed."""
 
 
 def serve_parser() -> argparse.ArgumentParser:
@@ -15,9 +18,17 @@ def serve_parser() -> argparse.ArgumentParser:
         description="Shows the app in a browser. It needs textual-serve: pip install 'plimsoll-vram[serve]'.",
         epilog="There is no password: whoever reaches the address sees this machine's memory and processes.",
     )
-    parser.add_argument("--host", default="localhost", metavar="ADDRESS", help="to listen on (default: localhost)")
+    parser.add_argument(
+        "--host", type=_address, default="localhost", metavar="ADDRESS", help="to listen on (default: localhost)"
+    )
     parser.add_argument("--port", type=_port, default=DEFAULT_PORT, metavar="N", help=f"default: {DEFAULT_PORT}")
     return parser
+
+
+def _address(text: str) -> str:
+    if _ADDRESS.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text[:60]!r} is no address; say localhost, a name, or an IP address")
 
 
 def _port(text: str) -> int:
