@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scenes import desktop
+from scenes import desktop, stale_driver
 from shelves import OllamaStore
 from test_app import app_on, show, text_of
 from textual.pilot import Pilot
@@ -199,6 +199,12 @@ async def test_the_filter_waits_for_verdicts_and_says_for_what() -> None:
         await until(app, pilot, "what fits is said once the memory has been read")
         await show(app, pilot, desktop())
         await until(app, pilot, "● fits")
+
+
+async def test_nothing_is_said_to_fit_where_no_gpu_can_be_read() -> None:
+    async with only_what_fits(stale_driver()) as (app, pilot, _):
+        shown = await until(app, pilot, "no GPU's memory is known now")
+        assert "● fits" not in shown
 
 
 async def test_verdicts_of_another_memory_are_made_again() -> None:

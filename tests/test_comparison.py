@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from scenes import desktop, laptop, model, workstation
+from scenes import desktop, laptop, model, stale_driver, workstation
 from test_app import app_on, text_of
 from textual.pilot import Pilot
 
@@ -12,6 +12,7 @@ from tui.app import PlimsollApp
 from tui.comparison import MOST_PINS, Pin, compared, with_pin
 from tui.places import places_of
 from tui.plan import default_plan
+from tui.screens.compare import _cell_lines
 from tui.screens.steps import with_context_step
 from tui.what_if import places_with, snapshot_of
 
@@ -57,6 +58,15 @@ def test_a_card_that_is_added_to_a_described_machine_has_its_own_memory() -> Non
 def test_no_such_product_is_said() -> None:
     with pytest.raises(UnknownHardware):
         snapshot_of("+ RTX 9999", laptop())
+
+
+@pytest.mark.parametrize(("devices", "is_judged"), [(None, False), ((), True)])
+def test_ram_alone_is_no_answer_where_no_gpu_can_be_read(devices: tuple[str, ...] | None, is_judged: bool) -> None:
+    pin = Pin(plan=replace(default_plan(model()), devices=devices))
+    (found,) = compared([pin], places_of(stale_driver()), stale_driver())
+
+    assert (found.assessment is not None) is is_judged
+    assert ("no GPU's memory is known now" in found.reason) is not is_judged
 
 
 def test_each_plan_is_judged_on_its_own_machine() -> None:
@@ -122,3 +132,13 @@ async def test_hardware_that_would_hold_it_is_listed() -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("w", *"5090")
         await until(app, pilot, "NVIDIA GeForce RTX 5090", "consumer", "● fits")
+
+
+@pytest.mark.parametrize(("most", "is_whole"), [(14, True), (4, False)])
+def test_what_is_told_of_a_plan_is_said_whole_where_it_may_take_as_many_lines(most: int, is_whole: bool) -> None:
+    told = "left to itself, llama.cpp would keep more room: the experts of 1 of 48 layers in RAM"
+    lines = _cell_lines(told, 13, most)
+
+    assert (" ".join(lines) == told) is is_whole
+    assert len(lines) <= most
+    assert is_whole or lines[-1].endswith("…")

@@ -104,11 +104,19 @@ def test_markup_in_names_is_shown_and_not_obeyed(name: str) -> None:
     assert "[bold red]" in place_of("hostile", name).read_text(encoding="utf-8").split("200x50")[1]
 
 
-def test_no_engine_is_judged_where_no_gpu_can_be_read() -> None:
-    said = place_of("stale-driver", "engines").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["dashboard", "engines", "compare"])
+def test_nothing_is_said_to_fit_where_no_gpu_can_be_read(name: str) -> None:
+    said = place_of("stale-driver", name).read_text(encoding="utf-8")
 
     assert "no GPU's memory is known now" in said
-    assert "fits" not in said
+    assert "fits" not in said.casefold()
+
+
+def test_no_model_is_said_to_fit_where_no_gpu_can_be_read() -> None:
+    said = place_of("stale-driver", "picker").read_text(encoding="utf-8")
+
+    assert "not judged" in said
+    assert "● fits" not in said
 
 
 def test_a_long_reason_is_said_whole_where_there_is_nothing_to_explain() -> None:

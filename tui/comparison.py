@@ -9,6 +9,7 @@ from estimator.errors import EstimatorError
 from probes.errors import ProbeError
 from tui.pace import pacing_of
 from tui.plan import Plan, assess
+from tui.request import unread_devices
 from tui.what_if import places_with
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def _compared(pin: Pin, places: Sequence[Place], snapshot: Snapshot | None) -> C
     try:
         if pin.hardware:
             places, plan = places_with(pin.hardware, snapshot), replace(plan, devices=None)
+        elif plan.devices is None and (reason := unread_devices(snapshot, places)):
+            return Compared(pin=pin, reason=reason)
         made = assess(plan, places)
     except (EstimatorError, ProbeError) as error:
         return Compared(pin=pin, reason=str(error))

@@ -6,7 +6,7 @@ from typing import Any
 
 from estimator.engine import load_engine, usual_engine
 from estimator.errors import Unjudgeable
-from estimator.ledger import Workload
+from estimator.ledger import Place, Workload
 from estimator.model import Model
 from probes.snapshot import HOST_POOL, Device, Snapshot
 from tui.places import device_label, missing_places
@@ -129,6 +129,17 @@ def expect_devices_known(snapshot: Snapshot, *, has_hidden: bool = False) -> Non
         raise Unjudgeable(
             f"no GPU's memory is known now ({'; '.join(reasons)}); --device cpu (in the app: d) judges it in RAM alone"
         )
+
+
+def unread_devices(snapshot: Snapshot | None, places: Sequence[Place]) -> str:
+    """Why a verdict on these places would be no answer: a GPU is there, or may be, and RAM is all that is known now."""
+    if snapshot is None or any(place.kind != "host" for place in places):
+        return ""
+    try:
+        expect_devices_known(snapshot)
+    except Unjudgeable as error:
+        return str(error)
+    return ""
 
 
 def driver_troubles(snapshot: Snapshot) -> list[str]:

@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 _LABEL_WIDTH = 13
 """With a blank behind it, in which the cursor's sign stands."""
 _WIDEST = 44
-_MOST_LINES = 4
-"""Of one cell."""
+_MOST_LINES = 14
+"""Of one cell: what people are told fits in, with four plans on the usual terminal."""
+_MOST_NAME_LINES = 4
+"""Of a name, whose beginning says enough."""
 
 
 class Columns(Panel):
@@ -79,7 +81,8 @@ class Columns(Panel):
     def _row_lines(self, label: str, cells: list[tuple[str, str]]) -> Iterator[Line]:
         """A row, on as many lines as its longest cell takes."""
         n_cells = self._column_width - 2
-        wrapped = [(_cell_lines(text, n_cells), style) for text, style in cells]
+        most = _MOST_NAME_LINES if label == "model" else _MOST_LINES
+        wrapped = [(_cell_lines(text, n_cells, most), style) for text, style in cells]
         for y in range(max((len(texts) for texts, _ in wrapped), default=1) or 1):
             line: Line = ((fit_text(label if y == 0 else "", _LABEL_WIDTH - 1), "dim"),)
             for number, (texts, style) in enumerate(wrapped):
@@ -97,12 +100,12 @@ class Columns(Panel):
             self.redraw()
 
 
-def _cell_lines(text: str, n_cells: int) -> list[str]:
-    """As few as a row may have; an ellipsis says where there would be more."""
+def _cell_lines(text: str, n_cells: int, most: int) -> list[str]:
+    """At most so many; an ellipsis says where there would be more."""
     lines = wrap(plain(text, 400), n_cells)
-    if len(lines) <= _MOST_LINES:
+    if len(lines) <= most:
         return lines
-    return [*lines[: _MOST_LINES - 1], cut_text(" ".join(lines[_MOST_LINES - 1 :]), n_cells)]
+    return [*lines[: most - 1], cut_text(" ".join(lines[most - 1 :]), n_cells)]
 
 
 def _rows(shown: tuple[Compared, ...]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from estimator.engine import ENGINES, load_engine
-from estimator.errors import EstimatorError, Unjudgeable
+from estimator.errors import EstimatorError
 from tui.aside import Aside
 from tui.humanize import UNKNOWN, answer_text, count, plain, sentence, size
 from tui.messages import AsideDone, PlanChanged
 from tui.plan import assess
-from tui.request import expect_devices_known
+from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.screens.steps import with_engine
 from tui.widgets.line import fit_text, right_text
@@ -82,14 +82,8 @@ class Engines(Browser):
 
     def _unread(self) -> str:
         """Why no engine can be judged: a GPU is there, or may be, and its memory is not known now."""
-        plan, snapshot = self.view.plan, self.view.snapshot
-        if self.view.assessment is not None or plan is None or plan.devices is not None or snapshot is None:
-            return ""
-        try:
-            expect_devices_known(snapshot)
-        except Unjudgeable as error:
-            return str(error)
-        return ""
+        is_chosen = self.view.plan is not None and self.view.plan.devices is not None
+        return "" if is_chosen else unread_devices(self.view.snapshot, self.view.places)
 
     def _judge(self, plan: Plan, places: tuple[Place, ...]) -> None:
         """On a thread aside: an engine that is imported for the first time takes milliseconds."""

@@ -22,6 +22,7 @@ from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
 from tui.messages import AsideDone, PlanChanged
 from tui.pace import pacing_of
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan, rough_assessment
+from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.shelf import find_models
 from tui.stored import near_size_for
@@ -51,6 +52,7 @@ _REST_RATIO = 1.0
 
 _NONE = "none known by that name"
 _FAILED = "not all could be judged, please report it"
+_UNREAD = "not judged: no GPU can be read"
 
 
 class Picker(Browser):
@@ -92,6 +94,8 @@ class Picker(Browser):
         self._has_failed = False
         """One by one as well: not before a key or a reading it is tried again."""
         self._error = ""
+        self._unread = ""
+        """Why a verdict would be no answer: the memory of no GPU is known now."""
         self._path_being_read: str | None = None
 
     def on_mount(self) -> None:
@@ -113,12 +117,15 @@ class Picker(Browser):
     def _list(self) -> None:
         text = self.text
         self._places = self._places or self.view.places
+        is_chosen = self.view.plan is not None and self.view.plan.devices is not None
+        self._unread = "" if is_chosen else unread_devices(self.view.snapshot, self.view.places)
         under_cursor = self._under_cursor()
         found: list[Item | str] = []
         if _is_path(text):
             found = [text]
         else:
-            found += chosen(self._items, self._facts, self._choice, text, _matches)
+            if not (self._unread and self._choice.is_fitting_only):
+                found += chosen(self._items, self._facts, self._choice, text, _matches)
             if text and (not found or not {":", "/"}.isdisjoint(text)):
                 found.append(text)  # the name of something that lies here: Ollama's, a repository in the local cache
         self._shown = found
@@ -128,7 +135,7 @@ class Picker(Browser):
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
         n_known = sum(not isinstance(one, str) for one in found)
         said_of_them = "" if n_known == len(self._items) or _is_path(text) else f"{n_known} found" if n_known else _NONE
-        failed = _FAILED if self._has_failed else ""
+        failed = _UNREAD if self._unread else _FAILED if self._has_failed else ""
         self.listing.remark = self._error or reading or failed or said_of_them
         self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
@@ -150,6 +157,8 @@ class Picker(Browser):
         return item.key if isinstance(item, Item) else None
 
     def _nothing(self) -> str:
+        if self._choice.is_fitting_only and self._unread:
+            return self._unread
         if self._choice.is_fitting_only and self._is_any_unjudged():
             return "looking for what fits …" if self.view.places else "what fits is said once the memory has been read"
         if self._choice.said():
@@ -173,15 +182,17 @@ class Picker(Browser):
             return ((what, "text"), (plain(item, 300), "strong"))
         known, entry = self._facts.get(item.key, Facts()), item.entry
         verdict: Line = (("…", "dim"),)
-        if known.level is not None:
+        if self._unread:
+            verdict = (("not judged", "dim"),)
+        elif known.level is not None:
             verdict = ((f"{GLYPHS[known.level]} {LEVEL_WORDS[known.level]}", CELL_STYLES[known.level]),)
         elif known.reason:
             verdict = ((plain(known.reason, 60), "dim"),)
         n_parameters = entry.n_parameters if entry is not None else known.n_parameters
         tokens = entry.native_context_tokens if entry is not None else known.context_tokens
         quant = known.quant or (entry.default_quant if entry is not None else "")
-        unknown = UNKNOWN if self._has_failed or _is_known(known) else "…"
-        speed = unknown if known.tokens_per_second is None else rate(known.tokens_per_second)
+        unknown = UNKNOWN if self._unread or self._has_failed or _is_known(known) else "…"
+        speed = unknown if self._unread or known.tokens_per_second is None else rate(known.tokens_per_second)
         return (
             ("▪ " if item.is_here else "  ", "bad" if item.found is not None and item.found.trouble else "fits"),
             *_name(item, name_width - 2),
