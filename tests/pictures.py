@@ -137,10 +137,12 @@ async def still(app: PlimsollApp, pilot: Any) -> str:
     With more rows in sight there may be more to look for.
     """
     before, now = "", text_of(app)
-    while before != now or app.screen._compositor.size != app.screen.size or not is_at_rest(app):
+    for _ in range(2000):
+        if before == now and app.screen._compositor.size == app.screen.size and is_at_rest(app):
+            return now
         await pilot.pause(0.001)
         before, now = now, text_of(app)
-    return now
+    raise AssertionError(f"{app.screen} does not come to rest at {app.screen.size}:\n{now}")
 
 
 async def resized(app: PlimsollApp, pilot: Any, size: tuple[int, int]) -> None:

@@ -271,6 +271,21 @@ async def test_what_lies_here_is_listed_with_whose_it_is_and_what_the_matter_is(
         assert "Q4_K_M" in next(line for line in shown.split("\n") if "tiny:1b" in line)
 
 
+async def test_rows_that_come_into_sight_are_judged() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 30)) as pilot:
+        await pilot.press("m", *"qwen")
+        screen = app.screen
+        assert isinstance(screen, Picker)
+        while screen._is_judging or screen._unjudged():
+            await pilot.pause(0.01)
+        screen._facts = {}
+        screen.listing.on_resize()
+        await pilot.pause()
+
+        assert screen._is_judging or not screen._unjudged()
+
+
 async def test_the_cursor_follows_its_model_when_files_are_found() -> None:
     app = app_on(desktop())
     async with app.run_test(size=(120, 36)) as pilot:

@@ -96,6 +96,10 @@ class AsideDone(Message, bubble=False):
         super().__init__()
 
 
+class RowsSeen(Message):
+    """A list has another size: other rows of it are in sight."""
+
+
 class RowMoved(Message):
     """The cursor of a list stands on another row."""
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from tui.messages import RowChosen, RowMoved
+    from tui.messages import RowChosen, RowMoved, RowsSeen
     from tui.widgets.view import View
 
 
@@ -174,6 +174,10 @@ class Browser(Frame):
         message.stop()
         self._is_complaining = False
         self.choose(message.index)
+
+    def on_rows_seen(self, message: RowsSeen) -> None:
+        message.stop()
+        self.describe_again()
 
     def on_row_moved(self, message: RowMoved) -> None:
         message.stop()

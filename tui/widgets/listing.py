@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.humanize import sentence
-from tui.messages import RowChosen, RowMoved
+from tui.messages import RowChosen, RowMoved, RowsSeen
 from tui.widgets.line import cut_text, fit, n_cells, wrap
 from tui.widgets.panel import Panel
 
@@ -116,6 +116,9 @@ class Listing(Panel, can_focus=True):
             self.action_choose_row()
         else:
             self.action_move(number - self.cursor)
+
+    def on_resize(self) -> None:
+        self.post_message(RowsSeen())
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()
