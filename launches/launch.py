@@ -220,8 +220,11 @@ def opened_of(command: Command) -> Opened:
         elif (further := _further(command, program)) is not None:
             program = further
         elif (quoted := _quoted(command, program)) is not None:
+            limits.append(program.ram_bytes)
             unknown += (*program.unknown, program.name)
-            command, program = quoted, program_of(quoted)
+            doubts += program.doubts
+            index, command = quoted
+            scripts, program = (*scripts, index), program_of(command)
         else:
             break
     if program is None:
@@ -278,14 +281,15 @@ def _further(command: Command, program: Program) -> Program | None:
     return None
 
 
-def _quoted(command: Command, program: Program) -> Command | None:
-    """An engine in one word of a program that nobody knows: ``pm2 start --name a "vllm serve a/b"``.
+def _quoted(command: Command, program: Program) -> tuple[int, Command] | None:
+    """An engine in one word of a program that nobody knows, and which: ``pm2 start --name a "vllm serve a/b"``.
 
     It has to begin with it, or with what prepares it: a sentence that mentions one starts none.
     """
     if program.name in _READING or not _is_bare(program) or _is_engine(program):
         return None
-    for word in [word for word in program.arguments if " " in word.strip()][:_MOST_BEFORE]:
+    told_in_one = [(n, word) for n, word in enumerate(program.arguments) if " " in word.strip()]
+    for number, word in told_in_one[:_MOST_BEFORE]:
         told = commanded(word, program.environment)
         first = word.split()[0]
         if first not in told.arguments and first not in _PREPARING:
@@ -299,7 +303,7 @@ def _quoted(command: Command, program: Program) -> Command | None:
         )
         found = program_of(inside)
         if found is not None and _loads(found, inside):
-            return inside
+            return program.offset + number, inside
     return None
 
 

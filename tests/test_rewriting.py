@@ -50,6 +50,11 @@ LENGTH = {"--max-model-len": ("--max-model-len", "512")}
             {"--tensor_parallel_size": ("--tp_size", "4"), "--max_seq_len": ("--max_seq_len", "512")},
             "trtllm-eval --model a/b --tp_size 4 --max_seq_len 512 gsm8k --num_samples 9",
         ),
+        (
+            "pm2 start --name x 'cd y && vllm serve a/b' --no-autorestart",
+            LENGTH,
+            "pm2 start --name x 'cd y && vllm serve a/b --max-model-len 512' --no-autorestart",
+        ),
         ("bash -c 'vllm serve a/b > log 2>&1'", LENGTH, "bash -c 'vllm serve a/b --max-model-len 512 > log 2>&1'"),
         (
             "bash -lc 'cd x && A=\"b c\" vllm serve a/b --max-model-len 9 | tee y; echo done'",
