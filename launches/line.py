@@ -9,7 +9,7 @@ from launches.command import REMOTE, RUNTIMES, Command
 from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.limits import limiting_words
-from launches.posted_code import started_in
+from launches.posted_code import spans_of, started_in
 from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, commands_of, continued, is_windows_text
 from launches.typography import as_typed
@@ -101,7 +101,8 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     if environment is None:
         text = as_typed(text)
     is_windows = is_windows_text(text)
-    text = continued(prepared(text.strip()))
+    written = prepared(text.strip())
+    text = continued(written)
     plain = PROMPT.sub("", text)
     try:
         found = _meant(plain, environment or {}, is_windows=is_windows)
@@ -110,10 +111,8 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
         if coded is None:
             raise
         found = coded
-    if not found.is_engine and (code := started_in(plain)) is not None:
-        within = _meant(code, environment or {}, is_windows=is_windows)
-        if within.is_engine:
-            plain, found = code, within
+    if environment is None:
+        plain, found = _from_prose(written, plain, found, is_windows=is_windows)
     limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
     if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
         below = _meant(text[prompt.end() :], environment or {}, is_windows=is_windows)
@@ -132,6 +131,32 @@ def loads_several(text: str, environment: Mapping[str, str] | None = None) -> bo
         return len(list(islice((found for found in commands if _kind(found) is _LOADS), 2))) > 1
     except UnreadableLine:
         return False
+
+
+def _from_prose(written: str, text: str, found: "_Found", *, is_windows: bool) -> tuple[str, "_Found"]:
+    """(the text that it stands in, the command): that of a span of code within prose, and that of a program's text."""
+    spans, prose = spans_of(written)
+    if spans and not _loads(_readable(continued(prose), is_windows=is_windows)):
+        spans = continued(spans)
+        within = _readable(spans, is_windows=is_windows)
+        if _loads(within):
+            return spans, within
+    code = None if found.is_engine else started_in(text)
+    if code is not None and (within := _readable(code, is_windows=is_windows)).is_engine:
+        return code, within
+    return text, found
+
+
+def _readable(text: str, *, is_windows: bool) -> "_Found":
+    """As ``_meant``; nothing where a quote is never closed."""
+    try:
+        return _meant(text, {}, is_windows=is_windows)
+    except UnreadableLine:
+        return _Found()
+
+
+def _loads(found: "_Found") -> bool:
+    return bool(found.pieces) and _kind(found) is _LOADS
 
 
 @dataclass(slots=True)

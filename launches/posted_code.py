@@ -16,7 +16,7 @@ _SHELL = re.compile(
     r"(?:system|run|Popen|call|check_call|check_output|getoutput|spawn|exec|execSync)\(\s*[fr]?(\"{3}|'{3}|[\"'`])(.{8,4000}?)\1(\.split\()?",
     re.DOTALL,
 )
-_SPAN = re.compile(r"(`{1,3})(?!`)([^`\n]{8,4000})\1(?!`)")
+_SPAN = re.compile(r"(`{1,3})(?![`\s])((?:[^`\n]|\n(?![ \t]*\n)){8,4000})\1(?!`)")
 """Of Markdown."""
 _SET = (
     r"^[ \t]*(?:const |let |var )?{name}[ \t]*(?::[^=\n]{{1,40}})?=[ \t]*"
@@ -29,9 +29,13 @@ def started_in(text: str) -> str | None:
     """Its commands, a line each; None where there is none."""
     lines = [shlex.join(words) for words in _lists(text)]
     shells = list(_SHELL.finditer(text))[:_MOST_LISTS]
-    lines += [found[2] for found in list(_SPAN.finditer(text))[:_MOST_LISTS]]
     lines += [" ".join(found[2].split()) if found[3] else found[2] for found in shells]
     return "\n".join(lines) or None
+
+
+def spans_of(text: str) -> tuple[str, str]:
+    """(what stands between the marks that Markdown has for code, a line each; the text without it)."""
+    return "\n".join(found[2].strip() for found in list(_SPAN.finditer(text))[:_MOST_LISTS]), _SPAN.sub(" ", text)
 
 
 def _lists(text: str) -> Iterator[Sequence[str]]:

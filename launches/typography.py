@@ -18,6 +18,9 @@ _DOUBLED = re.compile(r"(?<=[ \t])\\[ \t]*\n(?:[ \t]*\n)+(?=[ \t]*-)")
 _LOST = re.compile(r"(?<=[ \t])\\[ \t]+(?=[^\s#])")
 """Where a line ended before all were put on one."""
 
+_UNMARKED = re.compile(r"(?<=[^\s\\^`>|:,(\[{#])[ \t]*\n[ \t]*(?=--?[A-Za-z][\w-]*(?:[ =\t\n]|\Z))")
+"""A line of options alone: a shell starts nothing whose name begins with a dash."""
+
 
 def as_typed(text: str) -> str:
     """The text of a page as it was in the terminal."""
@@ -25,7 +28,14 @@ def as_typed(text: str) -> str:
         text = _NOTHING.sub("", _BLANKS.sub(" ", text))
         text = _SINGLE.sub(r"'\1'", _DOUBLE.sub(r'"\1"', text))
         text = _DASH.sub(_dashed, text)
-    return _LOST.sub("", _DOUBLED.sub("\\\\\n", _REMARKED.sub("\\\\", text)))
+    text = _LOST.sub("", _DOUBLED.sub("\\\\\n", _REMARKED.sub("\\\\", text)))
+    return _UNMARKED.sub(_joined, text)
+
+
+def _joined(found: re.Match[str]) -> str:
+    """On one line with what stands before it, where that has no remark."""
+    before = found.string[found.string.rfind("\n", 0, found.start()) + 1 : found.start()]
+    return found[0] if "#" in before else " "
 
 
 def _dashed(found: re.Match[str]) -> str:

@@ -34,3 +34,23 @@ def test_a_dash_within_a_word_is_a_letter_of_its():
 
 def test_the_script_of_a_shell_is_left_as_it_is():
     assert pieces_of("llama-cli -m a -p “b”", {})[0] == "llama-cli -m a -p “b”"
+
+
+def test_options_on_lines_of_their_own_belong_to_the_command_before():
+    assert words_of("llama-server -m 'a b'\n  --ctx-size 8\n  -ngl 9\ncurl -s http://a") == WORDS
+
+
+def test_options_below_a_remark_belong_to_nothing():
+    assert words_of("llama-cli -m a # so\n-c 8") == ["llama-cli", "-m", "a"]
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["2. run `{}` in bin", "It doesn't work: `{}`", "`{}`\nserver is started", "With `x` and\n`{}\n`\nit fails"],
+)
+def test_what_prose_marks_as_code_is_the_command(around):
+    assert words_of(around.format("llama-cli -m a")) == ["llama-cli", "-m", "a"]
+
+
+def test_what_a_shell_puts_in_place_of_a_command_is_no_span():
+    assert words_of("llama-cli -m `llama-cli -m b` -c 8")[-2:] == ["-c", "8"]
