@@ -20,6 +20,7 @@ MOST_STEPS = 1 << 19
 NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_DIGITS = 12
 _PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
+_PRINTED = re.compile(r"\A\$\((?!\()(.*)\)\Z", re.DOTALL)
 _WITHIN = re.compile(r"(?<!\\)\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
@@ -90,9 +91,9 @@ class Variables:
         return _WITHIN.sub(told, text)
 
     def commands(self) -> list[str]:
-        """Values that may be whole commands: ``CMD=(vllm serve a/b)``, ``CMD="vllm serve a/b"``."""
+        """Values that may be whole commands: ``CMD=(vllm serve a/b)``, ``CMD="vllm serve a/b"``; or what they print."""
         return [
-            shlex.join(words) if len(words) > 1 else words[0]
+            shlex.join(words) if len(words) > 1 else _PRINTED.sub(r"\1", words[0])
             for words in self._words.values()
             if len(words) > 1 or " " in words[0].strip()
         ]

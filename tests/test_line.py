@@ -140,3 +140,8 @@ def test_shells_within_shells_are_read_through():
         text = f"bash -c {quote(text)}"
     (launch,) = read_launches(Command(arguments=tuple(words_of(text))))
     assert launch.source == "a.gguf"
+
+
+@pytest.mark.parametrize("text", ["TOLD=$(llama-cli -m a)", 'TOLD="$(llama-cli -m a 2>&1)"\necho "$TOLD"'])
+def test_a_command_whose_output_is_kept_is_started(text):
+    assert words_of(text) == ["llama-cli", "-m", "a"]
