@@ -30,7 +30,7 @@ _SET = re.compile(r"\$(?:env:)?\w+[ \t]*=(?!=)", re.IGNORECASE)
 """PowerShell sets a variable, which stands there for itself."""
 _NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
 _PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
-_TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}|" + _PLACEHOLDER)
+_TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}|\{[A-Za-z][\w'./-]{0,40}(?: [\w'./-]{1,40}){1,8}\}|" + _PLACEHOLDER)
 """Of Ansible and Helm; or what a person left out."""
 _PART = re.compile(
     r"(?:\$\([^()]{0,400}\)|\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+"

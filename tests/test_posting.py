@@ -109,6 +109,8 @@ def test_a_file_that_is_left_out_is_no_redirection():
     assert words_of("llama-cli -m a <in.txt >out.txt") == ["llama-cli", "-m", "a"]
 
 
-@pytest.mark.parametrize("word", ["/home/<user>/a.gguf", "<model>", "a->b", "<path to model>/a.gguf"])
+@pytest.mark.parametrize(
+    "word", ["/home/<user>/a.gguf", "<model>", "a->b", "<path to model>/a.gguf", "{path to model's file}"]
+)
 def test_what_a_person_left_out_is_no_redirection(word):
     assert words_of(f"llama-cli -m {word} -c 1")[2:-2] == [word]
