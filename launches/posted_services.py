@@ -69,10 +69,13 @@ def _words(name: str, told: Mapping[str, Value]) -> tuple[str, ...]:
     """Of one container; none where it is none."""
     is_listed = any(isinstance(told.get(key), list) for key in ("command", "args", "entrypoint"))
     is_container = isinstance(told.get("image"), str) or "build" in told
-    if not is_listed and not (is_container and any(key in told for key in ("command", "environment", "entrypoint"))):
+    if not is_listed and not (
+        is_container and any(key in told for key in ("command", "environment", "env", "entrypoint"))
+    ):
         return ()
-    is_pods = "ontainers" in name or any(key in told for key in ("args", "env", "volumeMounts", "resources"))
-    service = _of_pod(told) if is_pods else dict(told)
+    is_pods = "ontainers" in name or any(key in told for key in ("args", "volumeMounts", "resources"))
+    is_pods = is_pods or isinstance(told.get("env"), list)
+    service = _of_pod(told) if is_pods else {**told, "environment": told.get("environment", told.get("env"))}
     try:
         words = run_of(str(service.get("container_name") or told.get("name") or name or "it"), service, ())
     except ValueError:

@@ -55,6 +55,8 @@ _MACRO = re.compile(
 )
 _ENVIRONMENT = re.compile(r"\$\{env\.([A-Za-z_]\w{0,63})\}")
 """llama-swap's own way to write a variable of the environment."""
+_SUPERVISED = re.compile(r"^\[program:[^\]\n]{1,80}\][ \t]*$((?:\n(?!\[).*)*?)\ncommand[ \t]*=[ \t]*", re.MULTILINE)
+"""Of supervisord (supervisord.org/configuration.html, "[program:x]")."""
 _REMARKS = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 
@@ -65,6 +67,7 @@ def prepared(text: str) -> str:
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
     text = as_podman(plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text))))
+    text = _SUPERVISED.sub(r"\1\nExecStart=", text)
     if (started := started_by(text)) is not None:
         return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))

@@ -44,11 +44,12 @@ def read(text: str) -> Launch:
         "image: x\n    command:\n      [\n        llama-cli, -m,\n        a,\n      ]",
         "- name: it\n      image: x\n      command: [llama-cli]\n      args: [-m, a]",
         "containers:\n      - image: x\n        command: ['llama-cli']\n        args:\n        - -m\n        - a",
+        "- docker_container:\n    name: it\n    image: x\n    command: llama-cli -m a\n    env:\n      PATH: x",
         "my file:\n```yaml\nservices:\n  it:\n    image: x\n    command: llama-cli -m a\n```",
     ],
 )
 def test_a_container_that_is_told_what_to_start_starts_that(text):
-    around = ("docker", "run", "x", "it:built", "--entrypoint")
+    around = ("docker", "run", "x", "it:built", "--entrypoint", "-e", "PATH=x")
     assert [word for word in words_of(text) if word not in around] == ["llama-cli", "-m", "a"]
 
 

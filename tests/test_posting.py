@@ -30,6 +30,7 @@ from launches.posting import prepared
         "[Service]\nExecStartPre=/bin/sleep 1\nExecStartPre=llama-cli -m a\nExecStart=x",
         'ENTRYPOINT ["llama-cli"]\nCMD ["-m", "a"]',
         "models:\n  one:\n    cmd: llama-cli -m a",
+        "[program:it]\ndirectory=/x\ncommand = llama-cli -m a\nautostart=true",
         "models:\n  one:\n    cmd: |\n      llama-cli \\\n      # a remark\n      -m a\n    ttl: 5",
         'macros:\n  "cli": llama-cli -m\nmodels:\n  one:\n    cmd: ${cli} a',
         "macros:\n  exe: llama-cli\n  cli: >\n    ${exe}\n    -m\n\nmodels:\n  one:\n    cmd: ${cli} a",
