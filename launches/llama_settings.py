@@ -11,6 +11,7 @@ from estimator.llama_options import SPLIT_MODES, Options
 from launches.llama_defaults import ALL_LAYERS, Defaults
 from launches.numbers import Values
 from launches.uncounted import Uncounted
+from launches.variables import is_unset
 from launches.words import NEGATED, Flag, Given
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
@@ -127,6 +128,8 @@ def _layers(values: Values, flag: str, default: int | None, *, fits: bool) -> in
     else:
         number = values.whole(flag, 0)
         n_layers = None if number == -1 else ALL_LAYERS if number < 0 else number
+        if is_unset(text):  # a variable of which nothing is known
+            n_layers = default
     return ALL_LAYERS if n_layers is None and not fits else n_layers
 
 

@@ -309,3 +309,9 @@ def test_what_the_fork_fits_by_itself_is_said():
     launch = read_launches(command)[0]
     assert any("--fit" in doubt for doubt in launch.doubts)
     assert launch.unknown == ()
+
+
+def test_what_a_variable_says_that_nobody_knows_is_left_as_usual():
+    told = ("llama-server", "-hf", "$REPO", "-ngl", "$N")
+    (found,) = read_launches(Command(arguments=told))
+    assert (found.source, found.options.n_gpu_layers, found.unknown) == ("$REPO", None, ("--gpu-layers $N",))

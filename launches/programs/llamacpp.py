@@ -14,6 +14,7 @@ from launches.llama_settings import Settings, draft_of, is_on, misspelt, setting
 from launches.llama_table import FORK_MARKS, flags_of
 from launches.numbers import Values
 from launches.uncounted import Uncounted
+from launches.variables import is_unset
 from launches.words import LLAMA_CPP, Given, take_apart
 from launches.wrappers import base_name
 
@@ -117,6 +118,8 @@ def _model(values: Values, command: Command, program: Program) -> Meant | None:
     repository, address, path = given.last("--hf-repo"), given.last("--model-url"), given.last("--model")
     if repository is not None:
         meant = from_repository(repository, given.last("--hf-file") or "", command, program.environment)
+        if meant is None and is_unset(repository):
+            return Meant(source=repository, is_here=False)
         if meant is None:
             values.refuse(f"--hf-repo takes owner/name or owner/name:quant, not {repository!r}")
         return meant
