@@ -35,12 +35,13 @@ SPARED_LAYERS = 2
 """A run is cut only where more are left out: another try would cost more than they do."""
 N_TRIES = 3
 """Runs that have not settled are given two repeats more, twice; what has not settled then is simulated as a whole."""
-MOST_LAYOUTS, MOST_SIGNATURES, MOST_STACKS = 256, 8192, 256
+MOST_LAYOUTS, MOST_SIGNATURES, MOST_STACKS = 64, 8192, 64
 """Remembered of one model. --fit tries some 20 layouts for each context that a screen shows, each of some KiB.
 
 A study (all advice, all cells) of Qwen3 30B-A3B or 235B-A22B or Llama 3.3 70B on two to eight GPUs asks for 42 to 49
 stacks and 7 layouts, a day of a screen whose memory never rests for some 650 (bench/day.py): the older ones are of
-memory that was free hours ago, and larger bounds filled all day long.
+memory that was free hours ago, and larger bounds filled all day long: of 256 each, the last 8 of 24 hours took 1.0 MiB,
+of 64 each 0.2 (bench/day.py --hours 24 --every 120).
 """
 
 
