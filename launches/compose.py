@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from launches.command import Command
 from launches.compose_text import plain_text
 from launches.errors import NoLaunch, UnknownProgram
+from launches.named_file import UnreadableFile, read_named_file
 from launches.variables import Variables
 from launches.yaml_file import MOST_BYTES, UnreadableSettings, Value, settings_of
 
@@ -146,9 +147,8 @@ def _dotenv(folder: str, named: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for path in named or [".env"]:
         try:
-            with open(os.path.join(folder, path), "rb") as file:
-                text = file.read(MOST_BYTES).decode("utf-8", "replace")
-        except (OSError, ValueError):
+            text = read_named_file(os.path.join(folder, path), MOST_BYTES).decode("utf-8", "replace")
+        except UnreadableFile:
             continue
         for line in text.splitlines():
             name, equals, value = line.strip().removeprefix("export ").partition("=")
@@ -160,12 +160,11 @@ def _dotenv(folder: str, named: Sequence[str]) -> dict[str, str]:
 def _read(path: str, variables: Variables) -> tuple[Value, list[str]]:
     """(what it says, with its variables; lines that are not read)."""
     try:
-        with open(path, "rb") as file:
-            text = file.read(MOST_BYTES + 1).decode("utf-8", "replace")
-    except (OSError, ValueError) as error:
+        text = read_named_file(path, MOST_BYTES).decode("utf-8", "replace")
+    except UnreadableFile as error:
         raise UnknownProgram(f"{path} cannot be read, which says what docker compose starts") from error
     try:
-        settings = settings_of(plain_text(text[:MOST_BYTES]))
+        settings = settings_of(plain_text(text))
     except UnreadableSettings as error:
         raise UnknownProgram(str(error)) from error
     name = os.path.basename(path)

@@ -1,5 +1,7 @@
 """What ``docker compose up`` starts is read of the file that describes it."""
 
+import os
+
 import pytest
 
 from launches.command import Command
@@ -137,6 +139,23 @@ def test_what_is_no_engine_is_passed_over(tmp_path):
 
 def test_a_variable_of_which_nothing_is_known_stays_as_it_is_written(tmp_path):
     assert up(tmp_path, ANY.format(model="${MODEL}")).source == "${MODEL}"
+
+
+needs_pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in this system's files")
+
+
+@needs_pipes
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    command = Command(arguments=("docker", "compose", "-f", "pipe", "up"), directory=str(tmp_path))
+    with pytest.raises(UnknownProgram, match="cannot be read"):
+        read_launches(command)
+
+
+@needs_pipes
+def test_a_pipe_in_place_of_the_variables_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".env")
+    assert up(tmp_path, ANY.format(model="a/b")).source == "a/b"
 
 
 def test_several_files_add_to_each_other(tmp_path):
