@@ -22,6 +22,8 @@ class Folders:
         """(where a subshell ends, the folder around it)."""
         self._folder = _unit_folder(text)
         self._before = ""
+        self._found: dict[int, int] | None = None
+        """As ``_closings``; None until it is asked for."""
 
     def words(self, pieces: Sequence[Piece], *, is_sure: bool) -> tuple[str, ...]:
         """``env -C FOLDER``, in front of a command of these words; none where it starts where the text does.
@@ -54,15 +56,24 @@ class Folders:
 
     def _subshell_end(self, start: int) -> int:
         """Where the parenthesis closes that stands before a command; 0 where there is none."""
-        opened = self._text[:start].rstrip()
-        if not opened.endswith("(") or opened.endswith(("$(", "=(")):
+        first = start - 1
+        while first >= 0 and self._text[first].isspace():
+            first -= 1
+        if first < 0 or self._text[first] != "(" or self._text[max(0, first - 1) : first] in ("$", "="):
             return 0
-        depth = 1
-        for position in range(start, len(self._text)):
-            depth += (self._text[position] == "(") - (self._text[position] == ")")
-            if not depth:
-                return position
-        return 0
+        return self._closings().get(first, 0)
+
+    def _closings(self) -> dict[int, int]:
+        """Where each parenthesis closes, by where it opens: found once, however many there are."""
+        if self._found is None:
+            self._found = {}
+            opened: list[int] = []
+            for position, character in enumerate(self._text):
+                if character == "(":
+                    opened.append(position)
+                elif character == ")" and opened:
+                    self._found[opened.pop()] = position
+        return self._found
 
 
 def _unit_folder(text: str) -> str:
