@@ -16,6 +16,8 @@ from tui.tty import described_terminal
         ({"TERM": "xterm-kitty"}, 1 << 24),
         ({"TERM": "xterm-256color", "TERM_PROGRAM": "Apple_Terminal"}, 256),
         ({"TERM": "screen"}, 8),
+        ({"TERM": "screen.xterm-256color", "STY": "x", "COLORTERM": "truecolor"}, 256),
+        ({"TERM": "screen.xterm-256color", "STY": "x", "WT_SESSION": "x"}, 256),
         ({"TERM": "linux"}, 8),
         ({"TERM": "dumb", "COLORTERM": "truecolor"}, 0),
         ({"TERM": "xterm-256color", "NO_COLOR": "1"}, 0),

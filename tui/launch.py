@@ -65,11 +65,14 @@ def run_app(
     if interval_seconds is None:
         interval_seconds = found.settings.interval_seconds
         sampler.interval_seconds = interval_seconds
+    is_in_browser = "web_driver" in os.environ.get("TEXTUAL_DRIVER", "")
     if has_true_colours(os.environ):
         os.environ["COLORTERM"] = "truecolor"  # by which the library that draws decides
+    elif not is_in_browser:
+        os.environ.pop("COLORTERM", None)
     terminal = sys.__stdout__.fileno() if sys.__stdout__ is not None else 1
     leave_with_terminal(terminal)
-    if "web_driver" in os.environ.get("TEXTUAL_DRIVER", ""):
+    if is_in_browser:
         leave_with_parent()
     app = PlimsollApp(
         sampler=sampler,

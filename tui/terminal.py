@@ -101,8 +101,11 @@ _TRUE_COLOURS = ("alacritty", "foot", "kitty", "ghostty", "wezterm")
 def has_true_colours(environment: Mapping[str, str]) -> bool:
     """Whether the terminal draws 16 million colours; what draws here goes by COLORTERM alone (rich 14).
 
-    Windows Terminal says so by WT_SESSION alone, also to programs of WSL.
+    Windows Terminal says so by WT_SESSION alone, also to programs of WSL. GNU screen hands on what its terminal says,
+    and takes the parts of such a colour for dim, blinking and inverse (measured with 4.9.0).
     """
+    if is_in_screen(environment):
+        return False
     if environment.get("COLORTERM", "").lower() in ("truecolor", "24bit"):
         return True
     term = environment.get("TERM", "")
