@@ -250,8 +250,10 @@ def _left_out(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3
 """Words that are tried as a value, and as a program behind one that nobody knows (ASSUMED)."""
 _READING = frozenset(
-    "apt apt-get brew cat curl dnf echo git go grep kill killall make man npm pacman pgrep pip pip3 pkill printf ps rg "
-    "type whereis which yum".split()
+    "ack ag apt apt-get awk bat brew cat chmod chown code cp curl diff dnf du echo emacs file gh git glab go grep head "
+    "hg jj journalctl kill killall less ln logger ls make man more mv nano notify-send npm nvim pacman pgrep pip pip3 "
+    "pkill printf ps pytest rg rm rsync scp sed stat svn systemctl tail tar tee touch type vi vim whereis which "
+    "xdg-open yum zgrep".split()
 )
 """Programs whose words name others without starting them."""
 _PREPARING = frozenset({"cd", "export", "source", ".", "set", "ulimit", "exec"})

@@ -49,5 +49,19 @@ def test_what_only_names_an_engine_starts_none(text):
         launches_of(text)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("less", "vllm", "serve", "a/b"),
+        ("sudo", "rm", "vllm", "serve", "a/b"),
+        ("pytest", "-k", "vllm serve a/b"),
+        ("gh", "issue", "create", "--title", "vllm serve a/b"),
+    ],
+)
+def test_what_is_read_or_moved_is_not_started(words):
+    with pytest.raises(UnknownProgram):
+        read_launches(Command(arguments=words))
+
+
 def test_a_line_of_only_separators_ends():
     assert opened_of(Command(arguments=("x", *("--",) * 50))).program.name == "x"
