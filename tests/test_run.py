@@ -108,6 +108,12 @@ def test_one_that_may_not_be_executed_is_said_so(engine):
     assert run(engine, *ROOMY).returncode in (126, 127)
 
 
+def test_one_without_a_header_is_started_by_the_shell_as_a_llamafile_is(engine):
+    engine.write_text(ENGINE.partition("\n")[2])
+    ended = run(engine, *ROOMY)
+    assert (ended.returncode, ended.stdout) == (42, " ".join(FITS[1:]) + "\n")
+
+
 def test_without_a_command_it_says_how(tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", "import sys; from tui.cli import main; sys.exit(main())", "run"],

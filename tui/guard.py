@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from errno import ENOEXEC
 
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
@@ -31,6 +32,8 @@ from tui.rewritten import rewritten
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from estimator.calibration import Calibration
     from tui.neighbours import Neighbours
 
@@ -365,13 +368,26 @@ def take_place(command: Command) -> int:
             return _as_child(words)
         _give_signals_back()
         whole = {**uncoerced(os.environ, _started_with()), **environment}
-        os.execvpe(words[0], words, whole)  # noqa: S606  # what the user typed, unchanged
+        _replaced_by(words, whole)
     except FileNotFoundError:
         complain(f"{words[0]}: no such program; check its name, or give its path")
         return NOT_FOUND
     except (OSError, ValueError) as error:
         complain(f"{words[0]}: cannot be started ({getattr(error, 'strerror', None) or error})")
         return NOT_STARTABLE
+
+
+def _replaced_by(words: tuple[str, ...], environment: dict[str, str]) -> "NoReturn":
+    """As execvp(3) and shells do it: what has no header that the kernel knows is a script, as a llamafile is too."""
+    try:
+        os.execvpe(words[0], words, environment)  # noqa: S606  # what the user typed, unchanged
+    except OSError as error:
+        if error.errno != ENOEXEC:
+            raise
+        import shutil  # noqa: PLC0415  # 5 ms, which only such a script pays
+
+        path = shutil.which(words[0], path=environment.get("PATH")) or words[0]
+        os.execve("/bin/sh", ["/bin/sh", path, *words[1:]], environment)  # noqa: S606
 
 
 def uncoerced(environment: Mapping[str, str], started_with: bytes) -> dict[str, str]:
