@@ -205,10 +205,13 @@ def test_what_a_panel_of_memory_said_before_changes_nothing(width: int) -> None:
     hidden = replace(
         desktop(), devices=tuple(replace(one, hidden_by="CUDA_VISIBLE_DEVICES") for one in desktop().devices)
     )
+    fuller = replace(
+        desktop(), pools=tuple(replace(one, free_bytes=one.free_bytes - (1 << 30)) for one in desktop().pools)
+    )
     panel = MemoryPanel()
 
-    for taken in (desktop(1.2), desktop(5.0), aged, desktop(5.0), hidden, desktop(5.0)):
-        for chosen in (None, model(), model("Llama 3.1 8B")):
+    for chosen in (None, model(), model("Llama 3.1 8B")):  # of most steps, what is used is all that moves
+        for taken in (desktop(1.2), desktop(), fuller, aged, desktop(5.0), hidden, desktop(5.0)):
             view = view_of(taken, chosen)
             assert panel.lines(view, width, 12) == MemoryPanel().lines(view, width, 12)
 
