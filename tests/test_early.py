@@ -102,9 +102,25 @@ def test_two_launches_that_fit_only_one_at_a_time_are_said(tmp_path):
     make_process(tmp_path, PID, *ENGINE, *share)
     screen.reading({PID: 40})
     make_process(tmp_path, PID + 1, *ENGINE, *share, ticks=900)
-    screen.reading({PID: 41, PID + 1: 1})
-    (message,) = screen.reading({PID: 42, PID + 1: 2})
+    (message,) = screen.reading({PID: 41, PID + 1: 1})
     assert str(PID + 1) in message
+
+
+def test_who_took_its_weights_before_it_was_first_seen_is_a_launch(tmp_path):
+    screen = Screen(tmp_path)
+    screen.reading({STRANGER: 11})
+    make_process(tmp_path, PID, *ENGINE)
+    (message,) = screen.reading({PID: 10, STRANGER: 11})
+    assert f"vllm serve {PID}" in message
+
+
+def test_it_is_warned_of_no_more_once_it_rests(tmp_path):
+    screen = Screen(tmp_path)
+    screen.reading({STRANGER: 11})
+    make_process(tmp_path, PID, *ENGINE)
+    for _ in range(30):
+        screen.reading({PID: 10, STRANGER: 11})
+    assert screen.standing == []
 
 
 def test_who_holds_the_same_since_it_was_first_seen_is_no_launch(screen):

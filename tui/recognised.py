@@ -71,7 +71,7 @@ class Recognised:
     """By place: bytes now, of all its processes; a place that reports none is left out."""
     phase: Phase = Phase.UNKNOWN
     is_growing: bool = False
-    """It was seen to take more than it had, and gave nothing back: it is being loaded."""
+    """It was seen to start, or to take more than it had, and gave nothing back: it is being loaded."""
     growth_bytes_per_second: float = 0.0
     """Of all places together, over the last seconds."""
     unknown: tuple[str, ...] = ()

@@ -86,6 +86,8 @@ class _Known:
     """The places that they are of."""
     grown_seconds: float = 0.0
     """When it last grew."""
+    is_from_start: bool = False
+    """It was first seen within ``_RESTING_SECONDS`` of its start, or while others were watched already."""
     is_growing: bool = False
     """It took more since it was first seen."""
     has_given_back: bool = False
@@ -167,6 +169,7 @@ class Recogniser:
 
     def _sort(self, everything: tuple[ProcessFacts, ...]) -> None:
         """Which of these are engines, and whose the others are."""
+        is_first = self._everything is None
         self._everything = everything
         self._by_pid = {facts.pid: facts for facts in everything}
         for pid in list(self._known):
@@ -175,15 +178,20 @@ class Recogniser:
                 del self._known[pid], self._facts[pid]
         for facts in everything:
             if facts.pid not in self._known:
-                self._known[facts.pid] = self._engine_in(facts)
+                self._known[facts.pid] = self._engine_in(facts, is_new=not is_first)
                 self._facts[facts.pid] = facts
         self._engines = {pid: known for pid, known in self._known.items() if known is not None}
         self._heads = _heads(self._engines, self._by_pid)
         self._groups = _groups(self._heads, self._by_pid)
         self._head_of = {pid: head for head, group in self._groups.items() for pid in group}
 
-    def _engine_in(self, facts: ProcessFacts) -> _Known | None:
-        """What the command line of a process says, where it is an engine's."""
+    def _engine_in(self, facts: ProcessFacts, *, is_new: bool) -> _Known | None:
+        """What the command line of a process says, where it is an engine's.
+
+        Args:
+            facts: of the process.
+            is_new: it was not there at the last look.
+        """
         if _is_plimsoll(facts.arguments):
             return None  # it names a command that it judges, or waits to become
         command = Command(
@@ -201,7 +209,11 @@ class Recogniser:
         running = self._running_seconds(facts.started_ticks)
         version = version_of(command, program, launch)
         return _Known(
-            facts=facts, launch=launch, version=version, is_loaded=running is not None and running > _OLD_SECONDS
+            facts=facts,
+            launch=launch,
+            version=version,
+            is_from_start=is_new or (running is not None and running <= _RESTING_SECONDS),
+            is_loaded=running is not None and running > _OLD_SECONDS,
         )
 
     def _read_ports(self) -> None:
@@ -332,7 +344,7 @@ class Recogniser:
             predicted=expected.predicted,
             held=held,
             phase=known.phase,
-            is_growing=known.is_growing,
+            is_growing=known.is_growing or (known.is_from_start and not known.has_given_back),
             growth_bytes_per_second=rate,
             unknown=known.launch.unknown,
             reason=expected.reason,
