@@ -87,6 +87,8 @@ class Program:
     """Words before it that are not understood."""
     doubts: tuple[str, ...] = ()
     """What those before it may change, a sentence each."""
+    is_guess: bool = False
+    """Found among the words of a program that nobody knows, and that may only read them."""
     path: str = ""
     """As it stands in the command: a script, a program with its folder."""
     directory: str = ""

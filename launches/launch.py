@@ -96,6 +96,9 @@ class Launch:
     """Of the container that it is started in, or of what limits it (systemd, Slurm, ulimit); None: none is said."""
     swap_limit_bytes: int | None = None
     """Of the same, beside it; None: none is said."""
+    is_guess: bool = False
+    """Its program stands among the words of one that nobody knows, and that may start nothing: ``claude "vllm serve
+    a/b"``."""
     vendor: str = ""
     """Whose devices its image is built for; empty: any, or nobody says."""
 
@@ -149,6 +152,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
         ram_limit_bytes=program.ram_bytes,
         swap_limit_bytes=program.swap_bytes,
         vendor=vendor_of(program.image) if program.image else "",
+        is_guess=program.is_guess,
         unknown=(*program.unknown, *launch.unknown),
         doubts=(*program.doubts, *launch.doubts),
     )
@@ -194,6 +198,7 @@ def opened_of(command: Command) -> Opened:
     swap_bytes: int | None = None
     unknown: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    is_guess = False
     for _ in range(_MOST_COVERS):
         if program is None:
             break
@@ -218,11 +223,13 @@ def opened_of(command: Command) -> Opened:
         elif program.name in REMOTE:
             raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")
         elif (further := _further(command, program)) is not None:
+            is_guess = is_guess or further.is_guess
             program = further
         elif (quoted := _quoted(command, program)) is not None:
             limits.append(program.ram_bytes)
             unknown += (*program.unknown, program.name)
             doubts += program.doubts
+            is_guess = True
             index, command = quoted
             scripts, program = (*scripts, index), program_of(command)
         else:
@@ -239,6 +246,7 @@ def opened_of(command: Command) -> Opened:
         swap_bytes=least_of(program.swap_bytes, swap_bytes),
         unknown=(*unknown, *program.unknown),
         doubts=(*doubts, *program.doubts),
+        is_guess=is_guess,
     )
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 
@@ -250,10 +258,10 @@ def _left_out(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3
 """Words that are tried as a value, and as a program behind one that nobody knows (ASSUMED)."""
 _READING = frozenset(
-    "ack ag apt apt-get awk bat brew cat chmod chown code cp curl diff dnf du echo emacs file gh git glab go grep head "
-    "hg jj journalctl kill killall less ln logger ls make man more mv nano notify-send npm nvim pacman pgrep pip pip3 "
-    "pkill printf ps pytest rg rm rsync scp sed stat svn systemctl tail tar tee touch type vi vim whereis which "
-    "xdg-open yum zgrep".split()
+    "ack ag apt apt-get awk bat brew cargo cat chmod chown code cp curl diff dnf dotnet du echo emacs file gh git glab "
+    "go grep head hg jj journalctl kill killall less ln logger ls make man more mv nano notify-send npm nvim pacman "
+    "pgrep pip pip3 pkill pnpm printf ps pytest rg rm rsync scp sed stat svn systemctl tail tar tee touch type vi vim "
+    "whereis which xdg-open yarn yum zgrep".split()
 )
 """Programs whose words name others without starting them."""
 _PREPARING = frozenset({"cd", "export", "source", ".", "set", "ulimit", "exec"})
@@ -279,7 +287,9 @@ def _further(command: Command, program: Program) -> Program | None:
             skipped = " ".join(command.arguments[first:position])[:80].removesuffix(" --")
             unknown = (*program.unknown, skipped, *found.unknown)
             limit, doubts = least_of(program.ram_bytes, found.ram_bytes), (*program.doubts, *found.doubts)
-            return replace(found, ram_bytes=limit, unknown=unknown, doubts=doubts)
+            return replace(
+                found, ram_bytes=limit, unknown=unknown, doubts=doubts, is_guess=found.is_guess or _is_bare(program)
+            )
     return None
 
 

@@ -62,6 +62,35 @@ def test_what_does_not_fit_is_refused_before_anything_starts(capsys):
     assert "FAILS" in capsys.readouterr().err
 
 
+MENTIONED = (
+    ("claude", " ".join(TOO_LARGE)),
+    ("claude", "-p", f"{' '.join(TOO_LARGE)} gives OOM, why?"),
+    ("figlet", *TOO_LARGE),
+)
+"""An unknown program, and words of its own that would start an engine if it gave them to a shell."""
+
+
+@pytest.mark.parametrize("words", MENTIONED)
+def test_what_an_unknown_program_may_only_read_is_warned_of_and_started(words, capsys):
+    assert guarded(words) == (ENGINE_STATUS, [words])
+    assert "FAILS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", MENTIONED)
+def test_strictly_what_an_unknown_program_may_start_is_refused(words):
+    assert guarded(words, manner=Manner(is_strict=True)) == (REFUSED, [])
+
+
+@pytest.mark.parametrize("before", [("secrets", "run", "--"), ("uvx", "--newer-option", "auto")])
+def test_behind_two_dashes_or_a_known_wrapper_it_is_no_guess(before):
+    assert guarded((*before, *TOO_LARGE)) == (REFUSED, [])
+
+
+def test_what_cargo_runs_is_its_own_program():
+    words = ("cargo", "run", "--", *TOO_LARGE)
+    assert guarded(words) == (ENGINE_STATUS, [words])
+
+
 def test_nothing_is_said_on_the_standard_output(capsys):
     guarded(TOO_LARGE)
     guarded(FITS, answer="y")

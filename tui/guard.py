@@ -107,23 +107,33 @@ def run_guarded(
             finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
     except EstimatorError as error:
         return _start_unjudged(command, manner, str(error), start)
+    is_guess = all(launch.is_guess for launch in launches)
     if finding.is_refused:
-        return _refused(command, finding, manner, terminal, start)
+        return _refused(command, finding, manner, terminal, start, is_guess=is_guess)
     if finding.assessment is None:
         return _start_unjudged(command, manner, finding.reason, start)
     if _may_start(finding):
         if not manner.is_quiet and (terminal.is_there or finding.assessment.verdict.level is not Level.FITS):
             _say(_short(finding))
         return start(command)
-    return _refused(command, finding, manner, terminal, start)
+    return _refused(command, finding, manner, terminal, start, is_guess=is_guess)
 
 
 def _refused(
-    command: Command, finding: Finding, manner: Manner, terminal: Terminal, start: Callable[[Command], int]
+    command: Command,
+    finding: Finding,
+    manner: Manner,
+    terminal: Terminal,
+    start: Callable[[Command], int],
+    *,
+    is_guess: bool,
 ) -> int:
-    """Says what is wrong, and lets the person decide where there is one."""
+    """Says what is wrong, and lets the person decide where there is one; what may start no engine is only warned of."""
     _say(guard_text(finding, is_coloured=terminal.is_there))
     if manner.is_agreed:
+        return start(command)
+    if is_guess and not manner.is_strict:
+        _say("plimsoll: started all the same: the program before it is not known here, and may only read those words")
         return start(command)
     if not terminal.is_there:
         _say("plimsoll: not started; --yes starts it all the same, --wait waits for room")
