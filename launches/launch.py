@@ -14,6 +14,7 @@ from launches.limits import least_of
 from launches.line import loads_several
 from launches.shell import commanded, script_index
 from launches.uncounted import Uncounted
+from launches.withheld import withheld
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -153,7 +154,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
         swap_limit_bytes=program.swap_bytes,
         vendor=vendor_of(program.image) if program.image else "",
         is_guess=program.is_guess,
-        unknown=(*program.unknown, *launch.unknown),
+        unknown=tuple(map(withheld, (*program.unknown, *launch.unknown))),
         doubts=(*program.doubts, *launch.doubts),
     )
     if not sentence or launch.devices == ():

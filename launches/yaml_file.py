@@ -10,6 +10,7 @@ from typing import Any
 
 from launches.errors import LaunchError
 from launches.named_file import UnreadableFile, read_named_file
+from launches.withheld import key_of
 
 MOST_BYTES = 1 << 20
 MOST_LINES = 10_000
@@ -39,7 +40,7 @@ class Settings:
 
     values: dict[str, Value]
     unread: tuple[str, ...] = ()
-    """Lines that are beyond what is read here."""
+    """Keys of lines that are beyond what is read here; never what stands behind them, which may be a secret."""
 
 
 def read_settings(path: str) -> Settings:
@@ -59,7 +60,7 @@ def settings_of(text: str) -> Settings:
     """The map that is written so."""
     reader = _Reader(text)
     value = reader.block(0, 0)
-    return Settings(value if isinstance(value, dict) else {}, tuple(reader.unread))
+    return Settings(value if isinstance(value, dict) else {}, tuple(map(key_of, reader.unread)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_what_is_beyond_it_is_named(line):
 
 def test_a_block_of_text_hides_nothing_behind_it():
     found = settings_of("a: |\n  b: 1\n  c: 2\nd: 3\n")
-    assert (found.values, found.unread) == ({"a": None, "d": 3}, ("a: |",))
+    assert (found.values, found.unread) == ({"a": None, "d": 3}, ("a",))
 
 
 def test_a_list_is_no_file_of_settings():

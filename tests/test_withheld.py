@@ -1,0 +1,63 @@
+"""What is named as not understood is named without secrets."""
+
+import pytest
+
+from launches.command import Command
+from launches.launch import read_launches
+from launches.withheld import NAMELESS, key_of, withheld
+from launches.yaml_file import settings_of
+
+
+@pytest.mark.parametrize(
+    ("word", "shown"),
+    [
+        ("--hf_tokn hf_SECRET3", "--hf_tokn ..."),
+        ("--hub=hf_SECRET3", "--hub=..."),
+        ("--passwrd hunter2", "--passwrd ..."),
+        ("--bearer 0a1b2c3d4e5f60718293a4b5c6d7e8f9", "--bearer ..."),
+        ("--proxy http://me:hunter2@proxy:80", "--proxy ..."),
+        ("hf_SECRET3", "..."),
+    ],
+)
+def test_a_value_that_may_be_a_secret_is_left_out(word: str, shown: str) -> None:
+    assert withheld(word) == shown
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "--quite-new 5",
+        "--max-tokens-ahead 4096",
+        "--max-prefill-num-token 8192",
+        "--api_key $API_KEY",
+        "--tokenizer-kind fast",
+        "--draft unsloth/Qwen3-30B-A3B-Instruct-2507-GGUF-UD-Q4_K_XL",
+        "b (a service that starts ollama serve)",
+        "--disk-offload disk-nvme",
+    ],
+)
+def test_any_other_value_is_named(word: str) -> None:
+    assert withheld(word) == word
+
+
+def test_of_a_line_that_is_not_read_the_key_is_named_alone() -> None:
+    found = settings_of("a: 1\nOTHER: !x hf_SECRET2\n- HF_TOKEN=hf_SECRET4\nhf_SECRET5\n").unread
+
+    assert found == ("OTHER", "HF_TOKEN", NAMELESS)
+
+
+def test_a_key_that_is_a_token_itself_is_not_named() -> None:
+    assert "SECRET" not in key_of("hf_SECRET6: 1")
+
+
+def test_a_launch_names_a_misspelt_flag_without_its_token() -> None:
+    (launch,) = read_launches(Command(arguments=("vllm", "serve", "a/b", "--hf_tokn", "hf_SECRET3")))
+
+    assert launch.unknown == ("--hf_tokn ...",)
+
+
+def test_a_launch_names_a_line_of_its_settings_without_its_token() -> None:
+    written = (("v.yml", "model: a/b\nhf-token: !y hf_SECRET4\n"),)
+    (launch,) = read_launches(Command(arguments=("vllm", "serve", "--config", "v.yml"), files=written))
+
+    assert launch.unknown == ("v.yml: hf-token",)
