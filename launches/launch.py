@@ -12,7 +12,7 @@ from launches.command import REMOTE, RUNTIMES, Command, Program, program_of, sho
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
 from launches.line import loads_several
-from launches.shell import commanded, script_index
+from launches.shell import commanded, known_in, script_index
 from launches.uncounted import Uncounted
 from launches.withheld import withheld
 
@@ -215,9 +215,9 @@ def opened_of(command: Command) -> Opened:
             limits.append(program.ram_bytes)
             swap_bytes = least_of(swap_bytes, program.swap_bytes)
             unknown += program.unknown
-            doubts += (*program.doubts, *_left_out(program.arguments[index], program.environment))
+            doubts += (*program.doubts, *_left_out(program, index))
             scripts = (*scripts, program.offset + index)
-            told = commanded(program.arguments[index], program.environment)
+            told = commanded(program.arguments[index], known_in(program.name, program.arguments, program.environment))
             inside = replace(command, environment=program.environment, directory=program.directory)
             command = shortened(replace(inside, arguments=told.arguments, files=(*command.files, *told.files)))
             program = program_of(command)
@@ -252,8 +252,9 @@ def opened_of(command: Command) -> Opened:
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 
 
-def _left_out(script: str, environment: Mapping[str, str]) -> tuple[str, ...]:
-    return (_SEVERAL,) if loads_several(script, environment) else ()
+def _left_out(program: Program, index: int) -> tuple[str, ...]:
+    known = known_in(program.name, program.arguments, program.environment)
+    return (_SEVERAL,) if loads_several(program.arguments[index], known) else ()
 
 
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3

@@ -1,5 +1,6 @@
 """A command in one word of a shell: ``bash -c "pip install x && vllm serve a/b"``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
@@ -21,6 +22,10 @@ _COMMANDS = {
 """Other programs that are given a command in one word, and behind which."""
 _TMUX = frozenset("new new-session new-window neww split-window splitw respawn-pane send-keys send".split())
 """Commands of tmux whose last word is a shell's."""
+_MOST_POSITIONAL = 64
+"""Words behind a script that are known in it as ``$1``, ``$2`` (ASSUMED bound)."""
+_REBINDING = re.compile(r"\(\)|(?:^|[;&|\n{]|\bdo|\bthen)\s*(?:function|shift|set)\b")
+"""Functions have their own, and ``shift`` and ``set --`` make them others."""
 _KEYS = frozenset({"Enter", "ENTER", "C-m", "KPEnter"})
 
 
@@ -53,6 +58,21 @@ def _behind_options(arguments: Sequence[str]) -> int | None:
             position += word[1:].count("o") + word[1:].count("O")
         position += 1
     return None
+
+
+def known_in(name: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:
+    """What the shell's command finds set: the words behind it too, from ``$0`` on (POSIX.1-2024, sh).
+
+    Args:
+        name: of the program that is given a command in one word.
+        arguments: its own.
+        environment: what it finds set itself.
+    """
+    index = script_index(name, arguments) if name in SHELLS else None
+    if index is None or _REBINDING.search(arguments[index]) is not None:
+        return environment
+    behind = arguments[index + 1 : index + 1 + _MOST_POSITIONAL]
+    return {**environment, **{str(number): word for number, word in enumerate(behind)}}
 
 
 def commanded(script: str, environment: Mapping[str, str]) -> Command:

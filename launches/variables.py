@@ -8,7 +8,7 @@ import ast
 import operator
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 MOST_CHARACTERS = 1 << 16
@@ -79,6 +79,8 @@ class Variables:
             return words if self._n_left >= 0 else None
         if name in _USUAL:
             return (_USUAL[name],)
+        if name in ("@", "*") and "1" in self._environment:
+            return tuple(_positionals(self._environment))
         return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
 
     def filled(self, text: str) -> str:
@@ -180,6 +182,14 @@ _UNSET = re.compile(
     r"\$(?:[A-Za-z_{(@*]|\d)|%[A-Za-z_]\w*%|![A-Za-z_]\w*!|\{\{[^{}]{1,80}\}\}|^<[\w .|/-]{1,60}>$|^\{[\w.]{1,40}\}$|^`"
     r"|^(?:\.\.\.|…|\[\.\.\.\])$"
 )
+
+
+def _positionals(environment: Mapping[str, str]) -> Iterator[str]:
+    """``$1``, ``$2`` and so on, as long as they are set."""
+    number = 1
+    while (word := environment.get(str(number))) is not None:
+        yield word[:MOST_CHARACTERS]
+        number += 1
 
 
 def _shortened(value: str, sign: str, pattern: str) -> tuple[str, ...] | None:

@@ -13,6 +13,7 @@ from estimator.spill import Outcome
 from estimator.verdict import Level, Verdict, reread_bytes
 from launches.launch import Launch
 from launches.uncounted import Uncounted
+from launches.variables import is_unset
 from probes.snapshot import Device, Snapshot
 from tui.advice import advise
 from tui.check import DOES_NOT_FIT, FITS, UNKNOWN
@@ -59,6 +60,8 @@ def model_of(launch: Launch) -> Model:
     """
     if launch.source is None:
         raise Unjudgeable(f"{launch.program} names no model: it loads what it is asked for later")
+    if is_unset(launch.source):  # a search would take it for the name of another
+        raise Unjudgeable(f"the model is not known: nothing here says what {plain(launch.source, 60)} stands for")
     try:
         return read_model(launch.source, launch.quant)
     except UnreadableModel as error:
