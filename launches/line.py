@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from launches.command import REMOTE, RUNTIMES, Command
-from launches.errors import NoLaunch, UnknownProgram, UnreadableLine
+from launches.command import REMOTE, RUNTIMES, Command, program_of
+from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
+from launches.functions import Functions
 from launches.limits import limiting_words
 from launches.posted_code import spans_of, started_in
 from launches.posting import LINE_PROMPT, PROMPT, ROOT_PROMPT, prepared
@@ -104,28 +105,41 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     written = prepared(text.strip())
     text = continued(written)
     plain = PROMPT.sub("", text)
+    if environment is not None:
+        return _as_run(text, plain, environment, is_windows=is_windows)
     try:
-        found = _meant(plain, environment or {}, is_windows=is_windows)
+        found = _meant(plain, {}, is_windows=is_windows)
     except UnreadableLine:  # an apostrophe of a sentence
         coded = _coded(plain, is_windows=is_windows, depth=_MOST_DEPTH)
         if coded is None:
             raise
         found = coded
-    if environment is None:
-        plain, found = _from_prose(written, plain, found, is_windows=is_windows)
-    limits = [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
+    plain, found = _from_prose(written, plain, found, is_windows=is_windows)
+    limits = _limits(text, found)
     if not found.is_engine and (prompt := ROOT_PROMPT.match(text)) is not None:
-        below = _meant(text[prompt.end() :], environment or {}, is_windows=is_windows)
+        below = _meant(text[prompt.end() :], {}, is_windows=is_windows)
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces], below.files
     return plain, [*found.settings, *limits, *found.pieces], found.files
+
+
+def _as_run(
+    text: str, plain: str, environment: Mapping[str, str], *, is_windows: bool
+) -> tuple[str, list[Piece], tuple[tuple[str, str], ...]]:
+    """As ``_read``, of a script that a shell is given: what it only writes, quotes or remarks on starts nothing."""
+    found = _meant(plain, environment, is_windows=is_windows, is_run=True)
+    return plain, [*found.settings, *_limits(text, found), *found.pieces], found.files
+
+
+def _limits(text: str, found: "_Found") -> list[Piece]:
+    return [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
 
 
 def loads_several(text: str, environment: Mapping[str, str] | None = None) -> bool:
     """Whether more than one of its commands loads a model, shells within it left aside: each is looked at by itself."""
     if len(text) > MOST_CHARACTERS:
         return False
-    candidates = _commands(text, environment or {}, is_windows=is_windows_text(text))
+    candidates = _commands(text, environment or {}, is_windows=is_windows_text(text), is_run=environment is not None)
     try:
         commands = (found for found in islice(candidates, MOST_COMMANDS) if _started(found.words) not in _NESTING)
         return len(list(islice((found for found in commands if _kind(found) is _LOADS), 2))) > 1
@@ -176,13 +190,23 @@ class _Found:
         return [piece.word for piece in self.pieces]
 
 
-def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth: int = 0) -> _Found:
+def _meant(
+    text: str, environment: Mapping[str, str], *, is_windows: bool, depth: int = 0, is_run: bool = False
+) -> _Found:
     """The first that loads a model; else the first that an engine is started with; else the first that does work.
 
     A server that is told nothing stands behind who asks it: ``ollama serve & ollama run a``.
+
+    Args:
+        text: without a prompt.
+        environment: what is found set.
+        is_windows: it is cmd.exe's or PowerShell's.
+        depth: of documents around it.
+        is_run: a shell is given it, word for word; else a person posted it, and may mean what it only mentions.
     """
-    server = engine = first = None
-    candidates = _commands(text, environment, is_windows=is_windows)
+    server = engine = first = away = None
+    scripts: list[str] = []
+    candidates = _commands(text, environment, is_windows=is_windows, is_run=is_run)
     for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
         kind = _kind(found)
         if kind is _LOADS:
@@ -191,9 +215,16 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
             return server or found
         server = server or (found if kind is _SERVES else None)
         engine = engine or (found if kind is _STARTS else None)
+        away = away or (found if kind is _AWAY else None)
+        if is_run and found.files and (script := _script_of(found)) is not None:
+            scripts.append(script)
         if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
             first = found
-    engine = server or engine
+    engine = server or engine or away
+    if is_run:
+        documents = (*candidates.variables.fed[:_MOST_DOCUMENTS], *scripts[:_MOST_DOCUMENTS])
+        below = _first(documents, is_windows=is_windows, depth=depth + 1, is_run=True) if depth < _MOST_DEPTH else None
+        return (below if engine is None else None) or engine or first or _Found(settings=candidates.settings)
     if engine is None and depth < _MOST_DEPTH:
         variables = candidates.variables
         documents = (*variables.documents[:_MOST_DOCUMENTS], *variables.commands()[:_MOST_DOCUMENTS])
@@ -205,10 +236,20 @@ def _meant(text: str, environment: Mapping[str, str], *, is_windows: bool, depth
     return engine or first or _Found(settings=candidates.settings)
 
 
-def _first(documents: Sequence[str], *, is_windows: bool, depth: int) -> _Found | None:
+def _script_of(found: "_Found") -> str | None:
+    """What the text wrote before into the file that this command runs: ``bash start.sh``, ``. ./start.sh``."""
+    program = program_of(Command(arguments=tuple(found.words)))
+    if program is None:
+        return None
+    path = "".join(program.arguments[:1]) if program.name in ("source", ".") else program.path
+    written = {name.removeprefix("./"): content for name, content in found.files}
+    return written.get(path.removeprefix("./"))
+
+
+def _first(documents: Sequence[str], *, is_windows: bool, depth: int, is_run: bool = False) -> _Found | None:
     """The first engine that one of these texts starts."""
     for document in documents:
-        found = _meant(document, {}, is_windows=is_windows, depth=depth)
+        found = _meant(document, {}, is_windows=is_windows, depth=depth, is_run=is_run)
         if found.is_engine:  # it has no place in this text
             return _Found(_nowhere(found.settings), _nowhere(found.pieces), is_engine=True, files=found.files)
     return None
@@ -251,11 +292,11 @@ _NESTING = frozenset(
     "bash sh zsh dash ash ksh su script runuser eval tmux screen env sudo docker podman nerdctl".split()
 )
 """Programs that may start a script of their own."""
-_LOADS, _SERVES, _STARTS = "loads", "serves", "starts"
+_LOADS, _SERVES, _STARTS, _AWAY = "loads", "serves", "starts", "away"
 
 
 def _kind(found: _Found) -> str | None:
-    """Whether it loads a model, or what it is asked for, or is an engine's program at least; None: neither."""
+    """Whether it loads a model, or what it is asked for, is an engine's program, or starts one elsewhere; else None."""
     # That module reads lines itself, those of ``bash -c``.
     from launches.launch import opened_of, read_launches, reader_of  # noqa: PLC0415
 
@@ -264,6 +305,8 @@ def _kind(found: _Found) -> str | None:
     command = Command(arguments=(*(piece.word for piece in found.settings), *found.words))
     try:
         reader_of(opened_of(command).program)
+    except LoadsElsewhere:
+        return _AWAY
     except (UnknownProgram, NoLaunch):
         return None
     found.is_engine = True
@@ -277,8 +320,9 @@ def _kind(found: _Found) -> str | None:
 class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
     """Each command of a text, and what is set when it starts."""
 
-    def __init__(self, text: str, environment: Mapping[str, str], *, is_windows: bool) -> None:
-        self.text = text
+    def __init__(self, text: str, environment: Mapping[str, str], *, is_windows: bool, is_run: bool = False) -> None:
+        self.text, self.is_run = text, is_run
+        self._functions = Functions(text)
         self.variables = Variables(environment)
         self._unit = settings_of(text)
         self.settings: list[Piece] = []
@@ -291,7 +335,8 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
 
     def __next__(self) -> _Found:
         while True:
-            pieces = self._plain(next(self._commands))
+            pieces = next(self._commands)
+            pieces = self._plain(self._functions.called(pieces) if self.is_run else pieces)
             if pieces and not self._sets(pieces):
                 placing = [Piece(word, 0, 0) for word in self.folders.words(pieces, is_sure=not self.depth)]
                 return _Found(
@@ -300,7 +345,7 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
 
     def _plain(self, pieces: list[Piece]) -> list[Piece]:
         """Without what stands before a command: prompts, keywords, ``ExecStart=``."""
-        first = pieces[0].word
+        first = pieces[0].word if pieces else ""
         if first.startswith("@") and not first.startswith("@{") and first not in _TIMES:
             pieces = [_without(pieces[0], 1), *pieces[1:]]
         while pieces:
@@ -317,7 +362,8 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
                     self.variables.set(pieces[1].word, pieces[3].word)
                 return []
             elif word == "alias" and len(pieces) == 2 and "=" in pieces[1].word:
-                return _nowhere(pieces_of(pieces[1].word.partition("=")[2])[1])
+                # A shell that is given a script expands none (bash(1), "ALIASES").
+                return [] if self.is_run else _nowhere(pieces_of(pieces[1].word.partition("=")[2])[1])
             elif word.startswith("Environment="):
                 self._set_by_unit([_without(pieces[0], len("Environment=")), *pieces[1:]])
                 return []

@@ -36,6 +36,7 @@ _PART = re.compile(
     r"(?:\$\([^()]{0,400}\)|\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+"
 )
 """Of a value that is not split: what stands between blanks, substitutions whole."""
+_SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _REMARK = re.compile(r"(?:@?rem\b|::)[^\n]*", re.IGNORECASE)
 
 
@@ -165,6 +166,8 @@ class _Splitter:
             if ended is not None:
                 document = self.text[self.position : ended.start()]
                 self.variables.documents.append(document)
+                if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
+                    self.variables.fed.append(document)
                 if path := self._written_to():
                     self.variables.files[path] = self.variables.filled(document) if is_filled else document
                 self.position = ended.end()

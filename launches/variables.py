@@ -49,6 +49,8 @@ class Variables:
         """Names whose values hold their quotes (``set A="b c"`` of cmd.exe), and so are one word."""
         self.documents: list[str] = []
         """What stood below ``<<EOF``: a unit of systemd, another script."""
+        self.fed: list[str] = []
+        """Of those, what a shell reads as its script: ``bash <<EOF``, ``cat <<EOF | sh``."""
         self.files: dict[str, str] = {}
         """Of those, what is written into a file, by its path."""
 

@@ -1,0 +1,72 @@
+"""A script that a shell is given is read as it would run: what it only writes, quotes or remarks on starts nothing."""
+
+import pytest
+
+from launches.command import Command
+from launches.errors import LoadsElsewhere, UnknownProgram
+from launches.launch import read_launches
+
+ENGINE = "vllm serve a/b"
+
+
+def read(script):
+    return read_launches(Command(arguments=("bash", "-c", script), environment={"PATH": "/bin"}))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"# {ENGINE}\necho ran",
+        f"CMD='{ENGINE}'; echo ran",
+        f"alias v='{ENGINE}'; echo ran",
+        f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\necho ran",
+        f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\nscp start.sh gpu:",
+        f"echo ran; ls {ENGINE}",
+        f"printf 'use `{ENGINE}`'",
+        f"f(){{ {ENGINE}; }}; ls",
+        f"f() {{\n  echo a\n  {ENGINE}\n}}\nls",
+        f"function f {{ {ENGINE}; }}; ls",
+    ],
+)
+def test_what_a_script_does_not_run_is_no_launch(script):
+    with pytest.raises(UnknownProgram):
+        read(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"CMD='{ENGINE}'; $CMD",
+        f"CMD='{ENGINE}'; eval \"$CMD\"",
+        f'A=({ENGINE}); "${{A[@]}}"',
+        f"f(){{ {ENGINE}; }}; f",
+        f"f() {{\n  {ENGINE}\n}}\nf",
+        f"function f {{ {ENGINE}; }}; f",
+        f"f(){{ ls; }}; {ENGINE}",
+        f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\nbash start.sh",
+        f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\nchmod +x start.sh; nohup ./start.sh &",
+        f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\n. ./start.sh",
+        f"bash <<EOF\n{ENGINE}\nEOF",
+        f"cat <<EOF | sh\n{ENGINE}\nEOF",
+    ],
+)
+def test_what_a_script_runs_is_read(script):
+    assert read(script)[0].source == "a/b"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f'CMD="{ENGINE}"; ssh gpu "$CMD"',
+        f'CMD="{ENGINE}"; kubectl exec p -- $CMD',
+        f"ssh gpu <<EOF\n{ENGINE}\nEOF",
+        f"ssh gpu bash <<EOF\n{ENGINE}\nEOF",
+    ],
+)
+def test_what_a_script_has_another_machine_run_is_not_judged_here(script):
+    with pytest.raises(LoadsElsewhere):
+        read(script)
+
+
+def test_what_loads_here_is_read_though_another_machine_is_asked_before():
+    assert read(f"ssh -fN -L 1:box:1 box; {ENGINE}")[0].source == "a/b"
