@@ -59,6 +59,15 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Further:
+    """Another load of the script, or of the compose file, that a command is."""
+
+    command: Command
+    beside: tuple[int, ...] = ()
+    """Which loads before it still run when it starts; 0 is the first one, 1 the first of these."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The engine's own part of a command."""
 
@@ -93,6 +102,8 @@ class Program:
     """As it stands in the command: a script, a program with its folder."""
     directory: str = ""
     """Where it is started; empty: here."""
+    further: tuple[Further, ...] = ()
+    """What else the script or the compose file loads in which it stands."""
 
 
 def program_of(command: Command, start: int = 0) -> Program | None:

@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from launches.command import APPTAINERS, COMPOSERS, Command, Program, program_of
+from launches.command import APPTAINERS, COMPOSERS, Command, Further, Program, program_of
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
@@ -101,6 +101,8 @@ TOOLS = {
 DAEMON_PATH = "/etc/docker/daemon.json"
 
 
+_MOST_BESIDE = 7
+"""Services beside the first that are judged (ASSUMED bound)."""
 _UNREAD = frozenset({"start", "restart", "stack", "service", "swarm", "play", "kube"})
 """Commands that start containers which are described in a file, or were made before."""
 
@@ -172,7 +174,7 @@ def _of_apptainer(command: Command, program: Program) -> tuple[Command, Program]
 
 
 def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tuple[Command, Program]:
-    """The first service that loads a model, or that starts an engine; others that do are named.
+    """The first service that starts an engine, and others that load a model; what else starts one is named.
 
     Raises:
         UnknownProgram: there is none.
@@ -181,24 +183,30 @@ def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tup
     from launches.compose import services_of  # noqa: PLC0415
     from launches.launch import read_launches  # noqa: PLC0415
 
-    found: list[tuple[str, Command, str]] = []
+    found: list[Command] = []
+    further: list[Further] = []
+    others: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     for service in services_of(replace(command, environment=program.environment), words):
         unread = service.unread
         if any("compose" in word for word in service.words[2:]):  # which might start itself, and so on
             continue
-        run = replace(command, arguments=service.words, directory=service.directory)
+        run = replace(command, arguments=service.words, directory=service.directory, environment=program.environment)
         try:
             launches = read_launches(run)
         except (NoLaunch, UnknownProgram):
             continue
-        found.append((service.name, run, launches[0].program))
+        if found and (launches[0].source is None or len(further) >= _MOST_BESIDE):
+            others += (f"{service.name[:60]} (a service that starts {launches[0].program})",)
+        elif found:
+            further.append(Further(command=run, beside=tuple(range(len(further) + 1))))
+        else:
+            found.append(run)
     if not found:
         raise UnknownProgram("no service that is started so is an engine whose command line is known here")
-    _, run, _ = found[0]
-    others = tuple(f"{name[:60]} (a service that starts {other})" for name, _, other in found[1:])
+    run = found[0]
     inside, started = contained(run, replace(program, name="docker", arguments=run.arguments[1:], offset=1))
-    return inside, replace(started, unknown=(*others, *unread, *started.unknown))
+    return inside, replace(started, unknown=(*others, *unread, *started.unknown), further=tuple(further))
 
 
 def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int, tuple[str, ...]]:

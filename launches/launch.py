@@ -8,11 +8,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from launches.built_for import vendor_of
-from launches.command import REMOTE, RUNTIMES, Command, Program, program_of, shortened
+from launches.command import REMOTE, RUNTIMES, Command, Further, Program, program_of, shortened
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
-from launches.line import loads_several
-from launches.shell import commanded, known_in, script_index
+from launches.shell import commanded, known_in, others_in, script_index
 from launches.uncounted import Uncounted
 from launches.withheld import withheld
 
@@ -132,6 +131,34 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
     return tuple(_covered(launch, opened.program) for launch in launches)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """One of the commands of a script, or of the services of a compose file."""
+
+    command: Command
+    launches: tuple[Launch, ...]
+    """None where it comes to nothing that is judged."""
+    beside: tuple[int, ...] = ()
+    """Which loads before it still run when it starts."""
+
+
+def read_loads(command: Command) -> tuple[Load, ...]:
+    """All that it loads: what ``read_launches`` reads, then what else a script or a compose file starts.
+
+    Raises:
+        UnknownProgram: as ``read_launches``, of the first one.
+        NoLaunch: the same.
+    """
+    loads = [Load(command=command, launches=read_launches(command))]
+    for other in opened_of(command).program.further:
+        try:
+            launches = read_launches(other.command)
+        except (NoLaunch, UnknownProgram):
+            launches = ()
+        loads.append(Load(command=other.command, launches=launches, beside=other.beside))
+    return tuple(loads)
+
+
 GIVEN: Mapping[str, str] = MappingProxyType(
     {
         "seen": "",
@@ -166,7 +193,7 @@ def _covered(launch: Launch, program: Program) -> Launch:
     return replace(launch, refusal=launch.refusal or sentence)
 
 
-_SEVERAL = Uncounted("more than one of the script's commands loads a model, and only the first one is counted")
+_SEVERAL = Uncounted("more of the script's commands load a model if they are reached, and those are not counted")
 _MOST_COVERS = 8
 """Containers and shells around a program (ASSUMED; two are usual)."""
 
@@ -200,6 +227,7 @@ def opened_of(command: Command) -> Opened:
     unknown: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     is_guess = False
+    others: tuple[Further, ...] = ()
     for _ in range(_MOST_COVERS):
         if program is None:
             break
@@ -209,13 +237,14 @@ def opened_of(command: Command) -> Opened:
 
             limits = [program.ram_bytes, *limits] if program.name == "podman" else []  # others ask a server to start it
             command, program = contained(replace(command, directory=program.directory), program)
-            container = program
+            container, others = program, _joined(others, program.further)
             limits.append(program.ram_bytes)
         elif (index := script_index(program.name, program.arguments)) is not None:
             limits.append(program.ram_bytes)
             swap_bytes = least_of(swap_bytes, program.swap_bytes)
             unknown += program.unknown
-            doubts += (*program.doubts, *_left_out(program, index))
+            more, left_out = _others(program, index)
+            others, doubts = _joined(others, more), (*doubts, *program.doubts, *left_out)
             scripts = (*scripts, program.offset + index)
             told = commanded(program.arguments[index], known_in(program.name, program.arguments, program.environment))
             inside = replace(command, environment=program.environment, directory=program.directory)
@@ -237,24 +266,43 @@ def opened_of(command: Command) -> Opened:
             break
     if program is None:
         raise UnknownProgram("there is no program in this command")
-    command = replace(command, directory=program.directory)
     if container is not None:
         program = replace(program, image=container.image, given_devices=container.given_devices)
-    ram_bytes = least_of(program.ram_bytes, *limits)
     program = replace(
         program,
-        ram_bytes=ram_bytes,
+        ram_bytes=least_of(program.ram_bytes, *limits),
         swap_bytes=least_of(program.swap_bytes, swap_bytes),
         unknown=(*unknown, *program.unknown),
         doubts=(*doubts, *program.doubts),
         is_guess=is_guess,
+        further=others,
     )
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
 
 
-def _left_out(program: Program, index: int) -> tuple[str, ...]:
+def _others(program: Program, index: int) -> tuple[tuple[Further, ...], tuple[str, ...]]:
+    """(what else the shell starts, with its variables, in its folder; what is said of what is left out)."""
     known = known_in(program.name, program.arguments, program.environment)
-    return (_SEVERAL,) if loads_several(program.arguments[index], known) else ()
+    found, is_left_out = others_in(program.arguments[index], known)
+    more = tuple(
+        replace(
+            other,
+            command=replace(
+                other.command,
+                environment=program.environment,
+                directory=program.directory,
+                ram_limit_bytes=program.ram_bytes,
+            ),
+        )
+        for other in found
+    )
+    return more, (_SEVERAL,) if is_left_out else ()
+
+
+def _joined(before: tuple[Further, ...], more: tuple[Further, ...]) -> tuple[Further, ...]:
+    """Both count the same load as the first one; what stands within is counted behind."""
+    n = len(before)
+    return (*before, *(replace(each, beside=tuple(place and place + n for place in each.beside)) for each in more))
 
 
 _MOST_SKIPPED, _MOST_BEFORE = 8, 3

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from launches.command import REMOTE, RUNTIMES, Command, program_of
+from launches.command import REMOTE, RUNTIMES, Command, Further, program_of
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.functions import Functions
@@ -135,16 +135,41 @@ def _limits(text: str, found: "_Found") -> list[Piece]:
     return [Piece(word, 0, 0) for word in limiting_words(text)] if found.is_engine else []
 
 
-def loads_several(text: str, environment: Mapping[str, str] | None = None) -> bool:
-    """Whether more than one of its commands loads a model, shells within it left aside: each is looked at by itself."""
+def others_of(text: str, environment: Mapping[str, str]) -> tuple[tuple[Further, ...], bool]:
+    """(the script's commands that load a model, but for the first; whether some are left out).
+
+    Left out is what only runs if something else does not: who knows which of them that is.
+    """
     if len(text) > MOST_CHARACTERS:
-        return False
-    candidates = _commands(text, environment or {}, is_windows=is_windows_text(text), is_run=environment is not None)
+        return (), True
+    is_windows = is_windows_text(text)
+    text = PROMPT.sub("", continued(prepared(text.strip())))
+    candidates = _commands(text, environment, is_windows=is_windows, is_run=True)
+    limits = limiting_words(text)
+    others: list[Further] = []
+    running: tuple[int, ...] = ()
+    n_loads, is_left_out, is_detached, end = 0, False, False, 0
     try:
-        commands = (found for found in islice(candidates, MOST_COMMANDS) if _started(found.words) not in _NESTING)
-        return len(list(islice((found for found in commands if _kind(found) is _LOADS), 2))) > 1
+        for found in islice(candidates, MOST_COMMANDS):
+            kind = _kind(found)
+            is_server = kind is _SERVES and not n_loads and _is_told(found)  # which is taken for the first
+            if kind is not _LOADS and not is_server:
+                continue
+            between = text[end : max(end, found.pieces[0].start)]
+            end = max(end, found.pieces[-1].end)
+            if n_loads and (candidates.depth or "||" in between or len(others) >= _MOST_OTHERS):
+                is_left_out = True
+                continue
+            if n_loads:
+                running = (*running, n_loads - 1) if _BACKGROUND.search(between) or is_detached else running
+                running = () if _WAITS.search(between) else running
+                words = (*limits, *(piece.word for piece in found.settings), *found.words)
+                others.append(Further(command=Command(arguments=words, files=found.files), beside=running))
+            is_detached = _started(found.words) in _NESTING and not _DETACHED.isdisjoint(found.words)
+            n_loads += 1
     except UnreadableLine:
-        return False
+        is_left_out = True
+    return tuple(others), is_left_out
 
 
 def _from_prose(written: str, text: str, found: "_Found", *, is_windows: bool) -> tuple[str, "_Found"]:
@@ -292,6 +317,13 @@ _NESTING = frozenset(
     "bash sh zsh dash ash ksh su script runuser eval tmux screen env sudo docker podman nerdctl".split()
 )
 """Programs that may start a script of their own."""
+_DETACHED = frozenset({"-d", "--detach", "-dm", "-dmS", "-itd", "-dit", "-td", "-dt", "-di", "-id"})
+"""They come back at once (docker run -d, tmux new -d, screen -dmS)."""
+_BACKGROUND = re.compile(r"(?<![&>|<])&(?![&>\d])")
+"""Not that of ``&&``, ``2>&1`` and ``&> log``."""
+_WAITS = re.compile(r"(?:^|[\s;&])wait(?=$|[\s;&])")
+_MOST_OTHERS = 7
+"""Loads of one script beside the first that are judged (ASSUMED bound)."""
 _LOADS, _SERVES, _STARTS, _AWAY = "loads", "serves", "starts", "away"
 
 

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from launches.command import Command
+from launches.command import Command, Further
 from launches.errors import UnreadableLine
-from launches.line import posted
+from launches.line import others_of, posted
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _COMMANDS = {
@@ -91,3 +91,18 @@ def _commanded(script: str, environment: tuple[tuple[str, str], ...]) -> Command
         return posted(script, dict(environment))
     except UnreadableLine:
         return Command(arguments=())
+
+
+def others_in(script: str, environment: Mapping[str, str]) -> tuple[tuple[Further, ...], bool]:
+    """(what else it loads; whether some of that is left out).
+
+    Args:
+        script: as ``commanded``.
+        environment: as ``commanded``.
+    """
+    return _others_in(script, tuple(environment.items()))
+
+
+@lru_cache(maxsize=16)  # as above
+def _others_in(script: str, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[Further, ...], bool]:
+    return others_of(script, dict(environment))

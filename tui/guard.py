@@ -15,7 +15,8 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
 from launches.command import Command, assigned
 from launches.errors import LaunchError, NoLaunch, UnknownProgram
-from launches.launch import Launch, opened_of, read_launches
+from launches.launch import Launch, Load, opened_of, read_loads
+from launches.uncounted import Uncounted
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured
@@ -94,20 +95,22 @@ def run_guarded(
         clock: seconds, for the end of waiting.
     """
     try:
-        launches = read_launches(command)
+        loads = read_loads(command)
     except NoLaunch as error:
         return _start_unjudged(command, manner, str(error), start) if error.is_elsewhere else start(command)
     except LaunchError as error:
         return _start_unjudged(command, manner, str(error), start)
-    if all(launch.source is None for launch in launches):  # a server that loads what it is asked for later
+    if all(
+        launch.source is None for load in loads for launch in load.launches
+    ):  # a server that loads what it is asked for later
         return start(command)
     try:
-        finding = _worst(launches, snapshot(), command, manner)
-        if manner.wait_seconds is not None and not _has_room(finding) and _has_hope(launches, finding, command, manner):
-            finding = _wait(launches, finding, snapshot, command, manner, sleep=sleep, clock=clock)
+        finding = _worst(loads, snapshot(), manner)
+        if manner.wait_seconds is not None and not _has_room(finding) and _has_hope(loads, finding, manner):
+            finding = _wait(loads, finding, snapshot, manner, sleep=sleep, clock=clock)
     except EstimatorError as error:
         return _start_unjudged(command, manner, str(error), start)
-    is_guess = all(launch.is_guess for launch in launches)
+    is_guess = all(launch.is_guess for load in loads for launch in load.launches)
     if finding.is_refused:
         return _refused(command, finding, manner, terminal, start, is_guess=is_guess)
     if finding.assessment is None:
@@ -141,14 +144,13 @@ def _refused(
     return start(command) if _agrees(terminal) else REFUSED
 
 
-def _has_hope(launches: Sequence[Launch], finding: Finding, command: Command, manner: Manner) -> bool:
+def _has_hope(loads: Sequence[Load], finding: Finding, manner: Manner) -> bool:
     """Whether it would fit if others gave their memory back; what a driver does not tell now, it may tell later."""
     if finding.assessment is None:
-        is_asked_for = not finding.is_refused and not any(launch.refusal for launch in launches)
+        is_refused = any(launch.refusal for load in loads for launch in load.launches)
+        is_asked_for = not finding.is_refused and not is_refused
         return is_asked_for and not _are_devices_known(finding.snapshot)
-    if _has_room(
-        _worst(launches, emptied(finding.snapshot), command, replace(manner, neighbours=nobody, launching=nobody))
-    ):
+    if _has_room(_worst(loads, emptied(finding.snapshot), replace(manner, neighbours=nobody, launching=nobody))):
         return True
     _say("plimsoll: not waited for: it would not fit here even if nothing else held memory")
     return False
@@ -176,7 +178,7 @@ def find_command(
         EstimatorError: the model cannot be read.
     """
     manner = Manner(is_strict=is_strict, calibrations=calibrations)
-    return _worst(read_launches(command), snapshot, command, manner)
+    return _worst(read_loads(command), snapshot, manner)
 
 
 def report_command(
@@ -193,7 +195,7 @@ def report_command(
     """``plimsoll check -- COMMAND``: print the report, and return the exit status."""
     try:
         manner = Manner(is_strict=is_strict, calibrations=calibrations, neighbours=neighbours, launching=launching)
-        finding = _worst(read_launches(command), snapshot(), command, manner)
+        finding = _worst(read_loads(command), snapshot(), manner)
     except UnknownProgram as error:
         complain(str(error))
         return UNUSABLE
@@ -220,8 +222,49 @@ def report_command(
     return finding.exit_status
 
 
-def _worst(launches: Sequence[Launch], snapshot: Snapshot, command: Command, manner: Manner) -> Finding:
-    """Of loads that follow one another, the one that goes worst; one that can't be judged before all that fit."""
+def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> Finding:
+    """Of all loads, the one that goes worst; one that can't be judged before all that fit.
+
+    Raises:
+        EstimatorError: no model that it names can be read.
+    """
+    if len(loads) == 1:
+        return _worst_of_one(loads[0], snapshot, manner)
+    # 1 ms, for scripts and compose files with more than one load.
+    from tui.beside import beside, taken_by  # noqa: PLC0415
+
+    found: list[tuple[Load, Snapshot, Finding]] = []
+    taken: list[dict[str, int]] = []
+    unread: list[EstimatorError] = []
+    for load in loads:
+        taken.append({})
+        if all(launch.source is None for launch in load.launches):
+            continue
+        here = beside(snapshot, [taken[place] for place in load.beside])
+        try:
+            finding = _worst_of_one(load, here, manner)
+        except EstimatorError as error:
+            unread.append(error)
+            continue
+        taken[-1] = taken_by(finding)
+        found.append((load, here, finding))
+    if not found:
+        raise unread[0] if unread else Unjudgeable("no command of it names a model that would be loaded")
+    load, here, worst = max(found, key=lambda each: _badness(each[2]))
+    if unread:
+        doubt = Uncounted(f"what else it loads is not counted: {unread[0]}")
+        launches = tuple(replace(launch, doubts=(*launch.doubts, doubt)) for launch in load.launches)
+        worst = _worst_of_one(replace(load, launches=launches), here, manner)
+    after = ", with what was started before it in place" if load.beside else ""
+    launch = load.launches[0]
+    told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}: "
+    notes = (f"{told}{launch.program} {plain(launch.source or '', 120)}", *worst.notes)
+    return replace(worst, notes=notes, snapshot=snapshot)
+
+
+def _worst_of_one(load: Load, snapshot: Snapshot, manner: Manner) -> Finding:
+    """Of one program's loads, which follow one another."""
+    launches, command = load.launches, load.command
     calibrations = _calibrations_of(launches[0], command, manner)  # one program loads them all
     found = [
         (
@@ -291,10 +334,9 @@ def _has_room(finding: Finding) -> bool:
 
 
 def _wait(
-    launches: Sequence[Launch],
+    loads: Sequence[Load],
     finding: Finding,
     snapshot: Callable[[], Snapshot],
-    command: Command,
     manner: Manner,
     *,
     sleep: Callable[[float], object],
@@ -309,8 +351,8 @@ def _wait(
             _say(told)
             said = told
         sleep(_POLL_SECONDS)
-        finding = _worst(launches, snapshot(), command, replace(manner, neighbours=nobody))
-    return finding if _has_room(finding) else _worst(launches, finding.snapshot, command, manner)
+        finding = _worst(loads, snapshot(), replace(manner, neighbours=nobody))
+    return finding if _has_room(finding) else _worst(loads, finding.snapshot, manner)
 
 
 def _waiting(finding: Finding) -> str:

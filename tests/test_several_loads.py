@@ -1,0 +1,85 @@
+"""Of a script or a compose file that loads several models, each is judged, those beside each other together."""
+
+import pytest
+
+from estimator.verdict import Level
+from launches.command import Command
+from probes.sampler import take_one
+from probes.simulate import simulated_sources
+from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
+
+SMALL = "vllm serve Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.3"
+LARGE = "vllm serve Qwen/Qwen2.5-72B-Instruct"
+HALF = "vllm serve Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.6"
+
+
+def machine():
+    return take_one(simulated_sources("RTX 4090, RAM 64GiB"), 5.0)
+
+
+def guarded(script):
+    terminal = Terminal(is_there=False, ask=lambda _: "")
+    return run_guarded(
+        Command(arguments=("bash", "-c", script)), machine, Manner(), terminal=terminal, start=lambda _: 42
+    )
+
+
+def judged(script):
+    return find_command(Command(arguments=("bash", "-c", script)), machine())
+
+
+@pytest.mark.parametrize("script", [f"{SMALL} & {LARGE} & wait", f"{SMALL}; {LARGE}", f"{SMALL}\n{SMALL}\n{LARGE}"])
+def test_of_a_scripts_loads_the_one_that_goes_worst_counts(script):
+    finding = judged(script)
+    assert (finding.assessment.verdict.level, finding.model.name) == (Level.FAILS, "Qwen2.5 72B")
+    assert guarded(script) == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("script", "level"),
+    [
+        (f"{HALF} & {HALF}", Level.FAILS),
+        (f"{HALF} > a.log 2>&1 & sleep 9\n{HALF}", Level.FAILS),
+        (f"{SMALL} & {SMALL}; {HALF}", Level.FITS),
+        (f"{HALF} 2>&1 && {HALF}", Level.FITS),
+        (f"{HALF} & wait; {HALF}", Level.FITS),
+    ],
+)
+def test_loads_that_run_beside_each_other_count_together_and_others_do_not(script, level):
+    assert judged(script).assessment.verdict.level is level
+
+
+@pytest.mark.parametrize(
+    "script", [f"if nvidia-smi; then {SMALL}; else {LARGE}; fi", f"{SMALL} || {LARGE}"], ids=["if", "or"]
+)
+def test_what_a_script_may_never_reach_is_not_counted_and_said(script):
+    finding = judged(script)
+    assert finding.assessment.verdict.level is Level.TIGHT
+    assert "if they are reached" in finding.assessment.verdict.reason
+
+
+def test_services_of_a_compose_file_count_together(tmp_path):
+    service = "  {}:\n    image: vllm/vllm-openai\n    gpus: all\n    command: --model {}\n"
+    words = ("docker", "compose", "up")
+    own = "Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.6"
+    path = tmp_path / "compose.yaml"
+    found = []
+    for models in ((own,), (own, own), (own, "Qwen/Qwen2.5-72B-Instruct")):
+        path.write_text("services:\n" + "".join(service.format(f"s{n}", model) for n, model in enumerate(models)))
+        finding = find_command(Command(arguments=words, directory=str(tmp_path)), machine())
+        found.append((finding.assessment.verdict.level, finding.model.name))
+    assert found == [
+        (Level.FITS, "Qwen3 0.6B"),
+        (Level.FAILS, "Qwen3 0.6B"),
+        (Level.FAILS, "Qwen2.5 72B"),
+    ]
+
+
+def test_a_second_model_that_cannot_be_read_is_no_sure_fit():
+    verdict = judged(f"{SMALL} & llama-server -m nowhere.gguf").assessment.verdict
+    assert verdict.level is Level.TIGHT
+    assert "nowhere.gguf: no such file" in verdict.reason
+
+
+def test_a_server_that_names_no_model_hides_no_load():
+    assert guarded(f"OLLAMA_HOST=0.0.0.0 ollama serve & {LARGE}") == REFUSED
