@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from launches.elsewhere import runs_elsewhere
 from launches.handover import Handover, handed_over
 from launches.limits import least_of, limited_by
 from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
@@ -16,8 +17,6 @@ COMPOSERS = frozenset({"docker-compose", "podman-compose"})
 APPTAINERS = frozenset({"apptainer", "singularity"})
 RUNTIMES = frozenset({"docker", "podman", "nerdctl"}) | COMPOSERS | APPTAINERS
 """Programs that start others in containers; ``launches.container`` reads what."""
-REMOTE = frozenset({"ssh", "mosh", "autossh", "kubectl", "oc", "gcloud", "pdsh", "ansible", "vagrant", "adb"})
-"""Programs that start another on another machine."""
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]|\\\\\w")
 """``C:\\models``, or a share of Windows."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
@@ -96,6 +95,8 @@ class Program:
     """Words before it that are not understood."""
     doubts: tuple[str, ...] = ()
     """What those before it may change, a sentence each."""
+    elsewhere: str = ""
+    """The wrapper before it that starts it on another machine, or may."""
     is_guess: bool = False
     """Found among the words of a program that nobody knows, and that may only read them."""
     path: str = ""
@@ -119,6 +120,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     is_sure = True
     ram_bytes, swap_bytes = command.ram_limit_bytes, None
     unknown: tuple[str, ...] = ()
+    elsewhere = ""
     while position < len(words):
         word = words[position]
         if _ASSIGNMENT.match(word):
@@ -136,6 +138,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
             break
         behind = behind_wrapper(name, words, position + 1)
         own = words[position + 1 : behind.position]
+        elsewhere = elsewhere or (name if runs_elsewhere(name, own, passed.environment) else "")
         passed, limit = handed_over(name, own, passed), limited_by(name, own)
         ram_bytes, swap_bytes = least_of(ram_bytes, limit.ram_bytes), least_of(swap_bytes, limit.swap_bytes)
         unknown += limit.unknown
@@ -145,7 +148,12 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     if _PYTHON.match(base_name(words[position])):
         found = _behind_python(words, position, passed)
         return found and replace(
-            found, ram_bytes=ram_bytes, swap_bytes=swap_bytes, unknown=unknown, doubts=passed.doubts
+            found,
+            ram_bytes=ram_bytes,
+            swap_bytes=swap_bytes,
+            unknown=unknown,
+            doubts=passed.doubts,
+            elsewhere=elsewhere,
         )
     return Program(
         name=base_name(words[position]),
@@ -159,6 +167,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
         may_be_value=not is_sure,
         unknown=unknown,
         doubts=passed.doubts,
+        elsewhere=elsewhere,
     )
 
 

@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from launches.built_for import vendor_of
-from launches.command import REMOTE, RUNTIMES, Command, Further, Program, program_of, shortened
+from launches.command import RUNTIMES, Command, Further, Program, program_of, shortened
+from launches.elsewhere import runs_elsewhere
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
 from launches.limits import least_of
 from launches.shell import commanded, known_in, others_in, script_index
@@ -231,6 +232,7 @@ def opened_of(command: Command) -> Opened:
     for _ in range(_MOST_COVERS):
         if program is None:
             break
+        _expect_here(program)
         command = replace(command, directory=program.directory)  # behind ``env -C``
         if program.name in RUNTIMES:
             from launches.container import contained  # noqa: PLC0415  # which few commands need
@@ -250,8 +252,6 @@ def opened_of(command: Command) -> Opened:
             inside = replace(command, environment=program.environment, directory=program.directory)
             command = shortened(replace(inside, arguments=told.arguments, files=(*command.files, *told.files)))
             program = program_of(command)
-        elif program.name in REMOTE:
-            raise LoadsElsewhere(f"what {program.name} starts runs on another machine, and is not judged here")
         elif (further := _further(command, program)) is not None:
             is_guess = is_guess or further.is_guess
             program = further
@@ -278,6 +278,13 @@ def opened_of(command: Command) -> Opened:
         further=others,
     )
     return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
+
+
+def _expect_here(program: Program) -> None:
+    """Raises: LoadsElsewhere where it starts another on another machine, or is started there."""
+    if program.elsewhere or runs_elsewhere(program.name, program.arguments, program.environment):
+        name = program.elsewhere or program.name
+        raise LoadsElsewhere(f"what {name} starts runs on another machine, or may, and is not judged here")
 
 
 def _others(program: Program, index: int) -> tuple[tuple[Further, ...], tuple[str, ...]]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from launches.command import REMOTE, RUNTIMES, Command, Further, program_of
+from launches.command import RUNTIMES, Command, Further, program_of
+from launches.elsewhere import REMOTE
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram, UnreadableLine
 from launches.folders import Folders
 from launches.functions import Functions
@@ -240,7 +241,7 @@ def _meant(
             return server or found
         server = server or (found if kind is _SERVES else None)
         engine = engine or (found if kind is _STARTS else None)
-        away = away or (found if kind is _AWAY else None)
+        away = away or (found if kind is _AWAY and (is_run or _names_engine(found)) else None)
         if is_run and found.files and (script := _script_of(found)) is not None:
             scripts.append(script)
         if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
@@ -259,6 +260,10 @@ def _meant(
     if engine is None and depth < _MOST_DEPTH:
         engine = _within(text, environment, is_windows=is_windows)
     return engine or first or _Found(settings=candidates.settings)
+
+
+def _names_engine(found: "_Found") -> bool:
+    return any((named := _NAMED.search(word)) is not None and named[0] != "=" for word in found.words)
 
 
 def _script_of(found: "_Found") -> str | None:

@@ -36,9 +36,9 @@ def launch(text: str, directory: str = "/here", **environment: str) -> Launch:
         ("doas -u nobody-here", {"LANG", "PATH"}),
         ("systemd-run --scope", set(SET)),
         ("systemd-run -E B=2 --setenv=LANG -p Environment=C=3", {"B", "LANG", "C"}),
-        ("srun --export=NONE", set()),
-        ("srun --export=ALL,B=2", {*SET, "B"}),
-        ("srun --export LANG,B=2", {"LANG", "B"}),
+        ("SLURM_JOB_ID=1 srun --export=NONE", set()),
+        ("SLURM_JOB_ID=1 srun --export=ALL,B=2", {*SET, "B", "SLURM_JOB_ID"}),
+        ("SLURM_JOB_ID=1 srun --export LANG,B=2", {"LANG", "B"}),
     ],
 )
 def test_a_program_has_the_variables_that_are_handed_over(before, kept):
@@ -66,7 +66,7 @@ def test_a_variable_that_is_taken_away_sets_nothing():
         ("systemd-run -p WorkingDirectory=/models", "/models"),
         ("systemd-run", "/"),
         ("systemd-run --same-dir", "/here"),
-        ("srun --chdir /models", "/models"),
+        ("SLURM_JOB_ID=1 srun --chdir /models", "/models"),
         ("uv run --directory models", "/here/models"),
         ("conda run -n x --cwd /models", "/models"),
         ("env -C /a env -C b", "/a/b"),
