@@ -85,26 +85,50 @@ def _unfolded(lines: Sequence[str]) -> Iterator[str]:
 
 def _whole(lines: Iterator[str]) -> Iterator[str]:
     """Values that go on over several lines, on one."""
-    held: str | None = None
+    held: _Held | None = None
     for line in lines:
         if held is None:
-            held = line
-        elif _goes_on(held, line):
-            held = f"{held} {line.strip()}"
+            held = _Held(line)
+        elif held.goes_on(line):
+            held = held.joined(line)
         else:
-            yield held
-            held = line
+            yield " ".join(held.parts)
+            held = _Held(line)
     if held is not None:
-        yield held
+        yield " ".join(held.parts)
 
 
-def _goes_on(before: str, line: str) -> bool:
-    found = _VALUED.match(before)
-    if found is None or not line.strip():
-        return line.strip()[:1] in ("[", "{") and _UNVALUED.match(before) is not None
-    value = found[1]
-    if value[0] in "\"'":
-        return value.count(value[0]) % 2 == 1
-    if value[0] in "[{":
-        return value.count("[") + value.count("{") > value.count("]") + value.count("}")
-    return _indent(line) > _indent(before) and _STARTED.match(line) is None and value[0] not in "|>&*#"
+class _Held:
+    """A line, and those that go on it; what is open is counted once, since a hostile file closes nothing."""
+
+    def __init__(self, line: str) -> None:
+        self.parts = [line]
+        found = _VALUED.match(line)
+        self.value = "" if found is None else found[1]
+        self.n_open = self._opened(self.value)
+
+    def _opened(self, text: str) -> int:
+        """Brackets, or quotes, that this part of the value opens and does not close."""
+        if self.value[:1] in ("[", "{"):
+            return text.count("[") + text.count("{") - text.count("]") - text.count("}")
+        return text.count(self.value[0]) if self.value[:1] in ('"', "'") else 0
+
+    def goes_on(self, line: str) -> bool:
+        """Whether the next one is a part of its value."""
+        if not self.value or not line.strip():
+            return line.strip()[:1] in ("[", "{") and _UNVALUED.match(self.parts[0]) is not None
+        if self.value[0] in "\"'":
+            return self.n_open % 2 == 1
+        if self.value[0] in "[{":
+            return self.n_open > 0
+        is_deeper = _indent(line) > _indent(self.parts[0])
+        return is_deeper and _STARTED.match(line) is None and self.value[0] not in "|>&*#"
+
+    def joined(self, line: str) -> "_Held":
+        """With one that goes on it."""
+        part = line.strip()
+        if not self.value:  # it begins there
+            return _Held(f"{self.parts[0]} {part}")
+        self.parts.append(part)
+        self.n_open += self._opened(part)
+        return self

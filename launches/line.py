@@ -385,12 +385,9 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
         first = pieces[0].word if pieces else ""
         if first.startswith("@") and not first.startswith("@{") and first not in _TIMES:
             pieces = [_without(pieces[0], 1), *pieces[1:]]
-        while pieces:
+        while pieces := pieces[self._n_around(pieces) :]:
             word = pieces[0].word
-            self.depth += (word in _OPENING) - (word in _CLOSING)
-            if word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word) or word in _TIMES:
-                pieces = pieces[1:]
-            elif (unit := _UNIT.match(word)) is not None:
+            if (unit := _UNIT.match(word)) is not None:
                 if len(pieces) == 2 and " " in pieces[1].word:
                     return _nowhere(pieces_of(pieces[1].word)[1])
                 pieces = [_without(pieces[0], unit.end()), *pieces[1:]]
@@ -407,6 +404,15 @@ class _commands(Iterator[_Found]):  # noqa: N801  # called as a function
             else:
                 break
         return pieces
+
+    def _n_around(self, pieces: Sequence[Piece]) -> int:
+        """How many of the first ones are prompts and keywords."""
+        for number, piece in enumerate(pieces):
+            word = piece.word
+            self.depth += (word in _OPENING) - (word in _CLOSING)
+            if not (word in _KEYWORDS or word == "" or LINE_PROMPT.fullmatch(word) or word in _TIMES):
+                return number
+        return len(pieces)
 
     def _set_by_unit(self, pieces: Sequence[Piece]) -> None:
         for piece in pieces:

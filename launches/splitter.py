@@ -4,6 +4,7 @@ POSIX.1-2024, "Shell Command Language", 2.2 to 2.6; lines of cmd.exe and PowerSh
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -103,6 +104,8 @@ class _Splitter:
         """Where the command's output goes."""
         self.words: list[str] = []
         """Of the command, so far."""
+        self._lines: dict[str, list[tuple[int, int]]] | None = None
+        """Where each line stands, by what it says; None as long as nobody asked."""
 
     def pieces(self, end: str = "") -> Iterator[Piece | None]:
         """Words; None where a command ends. Behind ``end``, a parenthesis, nothing more is read."""
@@ -162,16 +165,29 @@ class _Splitter:
     def _skip_documents(self) -> None:
         """What stands below ``<<EOF``, to the line that says EOF."""
         for name, is_filled in self.here:
-            ended = re.compile(rf"^[ \t]*{re.escape(name)}[ \t]*\r?$", re.MULTILINE).search(self.text, self.position)
-            if ended is not None:
-                document = self.text[self.position : ended.start()]
+            start, end = self._ended(name)
+            if end:
+                document = self.text[self.position : start]
                 self.variables.documents.append(document)
                 if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
                     self.variables.fed.append(document)
                 if path := self._written_to():
                     self.variables.files[path] = self.variables.filled(document) if is_filled else document
-                self.position = ended.end()
+                self.position = end
         self.here.clear()
+
+    def _ended(self, name: str) -> tuple[int, int]:
+        """Where the line begins and ends that ends a document; (0, 0) where none does.
+
+        All lines are looked through once, since a hostile text opens ten thousand documents and ends none.
+        """
+        if self._lines is None:
+            self._lines = {}
+            for line in re.finditer(r"[^\n]+", self.text):
+                self._lines.setdefault(line[0].strip(" \t\r"), []).append(line.span())
+        spans = self._lines.get(name, [])
+        index = bisect_left(spans, (self.position, 0))
+        return spans[index] if index < len(spans) else (0, 0)
 
     def _written_to(self) -> str:
         """Where ``cat > FILE`` and ``tee FILE`` put a document; empty where they do not."""

@@ -15,6 +15,8 @@ MOST_CHARACTERS = 1 << 16
 """Of one value: variables that hold each other double with every line (ASSUMED bound)."""
 MOST_TOLD = 1 << 20
 """Characters of all values that a text asks for, together (ASSUMED bound): beyond, they are not known."""
+_WORD = 16
+"""Characters that each word counts for besides its own: one of a letter takes as long as one of ten (ASSUMED)."""
 MOST_STEPS = 1 << 19
 """Characters looked through for ends of ``$(`` and ``${``, of which a hostile text closes none (ASSUMED bound)."""
 NAME = re.compile(r"[A-Za-z_]\w*")
@@ -42,6 +44,8 @@ class Variables:
         self._environment = environment or {}
         """What is found set; of a posted text nothing is known but where it is read."""
         self._words: dict[str, tuple[str, ...]] = {}
+        self._n_held: dict[str, int] = {}
+        """Characters of the arrays among them: a hostile text adds to one ten thousand times."""
         self._n_left = MOST_TOLD
         self.n_steps_left = MOST_STEPS
         """Of those, what is left."""
@@ -65,19 +69,22 @@ class Variables:
         if name in self._words and (not is_sure or is_unset(value)):
             return  # what a loop over arguments, or a condition, would set: without them it is as before
         self._words[name] = (value[:MOST_CHARACTERS],)
+        self._n_held.pop(name, None)
 
     def add(self, name: str, words: Sequence[str], *, is_more: bool) -> None:
         """Set an array, or add to what it has (``NAME+=(...)``)."""
         before = self._words.get(name, ()) if is_more else ()
-        found = (*before, *words)
-        if sum(map(len, found)) <= MOST_CHARACTERS:
-            self._words[name] = found
+        n_before = self._n_held.get(name) if before else 0
+        n_held = sum(map(len, words)) + (sum(map(len, before)) if n_before is None else n_before)
+        if n_held <= MOST_CHARACTERS:
+            self._words[name], self._n_held[name] = (*before, *words), n_held
 
     def words(self, name: str) -> tuple[str, ...] | None:
         """What it stands for; None where the text does not say."""
         if name in self._words:
             words = self._words[name]
-            self._n_left -= sum(map(len, words))
+            if self._n_left >= 0:  # beyond, to count them would take as long
+                self._n_left -= sum(map(len, words)) + _WORD * len(words)
             return words if self._n_left >= 0 else None
         if name in _USUAL:
             return (_USUAL[name],)
