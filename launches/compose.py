@@ -44,6 +44,8 @@ class Service:
     """Where its paths begin."""
     unread: tuple[str, ...]
     """Lines of the file that are beyond what is read."""
+    n_copies: int = 1
+    """Started beside each other (``--scale``, ``deploy.replicas``)."""
 
 
 def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
@@ -61,7 +63,9 @@ def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
     if task not in STARTING:
         raise NoLaunch(f"docker compose {task} starts no service".replace("  ", " "))
     project = command.path(_last(told, "--project-directory") or ".")
-    paths = [command.path(path) for path in _every(told, "-f", "--file")] or _found(project)
+    known = {**_dotenv(project, _every(told, "--env-file")), **command.environment}
+    named = _every(told, "-f", "--file") or _listed_in(known, "COMPOSE_FILE", known.get("COMPOSE_PATH_SEPARATOR"))
+    paths = [command.path(path) for path in named] or _found(project)
     if not paths:
         raise UnknownProgram(f"there is no {NAMES[0]} and no {NAMES[-1]} that says what docker compose {task} starts")
     folder = project if _last(told, "--project-directory") else os.path.dirname(paths[0])
@@ -78,19 +82,42 @@ def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
         raise UnknownProgram(f"{paths[0]} describes no service that can be read")
     unread += [f"include of {os.path.basename(paths[0])}"] if "include" in values else []
     wanted, behind = _wanted(task, rest, described)
-    profiles = set(_every(told, "--profile"))
-    runs: list[tuple[str, tuple[str, ...]]] = []
+    profiles = frozenset(_every(told, "--profile") or _listed_in(environment, "COMPOSE_PROFILES", ","))
+    runs: list[tuple[str, tuple[str, ...], int]] = []
     for name, service in list(described.items())[:MOST_SERVICES]:
         if not isinstance(service, dict):
             continue
-        if name in wanted or (not wanted and profiles.issuperset(_words(service.get("profiles")))):
+        n_copies = _copies(name, service, rest) if task != "run" else 1
+        if n_copies and (name in wanted or (not wanted and _is_active(service, profiles))):
             if "extends" in service:
                 unread.append(f"{name[:60]} (a service): extends")
             try:
-                runs.append((name, run_of(name, service, behind)))
+                runs.append((name, run_of(name, service, behind), n_copies))
             except ValueError as error:
                 unread.append(f"{name[:60]} (a service): {error}")
-    return tuple(Service(name, run, folder, tuple(unread)) for name, run in runs)
+    return tuple(Service(name, run, folder, tuple(unread), n_copies) for name, run, n_copies in runs)
+
+
+def _listed_in(environment: Mapping[str, str], name: str, separator: str | None) -> list[str]:
+    """docs.docker.com, "Configure pre-defined environment variables in Docker Compose", 2026-11."""
+    return [part.strip() for part in environment.get(name, "").split(separator or os.pathsep) if part.strip()]
+
+
+def _is_active(service: Mapping[str, Value], profiles: frozenset[str]) -> bool:
+    """One of its profiles is enough, and ``*`` stands for all."""
+    own = _words(service.get("profiles"))
+    return not own or "*" in profiles or not profiles.isdisjoint(own)
+
+
+def _copies(name: str, service: Mapping[str, Value], rest: Sequence[str]) -> int:
+    """How many containers of it are started; the command counts before the file."""
+    told = [str(service.get("scale", "")), str(_at(service, "deploy").get("replicas", ""))]
+    for position, word in enumerate(rest):
+        flag, equals, value = word.partition("=")
+        which, _, number = (value if equals else "".join(rest[position + 1 : position + 2])).partition("=")
+        told = [number] if flag == "--scale" and which == name else told
+    counts = [int(count) for count in told if re.fullmatch(r"\d{1,6}", count)]
+    return counts[-1] if counts else 1
 
 
 def _taken_apart(words: Sequence[str]) -> tuple[list[tuple[str, str]], str, tuple[str, ...]]:

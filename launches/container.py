@@ -196,12 +196,13 @@ def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tup
             launches = read_launches(run)
         except (NoLaunch, UnknownProgram):
             continue
-        if found and (launches[0].source is None or len(further) >= _MOST_BESIDE):
-            others += (f"{service.name[:60]} (a service that starts {launches[0].program})",)
-        elif found:
+        n_copies = service.n_copies if found else service.n_copies - 1
+        found = found or [run]
+        n_counted = min(n_copies, _MOST_BESIDE - len(further)) if launches[0].source is not None else 0
+        for _ in range(n_counted):
             further.append(Further(command=run, beside=tuple(range(len(further) + 1))))
-        else:
-            found.append(run)
+        if n_counted < n_copies:
+            others += (f"{service.name[:60]} (a service that starts {launches[0].program})",)
     if not found:
         raise UnknownProgram("no service that is started so is an engine whose command line is known here")
     run = found[0]

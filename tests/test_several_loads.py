@@ -4,6 +4,7 @@ import pytest
 
 from estimator.verdict import Level
 from launches.command import Command
+from launches.launch import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
@@ -73,6 +74,66 @@ def test_services_of_a_compose_file_count_together(tmp_path):
         (Level.FAILS, "Qwen3 0.6B"),
         (Level.FAILS, "Qwen2.5 72B"),
     ]
+
+
+SERVED = """services:
+  a:
+    image: vllm/vllm-openai
+    gpus: all
+    command: --model Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.3
+"""
+
+
+def composed(folder, *words, text=SERVED, name="compose.yaml", **environment):
+    (folder / name).write_text(text)
+    command = Command(arguments=("docker", "compose", *words), directory=str(folder), environment=environment)
+    return find_command(command, machine()).assessment.verdict.level
+
+
+@pytest.mark.parametrize(
+    ("words", "own", "level"),
+    [
+        (("up",), "", Level.FITS),
+        (("up", "--scale", "a=3"), "", Level.FITS),
+        (("up", "--scale", "a=4"), "", Level.FAILS),
+        (("up", "-d", "--scale=a=4"), "", Level.FAILS),
+        (("up",), "    scale: 4\n", Level.FAILS),
+        (("up",), "    deploy: {replicas: 4}\n", Level.FAILS),
+        (("up", "--scale", "a=1"), "    deploy: {replicas: 4}\n", Level.FITS),
+        (("run", "a"), "    deploy: {replicas: 4}\n", Level.FITS),
+        (("up", "--scale", "b=4"), "", Level.FITS),
+    ],
+)
+def test_copies_of_a_service_count_together(tmp_path, words, own, level):
+    assert composed(tmp_path, *words, text=SERVED + own) is level
+
+
+def test_copies_beyond_those_that_are_judged_are_named(tmp_path):
+    many = SERVED.replace("0.3", "0.05")
+    (tmp_path / "compose.yaml").write_text(many)
+    command = Command(arguments=("docker", "compose", "up", "--scale", "a=500"), directory=str(tmp_path))
+    assert read_loads(command)[0].launches[0].unknown == ("a (a service that starts vllm serve)",)
+    assert len(read_loads(command)) < 10
+
+
+LARGER = SERVED.replace("Qwen3-0.6B", "Qwen2.5-72B-Instruct")
+
+
+def test_the_file_that_a_variable_names_is_read(tmp_path):
+    (tmp_path / "other.yml").write_text(LARGER)
+    assert composed(tmp_path, "up") is Level.FITS
+    assert composed(tmp_path, "up", COMPOSE_FILE="other.yml") is Level.FAILS
+    assert composed(tmp_path, "up", COMPOSE_FILE="compose.yaml,other.yml", COMPOSE_PATH_SEPARATOR=",") is Level.FAILS
+    (tmp_path / ".env").write_text("COMPOSE_FILE=other.yml\n")
+    assert composed(tmp_path, "up") is Level.FAILS
+    assert composed(tmp_path, "-f", "compose.yaml", "up") is Level.FITS
+
+
+def test_a_service_of_one_of_the_profiles_that_a_variable_names_is_started(tmp_path):
+    text = SERVED + LARGER.partition("\n")[2].replace("  a:", "  b:\n    profiles: [big, huge]")
+    assert composed(tmp_path, "up", text=text) is Level.FITS
+    assert composed(tmp_path, "up", text=text, COMPOSE_PROFILES="x,big") is Level.FAILS
+    assert composed(tmp_path, "--profile", "*", "up", text=text) is Level.FAILS
 
 
 def test_a_second_model_that_cannot_be_read_is_no_sure_fit():
