@@ -64,9 +64,34 @@ def test_its_quant_is_what_the_engine_loads(bench):
     assert found.quant == "BF16"
 
 
-@pytest.mark.parametrize("before", [("plimsoll", "check", "--"), ("python3", "/venv/bin/plimsoll", "run", "--wait")])
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("plimsoll", "check", "--"),
+        ("python3", "/venv/bin/plimsoll", "run", "--wait"),
+        ("timeout", "-k", "1", "60", "plimsoll", "run", "--wait", "--"),
+        ("sudo", "-u", "me", "/venv/bin/plimsoll", "run", "--"),
+    ],
+)
 def test_who_only_judges_a_command_is_no_engine(bench, before):
     make_process(bench.root, PID, *before, *ENGINE)
+    assert bench.look({PID: 1}) == ()
+
+
+def test_a_terminal_that_holds_who_judges_is_no_engine(bench):
+    make_process(bench.root, PID, "tmux", "new", "-d", f"plimsoll run -- {' '.join(ENGINE)}")
+    make_process(bench.root, PID + 1, "tmux", "new", "-d", f"cd x; plimsoll run -- bash -c '{' '.join(ENGINE)}'")
+    assert bench.look({PID: 1, PID + 1: 1}) == ()
+
+
+def test_who_is_behind_two_dashes_may_be_called_anything(bench):
+    make_process(bench.root, PID, "secrets", "run", "--", *ENGINE, "--served-model-name", "plimsoll", "run")
+    assert len(bench.look({PID: 1})) == 1
+
+
+@pytest.mark.parametrize("words", [(" ".join(ENGINE),), ("-p", f"{' '.join(ENGINE)} gives OOM"), ENGINE])
+def test_a_program_that_may_only_read_an_engines_words_is_none(bench, words):
+    make_process(bench.root, PID, "claude", *words)
     assert bench.look({PID: 1}) == ()
 
 

@@ -8,12 +8,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from types import MappingProxyType
 
 from estimator.calibration import Calibration
 from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
-from launches.launch import Launch, read_launches
+from launches.launch import Launch, opened_of, read_launches
 from launches.shell import SHELLS
 from launches.version import version_of
 from launches.wrappers import base_name
@@ -44,6 +45,8 @@ gives back more is at work (ASSUMED)."""
 _MOST_CHILDREN = 8
 """Whose ports and files are looked for where their parent has none."""
 _HERE = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::", ""})  # noqa: S104  # compared, never bound
+_JUDGING = frozenset({"run", "check"})
+"""Commands of Plimsoll that name another command."""
 _CLIENTS = frozenset({"ollama run", "lms load"})
 """Programs that have another process load what they name."""
 
@@ -204,7 +207,7 @@ class Recogniser:
             launch = read_launches(command)[0]
         except LaunchError:
             return None
-        if launch.program in _CLIENTS:
+        if launch.program in _CLIENTS or launch.is_guess or _starts_plimsoll(command):
             return None
         running = self._running_seconds(facts.started_ticks)
         version = version_of(command, program, launch)
@@ -357,7 +360,16 @@ class Recogniser:
 
 
 def _is_plimsoll(arguments: Sequence[str]) -> bool:
-    return any(base_name(word) == "plimsoll" for word in arguments[:3])
+    """Whether it is one itself, behind wrappers too; what stands behind two dashes is another's."""
+    before = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    is_judging = any(base_name(word) == "plimsoll" and told in _JUDGING for word, told in pairwise(before))
+    return is_judging or any(base_name(word) == "plimsoll" for word in arguments[:3])
+
+
+def _starts_plimsoll(command: Command) -> bool:
+    """Whether the command that it is given in one word is one: ``tmux new -d 'plimsoll run -- vllm serve a/b'``."""
+    scripts = opened_of(command).scripts
+    return bool(scripts) and _is_plimsoll(command.arguments[scripts[0]].split())
 
 
 def _told(known: _Known, served: tuple[Served, ...]) -> Served | None:
