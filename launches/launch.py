@@ -60,6 +60,8 @@ class Launch:
     model, and loads what it is asked for later (``ollama serve``)."""
     quant: str | None = None
     """As if the checkpoint were quantised so while it is loaded (``--quantization fp8``); None: as stored."""
+    is_converted_after_loading: bool = False
+    """All of the stored weights are on the devices before any is quantised."""
     context_tokens: int | None = 0
     """Of all sequences together. 0: as many as the model was made for. None: the engine decides by the devices' memory
     (Ollama)."""

@@ -22,6 +22,7 @@ from tui.eviction import eviction_for
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.length_rule import changes_within, is_too_long, with_length_rule
+from tui.loading_peak import with_loading_peak
 from tui.neighbours import nobody
 from tui.places import device_label, host_reserve_bytes, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
@@ -214,7 +215,7 @@ def find_launch(
         if is_its_choice:
             reason = f"{made.verdict.reason}, which the command lets it choose{_tight_beside(made)}"
             made = replace(made, verdict=replace(made.verdict, reason=reason))
-        made = _with_doubt(launch, made)
+        made = with_loading_peak(launch, plan, _with_doubt(launch, made))
         advice = advise(plan, places, others, engines)
     except EstimatorError as error:
         if launch.refusal or isinstance(error, Refused):

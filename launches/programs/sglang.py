@@ -41,6 +41,9 @@ QUANTISED_ON_LOADING = MappingProxyType(
 )
 """``--quantization`` of checkpoints that are not quantised (`QUANTIZATION_CHOICES`, srt/arg_groups/choices.py); the
 others name what is stored."""
+CONVERTED_AFTER_LOADING = frozenset({"FP8-dynamic", "MXFP8"})
+"""Of these, `process_weights_after_loading` converts what was loaded whole (github.com/sgl-project/sglang: issue 2895,
+pull requests 17945 and 36733, both open, 2026-11); NVFP4 and bitsandbytes are converted as they are read."""
 
 
 def recognises(program: Program) -> bool:
@@ -74,12 +77,14 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     if source is None:
         reading.refusals.insert(0, "SGLang needs --model-path")
     options = _options(reading, program, command)
+    quant = _quant(reading, source or "")
     n_devices = (options.tp_size or 1) * options.pp_size
     launch = Launch(
         program="sglang serve" if program.name == "sglang" else program.name,
         engine_name="sglang",
         source=None if source is None else checkpoint_source(command, source),
-        quant=_quant(reading, source or ""),
+        quant=quant,
+        is_converted_after_loading=quant in CONVERTED_AFTER_LOADING,
         context_tokens=reading.whole("--context-length") or 0,
         is_length_bound=not _may_be_longer(reading, program),
         kv_type=_kv_type(reading),

@@ -90,6 +90,9 @@ QUANTISED_ON_LOADING = MappingProxyType(
 )
 """``--quantization`` of checkpoints that are not quantised (config/quantization.py, `_ONLINE_SHORTHANDS`; layers of
 0.8.5: fp8.py, ptpc_fp8.py, bitsandbytes.py). All others name what the checkpoint is stored in."""
+CONVERTED_WHILE_LOADING_SINCE = (0, 15)
+"""Until then FP8 was made of 16-bit weights that were all on the device (github.com/vllm-project/vllm: pull request
+31914, merged 2026-01-07; 32773 names 0.13 and 0.14 as taking more than BF16 does, issue 7200 is of 2024-08)."""
 QUANTISED_OTHERWISE = ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8")
 """And those of which it isn't known here which weights they quantise."""
 DOTTED = frozenset({"-cc", "-sc", "-ac", "-dc", "-O"})
@@ -251,6 +254,7 @@ class _Launch:
             engine_name="vllm",
             source=checkpoint_source(self.command, source),
             quant=quant,
+            is_converted_after_loading=self._is_converted_late(quant, options.version),
             context_tokens=context or 0,
             is_context_free=context is None,
             is_length_bound=not self._may_be_longer(),
@@ -378,6 +382,11 @@ class _Launch:
         )
         self.reading.doubt_stored(method, source, "vLLM", when=found is None and method not in QUANTISED_OTHERWISE)
         return None if is_stored_so else found
+
+    def _is_converted_late(self, quant: str | None, version: str) -> bool:
+        number = re.match(r"v?(\d{1,3})\.(\d{1,3})", version)
+        is_old = number is not None and (int(number[1]), int(number[2])) < CONVERTED_WHILE_LOADING_SINCE
+        return is_old and quant == "FP8-dynamic"
 
     def _object(self, flag: str) -> dict[str, object]:
         objects = []
