@@ -196,7 +196,7 @@ def _readable(text: str, *, is_windows: bool) -> "_Found":
 
 
 def _loads(found: "_Found") -> bool:
-    return bool(found.pieces) and _kind(found) is _LOADS
+    return bool(found.pieces) and _kind(found) in (_LOADS, _MAY_LOAD)
 
 
 @dataclass(slots=True)
@@ -230,13 +230,14 @@ def _meant(
         depth: of documents around it.
         is_run: a shell is given it, word for word; else a person posted it, and may mean what it only mentions.
     """
-    server = engine = first = away = None
+    server = engine = first = away = guess = None
     scripts: list[str] = []
     candidates = _commands(text, environment, is_windows=is_windows, is_run=is_run)
     for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
         kind = _kind(found)
-        if kind is _LOADS:
+        if kind is _LOADS or (kind is _MAY_LOAD and not is_run):
             return found
+        guess = guess or (found if kind is _MAY_LOAD else None)
         if kind is _SERVES and _is_told(found):
             return server or found
         server = server or (found if kind is _SERVES else None)
@@ -246,7 +247,7 @@ def _meant(
             scripts.append(script)
         if first is None and (_started(found.words) not in _BESIDE or found.words[:2] == ["conda", "run"]):
             first = found
-    engine = server or engine or away
+    engine = guess or server or engine or away
     if is_run:
         documents = (*candidates.variables.fed[:_MOST_DOCUMENTS], *scripts[:_MOST_DOCUMENTS])
         below = _first(documents, is_windows=is_windows, depth=depth + 1, is_run=True) if depth < _MOST_DEPTH else None
@@ -304,7 +305,7 @@ def _within(text: str, environment: Mapping[str, str], *, is_windows: bool) -> _
                 continue
             n_left -= 1
             later = _Found(found.settings, found.pieces[number:], files=found.files)
-            if len(later.pieces) > 1 and _kind(later) is _LOADS:
+            if len(later.pieces) > 1 and _loads(later):
                 return later
     return None
 
@@ -329,11 +330,11 @@ _BACKGROUND = re.compile(r"(?<![&>|<])&(?![&>\d])")
 _WAITS = re.compile(r"(?:^|[\s;&])wait(?=$|[\s;&])")
 _MOST_OTHERS = 7
 """Loads of one script beside the first that are judged (ASSUMED bound)."""
-_LOADS, _SERVES, _STARTS, _AWAY = "loads", "serves", "starts", "away"
+_LOADS, _MAY_LOAD, _SERVES, _STARTS, _AWAY = "loads", "may load", "serves", "starts", "away"
 
 
 def _kind(found: _Found) -> str | None:
-    """Whether it loads a model, or what it is asked for, is an engine's program, or starts one elsewhere; else None."""
+    """Whether it loads a model, or may, or what it is asked for, is an engine's program, or starts one elsewhere."""
     # That module reads lines itself, those of ``bash -c``.
     from launches.launch import opened_of, read_launches, reader_of  # noqa: PLC0415
 
@@ -348,10 +349,12 @@ def _kind(found: _Found) -> str | None:
         return None
     found.is_engine = True
     try:
-        is_named = any(launch.source is not None for launch in read_launches(command))
+        launches = read_launches(command)
     except (UnknownProgram, NoLaunch):
         return _STARTS
-    return _LOADS if is_named else _SERVES
+    if all(launch.source is None for launch in launches):
+        return _SERVES
+    return _MAY_LOAD if all(launch.is_guess for launch in launches) else _LOADS
 
 
 class _commands(Iterator[_Found]):  # noqa: N801  # called as a function

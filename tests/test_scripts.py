@@ -68,5 +68,10 @@ def test_what_a_script_has_another_machine_run_is_not_judged_here(script):
         read(script)
 
 
+def test_what_surely_loads_is_read_before_what_an_unknown_program_may_only_read():
+    assert [launch.source for launch in read(f"claude 'vllm serve c/d'; {ENGINE}")] == ["a/b"]
+    assert [launch.is_guess for launch in read("claude 'vllm serve c/d'; ls")] == [True]
+
+
 def test_what_loads_here_is_read_though_another_machine_is_asked_before():
     assert read(f"ssh -fN -L 1:box:1 box; {ENGINE}")[0].source == "a/b"
