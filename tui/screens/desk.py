@@ -214,10 +214,11 @@ class Desk:
         from estimator.errors import EstimatorError  # noqa: PLC0415
         from tui.plan import assess_at_once  # noqa: PLC0415
 
-        assessment, reason = self._studied(), ""
+        assessment, reason = self._studied(), self._refused()
         began_seconds = time.thread_time()
         try:
-            assessment = assessment or assess_at_once(self.plan, self._places)
+            if assessment is None and not reason:
+                assessment = self._sooner(assess_at_once(self.plan, self._places))
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)
@@ -235,6 +236,29 @@ class Desk:
         from tui.plan import judged_again  # noqa: PLC0415
 
         return judged_again(made, self._places)
+
+    def _refused(self) -> str:
+        """Why the plan cannot be judged, as it was found on the thread aside: closed forms may not have seen it."""
+        found = self._study
+        if found is None or found.plan is not self.plan or _has_moved(found.places, self._places):
+            return ""
+        return found.reason
+
+    def _sooner(self, rough: Assessment) -> Assessment:
+        """What closed forms say now; in place of a failure, what the engine chose before, where that still has room.
+
+        They count the experts of more layers than an engine would keep in RAM, and so fail what only spills.
+        """
+        from estimator.verdict import Level  # noqa: PLC0415
+        from tui.plan import judged_again  # noqa: PLC0415
+
+        if rough.verdict.level is not Level.FAILS or self._exact is None or self._exact[0].plan is not self.plan:
+            return rough
+        made, places = self._exact
+        if made.fallback is None or _are_others(places, self._places):
+            return rough
+        now = judged_again(made, self._places)
+        return now if now is not None and now.verdict.level is Level.SPILLS else rough
 
     def _pacing(self, assessment: Assessment | None) -> Pacing | None:
         """Of the verdict that is shown, once."""

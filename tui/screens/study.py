@@ -1,7 +1,6 @@
 """Advice and the matrix: up to some hundred estimates, so they are made on a thread aside."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import thread_time
 
@@ -12,7 +11,7 @@ from estimator.verdict import Level
 from probes.snapshot import Snapshot
 from tui.advice import Advice, advise
 from tui.matrix import Cell, matrix
-from tui.plan import Assessment, Plan, assess, level_of
+from tui.plan import Assessment, Plan, assess
 from tui.recognised import Recognised
 from tui.screens.steps import quants_of
 
@@ -33,6 +32,8 @@ class Study:
     cells: tuple[Cell, ...]
     seconds: float
     """Of computing."""
+    reason: str = ""
+    """Why it can't be judged; empty where it can."""
 
 
 def study(
@@ -56,10 +57,11 @@ def study(
         on_exact: told the verdict, long before the rest is there.
     """
     began = thread_time()
-    exact: Assessment | None = None
-    with suppress(EstimatorError):
+    try:
         exact = assess(plan, places)
-        on_exact(exact)
+    except EstimatorError as error:  # closed forms may have said something of it
+        return _refused(plan, places, str(error), thread_time() - began)
+    on_exact(exact)
     if not is_wanted():
         return None
     advice = advise(plan, places, snapshot, engines)
@@ -71,15 +73,29 @@ def study(
             if not is_wanted():
                 return None
             cells += matrix(own, places, (tokens,), (quant,))
-    level = level_of(plan, places)
     return Study(
         plan=plan,
         places=places,
         exact=exact,
-        level=level,
+        level=exact.verdict.level,
         advice=advice,
         cells=tuple(cells),
         seconds=thread_time() - began,
+    )
+
+
+def _refused(plan: Plan, places: tuple[Place, ...], reason: str, seconds: float) -> Study:
+    """Of a plan that can't be judged: nothing is advised, and nothing shown beside it."""
+    nothing = Advice(longest_context_tokens=None, best_quant=None, changes=())
+    return Study(
+        plan=plan,
+        places=places,
+        exact=None,
+        level=Level.FAILS,
+        advice=nothing,
+        cells=(),
+        seconds=seconds,
+        reason=reason,
     )
 
 
