@@ -25,7 +25,7 @@ def verdict_of(line, machine="RTX 4090, RAM 64GiB"):
 )
 def test_what_is_converted_after_loading_fails_where_the_stored_weights_have_no_room(line):
     verdict = verdict_of(line)
-    assert (verdict.level, verdict.place) == (Level.FAILS, "GPU 0")
+    assert (verdict.level, verdict.place, verdict.is_refused) == (Level.FAILS, "GPU 0", True)
     assert re.search(r"27\.[56] GiB of BF16 on GPU 0, which has \S+ GiB free", verdict.reason)
 
 

@@ -32,6 +32,6 @@ def with_loading_peak(launch: Launch, plan: Plan, made: Assessment) -> Assessmen
             )
             if made.verdict.level is Level.FAILS:
                 return made
-            verdict = replace(made.verdict, level=Level.FAILS, place=place.name, reason=reason)
+            verdict = replace(made.verdict, level=Level.FAILS, place=place.name, reason=reason, is_refused=True)
             return replace(made, verdict=verdict)
     return made
