@@ -143,7 +143,7 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
     if launch.n_machines > 1:
         raise Unjudgeable(f"{launch.n_machines} machines share the model, of which only this one can be seen from here")
     engine = load_engine(launch.engine_name)
-    model = model if launch.quant is not None else as_published_for(engine, model)
+    model = model if launch.quant is not None or _names_quant(launch, model) else as_published_for(engine, model)
     if launch.fetches_projector and model.n_projector_parameters and not model.may_bring_projector:
         model = replace(model, may_bring_projector=True)
     places = places_seen(launch, snapshot)
@@ -159,6 +159,12 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
         devices=_devices(launch, engine, snapshot, places),
     )
     return _with_free_context(plan, places) if launch.is_context_free else plan
+
+
+def _names_quant(launch: Launch, model: Model) -> bool:
+    """Whether it asks for the file of this quant: ``owner/name-GGUF:Q4_K_M``."""
+    tag = (launch.source or "").rpartition("/")[2].partition(":")[2]
+    return bool(model.quant) and model.quant.casefold() in tag.casefold()
 
 
 def find_launch(

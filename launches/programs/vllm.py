@@ -93,6 +93,8 @@ QUANTISED_ON_LOADING = MappingProxyType(
 CONVERTED_WHILE_LOADING_SINCE = (0, 15)
 """Until then FP8 was made of 16-bit weights that were all on the device (github.com/vllm-project/vllm: pull request
 31914, merged 2026-01-07; 32773 names 0.13 and 0.14 as taking more than BF16 does, issue 7200 is of 2024-08)."""
+_GGUF = re.compile(r"\.gguf$|gguf:[\w-]+$", re.IGNORECASE)
+"""A file, or a quant that is named behind a repository of them."""
 QUANTISED_OTHERWISE = ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8")
 """And those of which it isn't known here which weights they quantise."""
 DOTTED = frozenset({"-cc", "-sc", "-ac", "-dc", "-O"})
@@ -379,6 +381,9 @@ class _Launch:
         self.reading.doubt(
             f"which of the weights {method} quantises is not known here; they are counted as stored",
             when=method in QUANTISED_OTHERWISE,
+        )
+        self.reading.leave_out(
+            "what vLLM keeps beside the bytes of a GGUF file is not counted", when=_GGUF.search(source) is not None
         )
         self.reading.doubt_stored(method, source, "vLLM", when=found is None and method not in QUANTISED_OTHERWISE)
         return None if is_stored_so else found
