@@ -2,6 +2,9 @@
 
 import asyncio
 import selectors
+import socket
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -149,3 +152,34 @@ def test_a_file_is_looked_for_now_and_then_however_much_there_is_to_do() -> None
         assert selector._looked_seconds - first >= MOST_SECONDS
     finally:
         selector.close()
+
+
+@pytest.fixture
+def ready() -> Iterator[HastySelector]:
+    """One with a file that can always be read."""
+    selector = HastySelector()
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x")
+        selector.register(near, selectors.EVENT_READ)
+        yield selector
+        selector.close()
+
+
+def test_the_system_is_not_asked_again_right_after_it_was(ready: HastySelector) -> None:
+    assert [] in [ready.select(0) for _ in range(1000)]  # it would say each time what can be read
+
+
+def test_what_can_be_read_is_found_though_nobody_waits(ready: HastySelector) -> None:
+    until_seconds = time.monotonic() + 5
+    while not (found := ready.select(0)) and time.monotonic() < until_seconds:
+        pass
+
+    assert found
+
+
+@pytest.mark.parametrize("timeout", [None, 5])
+def test_who_waits_is_told_at_once_what_can_be_read(ready: HastySelector, timeout: float | None) -> None:
+    ready.select(0)
+
+    assert ready.select(timeout)
