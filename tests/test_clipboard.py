@@ -69,8 +69,18 @@ def test_the_second_of_a_group_is_for_where_the_first_fails() -> None:
         asked.append(command)
         return "-w" not in command
 
-    assert copy_by_command("x", {"TMUX": "x"}, "linux", run)
+    assert copy_by_command("x", {"TMUX": "x"}, "linux", run) == "copied to tmux"
     assert asked == [("tmux", "load-buffer", "-w", "-"), ("tmux", "load-buffer", "-")]
+
+
+@pytest.mark.parametrize("environment", [{"TMUX": "x"}, {"DISPLAY": ":0"}])
+def test_a_text_that_a_clipboard_has_is_copied(environment: dict[str, str]) -> None:
+    assert copy_by_command("x", environment, "linux", lambda *_: True) == "copied"
+
+
+def test_a_text_that_a_clipboard_beside_an_old_tmux_has_is_copied() -> None:
+    environment = {"TMUX": "x", "DISPLAY": ":0"}
+    assert copy_by_command("x", environment, "linux", lambda command, _: "-w" not in command) == "copied"
 
 
 def test_a_program_that_is_not_there_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -169,12 +169,12 @@ class ActingApp(LastingApp):
         escape = clipboard_escape(text, environment)
         self._write(escape)
         if self.is_headless or not any(clipboard_commands(environment, sys.platform)):
-            tell(_outcome(is_copied=False, is_handed=bool(escape)))
+            tell(_outcome("", is_handed=bool(escape)))
             return
         from tui.aside import Aside  # noqa: PLC0415
 
         def take(found: object) -> None:
-            outcome = _outcome(is_copied=found is True, is_handed=bool(escape))
+            outcome = _outcome(found, is_handed=bool(escape))
             self.post_message(AsideDone(lambda: tell(outcome)))
 
         Aside(lambda: copy_by_command(text, environment, sys.platform)).then(take)
@@ -263,8 +263,8 @@ class ActingApp(LastingApp):
             self._choose(plan)
 
 
-def _outcome(*, is_copied: bool, is_handed: bool) -> str:
-    """A terminal does not say whether it took it."""
-    if is_copied:
-        return _COPIED
+def _outcome(found: object, *, is_handed: bool) -> str:
+    """What programs said where it is; else of a terminal, which does not say whether it took it."""
+    if isinstance(found, str) and found:
+        return found
     return "copied, if this terminal allows it" if is_handed else "this terminal has no clipboard"

@@ -18,6 +18,9 @@ from tui.terminal import has_few_glyphs, is_in_screen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+COPIED, WITHIN_TMUX = "copied", "copied to tmux"
+"""What was reached: a clipboard, or only what tmux itself pastes."""
+_TMUX_ALONE = ("tmux", "load-buffer", "-")
 _PATIENCE_SECONDS = 2.0
 """A display that is no more may never answer."""
 _PIECE = 240
@@ -53,7 +56,7 @@ def clipboard_commands(environment: Mapping[str, str], platform: str) -> Iterato
         platform: as ``sys.platform`` says it.
     """
     if environment.get("TMUX"):  # -w, also to the terminal, came with tmux 3.2
-        yield (("tmux", "load-buffer", "-w", "-"), ("tmux", "load-buffer", "-"))
+        yield (("tmux", "load-buffer", "-w", "-"), _TMUX_ALONE)
     if environment.get("SSH_CONNECTION") or environment.get("SSH_TTY"):  # the clipboard here is somebody else's
         return
     if platform == "darwin":
@@ -69,13 +72,16 @@ def copy_by_command(
     environment: Mapping[str, str],
     platform: str,
     run: Callable[[Command, bytes], bool] | None = None,
-) -> bool:
-    """Whether one of them took it. May take seconds: not for the thread that draws."""
+) -> str:
+    """Where it is then; empty where none of them took it. May take seconds: not for the thread that draws."""
     run = run or _has_run
     taken = [
-        any(run(command, text.encode()) for command in group) for group in clipboard_commands(environment, platform)
+        next((command for command in group if run(command, text.encode())), None)
+        for group in clipboard_commands(environment, platform)
     ]
-    return any(taken)
+    if any(command not in (None, _TMUX_ALONE) for command in taken):
+        return COPIED
+    return WITHIN_TMUX if _TMUX_ALONE in taken else ""
 
 
 def _has_run(command: Command, text: bytes) -> bool:
