@@ -27,6 +27,8 @@ _SERVERS: Mapping[str, str] = MappingProxyType(
     {"docker": "DOCKER_HOST", "docker-compose": "DOCKER_HOST", "podman": "CONTAINER_HOST"}
 )
 """Where the server is that starts containers (docs.docker.com, "docker", Environment variables; podman(1))."""
+WITHIN_A_JOB: Mapping[str, str] = MappingProxyType({"SLURM_JOB_ID": "0"})
+"""By which ``srun`` and ``salloc`` know that they are on a machine of the job."""
 _SERVED_HERE = re.compile(r"(?:unix|npipe|fd):|tcp://(?:localhost|127\.|\[::1\])|/|$")
 
 

@@ -7,6 +7,7 @@ import pytest
 from launches.command import Command
 from launches.errors import LoadsElsewhere
 from launches.launch import read_launches
+from tui.cli import main
 
 ENGINE = "vllm serve a/b"
 TYPED = {"PATH": "/bin"}
@@ -64,3 +65,22 @@ def test_what_is_started_here_is_judged(before, environment):
 
 def test_of_a_posted_text_nobody_knows_where_it_was_typed():
     assert read_launches(Command(arguments=tuple(split(f"srun {ENGINE}"))))[0].source == "a/b"
+
+
+JOB = ["srun", "--gres=gpu:1", "vllm", "serve", "Qwen/Qwen3-8B"]
+
+
+@pytest.mark.parametrize("words", [JOB, [" ".join(JOB)]])
+def test_a_scheduler_s_command_is_judged_on_hardware_that_is_described(
+    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert main(["check", "--simulate", "H100, RAM 128GiB", "--", *words]) == 0
+    assert "FITS on GPU 0" in capsys.readouterr().out
+
+
+def test_it_is_not_judged_on_the_machine_where_it_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert main(["check", "--", *JOB]) == 3

@@ -32,7 +32,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
         raise UsageError("which command? Say it behind two dashes, as in: plimsoll run -- llama-server -m model.gguf")
     if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
         raise UsageError("give the command's own words, not one line in quotes: plimsoll run -- llama-server -m a.gguf")
-    command = replace(typed(arguments), ram_limit_bytes=_own_limit_bytes(given))
+    command = replace(typed(arguments, given), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
     from tui.guard import Manner, Terminal, run_guarded, take_place  # noqa: PLC0415  # 60 ms, while the hardware is read
 
@@ -57,7 +57,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
 def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) -> int:
     """``plimsoll check -- COMMAND``: the exit status of the report."""
     given = command_check_parser().parse_args(options)
-    command = replace(typed(arguments), ram_limit_bytes=_own_limit_bytes(given))
+    command = replace(typed(arguments, given), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
     from tui.guard import report_command  # noqa: PLC0415  # as above
 
@@ -91,16 +91,22 @@ def is_engine(arguments: Sequence[str]) -> bool:
         return True
 
 
-def typed(arguments: Sequence[str]) -> Command:
-    """The command of these words; one word with blanks in it is a line as it was copied."""
-    from launches.command import Command  # noqa: PLC0415
+def typed(arguments: Sequence[str], given: argparse.Namespace | None = None) -> Command:
+    """The command of these words; one word with blanks in it is a line as it was copied.
 
-    command = Command(arguments=tuple(arguments))
+    Where hardware is described or recorded, that is where a scheduler would start it; a copied line is judged so, too.
+    """
+    from launches.command import Command  # noqa: PLC0415
+    from launches.elsewhere import WITHIN_A_JOB  # noqa: PLC0415
+
+    command, environment = Command(arguments=tuple(arguments)), dict(os.environ)
+    if given is not None and (given.simulate is not None or given.replay is not None):
+        environment = {**WITHIN_A_JOB, **environment}
     if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
         from launches.line import posted  # noqa: PLC0415
 
-        command = posted(arguments[0])
-    return replace(command, environment=dict(os.environ), directory=os.getcwd())
+        command, environment = posted(arguments[0]), {**WITHIN_A_JOB, **environment}
+    return replace(command, environment=environment, directory=os.getcwd())
 
 
 def _own_limit_bytes(given: argparse.Namespace) -> int | None:
