@@ -14,7 +14,7 @@ from launches.variables import Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"[ \t]*[\\^`][ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
+_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?[\\^`][ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
 prompted for it (``> ``, PowerShell ``>> ``)."""
 _WINDOWS = re.compile(
