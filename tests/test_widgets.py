@@ -317,11 +317,19 @@ def test_the_chart_draws_load_and_line_across() -> None:
 
 
 @pytest.mark.parametrize(("used", "order"), [(9.0, ["load", "line"]), (3.6, ["line", "load"])])
-def test_load_and_line_are_told_apart_in_a_low_chart(used: float, order: list[str]) -> None:
+def test_load_and_line_on_one_row_are_told_apart(used: float, order: list[str]) -> None:
     view = view_of(desktop(used), model())
-    lines = [text_of(line) for line in chart(view, rows_of(view)[0], 60, 4, 2.0)]
+    lines = [text_of(line) for line in chart(view, rows_of(view)[0], 60, 6, 2.0)]
 
     assert [line.split()[0] for line in lines if "line" in line or "load" in line] == order
+
+
+def test_a_low_chart_draws_nothing_a_row_away_from_where_it_is() -> None:
+    view = view_of(desktop(9.0), model())
+    lines = [text_of(line) for line in chart(view, rows_of(view)[0], 60, 3, 2.0)]
+
+    assert "load" in lines[0]
+    assert "line" not in lines[1]
 
 
 def test_the_chart_says_how_high_it_is() -> None:

@@ -57,6 +57,9 @@ class HistoryPanel(Panel):
         return chart(view, chosen, width, height, column_seconds_of(view, width))
 
 
+_LEAST_ROWS_APART = 4
+
+
 def scale(row: Row) -> str:
     """Which pool it is, and how high its chart: ``GPU 0, 23.5 GiB high``."""
     return row.label if row.pool is None else f"{row.label}, {gib(row.pool.total_bytes)} GiB high"
@@ -157,8 +160,11 @@ def _row_of(n_bytes: int, total_bytes: int, n_rows: int) -> int:
 
 
 def _apart(line_row: int, plan_row: int, n_rows: int, *, is_over: bool) -> tuple[int, int]:
-    """Two that fall on the same row are drawn on two, in their order: the upper one moves up, if it can."""
-    if n_rows < 2:
+    """Two that fall on the same row are drawn on two, in their order: the upper one moves up, if it can.
+
+    Not in a low chart, where a row is so much memory that one beside its own would say what is not so.
+    """
+    if n_rows < _LEAST_ROWS_APART:
         return line_row, plan_row
     upper = min(line_row + 1, n_rows - 1)
     return (upper - 1, upper) if is_over else (upper, upper - 1)
