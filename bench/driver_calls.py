@@ -69,7 +69,7 @@ def row(name: str, wall: list[float], processor: list[float]) -> None:
 def peers() -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {}
     try:
-        from nvitop import Device  # noqa: PLC0415
+        from nvitop import Device  # noqa: PLC0415  # a peer, which need not be here
 
         devices = Device.all()
         found["nvitop"] = lambda: [
@@ -78,7 +78,7 @@ def peers() -> dict[str, Callable[[], object]]:
     except ImportError as error:
         print(f"nvitop: {error}")
     try:
-        from gpustat import GPUStatCollection  # noqa: PLC0415
+        from gpustat import GPUStatCollection  # noqa: PLC0415  # likewise
 
         found["gpustat"] = GPUStatCollection.new_query
     except ImportError as error:

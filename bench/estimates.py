@@ -47,7 +47,7 @@ def forget(model: Model) -> None:
     compute.skeleton(model).stacks.clear()
     for made in (model, *(with_quant(model, quant) for quant in QUANTS)):
         for work in (compute._by_layout, as_cached):
-            made.derived.pop(work.__wrapped__, None)  # type: ignore[attr-defined]
+            made.derived.pop(work.__wrapped__, None)  # type: ignore[attr-defined]  # what a decorator adds
 
 
 def median_ms(work: Callable[[], object], n_rounds: int, forgotten: Model | None = None) -> float:

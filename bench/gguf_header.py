@@ -15,8 +15,8 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / 
 
 from gguf_files import vocabulary, write_gguf  # noqa: E402 - the tests' writer, found by the line above
 
-from estimator.model import Tensor  # noqa: E402
-from estimator.readers import gguf  # noqa: E402
+from estimator.model import Tensor  # noqa: E402 - likewise
+from estimator.readers import gguf  # noqa: E402 - likewise
 
 METADATA: dict[str, object] = {
     "general.architecture": "llama",
