@@ -7,7 +7,7 @@ from measured import measured_model
 
 from estimator.engines import vllm
 from estimator.errors import Unjudgeable
-from estimator.ledger import Answer, Estimate, Kind, Place, Term, Workload
+from estimator.ledger import Answer, Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.ranks import offered_bytes
 from estimator.reader import read_model
@@ -220,21 +220,6 @@ def test_what_is_no_version_can_not_be_judged() -> None:
         made(card(79.25), options=vllm.Options(version="newest"))
 
 
-@pytest.mark.parametrize(
-    ("gib", "product", "sequences", "tokens"),
-    [
-        (23.6, "NVIDIA GeForce RTX 4090", 256, 2048),
-        (79.2, "NVIDIA A100-SXM4-80GB", 256, 2048),
-        (79.2, "NVIDIA H100 80GB HBM3", 1024, 8192),
-        (178.0, "NVIDIA B200", 1024, 16384),
-        (121.6, "NVIDIA GB10", 256, 2048),
-    ],
-)
-def test_its_batches_go_by_the_card(gib: float, product: str, sequences: int, tokens: int) -> None:
-    found = vllm.batch(vllm.DEFAULTS, vllm.release("0.33"), card(gib, product=product), 131072)
-    assert found == (sequences, tokens)
-
-
 def test_eager_has_no_graphs() -> None:
     estimate = made(card(79.25), options=vllm.Options(is_eager=True))
     assert not [term for term in estimate.terms if "graphs" in term.label]
@@ -304,21 +289,6 @@ def test_a_table_that_is_only_looked_up_lies_in_ram() -> None:
     assert loaded.n_bytes(["GPU 0"], Kind.WEIGHTS) / GIB == pytest.approx(68.7, rel=0.02)
 
 
-@pytest.mark.parametrize(("name", "gib"), [("Qwen2.5 0.5B", 0.13), ("Qwen3 0.6B", 0.08), ("Qwen2.5 7B", 0.8)])
-def test_graphs_of_the_old_engine_lie_in_the_band(name: str, gib: float) -> None:
-    graphs = vllm.graphs_of(vllm.release("0.7.1"), read_model(name, "BF16"))
-    assert graphs.low_bytes < gib * GIB < graphs.high_bytes
-
-
-def test_in_2023_what_was_summed_over_devices_stayed_until_the_end_of_the_step() -> None:
-    cards = [card(79.15, number) for number in range(2)]
-    libraries = [
-        made(*cards, options=vllm.Options(version=version)).n_bytes(["GPU 0"], Kind.RUNTIME)
-        for version in ("0.2.6", "0.3.0")
-    ]
-    assert libraries[0] - libraries[1] == 2 * 32 * 8192 * 4096 * 2
-
-
 def test_a_cache_whose_layout_is_not_modelled_has_tokens_far_to_both_sides() -> None:
     model = read_model("DeepSeek V4 Flash", "FP8")
     loaded = vllm.estimate(
@@ -340,43 +310,6 @@ def test_flash_next_keeps_the_tokens_that_its_log_prints_within_the_band() -> No
     assert tokens.low < 315039 < tokens.high
 
 
-def libraries(device: Place, name: str = "Llama 3.1 8B", version: str = "0.24.0") -> Term:
-    model = read_model(name, "BF16")
-    loaded = vllm.estimate(model, Workload(context_tokens=8192), vllm.Options(version=version), [device, RAM])
-    return next(term for term in loaded.terms if term.label == "libraries")
-
-
-def test_on_a_large_card_libraries_may_take_far_more() -> None:
-    assert libraries(card(79.25)).high_bytes > 1.79 * GIB > libraries(card(23.58)).high_bytes
-
-
-def test_a_device_in_the_hosts_memory_counts_what_other_programs_do() -> None:
-    jetson = card(29.96, product="Orin (nvgpu)")
-    assert libraries(jetson, "Qwen3 4B").high_bytes > 4.76 * GIB > libraries(card(29.96), "Qwen3 4B").high_bytes
-
-
-def test_kernels_of_recurrent_states_take_memory_for_some_releases() -> None:
-    spans = [libraries(card(31.4), "Qwen3.5 4B", version) for version in ("0.18.0", "0.26.1")]
-    assert spans[0].high_bytes > 3.81 * GIB
-    assert spans[1].high_bytes < GIB
-
-
-def test_where_flashinfer_may_sample_the_peak_may_be_a_third() -> None:
-    model = read_model("Llama 3.2 1B", "BF16")
-    options = vllm.Options(version="0.10.0")
-    loaded = vllm.estimate(model, Workload(context_tokens=131072), options, [card(44.3), RAM])
-    peak = next(term for term in loaded.terms if term.label == "activations")
-    assert peak.low_bytes < 0.45 * GIB < 1.2 * GIB < peak.high_bytes
-
-
-def test_before_v1_the_longest_video_was_computed_in_one_go() -> None:
-    model = read_model("Qwen2.5-VL 7B", "BF16")
-    options = vllm.Options(version="0.9.0 V0")
-    loaded = vllm.estimate(model, Workload(context_tokens=4096), options, [card(79.2), RAM])
-    peak = next(term for term in loaded.terms if term.label == "activations")
-    assert peak.low_bytes < 2.47 * GIB < 4.93 * GIB < peak.high_bytes
-
-
 @pytest.mark.parametrize(("name", "quant", "gib"), [("Qwen2-VL 2B", "BF16", 4.03), ("Qwen2.5-VL 7B", "AWQ", 6.59)])
 def test_an_encoder_known_by_its_size_alone_is_loaded_within_the_band(name: str, quant: str, gib: float) -> None:
     model = read_model(name, quant)
@@ -391,10 +324,3 @@ def test_what_takes_less_than_expected_comes_together() -> None:
     less = sum(term.n_bytes - term.low_bytes for term in parts if term.kind is not Kind.KV_CACHE)
     assert tokens.high is not None
     assert (tokens.high - float(tokens.value)) * 131072 == pytest.approx(less, rel=0.01)
-
-
-@pytest.mark.parametrize(("version", "gib"), [("0.7.1", 0.22), ("0.8.5 V0", 1.2)])
-def test_before_0_8_a_profile_in_pieces_left_the_sampler_out(version: str, gib: float) -> None:
-    loaded = made(card(22.07), tokens=131072, options=vllm.Options(version=version))
-    peak = next(term for term in loaded.terms if term.label == "activations")
-    assert peak.n_bytes / GIB == pytest.approx(gib, rel=0.05)

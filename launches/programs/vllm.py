@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from estimator.engines.vllm import KV_TYPES, Options
+from estimator.cache_rows import ROW_TYPES
 from estimator.releases import LAST_WITH_V0
+from estimator.vllm_options import Options
 from launches.checkpoint import checkpoint_source
 from launches.command import Command, Program
 from launches.errors import NoLaunch
@@ -61,7 +62,7 @@ DTYPES = MappingProxyType({"half": "float16", "float": "float32", "auto": "auto"
     name: name for name in ("float16", "bfloat16", "float32")
 })  # fmt: skip
 CACHE_TYPES = (
-    *KV_TYPES,
+    *ROW_TYPES,
     "fp8_inc",
     "int4_per_token_head",
     "nvfp4_4over6",
@@ -366,7 +367,7 @@ class _Launch:
 
     def _kv_type(self) -> str | None:
         found = self.reading.choice("--kv-cache-dtype", CACHE_TYPES)
-        if found is None or found in KV_TYPES:
+        if found is None or found in ROW_TYPES:
             return found
         self.reading.doubt(
             f"how large a cache of type {found} is, is not known here; it is judged as if of the model's"
