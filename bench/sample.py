@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from threading import Condition
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -27,9 +26,11 @@ from fault_scenes import clocks
 from stand_in import config_path, run_again, write_config
 
 from probes.access import Access
+from probes.answer import Answer, take_snapshot
 from probes.presence import MISSING
 from probes.probe import ProbeSource, real_sources
-from probes.sampler import Answer, Sampler, _Worker, take_snapshot
+from probes.sampler import Sampler
+from probes.worker import Table, Worker
 
 PROMISED, PROMISED_MS = "8 GPUs, 40 processes", 3.0
 N_WARM = 5
@@ -60,7 +61,7 @@ print(json.dumps(taken))
 
 def readings_ms(sources: tuple[ProbeSource, ...], n_readings: int, interval_seconds: float) -> list[float]:
     """Processor time of each, on one thread, at that pace: some figures are read less often, and caches grow cold."""
-    workers = [_Worker(source, Condition(), time.monotonic) for source in sources]
+    workers = [Worker(source, Table(), time.monotonic) for source in sources]
     here = [worker for worker in workers if worker.is_here()]
     taken = []
     for number in range(N_WARM + n_readings):

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.access import Access, Load
+from probes.answer import Answer, take_snapshot
 from probes.mac_host import open_mac_host
 from probes.probe import Probe
 from probes.recording import snapshot_from_json, snapshot_to_json
-from probes.sampler import Answer, take_snapshot
 from probes.snapshot import Reading, Snapshot
 from probes.vendors import apple, windows
 from probes.windows_memory import WindowsMemory

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from probes.access import Access, Attention
+from probes.answer import Answer, take_snapshot
 from probes.errors import ProbeError
 from probes.recording import snapshot_from_json, snapshot_to_json
-from probes.sampler import Answer, take_snapshot
 from probes.snapshot import Details, Device, Snapshot
 from probes.vendors.nvidia import NvidiaProbe
 

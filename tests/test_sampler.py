@@ -1,63 +1,20 @@
-"""One thread per probe, and one snapshot of what they say."""
+"""One thread per probe, asked each interval, and how old what they say is."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from queue import Queue
-from threading import Event, Thread, current_thread
+from threading import Event, Thread
 from threading import enumerate as all_threads
 from time import monotonic
 
 import pytest
+from fake_probe import GPU, PATIENCE_SECONDS, RAM, FakeProbe
 
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.probe import Probe, ProbeSource, Title
-from probes.sampler import Answer, Sampler, _Titles, take_one, take_snapshot
-from probes.snapshot import Device, Fault, Machine, Pool, Process, Reading, Snapshot
-
-PATIENCE_SECONDS = 5.0
-"""Only a broken test waits for so long."""
-RAM = Reading(pools=(Pool(key="host", total_bytes=100, used_bytes=40, free_bytes=60),))
-GPU = Reading(
-    pools=(Pool(key="gpu", total_bytes=100, used_bytes=10, free_bytes=90),),
-    devices=(Device(key="gpu", name="A GPU", vendor="test", index=0, pool_key="gpu"),),
-    processes=(Process(pid=7, device_key="gpu", used_bytes=5), Process(pid=8, device_key="gpu", name="known")),
-)
-
-
-class FakeProbe:
-    """Gives its readings in turn, the last one again and again; an exception is raised; an event is waited for."""
-
-    def __init__(self, *readings: Reading | Exception | Event) -> None:
-        self.readings = list(readings)
-        self.threads: set[str] = set()
-        self.n_opened = self.n_samples = self.n_closed = 0
-        self.was_asked, self.was_closed = Event(), Event()
-
-    def open(self) -> Probe:
-        self.n_opened += 1
-        return self
-
-    def sample(self) -> Reading:
-        self.threads.add(current_thread().name)
-        self.n_samples += 1
-        self.was_asked.set()
-        reading = self.readings.pop(0) if len(self.readings) > 1 else self.readings[0]
-        if isinstance(reading, Event):
-            reading.wait(PATIENCE_SECONDS)
-            return GPU
-        if isinstance(reading, Exception):
-            raise reading
-        return reading
-
-    def close(self) -> None:
-        self.threads.add(current_thread().name)
-        self.n_closed += 1
-        self.was_closed.set()
-
-    def source(self, name: str = "gpu", **fields: object) -> ProbeSource:
-        return ProbeSource(name=name, open=self.open, **fields)  # type: ignore[arg-type]  # fields by name
+from probes.sampler import Sampler, take_one
+from probes.snapshot import Fault, Reading, Snapshot
 
 
 class Ticking:
@@ -104,29 +61,7 @@ def wait_for(snapshots: Queue[Snapshot], is_it: Callable[[Snapshot], bool]) -> S
             return snapshot
 
 
-def folded(*answers: Answer, now_seconds: float = 100.0) -> Snapshot:
-    return take_snapshot(answers, now_seconds=now_seconds, taken_seconds=1.0, silent_seconds=3.0)
-
-
-# --- folding
-
-
-def test_readings_are_folded_in_the_order_of_their_probes() -> None:
-    snapshot = folded(
-        Answer(probe="host", has_answered=True, reading=RAM, read_seconds=100),
-        Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=100),
-    )
-    assert [pool.key for pool in snapshot.pools] == ["host", "gpu"]
-    assert snapshot.pending == ()
-    assert not snapshot.faults
-
-
-def test_age_adds_up_from_the_probe_and_the_time_since() -> None:
-    old = replace(GPU, pools=(replace(GPU.pools[0], late_seconds=2.0),))
-    snapshot = folded(Answer(probe="gpu", has_answered=True, reading=old, read_seconds=95.0))
-    assert snapshot.pools[0].late_seconds == pytest.approx(7.0)
-    assert snapshot.devices[0].late_seconds == pytest.approx(5.0)
-    assert snapshot.late_seconds == pytest.approx(7.0)
+# --- ages
 
 
 def test_age_counts_from_when_the_probe_was_asked_not_from_when_its_processes_were_named() -> None:
@@ -166,43 +101,6 @@ def test_no_probe_makes_a_reading_older_than_the_question_or_newer_than_its_answ
 
     shown = take_one([WrongProbe(GPU).source()], PATIENCE_SECONDS, clock=lambda: now[0]).late_seconds
     assert shown == (2.0 if said < 0 else 0.0)
-
-
-def test_silent_probe_keeps_its_figures_and_says_since_when() -> None:
-    answer = Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=87.0, asked_seconds=88.0)
-    snapshot = folded(answer)
-    assert snapshot.pool("gpu") is not None
-    assert snapshot.faults == (
-        Fault(probe="gpu", message="the driver has not answered for 12 s; the figures are from then"),
-    )
-
-
-def test_probe_that_is_still_at_it_is_no_fault() -> None:
-    assert not folded(Answer(probe="gpu", has_answered=True, reading=GPU, read_seconds=97, asked_seconds=98)).faults
-
-
-def test_probe_that_never_answered_is_pending() -> None:
-    snapshot = folded(Answer(probe="gpu", asked_seconds=99.0))
-    assert snapshot.pending == ("gpu",)
-    assert not snapshot.faults
-
-
-def test_faults_of_a_reading_and_of_a_probe_stand_side_by_side() -> None:
-    ours = Fault(probe="gpu", message="GPU 2 fell off the bus")
-    snapshot = folded(
-        Answer(probe="gpu", has_answered=True, reading=replace(GPU, faults=(ours,)), read_seconds=100),
-        Answer(probe="other", has_answered=True, error="no permission"),
-    )
-    assert snapshot.faults == (ours, Fault(probe="other", message="no permission"))
-
-
-def test_machine_is_the_first_that_is_known() -> None:
-    machine = Machine(host_name="m", system="linux")
-    snapshot = folded(
-        Answer(probe="gpu", has_answered=True, reading=GPU),
-        Answer(probe="host", has_answered=True, reading=replace(RAM, machine=machine)),
-    )
-    assert snapshot.machine == machine
 
 
 # --- sampling
@@ -431,105 +329,9 @@ def test_shorter_interval_holds_at_once() -> None:
 # --- names of processes
 
 
-def test_processes_are_named_by_their_source_and_known_names_stay() -> None:
-    described: list[int] = []
-
-    def describe(pid: int) -> Title:
-        described.append(pid)
-        return Title(name="ollama", command="ollama serve")
-
-    snapshot = take_one([FakeProbe(GPU).source(describe_process=describe)], PATIENCE_SECONDS)
-    assert [(process.name, process.command) for process in snapshot.processes] == [
-        ("ollama", "ollama serve"),
-        ("known", None),
-    ]
-    assert described == [7]
-
-
-def test_a_process_that_has_not_changed_is_shown_as_the_same_object() -> None:
-    titles = _Titles(lambda pid: Title(name=f"program {pid}", command="", user="me"))
-    still, moving = Process(pid=7, device_key="a", used_bytes=1), Process(pid=8, device_key="b", used_bytes=1)
-    first = titles.named((still, moving), 0.0)
-    second = titles.named((still, replace(moving, used_bytes=2)), 1.0)
-
-    assert second[0] is first[0]
-    assert (second[1].name, second[1].used_bytes) == ("program 8", 2)
-
-
-def test_a_process_with_another_title_is_shown_with_it() -> None:
-    names = ["loading"]
-    titles = _Titles(lambda _: Title(name=names[0], command="", user="me"))
-    process = Process(pid=7, device_key="a", used_bytes=1)
-    titles.named((process,), 0.0)
-    names[0] = "serving"
-
-    assert titles.named((process,), 100.0)[0].name == "serving"
-
-
-def test_process_that_stays_is_described_once(sampled: Callable[..., Queue[Snapshot]]) -> None:
-    n_described = count()
-
-    def describe(_: int) -> None:
-        next(n_described)
-
-    snapshots = sampled(FakeProbe(GPU).source(describe_process=describe))
-    for _ in range(3):
-        snapshot = wait_for(snapshots, lambda snapshot: not snapshot.pending)
-        assert snapshot.processes[0].name is None
-    assert next(n_described) == 1
-
-
-def test_titles_that_change_are_read_anew_after_a_while_and_few_at_a_time() -> None:
-    clock, has_changed, snapshots = Ticking(), [False], Queue[Snapshot]()
-    probe = FakeProbe(replace(GPU, processes=tuple(Process(pid=pid, device_key="gpu") for pid in range(1, 11))))
-    n_renamed: Counter[int] = Counter()
-
-    def describe(_: int) -> Title:
-        n_renamed[probe.n_samples] += has_changed[0]
-        return Title(name="new" if has_changed[0] else "old", command="")
-
-    sampler = Sampler([probe.source(describe_process=describe)], snapshots.put, 0.001, clock=clock)
-    sampler.start()
-    wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["old"] * 10)
-    has_changed[0] = True
-    clock.now += 11.0
-    wait_for(snapshots, lambda snapshot: [process.name for process in snapshot.processes] == ["new"] * 10)
-    sampler.stop()
-    assert max(n_renamed.values()) == 4
-
-
-def test_naming_loses_nothing_that_the_probe_says() -> None:
-    said = Process(
-        pid=7,
-        device_key="gpu",
-        used_bytes=5,
-        user="of the probe",
-        container="c",
-        shared_used_bytes=6,
-        utilization_ratio=0.5,
-    )
-    source = FakeProbe(replace(GPU, processes=(said,))).source(
-        describe_process=lambda _: Title(name="n", command="c d")
-    )
-    (shown,) = take_one([source], PATIENCE_SECONDS).processes
-    assert shown == replace(said, name="n", command="c d")
-
-
-def test_same_process_that_is_listed_twice_is_shown_twice() -> None:
-    listed = replace(GPU, processes=(GPU.processes[0], GPU.processes[0]))
-    source = FakeProbe(listed).source(describe_process=lambda _: Title(name="n", command="c"))
-    assert [process.name for process in take_one([source], PATIENCE_SECONDS).processes] == ["n", "n"]
-
-
-def test_age_is_added_to_whole_copies() -> None:
-    pool = Pool(
-        key="gpu", total_bytes=9, used_bytes=4, free_bytes=5, reserved_bytes=1, limited_by="x", late_seconds=1.0
-    )
-    device = replace(GPU.devices[0], power_watts=5.0, bus_address="0000:01:00.0", late_seconds=0.5)
-    reading = Reading(pools=(pool,), devices=(device,))
-    shown = folded(Answer(probe="gpu", has_answered=True, reading=reading, read_seconds=98.0))
-    assert shown.pools == (replace(pool, late_seconds=3.0),)
-    assert shown.devices == (replace(device, late_seconds=2.5),)
+def test_processes_are_named_by_their_source() -> None:
+    source = FakeProbe(GPU).source(describe_process=lambda _: Title(name="ollama", command="ollama serve"))
+    assert [process.name for process in take_one([source], PATIENCE_SECONDS).processes] == ["ollama", "known"]
 
 
 def test_pids_of_another_machine_are_not_named() -> None:
