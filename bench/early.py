@@ -3,6 +3,7 @@
     python bench/early.py LIBRARY [--load-seconds 40]
     python bench/early.py LIBRARY --quiet PRESET.conf COMMANDS [--readings 3600] [--pace 20]
     python bench/early.py LIBRARY --quiet PRESET.conf COMMANDS --app --readings 300
+    python bench/early.py LIBRARY --reads LLAMA_SERVER FILE
 
 LIBRARY is a stand-in for libnvidia-ml.so.1 (``stand_in.py``). The real binding loads it, the real sampler reads it and
 the real /proc, and what the app does with a reading is done with each: engines are recognised, alarms judged.
@@ -10,13 +11,16 @@ the real /proc, and what the app does with a reading is done with each: engines 
 The first form loads engines beside others, with room and without, and tells at how much of its final memory the warning
 came, what it says, and whether it cleared. The second takes so many readings, a second apart by the recogniser's clock,
 of a preset whose processes have the command lines of a file (one a line, in turn), in which nothing is the matter. The
-third has the app itself on a pty for so many seconds. Exit status 1 where one does not hold.
+third has the app itself on a pty for so many seconds. The fourth starts a real llama-server that reads FILE, while the
+simulated driver says that it took room for all weights within a second (as on an H100), and leaves too little for its
+cache: the warning stands until the server answers, or ends. Exit status 1 where one does not hold.
 """
 
 import argparse
 import os
 import queue
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +31,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from dummies import Dummies
+from guard import free_port, is_ready
 from screen import ESCAPES, Terminal
 from stand_in import Size, config_path, run_again, write_config
 
@@ -176,6 +181,61 @@ def play(scene: Scene, path: Path, load_seconds: float) -> Iterator[str]:
         dummies.end_all()
 
 
+def play_reading(server: Path, file: Path, path: Path) -> Iterator[str]:
+    """What does not hold of an engine that grows no more and still reads."""
+    dummies, port = Dummies(), free_port()
+    words = [
+        str(server),
+        "-m",
+        str(file),
+        "-c",
+        "32768",
+        "-ngl",
+        "99",
+        "--fit",
+        "off",
+        "-np",
+        "1",
+        "--cache-ram",
+        "0",
+        "--no-warmup",
+    ]
+    environment = {**os.environ, "LD_LIBRARY_PATH": f"{server.parent}:{os.environ.get('LD_LIBRARY_PATH', '')}"}
+    ballast = dummies.start(["python3", "train.py"])
+    held_mib = 518 + (file.stat().st_size >> 20)
+    others = f"{CARD}process = pid={ballast} used={81559 - 551 - held_mib - 2048}MiB name=python3\n"
+    write_config(path, others)
+    with (
+        Follower(0.5, time.monotonic) as follower,
+        subprocess.Popen(
+            [*words, "--port", str(port)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process,
+    ):
+        begun, warned, n_quiet, over = time.monotonic(), None, 0, None
+        try:
+            while (seconds := time.monotonic() - begun) < 300 and (over is None or seconds < over + 40):
+                held = held_mib if seconds > 1.0 else 518
+                line = f"process = pid={process.pid} used={held}MiB name=llama-server\n"
+                write_config(path, others if process.poll() is not None else others + line)
+                follower.news()
+                if over is None and (process.poll() is not None or is_ready(port)):
+                    over = seconds
+                if warned is None and follower.standing:
+                    warned = seconds
+                    print(f"  after {seconds:.1f} s: {follower.standing[0]}")
+                n_quiet += warned is not None and over is None and not follower.standing
+                if over is not None and not follower.standing:
+                    break
+            print(f"  it reads for {over or seconds:.0f} s; {len(follower.standing)} warnings after {seconds:.0f} s")
+        finally:
+            process.kill()
+    dummies.end_all()
+    if warned is None or n_quiet:
+        yield f"a load that reads is not warned of until it is over ({n_quiet} readings without)"
+    if over is None or follower.standing:
+        yield "the warning does not clear once it is over"
+
+
 def start_preset(preset: Path, commands: Path, path: Path, dummies: Dummies) -> int:
     """Its processes run; how many."""
     text = preset.read_text()
@@ -222,6 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("library", type=Path)
     parser.add_argument("--load-seconds", type=float, default=40.0)
     parser.add_argument("--quiet", nargs=2, type=Path, metavar=("PRESET.conf", "COMMANDS"))
+    parser.add_argument("--reads", nargs=2, type=Path, metavar=("LLAMA_SERVER", "FILE"))
     parser.add_argument("--readings", type=int, default=3600)
     parser.add_argument("--pace", type=float, default=20.0, help="readings a second")
     parser.add_argument("--app", action="store_true", help="the app itself, a second each reading")
@@ -237,6 +298,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failures = watch_app(options.readings) if options.app else watch_quiet(options.readings, options.pace)
         finally:
             dummies.end_all()
+    elif options.reads:
+        failures = list(play_reading(*options.reads, path))
     else:
         for scene in SCENES:
             failures += play(scene, path, options.load_seconds)

@@ -22,6 +22,14 @@ class NoAnswer(OSError):  # noqa: N818
     """Nothing that could be used; the message says why."""
 
 
+class Unavailable(NoAnswer):
+    """It answers, and with status 503 (RFC 9110, 15.6.4): who still loads says so."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__("it answers with status 503")
+        self.body = body
+
+
 def ask(
     port: int,
     path: str,
@@ -75,6 +83,8 @@ def _body(content: bytes) -> bytes:
     status = _STATUS.fullmatch(lines[0])
     if status is None or not blank:
         raise NoAnswer("it speaks no HTTP")
+    if status[1] == b"503":
+        raise Unavailable(body)
     if status[1] != b"200":
         raise NoAnswer(f"it answers with status {status[1].decode()}")
     if any(_CHUNKED.fullmatch(line) for line in lines[1:]):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from probes.intake import Intake, intake_in
 from probes.listening import ports_of_owner, ports_of_sockets
 from probes.sysfs import read_bytes, whole_number
 
@@ -236,6 +237,10 @@ class ProcessReader:
         """RAM without the pages of files. Takes 40 µs."""
         rss = self._resident(pid)
         return None if "RssAnon" not in rss else rss["RssAnon"] + rss.get("RssShmem", 0)
+
+    def intake(self, pid: int) -> Intake | None:
+        """What it has taken in since its start; None where that is not told."""
+        return intake_in(self.root, pid)
 
     def files(self, pid: int) -> tuple[str, ...] | None:
         """Files of models that are mapped or open, the largest mapping first; None where they may not be seen."""

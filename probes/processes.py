@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from probes.access import REAL, Access
+from probes.intake import Intake
 from probes.process_facts import ProcessFacts, ProcessReader
 
 
@@ -23,6 +24,10 @@ class Processes(Protocol):
 
     def own_bytes(self, pid: int) -> int | None:
         """RAM without the pages of files; None where it is not told."""
+        ...
+
+    def intake(self, pid: int) -> Intake | None:
+        """What it has taken in since its start, by which it is seen to read; None where that is not told."""
         ...
 
     def files(self, pid: int) -> tuple[str, ...] | None:

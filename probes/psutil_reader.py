@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from probes.intake import Intake
 from probes.listening import MOST_PORTS
 from probes.process_facts import (
     COMMAND_BYTES,
@@ -138,6 +139,21 @@ class PsutilReader:
         if self.library.WINDOWS:
             return int(min(memory.private, memory.rss))
         return int(memory.rss - memory.shared) if self.library.LINUX else None
+
+    def intake(self, pid: int) -> Intake | None:
+        """What calls have read (ReadFile, from whatever cache), and the most that was ever resident.
+
+        Windows may have pages of a mapped file ready that are not in the working set (PrefetchVirtualMemory), so that
+        there who has taken in little may still have read all. On macOS, where psutil tells neither, None.
+        """
+        if self.library.MACOS:
+            return None
+        memory, reads = self._of(pid, "memory_info"), self._of(pid, "io_counters")
+        if memory is None:
+            return None
+        peak_bytes = memory.peak_wset if self.library.WINDOWS else memory.rss
+        n_read = 0 if reads is None else getattr(reads, "read_chars", reads.read_bytes)
+        return Intake(n_bytes=int(peak_bytes + n_read), is_whole=self.library.LINUX and reads is not None)
 
     def backends(self, pid: int) -> frozenset[str]:
         """Which of ggml's libraries for devices it has mapped; empty where that is not told."""

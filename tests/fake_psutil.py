@@ -37,6 +37,7 @@ class FakeProcess:
     """(path, bytes that are resident)."""
     opened: list[str] | None = None
     memory: dict[str, int] | None = None
+    reads: dict[str, int] | None = None
 
 
 class FakePsutil:
@@ -118,3 +119,7 @@ class _Handle:
 
     def memory_info(self) -> SimpleNamespace:
         return SimpleNamespace(**self._answer("memory"))
+
+    def io_counters(self) -> SimpleNamespace:
+        assert not self.table.MACOS, "psutil has no io_counters there"
+        return SimpleNamespace(**self._answer("reads"))

@@ -2,7 +2,7 @@
 
 import json
 
-from probes.loopback import NoAnswer
+from probes.loopback import NoAnswer, Unavailable
 from tui.asker import Asker, Subject
 
 PROPS = json.dumps(
@@ -131,3 +131,23 @@ def test_one_that_does_not_say_its_version_is_not_asked_for_it_again():
     asker.follow((Subject(pid=1, engine_name="ollama", ports=PORTS),))
     turns(asker, clock, 100)
     assert (asker.answers()[1][0].version, asked.count("/api/version")) == (None, 1)
+
+
+def test_one_that_loads_is_asked_for_its_version_once_it_is_loaded():
+    loading = Unavailable(b'{"error": {"message": "Loading model"}}')
+    answers = [loading, json.dumps({**json.loads(PROPS), "build_info": "b1-x"}).encode()]
+
+    def answer(port, path):
+        if path != "/props":
+            raise NoAnswer("no metrics")
+        if isinstance(answers[0], Unavailable):
+            raise answers.pop(0)
+        return answers[0]
+
+    asker, clock = asker_with(answer)
+    asker.follow((Subject(pid=1, engine_name="llamacpp", ports=PORTS),))
+    asker.ask_due()
+    assert asker.answers()[1][0].is_loading
+    clock.now += 10
+    asker.ask_due()
+    assert asker.answers()[1][0].version == "b1-x"

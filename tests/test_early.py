@@ -6,6 +6,7 @@ import pytest
 from proc_tree import end_process, make_process
 from test_recogniser import ENGINE, PID, Bench
 
+from probes.served import Served
 from probes.snapshot import Process
 from tui.alarms import Alarms
 from tui.places import places_of
@@ -22,6 +23,7 @@ class Screen:
         self.bench = Bench(root, hardware)
         self.alarms = Alarms()
         self.alerts = alerts or Alerts()
+        self.answers = {}
 
     def reading(self, held, *, after=1.0):
         """Messages of launches that are news, where each pid holds so many GiB of the first card."""
@@ -38,7 +40,7 @@ class Screen:
             Process(pid=pid, device_key=device.key, used_bytes=int(gib * GIB)) for pid, gib in held.items()
         )
         snapshot = replace(self.bench.empty, pools=pools, processes=processes)
-        engines = self.bench.recogniser.look(snapshot)
+        engines = self.bench.recogniser.look(snapshot, self.answers)
         news = self.alarms.news(snapshot, self.alerts, engines, places_of(snapshot))
         return [alarm.message for alarm in news if alarm.kind == "launch"]
 
@@ -168,3 +170,37 @@ def test_it_clears_when_others_give_their_memory_back(tmp_path):
     stood = screen.standing
     screen.reading({PID: 3})
     assert (len(stood), screen.standing) == (1, [])
+
+
+def reading_since(root, n_gib):
+    """The engine has taken in so much by now, of a file that it has mapped."""
+    make_process(root, PID, *ENGINE, status=f"VmHWM:\t {int(n_gib * 1024**2)} kB\n")
+
+
+def test_a_load_that_took_all_at_once_is_warned_of_while_it_reads(tmp_path):
+    screen = Screen(tmp_path)
+    screen.reading({STRANGER: 11})
+    for second in range(60):
+        reading_since(tmp_path, second / 8)
+        screen.reading({PID: 10, STRANGER: 11})
+    assert len(screen.standing) == 1
+    for _ in range(25):
+        screen.reading({PID: 10, STRANGER: 11})
+    assert screen.standing == []
+
+
+def test_one_that_says_that_it_loads_and_hangs_is_not_warned_of_for_ever(tmp_path):
+    make_process(tmp_path, PID, *ENGINE)
+    screen = Screen(tmp_path)
+    screen.answers = {PID: (Served(is_loading=True),)}
+    counts = []
+    for _ in range(70):
+        screen.reading({PID: 10, STRANGER: 11})
+        counts.append(len(screen.standing))
+    assert counts[50] == 1
+    assert counts[-1] == 0
+
+
+def test_one_found_while_it_says_that_it_loads_is_a_launch(screen):
+    screen.answers = {PID: (Served(is_loading=True),)}
+    assert screen.reading({PID: 5, STRANGER: 17})

@@ -64,3 +64,9 @@ def test_why_nothing_is_predicted_is_said():
 def test_a_line_says_why_nothing_is_predicted_once():
     unknown = engine(model_name="", quant="", context_tokens=None, predicted={}, reason="no such file")
     assert [text for text, _ in engine_details(unknown)] == ["llama-server · nothing is predicted: no such file"]
+
+
+def test_of_one_that_hangs_it_is_said_that_it_is_not_warned_of():
+    hanging = engine(phase=Phase.STALLED, held={"GPU 0": 9 * GIB // 10})
+    assert engine_line(hanging, "GPU 0") == "Qwen3 4B Q8_0 · stalled at 20 % · predicted 4.5 · 8k"
+    assert any("not warned of" in text for text, _ in engine_details(hanging))

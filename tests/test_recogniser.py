@@ -421,3 +421,29 @@ def test_where_its_own_process_has_the_model_its_children_are_not_looked_through
 
     Recogniser(Counting(), clock=lambda: 0.0).look(bench.empty)
     assert asked == [PID]
+
+
+def test_who_says_that_it_loads_says_nothing_of_its_model(bench):
+    make_process(bench.root, PID, *ENGINE)
+    (found,) = bench.look({PID: 1}, answers={PID: (Served(is_loading=True),)})
+    assert (found.served, found.context_tokens) == (None, 8192)
+
+
+def test_what_it_has_to_read_is_what_its_file_has(bench):
+    path = write_model(bench.root / "a.gguf")
+    make_process(bench.root, PID, "llama-server", "-m", str(path), "-c", "512", "-ngl", "99")
+    make_process(bench.root, PID + 1, "llama-server", "-m", "/nowhere/qwen3-8b-q4_k_m.gguf", "-ngl", "99")
+    bench.look({PID: 0.01, PID + 1: 0.01})
+    n_bytes = [bench.recogniser._engines[pid].loading.weight_bytes for pid in (PID, PID + 1)]
+    assert 0 < n_bytes[0] <= path.stat().st_size
+    assert n_bytes[1] == 0
+
+
+def test_a_launch_that_reads_in_a_child_loads(bench):
+    make_process(bench.root, PID, *ENGINE, status="VmHWM:\t 1024 kB\n")
+    phases = []
+    for second in range(40):
+        make_process(bench.root, PID + 1, "VLLM::Worker", parent=PID, status=f"VmHWM:\t {second * 65536} kB\n")
+        (found,) = bench.look({PID + 1: 10}, after=1)
+        phases.append(found.phase)
+    assert set(phases) == {Phase.LOADING}

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loopback_server import serving
+from loopback_server import misbehaving, serving
 
 from probes.loopback import NoAnswer, ask
 from probes.served import READERS, Served, served_by, version_by
@@ -193,3 +193,29 @@ def test_one_that_would_have_to_work_for_it_is_not_asked_for_metrics():
 
     served_by("llamacpp", ask_page, has_metrics=False)
     assert asked == ["/props"]
+
+
+LOADING = b'{"error":{"message":"Loading model","type":"unavailable_error","code":503}}'
+"""As llama-server (0c1e570) answers until its model is loaded: recorded here, 2026-11-26."""
+
+
+def unavailable(body):
+    def answer(connection):
+        connection.recv(65536)
+        head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: %d\r\n\r\n" % len(body)
+        connection.sendall(head + body)
+
+    return misbehaving(answer)
+
+
+def test_a_llama_server_that_loads_says_so():
+    with unavailable(LOADING) as port:
+        assert served_by("llamacpp", lambda path: ask(port, path)) == (Served(is_loading=True),)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"busy", b"[]", b'{"error": "Loading model"}', b'{"error": {"message": "full"}}']
+)
+def test_who_is_unavailable_for_another_reason_does_not_load(body):
+    with unavailable(body) as port, pytest.raises(NoAnswer):
+        served_by("llamacpp", lambda path: ask(port, path))

@@ -108,7 +108,7 @@ class Asker:
                 served = served_by(subject.engine_name, ask_it, has_metrics=subject.has_metrics)
             except NoAnswer:
                 continue
-            if turn.version is None:
+            if turn.version is None and not any(one.is_loading for one in served):
                 turn.version = version_by(subject.engine_name, ask_it) or ""
             return tuple(replace(one, version=turn.version or None) for one in served)
         return None

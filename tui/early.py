@@ -1,11 +1,12 @@
 """Launches that will not have the room that they need, said while they load: judged by their final need.
 
-A launch is one that was seen to start or to grow. llama.cpp takes all its weights within a second of its start, and
-reads them into what it has; nothing grows until its cache is made, too late (bench/real_launches.py, an H100,
-2026-11-26). Of those that were there before, who holds the same since it was first seen may be as large as it will
-ever get; and whoever gives back is at work. It is judged where it holds something already; that it goes to other
-devices too is only reckoned. Counted with each are the engines before it that still take what they were promised:
-those that load, and those whose cache grows with the context (MLX, Transformers). Who came last is warned of.
+A launch is one that was seen to start or to grow, that says so or has read too little yet. llama.cpp takes all its
+weights within a second of its start, and reads them into what it has; nothing grows until its cache is made, too late
+(bench/real_launches.py, an H100, 2026-11-26). It loads as long as it reads, or says so (tui/loading.py); one that hangs
+is warned of no more. Of those that were there before, who holds the same since it was first seen may be as large as it
+will ever get; and whoever gives back is at work. It is judged where it holds something already; that it goes to other
+devices too is only reckoned. Counted with each are the engines before it that still take what they were promised: those
+that load, and those whose cache grows with the context (MLX, Transformers). Who came last is warned of.
 """
 
 from __future__ import annotations

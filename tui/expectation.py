@@ -15,7 +15,7 @@ from tui.launched import places_seen, plan_of
 from tui.model_found import FoundAs, find_running_model
 from tui.places import HOST_NAME, device_label
 from tui.plan import Plan, assess
-from tui.recognised import Predicted
+from tui.recognised import NOTICEABLE_BYTES, Predicted
 from tui.telling import telling_place
 from tui.visibility import as_seen_with
 
@@ -38,6 +38,8 @@ class Expectation:
     """Why nothing is predicted."""
     outcome: str = ""
     """What would happen, where there was no room for it; empty where there was."""
+    weight_bytes: int = 0
+    """Of its file, what is loaded, wherever it goes; 0 where the file could not be read."""
 
 
 def expect(
@@ -91,6 +93,8 @@ def expect(
         context_tokens=plan.workload.context_tokens,
         is_by_name=found.found_as is FoundAs.NAME,
         outcome="" if does_fit or made.fallback is not None else made.verdict.reason,
+        # A matrix that serves twice lies in the file once; what is never loaded lies there too.
+        weight_bytes=min(plan.model.file_bytes or 0, estimate.n_bytes(kind=Kind.WEIGHTS)),
     )
 
 
@@ -118,10 +122,6 @@ def _on_devices_held(plan: Plan, launch: Launch, held: Mapping[str, int]) -> Pla
     if launch.n_devices != len(fullest) or set(fullest) <= set(plan.devices or ()):
         return plan
     return replace(plan, devices=tuple(sorted(fullest)))
-
-
-NOTICEABLE_BYTES = 8 << 20
-"""Less is none: contexts and buffers come and go."""
 
 
 def _without(held: Mapping[str, int], snapshot: Snapshot) -> Snapshot:

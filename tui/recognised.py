@@ -12,7 +12,8 @@ GROWING = frozenset({"mlx", "transformers"})
 """Engines whose cache grows with the context, up to what is predicted for all of it (reference: mlx_lm's KVCache and
 transformers' DynamicCache append; llama.cpp, vLLM and SGLang allocate it whole)."""
 
-
+NOTICEABLE_BYTES = 8 << 20
+"""Less is none: contexts and buffers come and go."""
 _INTERFACES = MappingProxyType({"LM Studio": "lmstudio"})
 """By program, where it is not the engine's own."""
 
@@ -21,9 +22,11 @@ class Phase(Enum):
     """How far a launch is."""
 
     LOADING = "loading"
-    """It holds less than it will, and is young or still growing."""
+    """It holds less than it will, and grows, reads, or says that it loads."""
+    STALLED = "stalled"
+    """The same, and for a while it has neither grown nor read."""
     RESTING = "resting"
-    """What it holds has not changed for a while."""
+    """It holds what was predicted, or has neither grown nor read for a while, and says nothing else."""
     UNKNOWN = "unknown"
     """What it will hold is not known."""
 
@@ -71,7 +74,7 @@ class Recognised:
     """By place: bytes now, of all its processes; a place that reports none is left out."""
     phase: Phase = Phase.UNKNOWN
     is_growing: bool = False
-    """It was seen to start, or to take more than it had, and gave nothing back: it is being loaded."""
+    """It is being loaded: it was seen to start, or to take more than it had, and gave nothing back; or says so."""
     growth_bytes_per_second: float = 0.0
     """Of all places together, over the last seconds."""
     unknown: tuple[str, ...] = ()

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tui.recognised import Recognised
 
 _MODEL_LENGTH = 48
+_AT = {"loading": "loading", "stalled": "stalled at"}
+"""By phase, before the share that is loaded."""
 
 
 def engine_line(engine: Recognised, place: str | None = None) -> str:
@@ -29,9 +31,10 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
     is_idle = engine.program == "ollama serve" and not (engine.model_name or engine.served)
     if is_idle:
         yield "nothing loaded"
-    is_loading = engine.phase.value == "loading" and engine.progress_ratio is not None
-    context = (short_count(engine.context_tokens),) if engine.context_tokens else ()
-    yield from (f"loading {percent(engine.progress_ratio)}",) if is_loading else context
+    word = _AT.get(engine.phase.value)
+    progress = f"{word} {percent(engine.progress_ratio)}" if word and engine.progress_ratio is not None else ""
+    context = short_count(engine.context_tokens) if engine.context_tokens else ""
+    yield progress or context
     if engine.is_by_name:
         yield "by its name"
     predicted = engine.predicted.get(place) if place is not None else None
@@ -39,10 +42,9 @@ def _parts(engine: Recognised, place: str | None) -> Iterator[str]:
         yield f"predicted {gib(predicted.n_bytes)}"
     elif place is None and engine.predicted_bytes is not None:
         yield f"predicted {gib(engine.predicted_bytes)}"
-    if is_loading:
-        if engine.left_seconds is not None:
-            yield f"{duration(engine.left_seconds)} left"
-        yield from context
+    if progress:
+        yield f"{duration(engine.left_seconds)} left" if engine.left_seconds is not None else ""
+        yield context
     served = engine.served
     if served is not None and served.cache_ratio is not None:
         yield f"KV {percent(served.cache_ratio)} used"
@@ -70,6 +72,8 @@ def engine_details(engine: Recognised) -> Iterator[tuple[str, str]]:
         told = "not told" if held is None else size(held)
         share = ", the share that it takes" if one.takes_share else ""
         yield f"{name}: holds {told}, {size(one.low_bytes)} to {size(one.high_bytes)} predicted{share}", "text"
+    if engine.phase.value == "stalled":
+        yield "it is not loaded, and neither takes nor reads anything: it may hang, and is not warned of", "tight"
     if engine.is_by_name:
         yield "its file cannot be read here: this is what a model of that name takes", "dim"
     if engine.unknown:
