@@ -25,7 +25,8 @@ MOST_SERVICES = 64
 _VALUED = frozenset(
     "-f --file -p --project-name --profile --env-file --project-directory --ansi --parallel --progress --scale -t "
     "--timeout --wait-timeout --pull --exit-code-from --attach --no-attach -e --env -v --volume -w --workdir -u --user "
-    "--name --entrypoint -l --label --cap-add --cap-drop --publish".split()
+    "--name --entrypoint -l --label --cap-add --cap-drop --publish "
+    "-c --context -H --host".split()
 )
 """Options of ``docker compose`` and of its commands that take a word of their own."""
 _VARIABLE = re.compile(r"\$(?:\$|\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
@@ -82,17 +83,19 @@ def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
         raise UnknownProgram(f"{paths[0]} describes no service that can be read")
     unread += [f"include of {os.path.basename(paths[0])}"] if "include" in values else []
     wanted, behind = _wanted(task, rest, described)
+    needed = frozenset() if "--no-deps" in rest else _needed(wanted, described)
     profiles = frozenset(_every(told, "--profile") or _listed_in(environment, "COMPOSE_PROFILES", ","))
     runs: list[tuple[str, tuple[str, ...], int]] = []
     for name, service in list(described.items())[:MOST_SERVICES]:
         if not isinstance(service, dict):
             continue
-        n_copies = _copies(name, service, rest) if task != "run" else 1
-        if n_copies and (name in wanted or (not wanted and _is_active(service, profiles))):
+        is_run = task == "run" and name in wanted
+        n_copies = 1 if is_run else _copies(name, service, rest)
+        if n_copies and (name in wanted | needed or (not wanted and _is_active(service, profiles))):
             if "extends" in service:
                 unread.append(f"{name[:60]} (a service): extends")
             try:
-                runs.append((name, run_of(name, service, behind), n_copies))
+                runs.append((name, run_of(name, service, behind if is_run else ()), n_copies))
             except ValueError as error:
                 unread.append(f"{name[:60]} (a service): {error}")
     return tuple(Service(name, run, folder, tuple(unread), n_copies) for name, run, n_copies in runs)
@@ -150,6 +153,26 @@ def _wanted(task: str, rest: Sequence[str], described: Mapping[str, Value]) -> t
         else:
             names.append(word)
     return frozenset(names), ()
+
+
+def _needed(wanted: frozenset[str], described: Mapping[str, Value]) -> frozenset[str]:
+    """What those that are named are started after, and that in its turn."""
+    found: set[str] = set()
+    left = list(wanted)
+    while left:
+        service = described.get(left.pop())
+        if not isinstance(service, dict):
+            continue
+        told = [each for key in ("depends_on", "links") for each in _names(service.get(key))]
+        more = {name.partition(":")[0] for name in told} - found - wanted
+        found |= more
+        left += more
+    return frozenset(found)
+
+
+def _names(told: Value) -> list[str]:
+    """Of a list, or of a map by name."""
+    return [str(each) for each in told] if isinstance(told, (list, dict)) else []
 
 
 def _every(told: Sequence[tuple[str, str]], *names: str) -> list[str]:

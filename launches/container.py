@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from launches.command import APPTAINERS, COMPOSERS, Command, Further, Program, program_of
+from launches.container_server import behind_options
 from launches.errors import NoLaunch, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
@@ -114,7 +115,9 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
         NoLaunch: it starts no container.
         UnknownProgram: nothing says what the container starts.
     """
-    words = program.arguments
+    n_before = behind_options(program.name, program.arguments) if program.name not in APPTAINERS | COMPOSERS else 0
+    words = program.arguments[n_before:]
+    program = replace(program, arguments=words, offset=program.offset + n_before)
     if program.name in COMPOSERS or words[:1] == ("compose",):
         return _composed(command, program, words if program.name in COMPOSERS else words[1:])
     if program.name in APPTAINERS:

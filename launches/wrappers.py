@@ -18,9 +18,10 @@ _UV = frozenset(
 _MPI = frozenset(
     "-n -np --np -c -N -npernode --npernode -H -host --host -hostfile --hostfile -machinefile --machinefile -x -wd "
     "--wd -wdir --wdir -map-by --map-by -rank-by --rank-by -bind-to --bind-to -rf --rankfile --output-filename -prefix "
-    "--prefix -tune --tune --timeout".split()
+    "--prefix -tune --tune --timeout --default-hostfile -f -hosts --hosts -ppn".split()
 )
-"""docs.open-mpi.org, "mpirun(1)", 5.0; with one dash as releases before took them."""
+"""docs.open-mpi.org, "mpirun(1)", 5.0; with one dash as releases before took them. The last four are of MPICH's Hydra
+(mpich.org, "Using the Hydra Process Manager")."""
 WRAPPERS: Mapping[str, frozenset[str]] = {
     "env": frozenset({"-u", "--unset", "-C", "--chdir", "-S", "--split-string"}),
     "nohup": frozenset(),

@@ -4,6 +4,7 @@ import pytest
 
 from estimator.verdict import Level
 from launches.command import Command
+from launches.errors import UnknownProgram
 from launches.launch import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
@@ -144,3 +145,12 @@ def test_a_second_model_that_cannot_be_read_is_no_sure_fit():
 
 def test_a_server_that_names_no_model_hides_no_load():
     assert guarded(f"OLLAMA_HOST=0.0.0.0 ollama serve & {LARGE}") == REFUSED
+
+
+@pytest.mark.parametrize("needs", ["[a]", "{a: {condition: service_healthy}}"])
+@pytest.mark.parametrize("task", ["up", "run"])
+def test_what_a_named_service_depends_on_is_started_too(tmp_path, needs, task):
+    text = f"{LARGER}  b:\n    image: app\n    depends_on: {needs}\n  c:\n    image: web\n    depends_on: [b, c]\n"
+    assert composed(tmp_path, task, "c", text=text) is Level.FAILS
+    with pytest.raises(UnknownProgram):
+        composed(tmp_path, task, "--no-deps", "c", text=text)
