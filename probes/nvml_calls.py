@@ -6,9 +6,9 @@ details or a GPU is split. Structs, their versions and names of functions are th
 """
 
 from collections.abc import Callable
-from ctypes import Structure, byref, c_char, c_int, c_uint, c_ulonglong, c_void_p, create_string_buffer
-from functools import partial
-from typing import Any, NamedTuple
+from ctypes import Array, Structure, byref, c_char, c_int, c_uint, c_ulonglong, c_void_p
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from probes import nvml_codes as codes
 
@@ -20,6 +20,8 @@ _NOT_TOLD = 2**64 - 1
 """NVML_VALUE_NOT_AVAILABLE, of the memory of processes under WDDM."""
 _ADDRESSING_V1, _TEMPERATURE_V1 = 0x1000008, 0x100000C
 """nvmlDeviceAddressingMode_v1 and nvmlTemperature_v1: the size of the struct, and its version in the highest byte."""
+_TwoUnsigned, _ThreeInts, _Text = c_uint * 2, c_int * 3, c_char * _TEXT_BYTES
+"""Types of arrays are made once: each is a circle of objects, that lies about until Python looks for such."""
 
 
 class Memory(Structure):
@@ -84,6 +86,10 @@ class Sample(Structure):
     )
 
 
+_Struct = TypeVar("_Struct", Held, Sample)
+"""An array of them is asked for, of a type that is kept as well."""
+
+
 class Listed(NamedTuple):
     """A process, and what it holds: None where the driver does not say."""
 
@@ -126,6 +132,8 @@ class Calls:
 
     def shut_down(self) -> None:
         """NVML counts starts: the binding's own one is given back, too, and neither keeps the other from it."""
+        for name in OWN:  # each holds this in turn
+            vars(self).pop(name, None)
         try:
             if self._is_binding_started:
                 self._is_binding_started = False
@@ -183,7 +191,7 @@ def _number_of(symbol: str, calls: Calls, handle: Any, kind: int) -> int:
 
 
 def _text(symbol: str, calls: Calls, *handle: Any) -> bytes:
-    found = create_string_buffer(_TEXT_BYTES)
+    found = _Text()
     calls.ask(symbol, *handle, found, c_uint(_TEXT_BYTES))
     return found.value
 
@@ -205,13 +213,13 @@ def _filled(symbol: str, kind: type[Structure], calls: Calls, handle: Any) -> St
 
 
 def _temperature(calls: Calls, handle: Any, sensor: int) -> int:
-    words = (c_int * 3)(_TEMPERATURE_V1, sensor, 0)
+    words = _ThreeInts(_TEMPERATURE_V1, sensor, 0)
     calls.ask("nvmlDeviceGetTemperatureV", handle, words)
     return words[2]
 
 
 def _addressing(calls: Calls, handle: Any) -> int:
-    words = (c_uint * 2)(_ADDRESSING_V1, 0)
+    words = _TwoUnsigned(_ADDRESSING_V1, 0)
     calls.ask("nvmlDeviceGetAddressingMode", handle, words)
     return words[1]
 
@@ -223,8 +231,8 @@ def _listed(symbol: str, calls: Calls, handle: Any) -> list[Listed]:
         return []
     if code != _INSUFFICIENT_SIZE:
         raise Refusal(code)
-    count.value = count.value * 2 + 5  # more may come in between
-    found = (Held * count.value)()
+    found = _array(Held, count.value * 2 + 5)  # more may come in between
+    count.value = len(found)
     calls.ask(symbol, handle, byref(count), found)
     return [Listed(held.pid, _told(held.usedGpuMemory)) for held in found[: count.value]]
 
@@ -238,9 +246,20 @@ def _samples(calls: Calls, handle: Any, since_microseconds: int) -> list[Sample]
     code = calls.code(symbol, handle, None, byref(count), since)
     if code != _INSUFFICIENT_SIZE:
         raise Refusal(code)  # also of SUCCESS, as the binding does: there is none
-    found = (Sample * count.value)()
+    found = _array(Sample, count.value)
+    count.value = len(found)
     calls.ask(symbol, handle, found, byref(count), since)
     return found[: count.value]
+
+
+def _array(kind: type[_Struct], n_items: int) -> Array[_Struct]:
+    """Room for so many, or for up to twice as many: of powers of two there are few."""
+    return _array_type(kind, 1 << max(4, (n_items - 1).bit_length()))()
+
+
+@lru_cache(maxsize=32)
+def _array_type(kind: type[_Struct], n_items: int) -> type[Array[_Struct]]:
+    return kind * n_items
 
 
 _NUMBERS = (

@@ -112,9 +112,14 @@ class Session:
         return self._reading()
 
     def close(self) -> None:
-        self._nvml.try_call("nvmlShutdown")
+        """For good: what is read in steps, and holds this in turn, is let go of."""
+        self._stop()
+        self._steps.clear()
 
     # --- asking
+
+    def _stop(self) -> None:
+        self._nvml.try_call("nvmlShutdown")
 
     def _start(self) -> None:
         try:
@@ -232,7 +237,7 @@ class Session:
             self._all_lost_seconds = now_seconds
         elif now_seconds - self._all_lost_seconds >= _RESTART_SECONDS:
             self._all_lost_seconds = None
-            self.close()
+            self._stop()
             try:
                 self._start()
             except ProbeUnavailable as error:

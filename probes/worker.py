@@ -164,9 +164,19 @@ def _attempt(action: Callable[[], _T]) -> _T | ProbeError:
     try:
         return action()
     except ProbeError as error:
-        return error
+        return _alone(error)
     except Exception as error:  # noqa: BLE001 - the one place: a broken probe must hide no other, nor end its thread
         return ProbeLost(f"failed unexpectedly, please report it: {type(error).__name__}: {error}")
+
+
+def _alone(error: ProbeError) -> ProbeError:
+    """Without what led to it: each frame there holds its caller, and so whoever keeps the error, with all of a session.
+
+    That is a circle of 600 objects for each failure, which lay about until Python next looked for such
+    (``gc.DEBUG_SAVEALL``, on simulated GPUs whose driver was stopped again and again).
+    """
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def daemon(run: Callable[[], None], name: str) -> Thread:

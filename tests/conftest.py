@@ -1,7 +1,8 @@
 """What all tests share."""
 
+import gc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,11 @@ def shown(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.Capture
 def printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], dict[str, Any]]:
     """The same for a machine that is named in the test."""
     return lambda name: machines.printed(name, tmp_path, capsys)
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """Python does not look for circles of objects: what nobody holds is gone at once, or else it is in one."""
+    gc.disable()
+    yield
+    gc.enable()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from weakref import ref
 
 import pytest
 from fake_nvml import (
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from probes.access import Access
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.nvml_library import has_gpu
+from probes.nvml_session import Session
 from probes.snapshot import HOST_POOL, Reading
 from probes.vendors.nvidia import NvidiaProbe
 
@@ -589,3 +591,12 @@ def test_chip_that_could_not_be_asked_once_is_asked_again(nvml: FakeNvml, functi
     assert probe.sample().devices[0].n_multiprocessors is None
     nvml.gpus[0].refusals = {}
     assert probe.sample().devices[0].n_multiprocessors == 128
+
+
+def test_a_session_that_was_closed_is_gone_at_once(nvml: FakeNvml, no_collector: None) -> None:
+    session = Session(nvml, NOWHERE, lambda: nvml.seconds)
+    session.sample()
+    session.close()
+    kept = ref(session)
+    del session
+    assert kept() is None

@@ -2,6 +2,7 @@
 
 import ctypes
 from typing import Any
+from weakref import ref
 
 import pynvml
 import pytest
@@ -41,7 +42,10 @@ class Driver:
 
     def __init__(self, code: int = 0, missing: tuple[str, ...] = (), *, is_empty: bool = False) -> None:
         self.called: list[str] = []
-        self._code, self._missing, self._is_empty = code, missing, is_empty
+        self.n_listed = 0 if is_empty else N_LISTED
+        self.array_type: type[Any] | None = None
+        """Of the array that was to be filled last."""
+        self._code, self._missing = code, missing
 
     def __getattr__(self, name: str) -> Any:
         if name in self._missing:
@@ -56,9 +60,11 @@ class Driver:
         if name.endswith(("RunningProcesses_v3", "ProcessUtilization")):
             count = next(target for target in targets if isinstance(target, ctypes.c_uint))
             if None in targets:  # how many are there?
-                count.value = 0 if self._is_empty else N_LISTED
-                return 0 if self._is_empty else pynvml.NVML_ERROR_INSUFFICIENT_SIZE
-            count.value = N_LISTED
+                count.value = self.n_listed
+                return pynvml.NVML_ERROR_INSUFFICIENT_SIZE if self.n_listed else 0
+            room = next(target for target in targets if isinstance(target, ctypes.Array))
+            assert len(room) >= count.value >= self.n_listed
+            self.array_type, count.value = type(room), self.n_listed
         seed = sum(name.encode())
         for argument, target in zip(arguments, targets, strict=True):
             is_output = hasattr(argument, "_obj") or isinstance(target, ctypes.Array)
@@ -227,3 +233,30 @@ def test_a_function_that_neither_has_is_refused() -> None:
     with pytest.raises(RefusedError) as refused:
         nvml.call("nvmlDeviceGetNothing", HANDLE)
     assert refused.value.code == pynvml.NVML_ERROR_FUNCTION_NOT_FOUND
+
+
+def test_lists_of_nearly_the_same_length_are_read_into_arrays_of_the_same_type() -> None:
+    driver = Driver()
+    types = set()
+    for n_listed in range(6):
+        driver.n_listed = n_listed
+        ours(driver).call("nvmlDeviceGetComputeRunningProcesses_v3", HANDLE)
+        types.add(driver.array_type)
+    assert len(types - {None}) == 1
+
+
+def test_a_list_is_given_room_for_all_that_are_in_it() -> None:
+    driver = Driver()
+    driver.n_listed = 700
+    assert len(ours(driver).call("nvmlDeviceGetProcessUtilization", HANDLE, 0)) == 700
+
+
+def test_calls_that_were_shut_down_are_gone_at_once(no_collector: None) -> None:
+    calls = Calls(Driver(), Binding)
+    nvml = Nvml(calls)
+    nvml.call("nvmlInit")
+    nvml.call("nvmlDeviceGetCount")
+    nvml.call("nvmlShutdown")
+    kept = ref(calls)
+    del calls, nvml
+    assert kept() is None

@@ -7,6 +7,7 @@ from queue import Queue
 from threading import Event, Thread
 from threading import enumerate as all_threads
 from time import monotonic
+from weakref import ref
 
 import pytest
 from fake_probe import GPU, PATIENCE_SECONDS, RAM, FakeProbe
@@ -367,6 +368,21 @@ def test_take_one_waits_for_all_that_a_slow_driver_tells_bit_by_bit() -> None:
 def test_take_one_shows_what_it_has_when_the_time_is_over() -> None:
     snapshot = take_one([FakeProbe(replace(GPU, is_partial=True)).source()], 0.02)
     assert snapshot.pool("gpu") is not None
+
+
+def test_what_a_failing_probe_had_in_hand_is_gone_once_it_has_answered(no_collector: None) -> None:
+    held: list[ref[FakeProbe]] = []
+
+    def fails() -> Probe:
+        in_hand = FakeProbe(RAM)
+        held.append(ref(in_hand))
+        try:
+            raise RuntimeError(in_hand.n_samples)
+        except RuntimeError as error:
+            raise ProbeLost("gone") from error
+
+    assert take_one([ProbeSource(name="gpu", open=fails)], PATIENCE_SECONDS).faults
+    assert [one() for one in held] == [None]
 
 
 def test_take_one_of_no_probes_is_empty() -> None:
