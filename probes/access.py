@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from functools import lru_cache
 from typing import Any
 
 from probes.record import record
@@ -49,6 +50,9 @@ def run_command(command: Sequence[str]) -> bytes:
     return done.stdout
 
 
+@lru_cache(
+    maxsize=16
+)  # it stays loaded, and each handle is a circle of objects that grows with the calls that are made
 def load_library(path: str) -> Any:
     """A handle to a shared library of the C calling convention.
 

@@ -1,5 +1,6 @@
 """Why NVML does not start, and what helps; and a driver that is stopped, replaced or reloaded while it is read."""
 
+import _ctypes
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probes.access import Access
+from probes.access import load_library as load_shared
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.nvml_binding import version_numbers
 from probes.nvml_identity import bus_address
@@ -230,3 +232,7 @@ def test_jetson_whose_driver_brings_no_nvml_is_read_from_files(tmp_path: Path) -
     assert (device.name, device.compute_capability) == ("NVIDIA Jetson AGX Xavier", "7.2")
     assert (device.used_bytes, device.utilization_ratio, device.temperature_celsius) == (2048 << 10, 0.998, None)
     probe.close()
+
+
+def test_a_library_is_loaded_once() -> None:
+    assert load_shared(_ctypes.__file__) is load_shared(_ctypes.__file__)
