@@ -60,7 +60,7 @@ def services_of(command: Command, words: Sequence[str]) -> tuple[Service, ...]:
         NoLaunch: it starts none.
         UnknownProgram: there is no file that says what it starts.
     """
-    told, task, rest = _taken_apart(words)
+    told, task, rest = taken_apart(words)
     if task not in STARTING:
         raise NoLaunch(f"docker compose {task} starts no service".replace("  ", " "))
     project = command.path(_last(told, "--project-directory") or ".")
@@ -123,7 +123,7 @@ def _copies(name: str, service: Mapping[str, Value], rest: Sequence[str]) -> int
     return counts[-1] if counts else 1
 
 
-def _taken_apart(words: Sequence[str]) -> tuple[list[tuple[str, str]], str, tuple[str, ...]]:
+def taken_apart(words: Sequence[str]) -> tuple[list[tuple[str, str]], str, tuple[str, ...]]:
     """(options before the command, the command, what stands behind it)."""
     told: list[tuple[str, str]] = []
     position = 0

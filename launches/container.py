@@ -182,6 +182,10 @@ def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tup
     Raises:
         UnknownProgram: there is none.
     """
+    if "exec" in words and (entering := _entering(words)) is not None:
+        n_left_out = len(program.arguments) - len(entering)
+        offset = program.offset + n_left_out
+        return contained(command, replace(program, name="docker", arguments=entering, offset=offset))
     # Which few commands need, and one of which reads commands itself.
     from launches.compose import services_of  # noqa: PLC0415
     from launches.launch import read_launches  # noqa: PLC0415
@@ -211,6 +215,14 @@ def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tup
     run = found[0]
     inside, started = contained(run, replace(program, name="docker", arguments=run.arguments[1:], offset=1))
     return inside, replace(started, unknown=(*others, *unread, *started.unknown), further=tuple(further))
+
+
+def _entering(words: tuple[str, ...]) -> tuple[str, ...] | None:
+    """``exec`` of ``docker compose`` in words of ``docker``; None where it is another command."""
+    from launches.compose import taken_apart  # noqa: PLC0415  # which few commands need
+
+    _, task, rest = taken_apart(words)
+    return ("exec", *(word for word in rest if word not in ("-T", "--no-tty"))) if task == "exec" else None
 
 
 def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str]], int, tuple[str, ...]]:
@@ -259,6 +271,8 @@ _LIKELY = (
     (re.compile(r"vllm"), ("vllm", "serve")),
     (re.compile(r"text-generation-inference|(?:^|-)tgi(?:-|$)"), ("text-generation-launcher",)),
     (re.compile(r"koboldcpp"), ("koboldcpp",)),
+    (re.compile(r"llamafiler"), ("llamafiler",)),
+    (re.compile(r"llamafile"), ("llamafile",)),
     (re.compile(r"llama[.-]?cpp|llama-server"), ("llama-server",)),
 )
 """What an image of one's own starts by its name, where flags alone stand behind it (ASSUMED)."""
@@ -266,10 +280,11 @@ _LIKELY = (
 
 def _likely_words(image: str, behind: tuple[str, ...]) -> tuple[str, ...]:
     """The entry point of an image that is not known; none where a program stands behind it."""
-    if _image(image).pattern or not behind or not behind[0].startswith("--") or behind[0] in TOOLS:
+    if _image(image).pattern or not behind or not behind[0].startswith("--"):
         return ()
     name = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
-    return next((words for pattern, words in _LIKELY if pattern.search(name)), ())
+    likely = next((words for pattern, words in _LIKELY if pattern.search(name)), ())
+    return () if likely == ("llama-server",) and behind[0] in TOOLS else likely
 
 
 def _started(

@@ -22,9 +22,10 @@ OLD_BUILD = "2024-05"
 NEWEST = date(9999, 1, 1)
 _NUMBER = re.compile(
     r"llama[^/\\]*?-b(\d{4,5})(?=[-/\\])|(?:^|[/\\])b(\d{4,5})(?=[/\\])|llama\.cpp:[\w.-]{1,80}-b?(\d{4,5})$"
+    r"|llama[.-]cpp[/\\-](\d{4,5})(?=[/\\])"
 )
-"""A release is unpacked as ``llama-b6168-bin-win-cuda-12.8-x64``; folders of
-ggml-org and Homebrew, and tags of images, have the number."""
+"""A release is unpacked as ``llama-b6168-bin-win-cuda-12.8-x64``; folders of ggml-org, of Homebrew (``Cellar/llama.cpp/
+6710``) and of Nix (``llama-cpp-6710``), and tags of images, have the number."""
 _FORK = re.compile(r"ik[_-]llama", re.IGNORECASE)
 
 
@@ -86,7 +87,7 @@ def build_named(path: str, name: str, *, is_fork: bool) -> str:
         return "ik"
     numbered = _NUMBER.search(path)
     if numbered is not None:
-        return f"b{numbered[1] or numbered[2] or numbered[3]}"
+        return f"b{next(filter(None, numbered.groups()))}"
     return OLD_BUILD if name in OLD_NAMES else ""
 
 

@@ -180,9 +180,6 @@ LOADLESS = frozenset(
     "llama-gen-docs llama-q8dot llama-vdot llama-lookup-merge llama-convert-llama2c-to-ggml".split()
 )
 """Those that load none, or read it piece by piece."""
-EMBEDDED = frozenset({"ollama_llama_server"})
-"""A server of llama.cpp's that another program starts by a name of its own: Ollama's until 0.5."""
-
 
 _MARK = (
     r"(?:[0-9a-f]{6,40}|[bv]?\d[\w.]{0,20}|cuda\d*|cu\d{2,4}|vulkan|vk|rocm\d*|hip|hipblas|cublas|cpu|gpu|metal|sycl|cann"
@@ -213,7 +210,7 @@ def unmarked(name: str) -> str:
 def tool_name(name: str) -> str:
     """What a program is called today."""
     name = unmarked(name)
-    if name in EMBEDDED or name == "llama_server":
+    if name == "llama_server":
         return "llama-server"
     if name == "main":
         return "llama-cli"

@@ -5,7 +5,9 @@ llama.cpp's are those of all of its programs together, since none of them gives 
 of earlier builds. ik_llama.cpp's are from common/common.cpp of 8337e4cd3 (2026-08-15), `gpt_params_find_arg`.
 """
 
+from collections.abc import Sequence
 from functools import cache
+from itertools import pairwise
 
 from launches.words import Flag, table
 
@@ -511,6 +513,26 @@ FORK_MARKS = frozenset(
     "-cuda -ictk -dsa -wgt -gfm -mea --layer-similarity -lsim".split()
 )
 """Names that only ik_llama.cpp takes."""
+_FORK_VALUES = frozenset(
+    (flag, value)
+    for flags, values in (
+        ("-ctk --cache-type-k -ctv --cache-type-v", "q6_0 q8_KV"),
+        ("-sm --split-mode", "graph attn"),
+    )
+    for flag in flags.split()
+    for value in values.split()
+)
+"""Values that only ik_llama.cpp takes (common/common.cpp, `kv_cache_type_from_str`, and -sm of 8337e4cd3)."""
+
+
+def is_for_fork(arguments: Sequence[str]) -> bool:
+    """Whether only ik_llama.cpp takes these words."""
+    return not FORK_MARKS.isdisjoint(arguments) or has_fork_value(arguments)
+
+
+def has_fork_value(arguments: Sequence[str]) -> bool:
+    """Whether one of the values is ik_llama.cpp's alone."""
+    return any(pair in _FORK_VALUES for pair in pairwise(arguments))
 
 
 @cache  # 1 ms

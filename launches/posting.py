@@ -41,6 +41,8 @@ _STRING = re.compile(r"<string>([^<]{0,4000})</string>")
 """Of launchd (launchd.plist(5))."""
 _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
+_LOGGED = re.compile(r"^.*\blevel=[A-Z]+\b.*?\bcmd=\"((?:[^\"\n\\]|\\.){8,8000})\".*$", re.MULTILINE)
+"""What Ollama writes of what it starts (llm/server.go, "starting llama server", "starting runner"; Go's log/slog)."""
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?|[ \t]+```[ \t]*$", re.MULTILINE)
 """Of Markdown."""
 _BLOCK = re.compile(
@@ -66,12 +68,17 @@ def prepared(text: str) -> str:
         return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
+    text = _LOGGED.sub(lambda found: _unescaped(found[1]), text)
     text = as_podman(plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text))))
     text = _SUPERVISED.sub(r"\1\nExecStart=", text)
     if (started := started_by(text)) is not None:
         return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))
     return _BLOCK.sub(lambda block: f"{block[1]}{block[2]} {_on_one_line(block[3])}\n", _written_out(text))
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def _written_out(text: str) -> str:

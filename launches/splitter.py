@@ -18,7 +18,7 @@ _CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?[\\^`][ \t]*\r?\n(>{1,2}[ \t]+(-?
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
 prompted for it (``> ``, PowerShell ``>> ``)."""
 _WINDOWS = re.compile(
-    r"(?:^|[\s\"'=])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
+    r"(?:^|[\s\"'=`])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
     re.IGNORECASE,
 )
 """Where a backslash is part of a path and escapes nothing."""

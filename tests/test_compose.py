@@ -7,6 +7,7 @@ import pytest
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram
 from launches.launch import read_launches
+from launches.line import words_of
 
 # vllm-project/vllm issue 35991, read 2026-11-26, cut.
 GPT_OSS = """
@@ -228,3 +229,16 @@ def test_compose_within_compose_comes_to_an_end(tmp_path):
 def test_what_shows_something_starts_nothing(tmp_path):
     with pytest.raises(NoLaunch):
         up(tmp_path, ANY.format(model="a/b"), "ps")
+
+
+@pytest.mark.parametrize("option", ["", "-T ", "-e A=1 -T "])
+def test_a_command_in_a_service_that_runs_is_read(option):
+    command = Command(arguments=tuple(words_of(f"docker compose -f a.yml exec {option}box ollama run llama3.2")))
+    (launch,) = read_launches(command)
+    assert (launch.program, launch.source) == ("ollama run", "llama3.2")
+
+
+def test_a_span_in_a_service_that_runs_stands_in_the_whole_command():
+    words = "docker compose exec -T box llama-server -m a.gguf -c 4096".split()
+    (launch,) = read_launches(Command(arguments=tuple(words)))
+    assert words[{span.flag: span.first for span in launch.spans}["--ctx-size"]] == "-c"

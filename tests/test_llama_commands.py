@@ -68,6 +68,8 @@ def test_any_words_are_read_or_refused_in_a_sentence(program, words):
         ("/opt/llama-b6646-bin-ubuntu-x64/llama-server", "b6646", 4096, 999, True, 1),
         ("/opt/llama-b7108-bin-ubuntu-x64/llama-server", "b7108", 4096, 999, True, 4),
         ("/opt/llama-b8193-bin-ubuntu-x64/llama-server", "b8193", 0, None, True, 4),
+        ("/opt/homebrew/Cellar/llama.cpp/6646/bin/llama-server", "b6646", 4096, 999, True, 1),
+        ("/nix/store/x1-llama-cpp-5269/bin/llama-server", "b5269", 4096, 0, False, 1),
         ("llama-server", "", 0, None, True, 4),
     ],
 )
@@ -315,3 +317,15 @@ def test_what_a_variable_says_that_nobody_knows_is_left_as_usual():
     told = ("llama-server", "-hf", "$REPO", "-ngl", "$N")
     (found,) = read_launches(Command(arguments=told))
     assert (found.source, found.options.n_gpu_layers, found.unknown) == ("$REPO", None, ("--gpu-layers $N",))
+
+
+@pytest.mark.parametrize("words", ["-ctk q8_KV", "-ctv q6_0", "-sm graph", "--split-mode attn"])
+@pytest.mark.parametrize("program", ["llama-server", "llama-bench"])
+def test_values_that_only_the_fork_takes_tell_it(program, words):
+    (launch,) = read_launches(Command(arguments=(program, "-m", "a.gguf", *words.split())))
+    assert launch.options.build == "ik"
+
+
+def test_a_word_that_only_looks_like_one_tells_nothing():
+    (launch,) = read_launches(Command(arguments=("llama-cli", "-m", "a.gguf", "-p", "graph")))
+    assert launch.options.build == ""

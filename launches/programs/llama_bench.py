@@ -16,6 +16,7 @@ from launches.llama_defaults import ALL_LAYERS, build_named, is_fork_path
 from launches.llama_models import from_repository
 from launches.llama_programs import unmarked
 from launches.llama_settings import DENSE_FEED_FORWARD, FORK_CACHE_TYPES, MAPPING_MODES, OFF, PLAIN_TYPES, misspelt
+from launches.llama_table import has_fork_value
 from launches.numbers import Values
 from launches.variables import is_unset
 from launches.words import LLAMA_CPP, Given, table, take_apart
@@ -139,7 +140,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     if any(given.has(flag) for flag in ("--help", "--version", "--list-devices")):
         raise NoLaunch("llama-bench loads no model with these flags")
     path = program.image or program.path or program.name
-    is_fork = is_fork_path(command.path(path)) or not _FORK_MARKS.isdisjoint(arguments)
+    is_marked = not _FORK_MARKS.isdisjoint(arguments) or has_fork_value(arguments)
+    is_fork = is_marked or is_fork_path(command.path(path))
     values = Values(given, refusals=list(misspelt(given.unknown, _TABLE)))
     values.unread += [f"{flag} {text[:60]}" for flag in _COUNTED for text in given.every(flag) if is_unset(text)]
     build = build_named(path, program.name, is_fork=is_fork)

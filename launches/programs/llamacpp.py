@@ -9,9 +9,9 @@ from launches.llama_config import with_config
 from launches.llama_defaults import OLD_NAMES, Defaults, build_named, defaults_of, is_fork_path
 from launches.llama_models import Meant, from_address, from_repository
 from launches.llama_presets import with_preset
-from launches.llama_programs import EMBEDDED, LOADLESS, TOOLS, UNIFIED, tool_name, unmarked
+from launches.llama_programs import LOADLESS, TOOLS, UNIFIED, tool_name, unmarked
 from launches.llama_settings import Settings, draft_of, is_on, misspelt, settings_of
-from launches.llama_table import FORK_MARKS, flags_of
+from launches.llama_table import flags_of, is_for_fork
 from launches.numbers import Values
 from launches.uncounted import Uncounted
 from launches.variables import is_unset
@@ -52,7 +52,7 @@ def recognises(program: Program) -> bool:
         return bool(program.arguments) and program.arguments[0] in UNIFIED
     if name in OLD_NAMES or name == "llama_server":
         return not program.is_module and not _MODEL_FLAGS.isdisjoint(program.arguments)
-    return name in TOOLS or name in LOADLESS or name in EMBEDDED
+    return name in TOOLS or name in LOADLESS
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -68,7 +68,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         raise NoLaunch(f"{name} loads no model to run it")
     tool = tool_name(name)
     path = program.image or program.path or name
-    is_fork = is_fork_path(command.path(path)) or tool == "llama-sweep-bench" or not FORK_MARKS.isdisjoint(arguments)
+    is_fork = is_fork_path(command.path(path)) or tool == "llama-sweep-bench" or is_for_fork(arguments)
     build = build_named(path, base_name(program.path or name), is_fork=is_fork)
     given = take_apart(arguments, flags_of(is_fork=is_fork), LLAMA_CPP, offset=offset, environment=program.environment)
     if any(given.is_on(flag) for flag in _ENDING):

@@ -8,7 +8,10 @@ and its 0.10; the rest are llama.cpp's. Words of its own lie in ``.args`` within
 """
 
 import os
+import re
 import zipfile
+from collections.abc import Sequence
+from dataclasses import replace
 
 from estimator.llama_options import SPLIT_MODES, Options
 from launches.command import Command, Program
@@ -20,7 +23,7 @@ from launches.llama_programs import TOOLS
 from launches.llama_settings import draft_of, misspelt, settings_of
 from launches.llama_table import flags_of
 from launches.numbers import Values
-from launches.words import LLAMA_CPP, table, take_apart
+from launches.words import LLAMA_CPP, Given, table, take_apart
 
 MAX_ARGS_BYTES = 1 << 16
 MOST_MEMBERS = 4096
@@ -44,6 +47,8 @@ _OWN = table("""
 --nothink
 --no-think
 --log-disable
+--no-display-prompt --silent-prompt !--display-prompt
+--trace
 --image N
 --image-cache N
 --workers N
@@ -58,6 +63,24 @@ _OWN = table("""
 --iq
 --hash
 """)
+_FORMER = frozenset(
+    "--nobrowser --nocompile --recompile --tinyblas --fast --precise --trap --iq --trace --silent-prompt".split()
+)
+"""What 0.10 no longer takes (llamafile/args.cpp, `is_llamafile_flag`, 1877bdaae of 2026, and llama.cpp's own)."""
+_FORMER_DEFAULTS = Defaults(
+    context_tokens=8192,
+    n_gpu_layers=0,
+    is_flash_attention=False,
+    n_server_sequences=1,
+    fits=False,
+    n_cached_mib=0,
+    is_value_wanted=False,
+)
+"""Until 0.9.3 (llama.cpp/common.h, `gpt_params`, and llamafile/gpu.c, `llamafile_gpu_layers`, of 6b464191d)."""
+_FORMER_BUILD = "b3599"
+"""Of llama.cpp on 2024-08-16, which 0.9.3 was made from (llama.cpp/README.llamafile)."""
+_RELEASE = re.compile(r"llamafile[-_]v?0\.(\d{1,2})(?=[-_/\\.]|$)", re.IGNORECASE)
+_FIRST_OF_TODAY = 10
 _ENDING = ("--help", "--version")
 _SECOND = table("""
 --model -m N
@@ -153,15 +176,18 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     if any(given.is_on(flag) for flag in _ENDING):
         raise NoLaunch(f"{program.name} loads no model with these flags")
     values = Values(given, refusals=list(misspelt(given.unknown, (*_OWN, *flags_of(is_fork=False)))))
-    defaults = Defaults()
-    tool = TOOLS["llama-cli" if given.has("--cli") else "llama-server"]
-    settings = tool(settings_of(values, defaults, build="", is_fork=False), values, defaults)
+    is_former = _is_former(path, arguments)
+    defaults = _FORMER_DEFAULTS if is_former else Defaults()
+    is_answering = given.has("--cli") or (is_former and _has_prompt(given))
+    tool = TOOLS["llama-cli" if is_answering else "llama-server"]
+    build = _FORMER_BUILD if is_former else ""
+    settings = tool(settings_of(values, defaults, build=build, is_fork=False), values, defaults)
     options = settings.options
+    if is_former and not given.has("--gpu-layers"):
+        options = replace(options, n_gpu_layers=ALL_LAYERS if _has_gpu(given) else 0)
     draft = given.last("--model-draft")
     options = draft_of(values, options, None if draft is None else command.path(draft))
     if (projector := given.last("--mmproj")) is not None and not projector.startswith("/zip/"):
-        from dataclasses import replace  # noqa: PLC0415
-
         options = replace(options, projector=command.path(projector))
     source = _source(values, command, program, path, model)
     is_off = (given.last("--gpu") or "").casefold() in ("disable", "disabled")
@@ -177,9 +203,9 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
             options=options,
             devices=() if is_off else None,
             environment=program.environment,
-            address=None if given.has("--cli") else _address(values),
+            address=None if is_answering else _address(values),
             unknown=values.unknown,
-            doubts=tuple(dict.fromkeys((*values.doubts, *_doubts(source, path)))),
+            doubts=tuple(dict.fromkeys((*values.doubts, *_doubts(given, source, path, is_former=is_former)))),
             refusal="; ".join((*given.refusals, *values.refusals)),
             spans=given.spans if not own else (),
         ),
@@ -242,15 +268,41 @@ def _source(values: Values, command: Command, program: Program, path: str, model
         meant = from_repository(repository, given.last("--hf-file") or "", command, program.environment)
         if meant is not None:
             return meant.source
-    if stated is not None or program.name.casefold().endswith(".llamafile") or model:
-        return path
+    if stated is not None or path.casefold().endswith((".llamafile", ".llamafile.exe")) or model:
+        return path  # which a container may have under another name
+    if program.image:
+        values.doubts.append("the model lies within the image, and which one that is isn't known")
+        return None
     values.refuse("no model is named (-m), and none is known to be within")
     return None
 
 
-def _doubts(source: str | None, path: str) -> tuple[str, ...]:
-    mapped = "GPU layers are counted as by llama.cpp's newest build; before 0.10 only -ngl moved layers to a GPU"
-    return (mapped, "the model lies within the program's file") if source == path else (mapped,)
+def _is_former(path: str, arguments: Sequence[str]) -> bool:
+    """Whether it is one before 0.10, as its name or its flags say."""
+    named = _RELEASE.search(os.path.basename(path.replace("\\", "/")))
+    return int(named[1]) < _FIRST_OF_TODAY if named is not None else not _FORMER.isdisjoint(arguments)
+
+
+def _has_prompt(given: Given) -> bool:
+    """It answers once and serves nobody (llamafile/main.cpp of 0.9)."""
+    is_told = given.has("--prompt") or given.has("--file") or given.has("--random-prompt")
+    return is_told and not given.has("--server") and not given.has("--chat")
+
+
+def _has_gpu(given: Given) -> bool:
+    return (given.last("--gpu") or "auto").casefold() not in ("auto", "disable", "disabled")
+
+
+def _doubts(given: Given, source: str | None, path: str, *, is_former: bool) -> tuple[str, ...]:
+    if not is_former:
+        layers = (
+            "what is not said is taken as of 0.10; before it only -ngl moved layers to a GPU, and contexts had 8192"
+        )
+    elif not given.has("--gpu-layers") and not given.has("--gpu"):
+        layers = "without -ngl all layers go to the GPU of a Mac, and none elsewhere; none is counted"
+    else:
+        layers = "what is not said is taken as of 0.9.3, the last that has all of these flags"
+    return (layers, "the model lies within the program's file") if source == path else (layers,)
 
 
 def _within(path: str) -> tuple[tuple[str, ...], str]:

@@ -25,10 +25,13 @@ TABLES = MappingProxyType(
         "mlx_vlm.server": tables.COMMON + tables.VISION,
         "mlx_vlm.generate": tables.COMMON + tables.VISION + tables.GENERATE,
         "mlx_vlm.chat": tables.COMMON + tables.VISION + tables.GENERATE,
+        "mlx_vlm.chat_ui": "--model N",
     }
 )
 MODEL = "mlx-community/Llama-3.2-3B-Instruct-4bit"
 """Of ``generate`` and ``chat`` without one (mlx_lm/generate.py, `DEFAULT_MODEL`)."""
+SHOWN_MODEL = "qnguyen3/nanoLLaVA"
+"""Of ``mlx_vlm.chat_ui`` without one (mlx_vlm/chat_ui.py)."""
 GENERATED_TOKENS = MappingProxyType({"mlx_lm.generate": 100, "mlx_lm.chat": 256, "mlx_vlm.generate": 256})
 """Without ``--max-tokens`` (`DEFAULT_MAX_TOKENS` of each); a server's are 512."""
 HELD_TOKENS = 8192
@@ -53,7 +56,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     name, n_before = _name(program)
     arguments = program.arguments[n_before:]
     if name not in TABLES:
-        raise NoLaunch(f"{name} serves no model")
+        raise NoLaunch(f"{name} neither serves nor answers, and is not judged")
     if any(word in ("-h", "--help", "--version") for word in arguments):
         raise NoLaunch(f"{name} only shows something so")
     given = take_apart(arguments, _flags(name), ARGPARSE, offset=program.offset + n_before)
@@ -61,7 +64,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     for word in reading.surplus(0)[:1]:
         reading.refusals.append(f"{name} knows nothing of {word[:60]!r}")
     is_server = name.endswith(".server")
-    source = reading.word("--model") or (None if is_server else MODEL)
+    source = reading.word("--model") or (None if is_server else SHOWN_MODEL if name.endswith("_ui") else MODEL)
     options, context = _lengths(reading, name)
     n_sequences = reading.whole("--decode-concurrency") or reading.whole("--batch-size") or 1
     launch = Launch(

@@ -69,6 +69,9 @@ _RUNNER = table("""
 --memory-f32
 --status-fd N
 """)
+_NAMES = frozenset({"ollama", "ollama-linux-amd64", "ollama-darwin", "ollama_llama_server"})
+_FORMER_RUNNER = "ollama_llama_server"
+"""A program apart until 0.5, started without the word ``runner`` until 0.4 (llm/server.go)."""
 _COUNTED = ("num_ctx", "num_gpu", "num_batch", "main_gpu", "use_mmap")
 """What a Modelfile's PARAMETER may say that moves memory."""
 _OF_SERVER = (
@@ -83,7 +86,7 @@ _OF_SERVER = (
 
 def recognises(program: Program) -> bool:
     """By its name; Windows' tray program only starts the other one."""
-    return program.name.casefold() in ("ollama", "ollama-linux-amd64", "ollama-darwin") and not program.is_module
+    return program.name.casefold() in _NAMES and not program.is_module
 
 
 def read(program: Program, command: Command) -> tuple[Launch, ...]:
@@ -93,6 +96,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         NoLaunch: it loads nothing (``ollama list``), or not here.
     """
     name, rest = (program.arguments[0], program.arguments[1:]) if program.arguments else ("", ())
+    if program.name.casefold() == _FORMER_RUNNER and name != "runner":
+        return (_runner(program, command, take_apart(program.arguments, _RUNNER, ARGPARSE, offset=program.offset)),)
     if name in ("serve", "start"):
         return (_serve(program, take_apart(rest, _RUN, ARGPARSE, offset=program.offset + 1)),)
     if name == "run":
@@ -174,7 +179,9 @@ def _runner(program: Program, command: Command, given: Given) -> Launch:
     context = values.whole("--ctx-size", 0, least=0) if given.has("--ctx-size") else None
     if context is None:
         values.doubts.append("context, batch and layers are told to the runner after it started")
-    layers = values.whole("--n-gpu-layers", -1) if given.has("--n-gpu-layers") else -1
+    usual = -1 if context is None else 0  # of a runner that is told all by flags (runner/llamarunner/runner.go, 0.6)
+    layers = values.whole("--n-gpu-layers", usual) if given.has("--n-gpu-layers") else usual
+    unsaid = _flash_attention(program.environment) if context is None else "off"
     kv_type = given.last("--kv-cache-type") or _kv_type(program.environment, values)
     return Launch(
         program="ollama runner",
@@ -187,7 +194,7 @@ def _runner(program: Program, command: Command, given: Given) -> Launch:
             num_gpu=None if layers < 0 else layers,
             num_batch=values.whole("--batch-size", 512, least=1) if given.has("--batch-size") else None,
             main_gpu=values.whole("--main-gpu", 0, least=0) if given.has("--main-gpu") else None,
-            flash_attention="on" if given.is_on("--flash-attn") else _flash_attention(program.environment),
+            flash_attention="on" if given.is_on("--flash-attn") else unsaid,
             is_mapped=not given.is_on("--no-mmap"),
         ),
         environment=program.environment,
