@@ -171,11 +171,15 @@ def _whole_parts(parts: Mapping[str, int]) -> tuple[Tensor, ...]:
 def search(text: str) -> list[Entry]:
     """The models that all words of the text are part of, in the catalogue's order."""
     words = [_undotted(_key(word)) for word in text.split()]
-    return [
-        _entry_at(number)
-        for number, names in enumerate(_names())
-        if any(all(word in name for word in words) for name in _undotted(names.own + names.further).split())
-    ]
+    return [_entry_at(number) for number, names in enumerate(_spellings()) if _is_meant(words, names)]
+
+
+def _is_meant(words: list[str], names: str) -> bool:
+    """Whether all are part of one name."""
+    for word in words:
+        if word not in names:  # of most models
+            return False
+    return len(words) == 1 or any(all(word in name for word in words) for name in names.split())
 
 
 def find(text: str) -> Entry:
@@ -337,6 +341,12 @@ class _Names(NamedTuple):
 def _names() -> tuple[_Names, ...]:
     with open(INDEX, encoding="utf-8") as file:
         return tuple(_Names(*line.split("|")) for line in file.read().splitlines())
+
+
+@cache
+def _spellings() -> tuple[str, ...]:
+    """The shorter ones of each model, between spaces: to make them of all takes as long as to look through them."""
+    return tuple(_undotted(names.own + names.further) for names in _names())
 
 
 def index_line(record: Mapping[str, Any]) -> str:
