@@ -50,11 +50,10 @@ def both(app: PlimsollApp, regions: set[Region]) -> tuple[ChopsUpdate | None, Ce
     assert isinstance(compositor, ThriftyCompositor)
     compositor._dirty_regions = set(regions)
     ours = compositor.render_partial_update()
-    compositor._dirty_regions = set(regions)
-    theirs = Compositor.render_partial_update(compositor)
-    compositor._dirty_regions.clear()
-    assert theirs is not None
-    return ours, written(app, CroppedUpdate(theirs.chops, theirs.spans, theirs.chop_ends))
+    crop = Region.from_union(regions).intersection(compositor.size.region)
+    spans = list(compositor._regions_to_spans(regions))
+    chops = Compositor._render_chops(compositor, crop, {y for y, _, _ in spans}.__contains__)
+    return ours, written(app, CroppedUpdate(chops, spans, [cuts[1:] for cuts in compositor.cuts]))
 
 
 @pytest.mark.parametrize("machine", ["eight", "wide", "hostile", "spills"])
@@ -97,7 +96,29 @@ async def test_without_colours_none_are_written(monkeypatch: pytest.MonkeyPatch)
         assert written(app, ours) == theirs
 
 
-async def test_a_frame_is_the_librarys_business() -> None:
+async def test_a_line_of_a_frame_is_as_the_library_composes_it() -> None:
+    app = app_of("fits")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        x, y, width, height = app.screen.query_one(MemoryPanel).region
+        ours, theirs = both(app, {Region(x, y, width, 1), Region(x, y + height - 1, width, 1)})
+
+        assert isinstance(ours, PanelUpdate)
+        assert written(app, ours) == theirs
+
+
+async def test_another_title_repaints_its_line_alone() -> None:
+    app = app_of("fits")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        panel = app.screen.query_one(MemoryPanel)
+        await pilot.pause()
+        panel.entitle(title="Something else")
+
+        assert set(panel._exchange_repaint_regions()) == {Region(0, 0, panel.region.width, 1)}
+
+
+async def test_a_whole_frame_is_the_librarys_business() -> None:
     app = app_of("fits")
     async with app.run_test(size=(120, 36)) as pilot:
         await settle(app, pilot)

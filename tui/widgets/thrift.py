@@ -10,15 +10,20 @@ cut where widgets end. Where changes lie inside panels with nothing over them, a
 to the terminal as the panels made them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import cast
 
 from rich.console import Console
 from rich.control import Control
 from textual._compositor import ChopsUpdate, Compositor
 from textual.geometry import Region
+from textual.strip import Strip
 
 from tui.widgets.panel import Panel
-from tui.widgets.pen import Codes, Pen
+from tui.widgets.pen import Codes, Pen, codes_of
+
+_MOST_DRAWN = 6
+"""Lines that the library draws one by one: each takes 0.1 ms, and 40 µs of a whole widget."""
 
 
 class CroppedUpdate(ChopsUpdate):
@@ -73,6 +78,38 @@ class ThriftyCompositor(Compositor):
         update = super().render_partial_update()
         return None if update is None else CroppedUpdate(update.chops, update.spans, update.chop_ends)
 
+    def _render_chops(self, crop: Region, is_rendered_line: Callable[[int], bool]) -> Sequence[Mapping[int, Strip]]:
+        """As the library's, but a widget is asked only for the lines that are written.
+
+        The library asks for all of each widget between the first change and the last: for a letter in the line above a
+        list, and the count of what is found in the frame below, 2 to 4 ms instead of half a one.
+        """
+        chops: list[dict[int, Strip | None]] = [{} for _ in self.cuts]
+        wanted = [y for y in range(max(0, crop.y), min(crop.bottom, len(chops))) if is_rendered_line(y)]
+        for y in wanted:
+            chops[y] = dict.fromkeys(self.cuts[y][:-1])
+        blocks = list(_blocks(wanted))
+        for widget, (region, clip) in self.visible_widgets.items():  # from front to back
+            left, top, width, height = clip.intersection(region)
+            for first, last in blocks if width else ():
+                start, end = max(first, top), min(last, top + height)
+                if start < end:
+                    part = Region(left - region.x, start - region.y, width, end - start)
+                    self._put(
+                        chops, left, left + width, zip(range(start, end), widget.render_lines(part), strict=False)
+                    )
+        return cast("Sequence[Mapping[int, Strip]]", chops)
+
+    def _put(
+        self, chops: Sequence[dict[int, Strip | None]], left: int, right: int, lines: Iterable[tuple[int, Strip]]
+    ) -> None:
+        """Each line of a widget, from one cell up to another, where nothing lies over it."""
+        for y, strip in lines:
+            cuts = [cut for cut in self.cuts[y] if left <= cut <= right]
+            for cut, part in zip(cuts, strip.divide([cut - left for cut in cuts[1:]]), strict=False):
+                if chops[y].get(cut) is None:
+                    chops[y][cut] = part
+
     def update_of(self, changes: Iterable[tuple[Panel, list[Region]]]) -> PanelUpdate | None:
         """The changes of panels, each as regions of its lines; None where they can't be written as they are.
 
@@ -109,23 +146,44 @@ class ThriftyCompositor(Compositor):
         return covers
 
     def _panel_update(self, regions: Iterable[Region]) -> PanelUpdate | None:
-        """None where a change is not all within the lines of one panel, or something else lies over it."""
+        """None where a change is not all within one widget, or more than some lines are not those of panels.
+
+        Such a line is one of a frame, or of the line that is typed in; of a whole screen, composing it is quicker.
+        """
         if self.root is None or (color_system := self.root.app.console._color_system) is None:
             return None
-        pieces = []
+        pieces, n_drawn = [], 0
         for y, start, end in self._regions_to_spans(regions):
             for widget, (region, clip) in self.visible_widgets.items():  # from front to back
-                left, top, width, height = clip.intersection(region)
+                left, top, width, height = seen = clip.intersection(region)
                 if not (top <= y < top + height and left < end and start < left + width):
                     continue
-                if not isinstance(widget, Panel) or (left, top, width, height) != region:
-                    return None
-                runs = widget.cells(y - top, start - left, end - left, region.size, color_system)
+                if isinstance(widget, Panel) and seen == region and not widget.is_frame(y - top, height):
+                    runs = widget.cells(y - top, start - left, end - left, region.size, color_system)
+                elif n_drawn < _MOST_DRAWN and left <= start < end <= left + width:
+                    n_drawn += 1
+                    part = Region(start - region.x, y - region.y, end - start, 1)
+                    runs = [(text, codes_of(style, color_system)) for text, style, _ in widget.render_lines(part)[0]]
+                else:
+                    runs = None
                 if runs is None:
                     return None
                 pieces.append((y, start, runs))
                 break
         return PanelUpdate(pieces, Pen(color_system)) if pieces else None
+
+
+def _blocks(lines: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Lines in order that follow each other: the first of them, and the one after the last."""
+    first = last = None
+    for y in lines:
+        if last is None or y != last:
+            if first is not None and last is not None:
+                yield first, last
+            first = y
+        last = y + 1
+    if first is not None and last is not None:
+        yield first, last
 
 
 def _around(covers: Iterable[Region], y: int, start: int, end: int) -> list[tuple[int, int]]:
