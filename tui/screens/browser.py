@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
-from textual.widgets import Input
 
 from tui.screens.frame import Frame
 from tui.widgets.arrange import SMALLEST
+from tui.widgets.entry import Entry
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
 from tui.widgets.line import Line, ascii_text, cut_text, wrap
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.widgets import Input
 
     from tui.messages import RowChosen, RowMoved, RowsSeen
     from tui.widgets.view import View
@@ -86,7 +87,7 @@ class Browser(Frame):
         self.listing.has_cursor = self.HAS_CURSOR
         self.about = About()
         self.about.display = False
-        self.entry = Input(placeholder=self.PROMPT, id="entry", compact=True, select_on_focus=False)
+        self.entry = Entry(placeholder=self.PROMPT, id="entry", compact=True, select_on_focus=False)
         self.entry.display = self.IS_TYPED_AT_ONCE
         self.entry.cursor_blink = False
         yield from self._panels()
@@ -159,6 +160,7 @@ class Browser(Frame):
         if self.CAN_FILTER:
             self.listing.cursor = 0
             self.fill()
+            self._dirty_widgets.add(self.listing)  # drawn together with what was typed, not in a step of its own
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         message.stop()
