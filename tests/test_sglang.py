@@ -10,6 +10,7 @@ from estimator.ledger import Answer, Estimate, Kind, Place, Workload
 from estimator.model import Model
 from estimator.paged_cache import LayerCache
 from estimator.reader import read_model
+from estimator.sglang_load import Load
 from estimator.static_pool import defaults, defaults_of_0_4, n_prompt_graphs, pool_token_bytes, table_bytes
 from estimator.verdict import Level, judge
 
@@ -120,7 +121,7 @@ def test_a_fraction_that_leaves_no_cache_is_relieved_by_the_usual_one() -> None:
 
 
 def test_weights_that_only_the_worst_end_does_not_hold_are_a_risk() -> None:
-    load = sglang._Load(named("Llama 3.1 8B"), Workload(context_tokens=256), sglang.DEFAULTS, [card(23.6), RAM])
+    load = Load(named("Llama 3.1 8B"), Workload(context_tokens=256), sglang.DEFAULTS, [card(23.6), RAM])
     (pool,) = load.pools
     smallest = pool.smallest_fraction(0)
     between = (smallest.n_bytes + smallest.high_bytes) / 2e6

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
-from estimator.engines.sglang import KV_TYPES, Options
+from estimator.sglang_options import KV_TYPES, Options
 from launches.checkpoint import checkpoint_source
 from launches.command import Command, Program
 from launches.errors import NoLaunch
