@@ -5,51 +5,31 @@ Shared by the engines that are llama.cpp (estimator/engines/llamacpp.py) and tho
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import groupby
 
 from estimator.buffers import N_PIPELINE_COPIES, Buffer, Spread, buffers, guessed, simulated_buffers
-from estimator.builds import Build, build_of
 from estimator.compute import Machine, compute_bytes
-from estimator.errors import Refused, Unjudgeable
+from estimator.errors import Unjudgeable
 from estimator.fork_model import as_loaded, settled
 from estimator.graphs.families import FAMILIES
-from estimator.kernels import KERNELS, has_flash_kernel
-from estimator.kv_cache import STORED_TYPES, CacheShape, as_cached, cache_shape, cell_bytes, layer_kinds, state_bytes
+from estimator.kernels import KERNELS
+from estimator.kv_cache import as_cached, cell_bytes, layer_kinds, state_bytes
 from estimator.ledger import Place, Workload, host_among
 from estimator.llama_options import Options
+from estimator.llama_step import WITHOUT_FLASH_ATTENTION, has_flash_attention, shape_of, step_of
 from estimator.model import Layer, Model, Tensor
 from estimator.packing import Burden
-from estimator.placement import HOST, Layout, Override, compiled, place_layers, weight_device
-from estimator.quant import BLOCKS
+from estimator.placement import HOST, Layout, Override, place_layers, weight_device
 from estimator.rounding import ROUNDINGS
-from estimator.scratch import Step, is_encoder, widest_value
+from estimator.scratch import widest_value
+from estimator.tensor_overrides import overrides_of
 from estimator.weights import Held, held_weights
 
-MAX_SEQUENCES = 256
-"""LLAMA_MAX_SEQ, src/llama-cparams.h."""
-MAX_OVERRIDES_LENGTH = 1 << 16
 PINNING = frozenset({"cuda", "rocm", "gpu"})
 """Devices that have the host's buffers in pinned memory, with its alignment."""
-_HOST_BUFFER = r"(?i)cpu|host|.*_host"
-_BUFFER_PREFIXES = {"cuda": "CUDA", "rocm": "ROCm", "metal": "MTL", "gpu": "Vulkan"}
-"""What llama.cpp calls the buffers of a kind of device, before the number (ggml_backend_*_buffer_type_name)."""
-_OF_BLOCK = r"blk\\\.(\d{1,4})\\\."
-"""A pattern as --fit writes it, ``blk\\.7\\.``, is about one block alone."""
-_OF_BLOCKS = r"blk\\\.\((\d{1,4}(?:\|\d{1,4}){0,999})\)\\\.(.+)"
-_GROUP = r"\([^()]*\)"
-_DEVICE_BUFFER = r"[A-Za-z_ ]*?(\d+)"
-
-
-MOST_DRAFTED_TOKENS = 3
-"""--spec-draft-n-max, common/common.h: so many drafted tokens are checked at once, each with its logits."""
-
 CACHING_ALL_LAYERS = frozenset({"deci"})
 """Their layers without attention are in the cache too, and have values in it where all are as wide as the widest
 (`llama_kv_cache` in src/llama-kv-cache.cpp leaves out only what a filter says; measured: 80 layers of Nemotron Super
 49B have values, 49 have keys, build 0c1e57098)."""
-
-WITHOUT_FLASH_ATTENTION = frozenset({"grok"})
-"""llama.cpp turns it off for them, whatever was asked for (`llama_init_from_model`, src/llama-context.cpp)."""
 
 
 class Load:
@@ -82,7 +62,7 @@ class Load:
         if options.split_mode == "none":  # it is the only one from here on
             options = replace(options, main_device=0)
         keeps_values_upright = False
-        if options.is_flash_attention and not self._has_flash_attention(model, options):
+        if options.is_flash_attention and not has_flash_attention(model, options, self.device_kind):
             keeps_values_upright = model.architecture not in WITHOUT_FLASH_ATTENTION
             options = replace(options, is_flash_attention=False)
         self.workload, self.options, self._brings_projector = workload, options, brings_projector
@@ -91,7 +71,7 @@ class Load:
             raise Unjudgeable(
                 f"a split into {len(options.tensor_split)} shares does not go with {n} device{'s' * (n != 1)}"
             )
-        self.shape = _cache_shape(workload, options)
+        self.shape = shape_of(workload, options)
         if not self.shape.build.caches_by_layer and not _asks_for_cache(options, model.n_layers):
             self.options = options = replace(options, is_kv_offloaded=False)
         if any(layer.compression for layer in model.layers):
@@ -102,17 +82,9 @@ class Load:
         self.computed: tuple[Tensor, ...] = ()
         if self.shape.build.is_fork:
             self._settle_fork(model)
-        self.overrides = _overrides(options.tensor_overrides or "", len(self.devices))
+        self.overrides = overrides_of(options.tensor_overrides or "", len(self.devices))
         self._kept: dict[tuple[Layer, str], tuple[int, int]] = {}
-        n_step = min(self.shape.n_ubatch_tokens, self.shape.n_context_tokens)
-        self.step = Step(
-            shape=self.shape,
-            n_outputs=n_step if _makes_embeddings(model, options) else min(n_step, _n_outputs(self.shape, options)),
-            is_flash_attention=options.is_flash_attention,
-            key_type=STORED_TYPES[workload.kv_type],
-            value_type=STORED_TYPES[options.value_type or workload.kv_type],
-            keeps_values_upright=keeps_values_upright,
-        )
+        self.step = step_of(model, self.shape, workload, options, keeps_values_upright=keeps_values_upright)
         self.machine = Machine(
             n_devices=len(self.devices),
             rounding=ROUNDINGS[self.device_kind],
@@ -125,19 +97,6 @@ class Load:
             spares_experts=self.shape.build.spares_experts,
             has_mixed_input=self.shape.build.has_mixed_input,
         )
-
-    def _has_flash_attention(self, model: Model, options: Options) -> bool:
-        """Whether it stays on where it is asked for, as the default ``-fa auto`` does.
-
-        It is turned off where the device that holds a layer has no kernel for its heads (`resolve` in
-        src/llama-context.cpp).
-        """
-        if model.architecture in WITHOUT_FLASH_ATTENTION:
-            return False
-        if not self.devices or options.n_gpu_layers == 0 or not build_of(options.build).settles_attention:
-            return True
-        kinds, _ = layer_kinds(model)
-        return all(has_flash_kernel(self.device_kind, model, layer) for layer in kinds)
 
     def _settle_fork(self, model: Model) -> None:
         build = settled(self.shape.build, model)
@@ -305,19 +264,6 @@ class Load:
                     total[device] += n_kept[number]
         return total
 
-    def overrides_text(self, overrides: Sequence[Override]) -> str:
-        """As -ot takes them; what follows one another and differs in the block alone is said once for all of them."""
-        prefix = _BUFFER_PREFIXES.get(self.device_kind, "GPU")
-        parts = []
-        for (tail, device), alike in groupby(overrides, lambda one: (_after_block(one), one.device)):
-            group = list(alike)
-            buffer = "CPU" if device == HOST else f"{prefix}{device}"
-            if tail is None or len(group) < 2:
-                parts += [f"{one.pattern}={buffer}" for one in group]
-            else:
-                parts.append(rf"blk\.({'|'.join(str(one.block) for one in group)})\.{tail}={buffer}")
-        return ",".join(parts)
-
 
 def _asks_for_cache(options: Options, n_layers: int) -> bool:
     """Builds of 2023 counted the output layer, the values and the keys as one more each."""
@@ -332,104 +278,3 @@ def _split_places(places: Sequence[Place], options: Options) -> tuple[tuple[Plac
             raise Unjudgeable(f"there is no device {options.main_device} for --main-gpu; {len(devices)} are there")
         devices = (devices[options.main_device],)
     return devices, host
-
-
-def _cache_shape(workload: Workload, options: Options) -> CacheShape:
-    for kv_type in (workload.kv_type, options.value_type or workload.kv_type):
-        if kv_type not in STORED_TYPES:
-            raise Unjudgeable(f"llama.cpp knows no KV cache of type {kv_type!r}; {', '.join(STORED_TYPES)} are")
-    # Of the keys it may be: "V cache quantization requires flash_attn" (llama_init_from_model, src/llama-context.cpp).
-    value_type = options.value_type or workload.kv_type
-    if BLOCKS[STORED_TYPES[value_type]].n_weights > 1 and not options.is_flash_attention:
-        raise Refused(f"llama.cpp refuses a KV cache with values of type {value_type} without flash attention")
-    if workload.n_sequences > MAX_SEQUENCES:
-        raise Unjudgeable(f"llama.cpp takes up to {MAX_SEQUENCES} sequences, not {workload.n_sequences}")
-    return cache_shape(
-        workload,
-        n_batch_tokens=options.n_batch_tokens,
-        n_ubatch_tokens=options.n_ubatch_tokens,
-        is_unified=options.is_kv_unified,
-        is_full_window=options.is_full_window,
-        is_flash_attention=options.is_flash_attention,
-        build=_build(options),
-    )
-
-
-MOST_LATENT_WAYS = 3
-
-
-def _build(options: Options) -> Build:
-    """The build, and what its own options make of it."""
-    build = build_of(options.build)
-    told = {
-        name: value
-        for name, value in (
-            ("latent_way", options.latent_way),
-            ("attention_mib", options.attention_mib),
-            ("fuses_experts", options.is_moe_fused or None),
-        )
-        if value is not None
-    }
-    if not told:
-        return build
-    if not build.is_fork:
-        raise Unjudgeable("--mla-use, --attention-max-batch and --fused-moe are ik_llama.cpp's; say so with --build ik")
-    if not 0 <= (options.latent_way or 0) <= MOST_LATENT_WAYS:
-        raise Unjudgeable(f"ik_llama.cpp computes latent attention in ways 0 to {MOST_LATENT_WAYS}")
-    return replace(build, **told)  # type: ignore[arg-type]
-
-
-def _makes_embeddings(model: Model, options: Options) -> bool:
-    """Whether every token is an output (`server_output_limits`, tools/server/server-context.cpp, with --embeddings)."""
-    return is_encoder(model) or (model.kind == "embedding" and options.n_outputs is None)
-
-
-def _n_outputs(shape: CacheShape, options: Options) -> int:
-    if shape.build.reserves_all_outputs:
-        return shape.n_step_tokens
-    n_drafted = MOST_DRAFTED_TOKENS if options.draft_model else 0
-    return options.n_outputs or shape.n_sequences * (1 + n_drafted)
-
-
-def _overrides(text: str, n_devices: int) -> tuple[Override, ...]:
-    """As `parse_tensor_buffer_overrides` in common/arg.cpp reads them: ``pattern=buffer``, commas between."""
-    if len(text) > MAX_OVERRIDES_LENGTH:
-        raise Unjudgeable("the list of tensor overrides is longer than any that makes sense")
-    found: list[Override] = []
-    for part in filter(None, text.split(",")):
-        pattern, equals, buffer = part.rpartition("=")
-        if not equals or not pattern:
-            raise Unjudgeable(f"{part!r} is no tensor override; say pattern=CPU or pattern=CUDA0")
-        compiled(pattern)
-        several = compiled(_OF_BLOCKS).fullmatch(pattern)
-        if several and compiled(_HOST_BUFFER).fullmatch(buffer) and not _has_others(pattern):
-            numbers = dict.fromkeys(map(int, several[1].split("|")))
-            found += [Override(pattern=rf"blk\.{n}\.{several[2]}", device=HOST, block=n) for n in numbers]
-            continue
-        block = _block_of(pattern)
-        if compiled(_HOST_BUFFER).fullmatch(buffer):
-            found.append(Override(pattern=pattern, device=HOST, block=block))
-            continue
-        named = compiled(_DEVICE_BUFFER).fullmatch(buffer)
-        if named is None or len(named[1]) > 3 or int(named[1]) >= n_devices:
-            known = ["CPU", *(f"CUDA{number}" for number in range(n_devices))]
-            raise Unjudgeable(f"there is no buffer {buffer!r} for a tensor override; {', '.join(known)} are there")
-        found.append(Override(pattern=pattern, device=int(named[1]), block=block))
-    return tuple(found)
-
-
-def _block_of(pattern: str) -> int | None:
-    """The one block that a pattern is about; None where it may be about others too."""
-    found = compiled(_OF_BLOCK).match(pattern)
-    return int(found[1]) if found and not _has_others(pattern) else None
-
-
-def _has_others(pattern: str) -> bool:
-    """Whether it has another choice outside of all groups."""
-    return "|" in compiled(_GROUP).sub("", pattern)
-
-
-def _after_block(override: Override) -> str | None:
-    """What a pattern about one block says of its tensors; None of any other."""
-    tail = override.pattern.removeprefix(rf"blk\.{override.block}\.")
-    return None if override.block is None or tail == override.pattern else tail

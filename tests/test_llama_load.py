@@ -89,16 +89,6 @@ def test_a_pattern_that_no_tensor_has_is_said_to_move_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("ffn_up", "no tensor override"), ("=CPU", "no tensor override"), ("(=CPU", "regular expression"),
-     ("ffn=CUDA7", "CUDA0"), ("ffn=disk", "CPU"), ("a" * 70_000, "longer")],
-)  # fmt: skip
-def test_an_override_that_means_nothing_is_refused_in_a_sentence(text: str, message: str) -> None:
-    with pytest.raises(Unjudgeable, match=message):
-        made("llama-3.1-8b", Options(tensor_overrides=text))
-
-
 def test_the_context_is_found_on_the_main_device_where_it_is_the_only_one() -> None:
     small, large = gpus(1, 2)[0], gpus(2, 16)[1]
     workload, usual = Workload(context_tokens=131072), Options()
@@ -206,23 +196,6 @@ def test_rearranging_moves_bytes_and_adds_none() -> None:
         made("llama-3.1-8b", Options(is_repacked=on), n_devices=0).n_bytes(kind=Kind.WEIGHTS) for on in (True, False)
     )
     assert with_it == without
-
-
-def test_overrides_of_many_blocks_are_said_once_and_read_back_as_they_were() -> None:
-    each = ",".join(rf"blk\.{n}\.ffn_(up|down)_exps=CPU" for n in (3, 4, 7))
-    several = r"blk\.(3|4|7)\.ffn_(up|down)_exps=CPU"
-    workload = Workload(context_tokens=8192)
-    load = Load(model_of("qwen3-30b-a3b"), workload, Options(tensor_overrides=each), [*gpus(1), RAM])
-    assert load.overrides_text(load.overrides) == several
-    assert Load(load.model, workload, Options(tensor_overrides=several), [*gpus(1), RAM]).overrides == load.overrides
-
-
-def test_overrides_that_differ_in_more_than_the_block_stay_apart() -> None:
-    text = r"blk\.3\.ffn_up=CPU,blk\.4\.ffn_down=CPU,blk\.5\.ffn_down=CUDA0"
-    load = Load(
-        model_of("llama-3.1-8b"), Workload(context_tokens=8192), Options(tensor_overrides=text), [*gpus(1), RAM]
-    )
-    assert load.overrides_text(load.overrides) == text
 
 
 def test_metal_may_hold_a_page_more_than_the_weights() -> None:

@@ -21,6 +21,7 @@ from estimator.packing import packed_layout, spilled_layout
 from estimator.placement import Layout
 from estimator.runtime import told_free_bytes
 from estimator.shell import quoted
+from estimator.tensor_overrides import overrides_text
 
 __all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
 
@@ -152,7 +153,7 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
     return replace(
         chosen,
         tensor_split=tuple(float(n) for n in counts) or None,
-        tensor_overrides=load.overrides_text(found.layout.overrides) or None,
+        tensor_overrides=overrides_text(found.layout.overrides, load.device_kind) or None,
     )
 
 
