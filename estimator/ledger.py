@@ -69,6 +69,8 @@ class Term:
     and rows that are not looked up are left out."""
     is_file_pages: bool = False
     """Pages of the mapped file itself, on the host: where RAM is short the system drops them, and reads them again."""
+    is_file_copy: bool = False
+    """Weights of a file that is mapped, in an order of their own: were they not copied, its pages would do."""
     is_in_share: bool = False
     """Part of a share of the place that is taken whole in any case: what one part needs more, another has less, so that
     a sum over all kinds has no doubt about it."""
@@ -159,6 +161,10 @@ class Estimate:
     def file_page_bytes(self, places: Iterable[str]) -> int:
         """Of the expected bytes in these places, what the system can drop and read from the file again."""
         return sum(term.n_bytes for term in self.select(places) if term.is_file_pages)
+
+    def file_copy_bytes(self, places: Iterable[str]) -> int:
+        """Of these places, what only takes memory because it is copied from the mapped file."""
+        return sum(term.n_bytes for term in self.select(places) if term.is_file_copy)
 
     def select(self, places: Iterable[str] | None = None, kind: Kind | None = None) -> tuple[Term, ...]:
         """The terms in these places, of this kind."""

@@ -135,7 +135,8 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
                 n_bytes=max(0, held.n_bytes - moved.replaced_bytes),
                 read_bytes=max(0, held.read_bytes - moved.read_bytes),
             )
-            terms.append(_weight_term(model, "weights, rearranged", place, copies, 0, REARRANGED))
+            copied = _weight_term(model, "weights, rearranged", place, copies, 0, REARRANGED)
+            terms.append(replace(copied, is_file_copy=is_mapped))
             terms.append(_weight_term(model, "weights", place, left, doubt, formula, is_mapped=is_mapped))
         else:
             made = _weight_term(model, "weights", place, held, doubt, formula, is_mapped=is_mapped)

@@ -26,12 +26,12 @@ class Outcome(Enum):
     REREADS = "reads the file again"
 
 
-SETTINGS = frozenset({"no swap", "zram", "limited", "mapped", "budget", "managed", "vulkan", "gtt", "tcc"})
+SETTINGS = frozenset({"no swap", "zram", "limited", "mapped", "copied", "budget", "managed", "vulkan", "gtt", "tcc"})
 """What a row can ask for beside system, vendor and engine. Of the host: there is no swap space, or all of it lies in
-compressed RAM; a control group limits the RAM; what is missing are pages of the mapped file. Of a device: its part of
-the pool is what is short, not the pool; GGML_CUDA_ENABLE_UNIFIED_MEMORY is set (managed) or
-GGML_VK_ALLOW_SYSMEM_FALLBACK (vulkan); its driver may place memory in GTT (RADV_PERFTEST=nogttspill forbids it); its
-driver is not that of a display (TCC)."""
+compressed RAM; a control group limits the RAM; what is missing are pages of the mapped file, or would be if its weights
+were not copied. Of a device: its part of the pool is what is short, not the pool; GGML_CUDA_ENABLE_UNIFIED_MEMORY is
+set (managed) or GGML_VK_ALLOW_SYSMEM_FALLBACK (vulkan); its driver may place memory in GTT (RADV_PERFTEST=nogttspill
+forbids it); its driver is not that of a display (TCC)."""
 
 LLAMA = frozenset({"llama.cpp", "Ollama"})
 """Run by ggml; LM Studio, koboldcpp and llamafile are estimated as llama.cpp."""
@@ -90,6 +90,10 @@ _BOTH_FULL = "neither the device nor the RAM that the driver would move it to ha
 _KFD = (
     "amdgpu_amdkfd_reserve_mem_limit, drivers/gpu/drm/amd/amdgpu/amdgpu_amdkfd_gpuvm.c (Linux 6.x): -ENOMEM where VRAM "
     "has no room; github.com/ggml-org/llama.cpp/pull/15649: RADV (Vulkan) moves it to GTT instead"
+)
+_REPACK = (
+    "ggml_backend_cpu_repack_buffer_type, ggml/src/ggml-cpu/repack.cpp: a buffer of its own; --no-repack "
+    "(common/arg.cpp) leaves the weights in the file's pages, which are dropped and read again (src/llama-mmap.cpp)"
 )
 _UMA = (
     "docs.nvidia.com/dgx/dgx-spark/known-issues.html: GPU and system draw on one memory, page cache goes first, then "
@@ -174,6 +178,29 @@ TABLE: tuple[Spill, ...] = (
         has_room=True,
         sentence="the system would swap it to disk, far too slow to work with",
         source="docs.kernel.org/admin-guide/mm/concepts.html: anonymous pages are reclaimed by writing them to swap",
+    ),
+    Spill(
+        key="host, rearranged weights of llama.cpp",
+        outcome=Outcome.KILLED,
+        systems=("linux", "wsl"),
+        memory="host",
+        engines=frozenset({"llama.cpp"}),
+        settings=frozenset({"copied"}),
+        has_room=False,
+        sentence="weights of this type are copied for the CPU, and no file backs a copy: the system would kill a "
+        "process; --no-repack would read the file again instead",
+        source=_REPACK,
+    ),
+    Spill(
+        key="host, rearranged weights",
+        outcome=Outcome.KILLED,
+        systems=("linux", "wsl"),
+        memory="host",
+        settings=frozenset({"copied"}),
+        has_room=False,
+        sentence="weights of this type are copied for the CPU, and no file backs a copy: the system would kill a "
+        "process",
+        source=_REPACK,
     ),
     Spill(
         key="host, control group",

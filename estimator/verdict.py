@@ -193,6 +193,11 @@ def _overflow(
 def _row(estimate: Estimate, worst: Margin) -> Spill:
     """The row of the table that is about this place, as full as it is."""
     here, does_spill = surroundings_of(worst.place), worst.level is Level.SPILLS
-    if does_spill and 0 < worst.missing_bytes <= _droppable_bytes(estimate, worst.place):
+    droppable = _droppable_bytes(estimate, worst.place)
+    if does_spill and 0 < worst.missing_bytes <= droppable:
         here = here._replace(settings=here.settings | {"mapped"})
+    elif not does_spill and worst.place.kind == "host":
+        copied = estimate.file_copy_bytes((worst.place.name,))
+        if copied and worst.missing_bytes <= worst.place.overflow_free_bytes + droppable + copied:
+            here = here._replace(settings=here.settings | {"copied"})
     return spill_of(here, estimate.engine, has_room=does_spill)

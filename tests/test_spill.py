@@ -65,6 +65,8 @@ CASES = [
     (host("linux"), "llama.cpp", False, Outcome.KILLED, "RAM and swap together"),
     (host("linux", "no swap"), "llama.cpp", False, Outcome.KILLED, "there is no swap"),
     (host("linux", "no swap", "limited"), "llama.cpp", False, Outcome.KILLED, "control group"),
+    (host("linux", "no swap", "copied"), "llama.cpp", False, Outcome.KILLED, "--no-repack would read"),
+    (host("linux", "no swap", "copied"), "Ollama", False, Outcome.KILLED, "no file backs a copy"),
     (host("windows"), "llama.cpp", True, Outcome.SWAPS, "swap it to disk"),
     (host("windows", "no swap"), "llama.cpp", False, Outcome.FAILS, "page file"),
     (host("darwin"), "MLX", True, Outcome.SWAPS, "macOS would compress"),

@@ -53,6 +53,26 @@ def test_a_way_out_that_has_no_room_either_fails() -> None:
     assert verdict.reason == "llama.cpp would leave 8 of 10 layers to the CPU, and run out of memory all the same"
 
 
+def on_host(*terms: Term) -> Verdict:
+    full = replace(RAM, surroundings=Surroundings(system="linux", memory="host", settings=frozenset({"no swap"})))
+    return judge(made(*terms), [full])
+
+
+def test_pages_of_the_file_go_on_where_a_copy_of_them_is_killed_and_it_says_why() -> None:
+    pages = on_host(replace(term("RAM", 90), is_file_pages=True))
+    copies = on_host(replace(term("RAM", 90), is_file_copy=True))
+
+    assert (pages.level, pages.outcome) == (Level.SPILLS, Outcome.REREADS)
+    assert (copies.level, copies.outcome) == (Level.FAILS, Outcome.KILLED)
+    assert "--no-repack" in copies.reason
+
+
+def test_copies_are_not_blamed_where_there_would_be_no_room_without_them_either() -> None:
+    verdict = on_host(replace(term("RAM", 20), is_file_copy=True), term("RAM", 90))
+
+    assert "no swap space" in verdict.reason
+
+
 def test_a_driver_that_migrates_spills_without_an_error() -> None:
     windows = Place(
         name="GPU 0", kind="cuda", total_bytes=100, free_bytes=80, overflow=Overflow.MIGRATED, overflow_free_bytes=60

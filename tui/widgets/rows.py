@@ -117,7 +117,7 @@ def _slower_rows(view: View, snapshot: Snapshot) -> Iterator[Row]:
     if swap is not None and host.missing_bytes > reread:
         landed = host.missing_bytes - reread
         yield Row(label="swap", place="swap", pool=swap, landed_bytes=landed)
-    if reread:
+    if reread and made.verdict.level.name == "SPILLS":  # what is killed reads nothing again
         said = f"{size(reread)} of the model's file would be read again for every token"
         yield Row(label="disk", place="disk", pool=None, reason=said)
 
