@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Place
+from estimator.spill import Outcome
 from estimator.verdict import Level
 from tui.pace import pacing_of
 from tui.plan import Assessment, Plan, assess, with_quant
@@ -22,6 +23,12 @@ class Cell:
     """Expected, on the devices; on the host where there are none."""
     level: Level
     plan: Plan
+    outcome: Outcome | None = None
+    """What would happen where it does not fit."""
+    reason: str = ""
+    """The same in words."""
+    is_refused: bool = False
+    """By the engine's own rule."""
     tokens_per_second: float | None = None
     """At the plan's own context only: of one sequence, where it would run at all and the bandwidths are known."""
 
@@ -44,6 +51,9 @@ def matrix(plan: Plan, places: Sequence[Place], contexts: Sequence[int], quants:
                     n_bytes=made.estimate.n_bytes(names),
                     level=made.verdict.level,
                     plan=cell_plan,
+                    outcome=made.verdict.outcome,
+                    reason=made.verdict.reason,
+                    is_refused=made.verdict.is_refused,
                     tokens_per_second=_rate(made) if tokens == plan.workload.context_tokens else None,
                 )
             )

@@ -13,6 +13,7 @@ from tui.widgets.arrange import DashboardLayout, Wants, arrange_panels, is_tiny
 from tui.widgets.chart import HistoryPanel
 from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
+from tui.widgets.legend import legend_lines
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
 from tui.widgets.memory import MemoryPanel, n_detail_lines, notice_lines, notices_of
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 
+_USUAL_QUANTS = 7
+"""As many rows a matrix has for most models."""
+_LEAST_MATRIX = 71
+"""Cells of its lines, where it lies beside the processes."""
 _BANNER_WIDTH = 4
 """Of its frame and its padding."""
 
@@ -120,12 +125,15 @@ class Dashboard(Frame):
     def _want(self, view: View, width: int, *, is_resized: bool = False) -> None:
         """What is in its place keeps it on a line that turns out to be slow: to lay out anew is 22 KB.
 
-        Charts stay, and a banner lies over what is below until it has been read.
+        Charts stay, a list that has been long keeps its lines, and a banner lies over what is below until it was read.
         """
         before = self._arrangement.wants
         wants = wants_of(view, width)
-        if before.has_charts and not is_resized:
-            wants = wants._replace(has_charts=True)
+        if not is_resized:
+            wants = wants._replace(
+                has_charts=wants.has_charts or before.has_charts,
+                has_many_processes=wants.has_many_processes or before.has_many_processes,
+            )
         self._arrangement.wants = wants
         if _has_warning(view) and not view.is_thrifty:
             n_banner, is_above = self._banner_lines(view)
@@ -160,13 +168,17 @@ def wants_of(view: View, width: int) -> Wants:
     """How many lines this view has to show."""
     rows = rows_of(view)
     n_devices = sum(len(row.devices) for row in rows)
-    plan = view.plan
+    plan, snapshot = view.plan, view.snapshot
+    n_processes = len(snapshot.processes) if snapshot is not None else 0
+    n_processes += sum(not engine.is_on_device for engine in view.engines)
     return Wants(
         n_rows=max(1, len(rows) + (n_devices > 16)),
         n_details=n_detail_lines(rows, view, width - 4),
         n_notices=len(notice_lines(notices_of(view), width - 4, 3)),
         has_plan=plan is not None,
-        has_processes=bool(view.snapshot and view.snapshot.processes),
-        n_quants=len({cell.quant for cell in view.cells}) or 7,
+        has_processes=bool(snapshot and snapshot.processes),
+        n_quants=len({cell.quant for cell in view.cells}) or _USUAL_QUANTS,
+        n_legend=len(legend_lines(view.cells, _LEAST_MATRIX)) if view.cells and width >= _LEAST_MATRIX else 0,
+        has_many_processes=n_processes > _USUAL_QUANTS + 1,
         has_charts=not view.is_thrifty,
     )

@@ -16,6 +16,7 @@ _GOOD_LINES = 7
 """With four rows, it says more than temperatures, and than what the verdict has to add."""
 _LONG_LIST = 18
 """Rows that are a list to scroll in: sixteen devices, their sum and the RAM."""
+_MOST_LINES = 10_000
 _WIDE, _WIDER, _WIDEST = 100, 118, 190
 
 
@@ -29,6 +30,10 @@ class Wants(NamedTuple):
     has_plan: bool = False
     has_processes: bool = False
     n_quants: int = 7
+    n_legend: int = 0
+    """Of the matrix, below its rows."""
+    has_many_processes: bool = False
+    """More than lie beside the rows of a matrix."""
     has_charts: bool = True
     n_banner: int = 0
     """Lines of a warning, its frame counted: below all panels."""
@@ -104,7 +109,7 @@ def _below(region: Region, wants: Wants) -> dict[str, Region]:
         return _columns(region, ("matrix", "processes", "history"), thirds)
     places: dict[str, Region] = {}
     if height >= n_matrix + _BELOW_LINES and wants.has_charts:
-        n_upper = max(n_matrix, (height + 1) // 2)
+        n_upper = max(n_matrix, min((height + 1) // 2, _upper_lines(n_matrix, wants)))
         places["history"] = Region(x, y + n_upper, width, height - n_upper)
         region = Region(x, y, width, n_upper)
     if not wants.has_plan:
@@ -112,6 +117,13 @@ def _below(region: Region, wants: Wants) -> dict[str, Region]:
     if width >= _WIDER:
         return places | _columns(region, ("matrix", "processes"), (min(max(75, width * 9 // 20), 94),))
     return places | {"matrix": region}
+
+
+def _upper_lines(n_matrix: int, wants: Wants) -> int:
+    """What matrix and processes have something to show in; all that is beyond goes to the history."""
+    if wants.has_many_processes:
+        return _MOST_LINES
+    return n_matrix + (1 + wants.n_legend if wants.n_legend else 0)
 
 
 def _columns(region: Region, names: tuple[str, ...], widths: tuple[int, ...]) -> dict[str, Region]:

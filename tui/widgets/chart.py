@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.humanize import duration, gib
-from tui.widgets.line import right_text
+from tui.widgets.line import fit, right_text
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
 
@@ -53,11 +53,42 @@ class HistoryPanel(Panel):
             return [(("no readings yet", "dim"),)]
         chosen = self._chosen(view, rows)
         self._place, self._plan = chosen.place, view.plan
-        self.entitle(f"History · {scale(chosen)}")
-        return chart(view, chosen, width, height, column_seconds_of(view, width))
+        shown = _side_by_side(rows, chosen, width)
+        if len(shown) < 2 or height < _LEAST_WITH_MARKS:
+            self.entitle(f"History · {scale(chosen)}")
+            return chart(view, chosen, width, height, column_seconds_of(view, width))
+        self.entitle("History")
+        n_gaps = _GAP * (len(shown) - 1)
+        each = (width - n_gaps) // len(shown)
+        column_seconds = column_seconds_of(view, each)
+        charts = [
+            [((f"{'':{_AXIS_WIDTH}}{scale(row)}", "dim"),), *chart(view, row, each, height - 1, column_seconds)]
+            for row in shown
+        ]
+        return [_joined(parts, each) for parts in zip(*charts, strict=False)]
 
 
 _LEAST_ROWS_APART = 4
+_GAP = 2
+"""Blanks between charts that lie side by side."""
+_LEAST_BESIDE = 58
+"""Cells of each: two minutes of it are seen where a column is two seconds."""
+
+
+def _side_by_side(rows: list[Row], chosen: Row, width: int) -> list[Row]:
+    """All pools where each has room for a chart; else the one that matters and the RAM, where these have."""
+    if len(rows) * (_LEAST_BESIDE + _GAP) <= width + _GAP:
+        return rows
+    two = [row for row in rows if row is chosen or row is rows[-1]]
+    return two if width >= 2 * _LEAST_BESIDE + _GAP else [chosen]
+
+
+def _joined(parts: tuple[Line, ...], each: int) -> Line:
+    """Lines of charts, one beside the other."""
+    line: Line = ()
+    for part in parts:
+        line = (*line, *fit(part, each), (" " * _GAP, "text"))
+    return line[:-1]
 
 
 def scale(row: Row) -> str:
@@ -103,7 +134,7 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
 
 
-@lru_cache(maxsize=2)  # as below; 70 µs
+@lru_cache(maxsize=8)  # as below; 70 µs
 def _heights(used: tuple[int | None, ...], full: int, total_bytes: int) -> str:
     """A character for each column, by its number the height; ``full`` is that of all there is."""
     return "".join(
@@ -111,7 +142,7 @@ def _heights(used: tuple[int | None, ...], full: int, total_bytes: int) -> str:
     )
 
 
-@lru_cache(maxsize=2)  # of the dashboard and of the history: most readings change no column
+@lru_cache(maxsize=8)  # of the dashboard and of the history: most readings change no column
 def _drawn(
     heights: str,
     n_rows: int,

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tui.humanize import UNKNOWN, gib, rate, sentence, short_count
 from tui.messages import PlanChanged
+from tui.widgets.legend import legend_lines
 from tui.widgets.line import right_text
 from tui.widgets.panel import Panel
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual import events
 
     from tui.matrix import Cell
@@ -26,6 +29,17 @@ _RATE_WIDTH = 7
 
 class MatrixPanel(Panel):
     TITLE = "Quant and context, GiB"
+
+    def is_same(self, before: View, view: View) -> bool:
+        """Cells are made anew seldom; between that only what the verdict says of the plan's own may be another."""
+        return (
+            bool(view.cells)
+            and before.cells is view.cells
+            and before.plan is view.plan
+            and before.pacing is view.pacing
+            and before.reason == view.reason
+            and _level(before) == _level(view)
+        )
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         self._shown: list[list[Cell | None]] = []
@@ -68,7 +82,7 @@ class MatrixPanel(Panel):
             style = "strong" if quant == current[0] else "dim"
             tail = ((_rate(rates.get(quant)), style),) if rate_width else ()
             lines.append(((f"{quant:<{_LABEL_WIDTH}}", style), *cells, *tail))
-        return lines
+        return [*lines, *_said_below(view.cells, width, height - len(lines))]
 
     def on_click(self, event: events.Click) -> None:
         """The cell becomes the plan."""
@@ -79,6 +93,20 @@ class MatrixPanel(Panel):
         row = self._shown[offset.y - 1]
         if offset.x >= _LABEL_WIDTH and column < len(row) and (cell := row[column]) is not None:
             self.post_message(PlanChanged(cell.plan))
+
+
+def _level(view: View) -> int | None:
+    return view.assessment.verdict.level if view.assessment is not None else None
+
+
+def _said_below(cells: Sequence[Cell], width: int, n_lines: int) -> list[Line]:
+    """What the signs stand for, set off by a blank where there is room for that too; nothing is cut."""
+    if n_lines < 1:
+        return []
+    lines = legend_lines(cells, width)
+    if len(lines) < n_lines:
+        return [(), *lines]
+    return lines if len(lines) == n_lines else lines[:1]
 
 
 def _some(n_shown: int, n_all: int, what: str) -> str:

@@ -7,18 +7,23 @@ from typing import TYPE_CHECKING
 
 from tui.humanize import UNKNOWN, counted, gib, plain
 from tui.places import HOST_NAME, device_label
+from tui.widgets.bar import WEIGHTS, Part, bar
 from tui.widgets.engine_text import engine_line
 from tui.widgets.line import fit_text, n_cells, right_text, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
     from probes.snapshot import Device, Process, Snapshot
+    from tui.recognised import Predicted
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
 NOT_VISIBLE = "not visible from here"
 _INDENT = 22
-"""Cells before what runs."""
+"""Cells before what runs, without a bar."""
+_BAR_WIDTH = 16
+_LEAST_WITH_BARS = 100
+"""Cells, so that what runs has the larger part of a line."""
 
 
 class ProcessPanel(Panel):
@@ -49,34 +54,59 @@ class ProcessPanel(Panel):
         engines = {pid: engine for engine in view.engines for pid in engine.pids}
         n_all = len(processes) + len(in_ram)
         n_shown = height - 1 if n_all < height else height - 2
-        lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  what runs", "dim"),)]
+        bars = _Bars(snapshot, _BAR_WIDTH if width >= _LEAST_WITH_BARS else 0)
+        indent = _INDENT + bars.n_cells
+        title = fit_text("of its memory", bars.n_cells)
+        lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  {title}what runs", "dim"),)]
         n_spare = height - 1 - n_all
         for process in processes[: max(0, n_shown)]:
             label = labels.get(process.device_key, UNKNOWN)
             engine = engines.get(process.pid)
             said = described(process, width) if engine is None else engine_line(engine, label)
-            said, further = (said, "") if engine is None or n_spare <= 0 else _in_two(said, width - _INDENT)
+            said, further = (said, "") if engine is None or n_spare <= 0 else _in_two(said, width - indent)
             lines.append(
                 (
                     (f"{process.pid:>8}  {fit_text(label.removeprefix('GPU '), 4)} ", "dim"),
                     (right_text(gib(process.used_bytes), 5), "strong"),
+                    *bars.of(process, None if engine is None else engine.predicted.get(label)),
                     (f"  {said}", "text" if process.name else "dim"),
                 )
             )
             if further:
-                lines.append(((f"{'':>{_INDENT}}{further}", "text"),))
+                lines.append(((f"{'':>{indent}}{further}", "text"),))
                 n_spare -= 1
         lines += [
             (
                 (f"{engine.pid:>8}  {HOST_NAME:<4} ", "dim"),
                 (right_text(gib(engine.held.get(HOST_NAME)), 5), "strong"),
-                (f"  {engine_line(engine)}", "text"),
+                (f"  {'':>{bars.n_cells}}{engine_line(engine)}", "text"),
             )
             for engine in in_ram[: max(0, n_shown - len(processes))]
         ]
         if n_all > n_shown:
             lines.append(((f"{'':>8}  {n_all - n_shown} more: p", "dim"),))
         return lines
+
+
+class _Bars:
+    """What each process holds of the memory that it draws on, and what a load is predicted to take beside that."""
+
+    def __init__(self, snapshot: Snapshot, width: int) -> None:
+        self.n_cells = width + 2 if width else 0
+        """Of each, with the gap before it."""
+        self._width = width
+        totals = {pool.key: pool.total_bytes for pool in snapshot.pools}
+        self._totals = {device.key: totals.get(device.pool_key) for device in snapshot.devices}
+
+    def of(self, process: Process, predicted: Predicted | None) -> Line:
+        total = self._totals.get(process.device_key)
+        if not self._width:
+            return ()
+        if not total or process.used_bytes is None:
+            return ((" " * self.n_cells, "text"),)
+        coming = max(0, predicted.n_bytes - process.used_bytes) if predicted is not None else 0
+        parts = (Part(n_bytes=process.used_bytes), Part(n_bytes=coming, glyph=WEIGHTS, style="fits"))
+        return (("  ", "text"), *bar(self._width, total_bytes=total, parts=parts))
 
 
 def _in_two(said: str, width: int) -> tuple[str, str]:

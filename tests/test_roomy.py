@@ -1,0 +1,98 @@
+"""What a large terminal shows beside what all do: what signs mean, a bar for each process, a chart for each pool."""
+
+import re
+
+import pytest
+from scenes import desktop, laptop, model, server, snapshot, workstation
+from test_widgets import drawn, view_of
+from textual.geometry import Size
+
+from probes.snapshot import Process
+from tui.widgets.arrange import Wants, arrange_panels
+from tui.widgets.chart import HistoryPanel
+from tui.widgets.matrix import MatrixPanel
+from tui.widgets.processes import ProcessPanel
+
+LARGE = Size(200, 50)
+
+
+def test_the_matrix_says_what_its_signs_stand_for_where_there_is_room() -> None:
+    view = view_of(desktop(9.0), model("Qwen3 32B"), is_studied=True)
+
+    roomy, full = (drawn(MatrixPanel(), view, width=84, height=height) for height in (14, 8))
+
+    assert re.search(
+        r"\n\n● fits +▲ tight, over the load line at worst +◆ spills *\n◆ a part of it would be left", roomy
+    )
+    assert "spills" not in full
+
+
+def test_a_quant_that_fails_between_others_that_spill_has_its_reason_below() -> None:
+    view = view_of(laptop(), model("Llama 3.1 70B"), is_studied=True)
+
+    shown = " ".join(drawn(MatrixPanel(), view, width=84, height=20).split())
+
+    assert "◆ the file is mapped" in shown
+    assert "✗ weights of this type are copied for the CPU" in shown
+
+
+def test_a_line_of_the_legend_is_whole_or_not_there() -> None:
+    view = view_of(laptop(), model("Llama 3.1 70B"), is_studied=True)
+
+    lines = [drawn(MatrixPanel(), view, width=84, height=height).split("\n") for height in range(9, 18)]
+
+    assert {len(shown) for shown in lines} <= {9, 14, 15}
+    assert all(shown[-1].endswith(("fails   ", "instead")) for shown in lines)
+
+
+def test_what_the_matrix_says_is_made_once_for_the_same_cells() -> None:
+    panel, view = MatrixPanel(), view_of(desktop(), model(), is_studied=True)
+
+    assert panel.is_same(view, view)
+    assert not panel.is_same(view_of(desktop(), model()), view)
+
+
+def test_each_process_has_a_bar_of_the_memory_that_it_draws_on() -> None:
+    wide, narrow = (drawn(ProcessPanel(), view_of(workstation()), width=width) for width in (110, 60))
+
+    assert re.search(r" 41233  0 +4\.2  ██▉░{13}  llama-server", wide)
+    assert "░" not in narrow
+
+
+def test_memory_that_is_not_told_has_no_bar() -> None:
+    unseen = Process(pid=7, device_key="gpu-0", used_bytes=None, name="seen")
+
+    row = next(
+        line
+        for line in drawn(ProcessPanel(), view_of(snapshot([], processes=[unseen])), width=110).split("\n")
+        if " 7 " in line
+    )
+
+    assert "░" not in row
+    assert row.endswith("seen")
+
+
+@pytest.mark.parametrize(
+    ("taken", "width", "charts"),
+    [
+        (workstation(), 196, ["GPU 0", "GPU 1", "RAM"]),
+        (desktop(), 130, ["GPU 0", "RAM"]),
+        (desktop(), 96, []),
+        (laptop(), 196, []),
+        (server(), 196, ["GPU 6", "RAM"]),
+    ],
+)
+def test_pools_lie_side_by_side_where_their_charts_have_room(taken: object, width: int, charts: list[str]) -> None:
+    shown = drawn(HistoryPanel(), view_of(taken), width=width, height=14)  # type: ignore[arg-type]
+
+    assert re.findall(r"(GPU \d|RAM), \S+ GiB high", shown) == charts
+    assert shown.count("└") == max(1, len(charts))
+
+
+def test_a_short_list_of_processes_leaves_its_lines_to_the_history() -> None:
+    few = arrange_panels(LARGE, Wants(n_rows=3, has_plan=True, n_legend=2))
+    many = arrange_panels(LARGE, Wants(n_rows=3, has_plan=True, n_legend=2, has_many_processes=True))
+
+    assert few["matrix"].height == 2 + 1 + 7 + 1 + 2
+    assert many["processes"].height > few["processes"].height
+    assert few["history"].height > many["history"].height
