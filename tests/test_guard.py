@@ -12,9 +12,12 @@ from launches.launch import read_launches
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from probes.snapshot import Process
-from tui.guard import REFUSED, Manner, Terminal, find_command, report_command, run_guarded, uncoerced
+from tui.command_report import report_command
+from tui.guard import REFUSED, Terminal, find_command, run_guarded
 from tui.guarding import is_command
+from tui.handover import uncoerced
 from tui.launched import find_launch
+from tui.manner import Manner
 from tui.recognised import Phase, Predicted, Recognised
 from tui.report import finding_text
 from tui.schema import finding_json
@@ -165,14 +168,14 @@ def test_of_several_loads_of_one_level_the_one_nearest_to_the_line_is_told():
     [(("ssh", "gpu01", *SMALL), {}), (("ollama", "run", "qwen3:8b"), {"OLLAMA_HOST": "10.0.0.5"})],
 )
 def test_what_is_loaded_elsewhere_is_not_judged(words, variables, capsys):
-    assert report_command(Command(arguments=words, environment=variables), machine) == 3
+    assert report_command(Command(arguments=words, environment=variables), machine, Manner()) == 3
     assert guarded(words, **variables) == (ENGINE_STATUS, [words])
     assert guarded(words, manner=Manner(is_strict=True), **variables) == (3, [])
     assert "machine" in capsys.readouterr().err
 
 
 def test_what_loads_nothing_is_no_failure(capsys):
-    assert report_command(Command(arguments=("ollama", "list")), machine) == 0
+    assert report_command(Command(arguments=("ollama", "list")), machine, Manner()) == 0
 
 
 def test_where_the_engine_would_put_it_is_told_by_place():

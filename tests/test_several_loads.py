@@ -8,7 +8,8 @@ from launches.errors import UnknownProgram
 from launches.launch import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import REFUSED, Manner, Terminal, find_command, run_guarded
+from tui.guard import REFUSED, Terminal, find_command, run_guarded
+from tui.manner import Manner
 
 SMALL = "vllm serve Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.3"
 LARGE = "vllm serve Qwen/Qwen2.5-72B-Instruct"

@@ -146,6 +146,14 @@ def _places(
     )
 
 
+def say(text: str) -> None:
+    """To the standard error output; one that is gone is no reason to stop."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        return
+
+
 def complain(message: str) -> None:
     """One sentence to the standard error output."""
     print(f"plimsoll: {plain(message, 1000)}", file=sys.stderr)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from launches.clients import CLIENTS
 from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
 from launches.launch import Launch, opened_of, read_launches
@@ -23,8 +24,6 @@ _OLD_SECONDS = 900.0
 """Who runs for so long when first seen is loaded (ASSUMED: 400 GB at 0.5 GB/s)."""
 _JUDGING = frozenset({"run", "check"})
 """Commands of Plimsoll that name another command."""
-_CLIENTS = frozenset({"ollama run", "lms load"})
-"""Programs that have another process load what they name."""
 _ANSWERS_ONCE_LOADED = "llama-server"
 """Until then it says that it loads (``probes.served``)."""
 _READS_ITSELF = "llamacpp"
@@ -171,7 +170,7 @@ def engine_in(facts: ProcessFacts, running_seconds: float | None, *, is_new: boo
         launch = read_launches(command)[0]
     except LaunchError:
         return None
-    if launch.program in _CLIENTS or launch.is_guess or _starts_plimsoll(command):
+    if launch.program in CLIENTS or launch.is_guess or _starts_plimsoll(command):
         return None
     loading = Loading(
         is_from_start=is_new or (running_seconds is not None and running_seconds <= RESTING_SECONDS),

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tui.calibrations_here import calibrations_for
 from tui.neighbours import launching_for, neighbours_for
+from tui.own_folders import state_folder
 from tui.run_flags import command_check_parser, run_parser, split
 from tui.usage import UsageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from launches.command import Command
     from probes.snapshot import Snapshot
+    from tui.claims import Claims
 
     Reading = Callable[[argparse.Namespace, Command], Callable[[], Snapshot]]
     """Begins to read the hardware as the command would see it; the result waits for it, and reads anew when called
@@ -34,7 +36,9 @@ def run(words: Sequence[str], reading: Reading) -> int:
         raise UsageError("give the command's own words, not one line in quotes: plimsoll run -- llama-server -m a.gguf")
     command = replace(typed(arguments, given), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
-    from tui.guard import Manner, Terminal, run_guarded, take_place  # noqa: PLC0415  # 60 ms, while the hardware is read
+    from tui.guard import Terminal, run_guarded  # noqa: PLC0415  # 60 ms, while the hardware is read
+    from tui.handover import take_place  # noqa: PLC0415  # as above
+    from tui.manner import Manner  # noqa: PLC0415  # as above
 
     is_there = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
     return run_guarded(
@@ -48,6 +52,7 @@ def run(words: Sequence[str], reading: Reading) -> int:
             calibrations=calibrations_for(given),
             neighbours=neighbours_for(given),
             launching=launching_for(given),
+            claims=_claims_for(given),
         ),
         terminal=Terminal(is_there=is_there, ask=_ask),
         start=take_place,
@@ -59,18 +64,36 @@ def check(options: Sequence[str], arguments: Sequence[str], reading: Reading) ->
     given = command_check_parser().parse_args(options)
     command = replace(typed(arguments, given), ram_limit_bytes=_own_limit_bytes(given))
     snapshot = reading(given, command)
-    from tui.guard import report_command  # noqa: PLC0415  # as above
+    from tui.command_report import report_command  # noqa: PLC0415  # as above
+    from tui.manner import Manner  # noqa: PLC0415  # as above
 
     return report_command(
         command,
         snapshot,
+        Manner(
+            is_strict=given.is_strict,
+            calibrations=calibrations_for(given),
+            neighbours=neighbours_for(given),
+            launching=launching_for(given),
+            claims=_claims_for(given),
+        ),
         is_json=given.is_json,
         is_explained=given.is_explained,
-        is_strict=given.is_strict,
-        calibrations=calibrations_for(given),
-        neighbours=neighbours_for(given),
-        launching=launching_for(given),
     )
+
+
+def _claims_for(given: argparse.Namespace) -> Claims | None:
+    """None where hardware that is described or recorded stands in for this machine's."""
+    if given.simulate is not None or given.replay is not None:
+        return None
+    from functools import cache  # noqa: PLC0415
+
+    from probes.processes import open_processes  # noqa: PLC0415  # 10 ms with what follows, while the hardware is read
+    from tui.boot import boot_name  # noqa: PLC0415
+    from tui.claims import Claims  # noqa: PLC0415
+
+    folder = os.path.join(state_folder(), "claims")
+    return Claims(folder=folder, boot=boot_name(), processes=cache(lambda: open_processes("")))
 
 
 def is_command(arguments: Sequence[str]) -> bool:

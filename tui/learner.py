@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from tui.boot import boot_name
 from tui.calibrations_here import FILE_NAME
 from tui.driver_version import driver_version, product_name
 from tui.kept_load import NAME_LENGTH, KeptLoad, KeptPlace
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from estimator.calibration import Calibration
     from probes.snapshot import Device, Snapshot
     from tui.recognised import Recognised
-
-_BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 class Learner:
@@ -171,12 +170,3 @@ def _without_folders(name: str) -> str:
     """A path tells of a person; ``owner/model`` does not."""
     is_path = name.startswith(("/", "~", ".", "\\")) or "\\" in name or name.count("/") > 1
     return (name.replace("\\", "/").rstrip("/").rpartition("/")[2] if is_path else name)[:NAME_LENGTH]
-
-
-def boot_name() -> str:
-    """Which start of the machine it runs since; empty where the system does not name it."""
-    try:
-        with open(_BOOT, encoding="ascii") as file:
-            return file.read(64).strip()
-    except (OSError, ValueError):
-        return ""

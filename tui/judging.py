@@ -1,0 +1,174 @@
+"""What a command that loads models comes to on this machine: of several loads, the one that goes worst."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from estimator.errors import EstimatorError, Unjudgeable
+from estimator.verdict import Level
+from launches.command import Command
+from launches.launch import Launch, Load, opened_of
+from launches.uncounted import Uncounted
+from probes.snapshot import Snapshot
+from tui.beside import beside, expected_by, sum_of, taken_by
+from tui.check import FITS
+from tui.finding import Finding
+from tui.humanize import plain
+from tui.launched import find_launch, model_of
+from tui.manner import Manner
+from tui.rewritten import rewritten
+
+TYPE_CHECKING = False  # as typing's: only who has learned something imports them
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from estimator.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The finding, and what would be claimed where it is let through."""
+
+    finding: Finding
+    n_bytes: "Mapping[str, int]" = field(default_factory=dict)
+    """By pool, what it will take at any time; empty where that is not known."""
+
+
+def judge(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> Judged:
+    """On the machine as it will be once all that was let through before has its memory.
+
+    Raises:
+        EstimatorError: no model that it names can be read.
+    """
+    if manner.claims is None:
+        return Judged(*_worst(loads, snapshot, manner))
+    reserved = manner.claims.reserved(snapshot)
+    manner = replace(manner, launching=reserved.others(manner.launching))
+    finding, n_bytes = _worst(loads, reserved.beside(snapshot), manner)
+    return Judged(replace(finding, notes=(*reserved.sentences(snapshot), *finding.notes)), n_bytes)
+
+
+def find(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> Finding:
+    """The finding alone.
+
+    Raises:
+        EstimatorError: no model that it names can be read.
+    """
+    return judge(loads, snapshot, manner).finding
+
+
+def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[Finding, dict[str, int]]:
+    """Of all loads, the one that goes worst, and what they will take of each pool, the most at any time.
+
+    One that can't be judged counts as worse than all that fit.
+
+    Raises:
+        EstimatorError: no model that it names can be read.
+    """
+    if len(loads) == 1:
+        finding = _worst_of_one(loads[0], snapshot, manner)
+        return finding, expected_by(finding)
+    found: list[tuple[Load, Snapshot, Finding]] = []
+    taken: list[dict[str, int]] = []
+    expected: dict[int, dict[str, int]] = {}
+    unread: list[EstimatorError] = []
+    for load in loads:
+        taken.append({})
+        if all(launch.source is None for launch in load.launches):
+            continue
+        here = beside(snapshot, [taken[place] for place in load.beside])
+        try:
+            finding = _worst_of_one(load, here, manner)
+        except EstimatorError as error:
+            unread.append(error)
+            continue
+        taken[-1] = taken_by(finding)
+        expected[len(taken) - 1] = expected_by(finding)
+        found.append((load, here, finding))
+    if not found:
+        raise unread[0] if unread else Unjudgeable("no command of it names a model that would be loaded")
+    load, here, worst = max(found, key=lambda each: _badness(each[2]))
+    if unread:
+        doubt = Uncounted(f"what else it loads is not counted: {unread[0]}")
+        launches = tuple(replace(launch, doubts=(*launch.doubts, doubt)) for launch in load.launches)
+        worst = _worst_of_one(replace(load, launches=launches), here, manner)
+    after = ", with what was started before it in place" if load.beside else ""
+    launch = load.launches[0]
+    told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}: "
+    notes = (f"{told}{launch.program} {plain(launch.source or '', 120)}", *worst.notes)
+    together = [
+        sum_of([expected[number], *(expected.get(place, {}) for place in loads[number].beside)]) for number in expected
+    ]
+    most = {key: max(each.get(key, 0) for each in together) for key in {key for each in together for key in each}}
+    return replace(worst, notes=notes, snapshot=snapshot), most
+
+
+def _worst_of_one(load: Load, snapshot: Snapshot, manner: Manner) -> Finding:
+    """Of one program's loads, which follow one another."""
+    launches, command = load.launches, load.command
+    calibrations = _calibrations_of(launches[0], command, manner)  # one program loads them all
+    found = [
+        (
+            launch,
+            find_launch(
+                launch,
+                model_of(launch),
+                snapshot,
+                is_strict=manner.is_strict,
+                calibrations=calibrations,
+                neighbours=manner.neighbours,
+                launching=manner.launching,
+            ),
+        )
+        for launch in launches
+    ]
+    launch, worst = max(found, key=lambda pair: _badness(pair[1]))
+    if worst.assessment is None or worst.advice is None:
+        return worst
+    lines = tuple(
+        rewritten(command, launch, worst.assessment, change, snapshot, calibrations) for change in worst.advice.changes
+    )
+    return replace(worst, rewrites=lines)
+
+
+def _calibrations_of(launch: Launch, command: Command, manner: Manner) -> "tuple[Calibration, ...]":
+    """Of versions like that of the program, as far as its name tells it."""
+    if not manner.calibrations:
+        return ()
+    from launches.version import version_of  # noqa: PLC0415  # 1 ms, for who has learned something
+    from tui.lesson import of_version  # noqa: PLC0415  # as above
+
+    opened = opened_of(command)
+    return of_version(manner.calibrations, version_of(opened.command, opened.program, launch))
+
+
+def emptied(snapshot: Snapshot) -> Snapshot:
+    """The same machine, if no program held any memory; what drivers and firmware keep stays theirs."""
+    pools = []
+    for pool in snapshot.pools:
+        n_free = pool.total_bytes - (pool.reserved_bytes or 0)
+        pools.append(replace(pool, free_bytes=n_free, used_bytes=pool.total_bytes - n_free))
+    devices = tuple(
+        replace(device, used_bytes=0 if device.used_bytes else device.used_bytes) for device in snapshot.devices
+    )
+    return replace(snapshot, pools=tuple(pools), devices=devices, processes=())
+
+
+def _badness(finding: Finding) -> tuple[float, int]:
+    """By level, and of one level by what is left to the load line, as a verdict is decided among places."""
+    if finding.is_refused:
+        return Level.FAILS, 0
+    if finding.assessment is None:
+        return Level.TIGHT + 0.5, 0
+    verdict = finding.assessment.verdict
+    return verdict.level, -verdict.headroom_bytes
+
+
+def may_start(finding: Finding) -> bool:
+    """Whether it runs as it was asked for."""
+    return finding.exit_status == FITS
+
+
+def has_room(finding: Finding) -> bool:
+    """Whether waiting is over: what spills by the engine's own plan may start, and could still fit."""
+    made = finding.assessment
+    return made is not None and may_start(finding) and made.verdict.level < Level.SPILLS
