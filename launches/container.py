@@ -58,6 +58,7 @@ IMAGES = (
         ("text-generation-launcher",),
         environment={"PORT": "80"},
     ),
+    Image(r"(?:.*/)?huggingface-text-generation-inference-(?:cu|gpu)[\w.-]*(?:[:@].*)?", ("text-generation-launcher",)),
     Image(
         r"(?:.*/)?llama\.cpp:server(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?",
         ("llama-server",),
@@ -87,9 +88,10 @@ IMAGES = (
     ),
 )
 """Images that have an entry point, by the Dockerfiles of vllm-project/vllm, huggingface/text-generation-inference,
-ggml-org/llama.cpp (.devops/), ollama/ollama, abetlen/llama-cpp-python and theroyallab/tabbyAPI, and by the
-docker-helper.sh that KoboldCpp's starts (2026-11). Others start what stands behind them. Tags of llama.cpp's images
-without a name of a device are built for the CPU (docs/docker.md)."""
+huggingface/Google-Cloud-Containers (containers/tgi/gpu/), ggml-org/llama.cpp (.devops/), ollama/ollama,
+abetlen/llama-cpp-python and theroyallab/tabbyAPI, and by the docker-helper.sh that KoboldCpp's starts (2026-11). Others
+start what stands behind them. Tags of llama.cpp's images without a name of a device are built for the CPU
+(docs/docker.md)."""
 TOOLS = {
     **dict.fromkeys(("--server", "-s"), "llama-server"),
     **dict.fromkeys(("--run", "-r"), "llama-cli"),

@@ -1,6 +1,7 @@
 """A file of settings that a command names (``--config``), as flags below those of the command itself."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,7 +18,10 @@ def settings_at(command: Command, path: str) -> Settings:
         UnreadableSettings: there is none.
     """
     whole = command.path(path)
-    written = next((content for name, content in reversed(command.files) if command.path(name) == whole), None)
+    same = os.path.normpath(whole)
+    written = next(
+        (content for name, content in reversed(command.files) if os.path.normpath(command.path(name)) == same), None
+    )
     return read_settings(whole) if written is None else settings_of(written)
 
 

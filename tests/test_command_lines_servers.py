@@ -9,6 +9,7 @@ from estimator.engines import exllama, mlx, sglang, tgi, transformers, trtllm, v
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram
 from launches.launch import read_launches
+from launches.line import posted
 
 USUAL = {
     "sglang": sglang.Options(tp_size=1),
@@ -115,6 +116,79 @@ def test_a_file_of_settings_counts_over_the_words_of_tensorrt_llm(tmp_path):
 )
 def test_sglang_leaves_graphs_out_in_several_ways(flags, is_off):
     assert read(f"sglang serve --model-path a/b {flags}").options.is_graph_disabled is is_off
+
+
+def test_sglang_takes_a_model_as_its_first_word():
+    launch = read("sglang serve a/b --tp 2")
+    assert (launch.source, launch.options.tp_size, launch.refusal) == ("a/b", 2, "")
+
+
+def test_the_module_of_sglang_takes_no_model_as_a_word():
+    assert "'a/b'" in read("python -m sglang.launch_server --model-path a/c a/b").refusal
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--enable-lora --max-lora-rank 16", "LoRA"),
+        ("--ep-num-redundant-experts 32", "32 further copies"),
+        ("--enable-weights-cpu-backup", "copy in RAM"),
+        ("--dtype float32", "32 bits"),
+        ("--offload-group-size 4", "layers that go to RAM"),
+        ("--swa-full-tokens-ratio 0.5", "--swa-full-tokens-ratio"),
+        ("--tp 8 --moe-dense-tp-size 1", "--moe-dense-tp-size"),
+    ],
+)
+def test_what_sglang_holds_otherwise_than_reckoned_is_said(flags, said):
+    assert [said in doubt for doubt in read(f"sglang serve a/b {flags}").doubts] == [True]
+
+
+@pytest.mark.parametrize(
+    "flags", ["--dcp-size 1", "--tp 2 --moe-dense-tp-size 2", "--offload-group-size -1", "--dtype auto"]
+)
+def test_what_is_as_usual_in_sglang_is_not_said(flags):
+    assert read(f"sglang serve a/b {flags}").doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "context_tokens", "has_graphs"), [("1.4.0", 2048, False), ("2.0.4", 4096, True), ("3.3.5", 0, True)]
+)
+def test_tgi_of_a_version_has_its_defaults(tag, context_tokens, has_graphs):
+    launch = read(f"docker run --gpus all ghcr.io/huggingface/text-generation-inference:{tag} --model-id a/b")
+    assert (launch.context_tokens, not launch.options.is_graph_disabled) == (context_tokens, has_graphs)
+    assert launch.is_context_free is (tag == "3.3.5")
+
+
+def test_tgi_of_1_4_makes_graphs_where_it_is_told():
+    line = (
+        "docker run --gpus all ghcr.io/huggingface/text-generation-inference:1.4.5 --model-id a/b --enable-cuda-graphs"
+    )
+    assert not read(line).options.is_graph_disabled
+
+
+def test_googles_image_of_tgi_tells_its_version_in_its_name():
+    image = "us-docker.pkg.dev/x/gcr.io/huggingface-text-generation-inference-cu121.2-1.ubuntu2204.py310"
+    launch = read(f"docker run --gpus all -e MODEL_ID=a/b -e NUM_SHARD=2 {image}")
+    assert (launch.source, launch.n_devices, launch.context_tokens) == ("a/b", 2, 4096)
+
+
+def test_tensorrt_llm_reads_what_older_releases_nest(tmp_path):
+    files = {
+        "c.yaml": "pytorch_backend_config:\n  kv_cache_dtype: fp8\n  use_cuda_graph: true\nbuild_config:\n  max_seq_len: 512\n"
+    }
+    (launch,) = launches_of("trtllm-serve a/b --extra_llm_api_options ./c.yaml", files, tmp_path)
+    assert (launch.kv_type, launch.context_tokens, launch.unknown) == ("fp8", 512, ())
+
+
+def test_tensorrt_llm_has_limits_of_its_cache_from_its_file(tmp_path):
+    files = {"c.yaml": "kv_cache_config:\n  max_tokens: 1024\n  max_gpu_total_bytes: 2000000000\n"}
+    (launch,) = launches_of("trtllm-serve a/b --config c.yaml", files, tmp_path)
+    assert (launch.options.kv_cache_max_tokens, launch.options.kv_cache_max_bytes) == (1024, 2_000_000_000)
+
+
+def test_a_file_that_the_text_writes_is_found_by_another_spelling_of_its_path():
+    command = posted("cat > c.yml <<EOF\nmax_batch_size: 4\nEOF\ntrtllm-serve a/b --config ./c.yml")
+    assert read_launches(command)[0].options.max_batch_size == 4
 
 
 def test_the_first_of_several_copies_is_judged():

@@ -75,6 +75,14 @@ def test_a_pods_script_keeps_its_lines():
     assert read(text).context_tokens == 4096
 
 
+def test_a_quote_in_a_list_may_go_on_over_lines():
+    text = (
+        "image: vllm/vllm-openai:v0.8.5\ncommand:\n  - sh\n  - -c\n"
+        '  - "bash multi-node.sh leader;\n    vllm serve a/b --max-model-len 4096"\nresources: {limits: {nvidia.com/gpu: 1}}\n'
+    )
+    assert (read(text).source, read(text).context_tokens) == ("a/b", 4096)
+
+
 def test_settings_of_an_editor_start_their_command_as_it_is():
     text = '{"servers": {"it": {"command": "llama-server", "args": ["-m", "a"], "env": {"LLAMA_ARG_CTX_SIZE": "512"}}}}'
     assert words_of(text) == ["env", "LLAMA_ARG_CTX_SIZE=512", "llama-server", "-m", "a"]

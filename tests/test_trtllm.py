@@ -55,3 +55,14 @@ def test_flags_spell_out_the_fraction() -> None:
         "--max_seq_len 8192 --kv_cache_free_gpu_memory_fraction 0.8 --max_batch_size 2048 --max_num_tokens 8192 "
         "--kv_cache_dtype fp8"
     )
+
+
+def test_a_cache_is_as_small_as_it_is_asked_for() -> None:
+    whole = made(trtllm.Options())
+    least = [
+        made(trtllm.Options(kv_cache_max_tokens=10_000)).n_bytes(["GPU 0"], Kind.KV_CACHE),
+        made(trtllm.Options(kv_cache_max_bytes=GIB)).n_bytes(["GPU 0"], Kind.KV_CACHE),
+    ]
+    token_bytes = 2 * 32 * 8 * 128 * 2
+    assert least == [10_016 * token_bytes, GIB // (32 * token_bytes) * 32 * token_bytes]
+    assert whole.n_bytes(["GPU 0"], Kind.KV_CACHE) > GIB

@@ -65,6 +65,13 @@ class Options:
     pp_size: int = field(default=1, metadata=option("--pp_size", "groups of devices that share the layers", minimum=1))
     max_batch_size: int = field(default=2048, metadata=option("--max_batch_size", "sequences in one step", minimum=1))
     max_num_tokens: int = field(default=8192, metadata=option("--max_num_tokens", "tokens in one step", minimum=1))
+    kv_cache_max_tokens: int | None = field(
+        default=None, metadata=option("", "kv_cache_config.max_tokens of its file of settings", minimum=1)
+    )
+    kv_cache_max_bytes: int | None = field(
+        default=None,
+        metadata=option("", "kv_cache_config.max_gpu_total_bytes of its file of settings, for each device", minimum=1),
+    )
 
 
 def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:
@@ -82,7 +89,7 @@ def estimate(model: Model, workload: Workload, options: Options, places: Sequenc
     length = max(1, workload.context_tokens // max(1, workload.n_sequences))
     spent = [_spent(rank, model, options, split) for rank in ranks]
     each = [_token_bytes(rank, model, workload, split) for rank in ranks]
-    tokens = _tokens(ranks, spent, each, options.kv_cache_free_gpu_memory_fraction)
+    tokens = _tokens(ranks, spent, each, options)
     terms = [
         term
         for rank, parts, token_bytes in zip(ranks, spent, each, strict=True)
@@ -181,18 +188,30 @@ def _token_bytes(rank: Rank, model: Model, workload: Workload, split: Split) -> 
     return sum(cache.token_bytes for number, cache in caches if number in rank.stage.layers)
 
 
-def _tokens(ranks: Sequence[Rank], spent: Sequence[Sequence[Term]], each: Sequence[int], fraction: float) -> Span:
-    """(In tokens) what the device with the least room holds, in whole blocks."""
+def _tokens(ranks: Sequence[Rank], spent: Sequence[Sequence[Term]], each: Sequence[int], options: Options) -> Span:
+    """(In tokens) what the device with the least room holds, in whole blocks, or less where less is asked for.
+
+    Of several limits the least counts (`KvCacheConfig`, llmapi/llm_args.py of 1.2); 860308 tokens asked for were 860320
+    (NVIDIA/TensorRT-LLM issue 6294).
+    """
+    most_tokens = -(-(options.kv_cache_max_tokens or 1 << 62) // BLOCK_TOKENS) * BLOCK_TOKENS
+    most_bytes = options.kv_cache_max_bytes or 1 << 62
 
     def held(field_name: str) -> int:
         counts = [
-            int(max(0, rank.place.free_bytes - sum(getattr(term, field_name) for term in terms)) * fraction)
+            min(
+                int(
+                    max(0, rank.place.free_bytes - sum(getattr(term, field_name) for term in terms))
+                    * options.kv_cache_free_gpu_memory_fraction
+                ),
+                most_bytes,
+            )
             // (token_bytes * BLOCK_TOKENS)
             * BLOCK_TOKENS
             for rank, terms, token_bytes in zip(ranks, spent, each, strict=True)
             if token_bytes
         ]
-        return min(counts, default=0)
+        return min([*counts, most_tokens], default=0) if counts else 0
 
     return Span(n_bytes=held("n_bytes"), low_bytes=held("high_bytes"), high_bytes=held("low_bytes"))
 

@@ -35,12 +35,46 @@ PORT, ROUTER_PORT = 30000, 30000
 PREFILL_TOKENS = 16384
 """``--max-prefill-tokens``: what a prompt's pieces come to where they are not limited (srt/server_args.py)."""
 CACHE_TYPES = MappingProxyType({name: name for name in KV_TYPES} | {"bf16": "bfloat16"})
+DTYPES = ("auto", "half", "float16", "bfloat16", "float", "float32")
 OTHER_CACHE_TYPES = ("fp4_e2m1", "mxfp8", "nvfp4", "int8")
 QUANTISED_ON_LOADING = MappingProxyType(
     {"fp8": "FP8-dynamic", "mxfp8": "MXFP8", "bitsandbytes": "bnb-4bit", "nvfp4_online": "NVFP4"}
 )
 """``--quantization`` of checkpoints that are not quantised (`QUANTIZATION_CHOICES`, srt/arg_groups/choices.py); the
 others name what is stored."""
+BESIDE = MappingProxyType(
+    {
+        "--enable-weights-cpu-backup": "the weights' copy in RAM",
+        "--enable-draft-weights-cpu-backup": "the draft model's copy in RAM",
+        "--enable-elastic-expert-backup": "the experts' copy in RAM",
+        "--enable-lmcache": "the cache that LMCache keeps in RAM",
+        "--enable-flexkv": "the cache that FlexKV keeps in RAM",
+        "--enable-hisparse": "the cache that is kept in RAM",
+        "--enable-dp-lm-head": "the output layer's copy on each device",
+        "--quantize-and-serve": "what is held while it quantises",
+    }
+)
+"""Switches for memory that is not counted (srt/arg_groups/fields/ of 0.5.23)."""
+IN_RAM = MappingProxyType(
+    {
+        "--offload-group-size": "layers",
+        "--ple-offload-embedding": "embeddings",
+        "--enable-paged-experts": "experts",
+    }
+)
+"""What moves weights to RAM that are counted on the devices."""
+DEALT = (
+    "--attn-cp-size",
+    "--dcp-size",
+    "--disable-hybrid-swa-memory",
+    "--enable-unified-memory",
+    "--int8-mamba-ckpt-size",
+    "--mamba-full-memory-ratio",
+    "--mamba-ssm-dtype",
+    "--max-mamba-cache-size",
+    "--swa-full-tokens-ratio",
+)
+"""What deals the cache out otherwise than is reckoned with."""
 CONVERTED_AFTER_LOADING = frozenset({"FP8-dynamic", "MXFP8"})
 """Of these, `process_weights_after_loading` converts what was loaded whole (github.com/sgl-project/sglang: issue 2895,
 pull requests 17945 and 36733, both open, 2026-11); NVFP4 and bitsandbytes are converted as they are read."""
@@ -69,11 +103,13 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     given = take_apart(arguments, flags, ARGPARSE, offset=program.offset + n_before)
     given = over_settings(given, "--config", command, flags, ARGPARSE)
     reading = Reading(given)
+    # ``sglang serve a/b`` (cli/serve.py, `_normalize_positional_model_path`)
+    is_named = n_before == 1 and tuple(arguments[:1]) == given.positionals[:1] != ()
     if reading.word("--base-url"):
         raise NoLaunch(f"{program.name} asks a server that runs already with --base-url")
-    for word in reading.surplus(0)[:1]:
+    for word in reading.surplus(int(is_named))[:1]:
         reading.refusals.append(f"SGLang knows nothing of {word[:60]!r}")
-    source = reading.word("--model-path")
+    source = reading.word("--model-path") or (arguments[0] if is_named else None)
     if source is None:
         reading.refusals.insert(0, "SGLang needs --model-path")
     options = _options(reading, program, command)
@@ -94,7 +130,7 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         n_machines=reading.whole("--nnodes") or 1,
         environment=program.environment,
         address=None if task == "bench" else address_of(reading, "127.0.0.1", PORT),
-        doubts=tuple(_doubts(reading, task)),
+        doubts=tuple(_doubts(reading, task, n_devices)),
         unknown=reading.unknown,
         refusal=reading.refusal,
         spans=given.spans,
@@ -122,7 +158,8 @@ def _options(reading: Reading, program: Program, command: Command) -> Options:
     decoding = json_object(reading.word("--cuda-graph-config") or "{}") or {}
     phase = decoding.get("decode")
     settings = phase if isinstance(phase, dict) else {}
-    is_off = "disabled" in (settings.get("backend"), reading.word("--cuda-graph-backend-decode"))
+    is_off = reading.is_on("--disable-decode-cuda-graph")
+    is_off = is_off or "disabled" in (settings.get("backend"), reading.word("--cuda-graph-backend-decode"))
     most = settings.get("max_bs")
     return Options(
         mem_fraction_static=reading.fraction("--mem-fraction-static", most=1, takes_least=False),
@@ -168,7 +205,7 @@ def _quant(reading: Reading, source: str) -> str | None:
     return None if is_stored_so else found
 
 
-def _doubts(reading: Reading, task: str) -> list[str]:
+def _doubts(reading: Reading, task: str, n_devices: int) -> list[str]:
     given = reading.given
     n_copies = reading.whole("--data-parallel-size") or 1
     has_attention_copies = reading.is_on("--enable-dp-attention") or (reading.whole("--attn-dp-size") or 1) > 1
@@ -185,7 +222,28 @@ def _doubts(reading: Reading, task: str) -> list[str]:
         "the layers that predict several tokens at once, and their cache, are not counted",
         when=bool(algorithm) and not draft and (algorithm or "").upper() != "NGRAM",
     )
-    reading.leave_out("adapters (LoRA) and room for them are not counted", when=given.has("--lora-paths"))
+    reading.leave_out(
+        "adapters (LoRA) and room for them are not counted",
+        when=given.has("--lora-paths") or reading.is_on("--enable-lora"),
+    )
+    for flag, what in BESIDE.items():
+        reading.leave_out(f"{what} ({flag}) is not counted", when=reading.is_on(flag))
+    n_spare = reading.whole("--ep-num-redundant-experts", minimum=0)
+    reading.leave_out(f"{n_spare} further copies of experts are not counted", when=bool(n_spare))
+    reading.leave_out(
+        "dense layers that are sliced less than the others (--moe-dense-tp-size) are counted as sliced",
+        when=(reading.whole("--moe-dense-tp-size") or n_devices) < n_devices,
+    )
+    reading.leave_out(
+        "weights and cache of 32 bits (--dtype) are counted as they are stored",
+        when=reading.choice("--dtype", DTYPES) in ("float", "float32"),
+    )
+    for flag, what in IN_RAM.items():
+        is_moved = given.is_on(flag) and given.last(flag) != "-1"
+        reading.doubt(f"{what} that go to RAM ({flag}) are counted on the devices", when=bool(is_moved))
+    for flag in DEALT:
+        is_dealt = given.is_on(flag) and given.last(flag) not in ("1", "auto")
+        reading.doubt(f"{flag} deals out the cache, which is not reckoned with", when=bool(is_dealt))
     reading.doubt(
         "experts that KTransformers computes in RAM (--kt-weight-path) are counted on the devices",
         when=given.has("--kt-weight-path"),

@@ -31,11 +31,16 @@ CLAP = Manner(has_attached_values=True, has_guarded_values=True, folds_underscor
 MODEL = "bigscience/bloom-560m"
 MORE_TOKENS, PROMPT_TOKENS, PREFILL_TOKENS = 50, 4095, 4096
 BY_PROMPT, BY_CARD = (2, 0), (2, 5)
+TOTAL_TOKENS = {(0, 0): 2048, (2, 0): 4096}
+"""``--max-total-tokens`` from a version on, where it is not given: at most the model's own in 2, and since 3.0 what has
+room (launcher/src/main.rs of v1.1.0, v1.4.5, v2.0.4, v2.4.0 and v3.0.0)."""
+GRAPHS_SINCE = (2, 0)
+"""CUDA graphs are usual from then on; 1.4.3 to 1.4.5 made them where ``--enable-cuda-graphs`` was given."""
 """``--max-batch-prefill-tokens`` where it is not given: 4096; from 2.0 on what the longest prompts take, of 4095 tokens
 unless said otherwise; 4096 again in 2.4; since 3.0 by the card (launcher/src/main.rs of v1.4.0, v2.0.4, v2.3.1, v2.4.1
 and v3.3.7)."""
-_VERSION = re.compile(r":v?(\d{1,3})\.(\d{1,3})")
-"""In the tag of an image."""
+_VERSION = re.compile(r":v?(\d{1,3})\.(\d{1,3})|-inference-cu\d+\.(\d{1,3})-(\d{1,3})\.")
+"""In the tag of an image, or in the name of one of Google's (``-cu121.2-1.ubuntu2204``)."""
 PORT = 3000
 QUANTISED_ON_LOADING = MappingProxyType(
     {
@@ -75,15 +80,16 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     source = reading.word("--model-id") or MODEL
     n_devices = _n_shards(reading, program.environment)
     port = reading.whole("--port", minimum=0)
+    version = _version(program.image)
     launch = Launch(
         program="text-generation-launcher",
         engine_name="tgi",
         source=checkpoint_source(command, source),
         quant=_quant(reading, source),
-        context_tokens=_context(reading),
-        is_context_free=not reading.given.has("--max-total-tokens"),
+        context_tokens=_context(reading, version),
+        is_context_free=version >= BY_CARD and not reading.given.has("--max-total-tokens"),
         kv_type=KV_TYPES.get(reading.choice("--kv-cache-dtype", tuple(KV_TYPES)) or ""),
-        options=_options(reading, n_devices, program.image),
+        options=_options(reading, n_devices, version),
         n_devices=n_devices,
         environment=program.environment,
         address=(reading.word("--hostname") or "0.0.0.0", PORT if port is None else port),  # noqa: S104  # told
@@ -124,12 +130,19 @@ def _n_shards(reading: Reading, environment: Mapping[str, str]) -> int:
     return 1 if sharded == "false" else n_listed
 
 
-def _context(reading: Reading) -> int:
+def _version(image: str) -> tuple[int, int]:
+    """That the image's name tells; the newest where it tells none."""
+    found = _VERSION.search(image)
+    return BY_CARD if found is None else (int(found[1] or found[3]), int(found[2] or found[4]))
+
+
+def _context(reading: Reading, version: tuple[int, int]) -> int:
     total = reading.whole("--max-total-tokens")
     prompt = reading.whole("--max-input-tokens")
     if total is not None and prompt is not None and prompt >= total:
         reading.refusals.append(f"--max-input-tokens {prompt} must be less than --max-total-tokens {total}")
-    return total or 0
+    usual = 0 if version >= BY_CARD else TOTAL_TOKENS[max(first for first in TOTAL_TOKENS if first <= version)]
+    return total or usual
 
 
 def _quant(reading: Reading, source: str) -> str | None:
@@ -139,22 +152,22 @@ def _quant(reading: Reading, source: str) -> str | None:
     return None if is_stored_so else QUANTISED_ON_LOADING.get(method or "")
 
 
-def _options(reading: Reading, n_devices: int, image: str) -> Options:
+def _options(reading: Reading, n_devices: int, version: tuple[int, int]) -> Options:
     share = reading.fraction("--cuda-memory-fraction", most=1, takes_least=False)
     method = reading.word("--quantize")
     return Options(
         cuda_memory_fraction=share or 1.0,
         num_shard=n_devices,
-        max_batch_prefill_tokens=reading.whole("--max-batch-prefill-tokens") or _usual_prefill(reading, image),
-        is_graph_disabled=reading.word("--cuda-graphs") == "0" or method in WITHOUT_GRAPHS,
+        max_batch_prefill_tokens=reading.whole("--max-batch-prefill-tokens") or _usual_prefill(reading, version),
+        is_graph_disabled=reading.word("--cuda-graphs") == "0"
+        or method in WITHOUT_GRAPHS
+        or (version < GRAPHS_SINCE and not reading.is_on("--enable-cuda-graphs")),
         dtype=reading.choice("--dtype", ("float16", "bfloat16")) or "auto",
     )
 
 
-def _usual_prefill(reading: Reading, image: str) -> int | None:
-    """Of the version that the image's tag says; None where it goes by the card."""
-    found = _VERSION.search(image)
-    version = (int(found[1]), int(found[2])) if found is not None else BY_CARD
+def _usual_prefill(reading: Reading, version: tuple[int, int]) -> int | None:
+    """Of the version that the image's name tells; None where it goes by the card."""
     if version >= BY_CARD:
         return None
     if not BY_PROMPT <= version < (2, 4):

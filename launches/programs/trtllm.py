@@ -49,16 +49,29 @@ OVERWRITTEN = MappingProxyType(
 )
 """Keys of the file that are flags as well."""
 WITHOUT_MEMORY = frozenset(
-    """attention_backend attn_backend backend chat_template custom_tokenizer disable_overlap_scheduler
-    enable_autotuner enable_chunked_prefill enable_iter_perf_stats gather_generation_logits generation_config
-    guided_decoding_backend kv_cache_config log_level moe_config model num_postprocess_workers perf_metrics_max_requests
-    postprocess_tokenizer_dir print_iter_log reasoning_parser return_perf_metrics revision sampler_type scheduler_config
-    stream_interval tokenizer tokenizer_mode trust_remote_code moe_expert_parallel_size moe_cluster_parallel_size
-    cuda_graph_config speculative_config enable_attention_dp use_cuda_graph enable_lm_head_tp_in_adp
-    sparse_attention_config peft_cache_config lora_config cache_transceiver_config
-    """.split()
+    """allreduce_strategy attention_backend attention_dp_config attn_backend autotuner_enabled backend
+    batch_wait_max_tokens_ratio batch_wait_timeout_iters batch_wait_timeout_ms batching_type build_config
+    cache_transceiver_config chat_template checkpoint_format checkpoint_loader compile_backend cp_config
+    cuda_graph_batch_sizes cuda_graph_config cuda_graph_max_batch_size cuda_graph_padding_enabled custom_tokenizer
+    disable_overlap_scheduler disagg_cluster embedding_parallel_mode enable_attention_dp enable_autotuner
+    enable_chunked_prefill enable_iter_perf_stats enable_iter_req_stats enable_layerwise_nvtx_marker
+    enable_lm_head_tp_in_adp enable_lora enable_min_latency enable_overlap_scheduler enable_tqdm
+    enable_trtllm_sampler env_overrides extended_runtime_perf_knob_config fail_fast_on_attention_window_too_large
+    garbage_collection_gen0_threshold gather_generation_logits generation_config gpus_per_node
+    guided_decoding_backend iter_stats_max_iterations kv_cache_config kv_cache_dtype load_format log_level
+    lora_config max_beam_width max_input_len mixed_sampler model model_factory moe_backend moe_cluster_parallel_size
+    moe_config moe_expert_parallel_size moe_load_balancer moe_max_num_tokens num_postprocess_workers
+    nvfp4_gemm_config orchestrator_type otlp_traces_endpoint peft_cache_config perf_metrics_max_requests
+    postprocess_tokenizer_dir print_iter_log pytorch_backend_config ray_worker_extension_cls reasoning_parser
+    request_stats_max_iterations return_perf_metrics revision runtime sampler_type scheduler_config
+    skip_tokenizer_init sparse_attention_config speculative_config stream_interval tokenizer tokenizer_mode
+    tokenizer_revision tool_parser torch_compile_config torch_compile_enabled trust_remote_code use_cuda_graph
+    use_torch_sampler workspace world_size""".split()
 )
-"""Keys that are read here otherwise, or move no memory worth a word."""
+"""Keys that are read here otherwise, or move no memory worth a word (`BaseLlmArgs`, `TorchLlmArgs`,
+llmapi/llm_args.py of 1.2; `PyTorchConfig` of 0.17 to 0.20)."""
+NESTED = ("pytorch_backend_config", "build_config")
+"""Maps of older releases whose keys stand at the top in newer ones."""
 
 
 def recognises(program: Program) -> bool:
@@ -96,6 +109,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
         pp_size=reading.whole("--pipeline_parallel_size") or 1,
         max_batch_size=reading.whole("--max_batch_size") or Options().max_batch_size,
         max_num_tokens=reading.whole("--max_num_tokens") or Options().max_num_tokens,
+        kv_cache_max_tokens=_positive(_map(file, "kv_cache_config").get("max_tokens")),
+        kv_cache_max_bytes=_positive(_map(file, "kv_cache_config").get("max_gpu_total_bytes")),
     )
     launch = Launch(
         program=name,
@@ -149,6 +164,7 @@ def _overwritten(given: Given, command: Command) -> tuple[Given, Mapping[str, Va
     except UnreadableSettings as error:
         return replace(given, refusals=(*given.refusals, str(error))), {}
     values = dict(given.values)
+    settings = replace(settings, values=_raised(settings.values))
     told = {key: values[flag] for key, flag in OVERWRITTEN.items() if flag in values}
     for key, flag in OVERWRITTEN.items():
         if isinstance(settings.values.get(key), int | str):
@@ -164,13 +180,24 @@ def _overwritten(given: Given, command: Command) -> tuple[Given, Mapping[str, Va
     return given, {**settings.values, BOTH: list(both)}
 
 
+def _raised(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The same with what older releases nest at the top, and the devices of ``_autodeploy`` as a split."""
+    nested = {key: value for name in NESTED for key, value in _map(values, name).items()}
+    devices = {} if "world_size" not in values else {"tensor_parallel_size": values["world_size"]}
+    return {**devices, **nested, **values}
+
+
 def _map(values: Mapping[str, Value], key: str) -> Mapping[str, Value]:
     found = values.get(key)
     return found if isinstance(found, dict) else {}
 
 
+def _positive(value: Value) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
 def _kv_type(reading: Reading, file: Mapping[str, Value]) -> str | None:
-    in_file = _map(file, "kv_cache_config").get("dtype")
+    in_file = _map(file, "kv_cache_config").get("dtype", file.get("kv_cache_dtype"))
     found = str(in_file) if in_file is not None else reading.word("--kv_cache_dtype")
     if found is None or found in KV_TYPES:
         return found
@@ -191,9 +218,15 @@ def _doubts(reading: Reading, file: Mapping[str, Value], *, is_bench: bool) -> l
         and model is None
         and str(draft.get("decoding_type", "")).casefold() not in ("ngram", "lookahead"),
     )
+    balancer = file.get("moe_load_balancer") or _map(file, "moe_config").get("load_balancer")
+    reading.leave_out("further copies of experts (load_balancer) are not counted", when=bool(balancer))
+    reading.leave_out(
+        "adapters (LoRA) and room for them are not counted",
+        when=bool(file.get("lora_config") or file.get("peft_cache_config") or file.get("enable_lora")),
+    )
     reading.doubt(
-        f"the cache is limited to {cache.get('max_tokens')} tokens, which is not reckoned with",
-        when=cache.get("max_tokens") is not None,
+        "windows of the cache that a file of settings asks for (max_attention_window) are not reckoned with",
+        when=cache.get("max_attention_window") is not None,
     )
     host_bytes = cache.get("host_cache_size")
     reading.leave_out(
