@@ -61,6 +61,18 @@ class Options:
     cpu_offload_gb: float = field(
         default=0.0, metadata=option("--cpu-offload-gb", "GiB of each device's weights that stay in RAM")
     )
+    is_prefill_whole: bool = field(
+        default=False,
+        metadata=option("--no-enable-chunked-prefill", "a step holds the longest prompt, unless its tokens are given"),
+    )
+    performance_mode: str = field(
+        default="balanced",
+        metadata=option(
+            "--performance-mode",
+            "throughput doubles the sequences and tokens of a step that are not given",
+            ("balanced", "interactivity", "throughput"),
+        ),
+    )
     is_hybrid_manager_disabled: bool = field(
         default=False,
         metadata=option("--disable-hybrid-kv-cache-manager", "sliding-window layers keep the whole context"),

@@ -114,7 +114,10 @@ def rules_for(options: Options, device: Place) -> Release:
 
 
 def batch(options: Options, rules: Release, device: Place, length: int) -> tuple[int, int]:
-    """(sequences, tokens) of one step (`EngineArgs.get_batch_defaults`, engine/arg_utils.py)."""
+    """(sequences, tokens) of one step.
+
+    `get_batch_defaults`, `_set_default_max_num_seqs_and_batched_tokens_args`, engine/arg_utils.py.
+    """
     product, memory_bytes = device.product.casefold(), offered_bytes(device)
     is_slow = "a100" in product or "gb10" in product or device.compute_capability == (12, 1)
     is_large = "h100" in product or "h200" in product
@@ -126,6 +129,10 @@ def batch(options: Options, rules: Release, device: Place, length: int) -> tuple
         n_sequences, n_tokens = 1024, 16384
     else:
         n_sequences, n_tokens = (1024, 8192) if is_large else (256, 2048)
+    if options.performance_mode == "throughput" and rules.is_compiled:
+        n_sequences, n_tokens = 2 * n_sequences, 2 * n_tokens
+    if options.is_prefill_whole and rules.is_compiled:
+        n_tokens = max(n_tokens, length)
     n_tokens = options.max_num_batched_tokens or n_tokens
     n_sequences = min(options.max_num_seqs or n_sequences, n_tokens)
     if options.max_num_batched_tokens is None:

@@ -174,7 +174,8 @@ def test_googles_image_of_tgi_tells_its_version_in_its_name():
 
 def test_tensorrt_llm_reads_what_older_releases_nest(tmp_path):
     files = {
-        "c.yaml": "pytorch_backend_config:\n  kv_cache_dtype: fp8\n  use_cuda_graph: true\nbuild_config:\n  max_seq_len: 512\n"
+        "c.yaml": "pytorch_backend_config:\n  kv_cache_dtype: fp8\n  use_cuda_graph: true\nbuild_config:\n"
+        "  max_seq_len: 512\n"
     }
     (launch,) = launches_of("trtllm-serve a/b --extra_llm_api_options ./c.yaml", files, tmp_path)
     assert (launch.kv_type, launch.context_tokens, launch.unknown) == ("fp8", 512, ())

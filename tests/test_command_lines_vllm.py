@@ -117,3 +117,48 @@ def test_the_release_beside_the_program_is_found(tmp_path):
     (tmp_path / "lib" / "python3.12" / "site-packages" / "vllm-0.8.5.dist-info").mkdir(parents=True)
     assert read(f"{tmp_path}/bin/vllm serve a/b").options.version == "0.8.5"
     assert read(f"VLLM_USE_V1=0 {tmp_path}/bin/vllm serve a/b").options.version == "0.8.5 V0"
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--mm-encoder-tp-mode data", "encoder's copy"),
+        ("--offload-group-size 8", "layers that go to RAM"),
+        ("--kv-cache-dtype-skip-layers sliding_window 0", "a cache as the model computes"),
+        ("--enable-eplb --eplb-config.num_redundant_experts 32", "32 further copies"),
+        ("--enable-eplb --num-redundant-experts 16", "16 further copies"),
+        ("--load-format ipc_cache", "vllm preload"),
+    ],
+)
+def test_what_is_held_otherwise_than_reckoned_is_said(flags, said):
+    assert [said in doubt for doubt in read(f"vllm serve a/b {flags}").doubts] == [True]
+
+
+@pytest.mark.parametrize("flags", ["--mm-encoder-tp-mode weights", "--offload-group-size 0", "--load-format auto"])
+def test_what_is_as_usual_is_not_said(flags):
+    assert read(f"vllm serve a/b {flags}").doubts == ()
+
+
+def test_a_batch_runner_takes_steps_of_its_own():
+    options = read("vllm run-batch -i a.jsonl -o b.jsonl --model a/b").options
+    assert (options.max_num_batched_tokens, options.max_num_seqs) == (2048, 128)
+
+
+@pytest.mark.parametrize(("flags", "n_tokens"), [("", None), ("--enable-chunked-prefill", 2048)])
+def test_pieces_of_prompts_were_asked_for_before_v1(flags, n_tokens):
+    line = f"docker run --gpus all vllm/vllm-openai:v0.6.4 --model a/b {flags}"
+    assert read(line).options.max_num_batched_tokens == n_tokens
+
+
+def test_a_snapshot_is_made_of_a_whole_engine():
+    assert read("vllm snapshot create a/b --snapshot-dir s --revision c").source == "a/b"
+
+
+@pytest.mark.parametrize("text", ["vllm preload --model a/b", "vllm snapshot restore s"])
+def test_what_holds_weights_alone_is_not_said_to_load_nothing(text):
+    with pytest.raises(NoLaunch, match="not known"):
+        read(text)
+
+
+def test_what_a_benchmark_of_one_pass_takes_is_known():
+    assert read("vllm bench forward --model a/b --case decode=32*1@8192 --iters 5 --kv-init zeros").unknown == ()

@@ -54,6 +54,8 @@ def again(name, workload, options):
         block_size=some_counts,
         kv_cache_memory_bytes=st.none() | st.integers(1, 1 << 40),
         cpu_offload_gb=st.integers(0, 4000).map(lambda quarters: quarters / 4),
+        is_prefill_whole=st.booleans(),
+        performance_mode=st.sampled_from(("balanced", "interactivity", "throughput")),
         is_hybrid_manager_disabled=st.booleans(),
         dtype=st.sampled_from(("auto", "bfloat16", "float16", "float32")),
         mamba_ssm_cache_dtype=st.sampled_from(("auto", "float16", "bfloat16", "float32")),

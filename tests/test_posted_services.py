@@ -78,7 +78,7 @@ def test_a_pods_script_keeps_its_lines():
 def test_a_quote_in_a_list_may_go_on_over_lines():
     text = (
         "image: vllm/vllm-openai:v0.8.5\ncommand:\n  - sh\n  - -c\n"
-        '  - "bash multi-node.sh leader;\n    vllm serve a/b --max-model-len 4096"\nresources: {limits: {nvidia.com/gpu: 1}}\n'
+        '  - "bash a.sh leader;\n    vllm serve a/b --max-model-len 4096"\nresources: {limits: {nvidia.com/gpu: 1}}\n'
     )
     assert (read(text).source, read(text).context_tokens) == ("a/b", 4096)
 

@@ -93,3 +93,16 @@ def test_before_v1_the_longest_video_was_computed_in_one_go() -> None:
 def test_before_0_8_a_profile_in_pieces_left_the_sampler_out(version: str, gib: float) -> None:
     peak = step(card(22.07), version=version, length=131072).activations()
     assert peak.n_bytes / GIB == pytest.approx(gib, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("options", "tokens"),
+    [
+        (Options(is_prefill_whole=True), 8192),
+        (Options(performance_mode="throughput"), 4096),
+        (Options(is_prefill_whole=True, max_num_batched_tokens=512), 512),
+        (Options(performance_mode="throughput", max_num_batched_tokens=512), 512),
+    ],
+)
+def test_a_step_is_as_large_as_its_options_make_it(options: Options, tokens: int) -> None:
+    assert batch(options, release("0.33"), card(23.6), 8192)[1] == tokens

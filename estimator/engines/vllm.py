@@ -113,6 +113,8 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--block-size {options.block_size}": options.block_size is not None,
         f"--kv-cache-memory-bytes {options.kv_cache_memory_bytes}": options.kv_cache_memory_bytes is not None,
         f"--cpu-offload-gb {options.cpu_offload_gb:g}": options.cpu_offload_gb > 0,
+        "--no-enable-chunked-prefill": options.is_prefill_whole,
+        f"--performance-mode {options.performance_mode}": options.performance_mode != "balanced",
         "--disable-hybrid-kv-cache-manager": options.is_hybrid_manager_disabled,
         f"--dtype {options.dtype}": options.dtype != "auto",
         f"--mamba-ssm-cache-dtype {options.mamba_ssm_cache_dtype}": options.mamba_ssm_cache_dtype != "auto",

@@ -5,13 +5,13 @@ What older releases take is understood as well (launches/tables/vllm.py). Values
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
 from estimator.cache_rows import ROW_TYPES
-from estimator.releases import LAST_WITH_V0
+from estimator.releases import LAST_WITH_V0, release
 from estimator.vllm_options import Options
 from launches.checkpoint import checkpoint_source
 from launches.command import Command, Program
@@ -54,6 +54,11 @@ BENCHMARKS = ("throughput", "latency", "startup", "mm-processor", "forward")
 MODEL = "Qwen/Qwen3-0.6B"
 """Without one (config/model.py, `ModelConfig.model`, 0.33.0)."""
 PORT = 8000
+OTHER_BATCH = (2048, 128)
+"""(tokens, sequences) of one step of what is no OpenAI server and no benchmark, on every card (config/scheduler.py,
+`DEFAULT_MAX_NUM_BATCHED_TOKENS`, `DEFAULT_MAX_NUM_SEQS`)."""
+CHUNK_TOKENS = 2048
+"""``--enable-chunked-prefill`` before V1, which had it off (config.py of 0.6.4 to 0.7.3, `SchedulerConfig`)."""
 BENCH_TOKENS = 8192
 """Tokens in one step where no server is asked for, on cards below 70 GiB; from there on 16384
 (`EngineArgs.get_batch_defaults`, `UsageContext.LLM_CLASS`)."""
@@ -61,6 +66,7 @@ BENCH_TOKENS = 8192
 DTYPES = MappingProxyType({"half": "float16", "float": "float32", "auto": "auto"} | {
     name: name for name in ("float16", "bfloat16", "float32")
 })  # fmt: skip
+MODES = ("balanced", "interactivity", "throughput")
 CACHE_TYPES = (
     *ROW_TYPES,
     "fp8_inc",
@@ -98,6 +104,26 @@ _GGUF = re.compile(r"\.gguf$|gguf:[\w-]+$", re.IGNORECASE)
 """A file, or a quant that is named behind a repository of them."""
 QUANTISED_OTHERWISE = ("experts_int8", "torchao", "rtn", "online", "deepspeedfp", "tpu_int8")
 """And those of which it isn't known here which weights they quantise."""
+BESIDE: Mapping[str, str] = MappingProxyType(
+    {
+        "--mm-encoder-tp-mode data": "the encoder's copy on each device is not counted",
+        "--enable-multimodal-encoder-data-parallel": "the encoder's copy on each device is not counted",
+        "--mm-ipc-gpu-memory-gb": "what --mm-ipc-gpu-memory-gb holds on the device is not counted",
+        "--enable-prompt-adapter": "prompt adapters are not counted",
+    }
+)
+"""Memory that is not counted, by the flag, and the value, that asks for it."""
+OTHERWISE: Mapping[str, str] = MappingProxyType(
+    {
+        "--cpu-offload-params": "which weights go to RAM is not looked into (--cpu-offload-params)",
+        "--offload-group-size": "layers that go to RAM (--offload-group-size) are counted on the devices",
+        "--kv-cache-dtype-skip-layers": "layers with a cache as the model computes are counted as if of the asked type",
+        "--quantization-config": "which weights --quantization-config quantises is not known here",
+        "--mamba-cache-dtype": "recurrent states are counted by the model's type, not by --mamba-cache-dtype",
+        "--load-format ipc_cache": "weights are counted here that vllm preload holds already",
+    }
+)
+"""And what is counted, but not so."""
 DOTTED = frozenset({"-cc", "-sc", "-ac", "-dc", "-O"})
 """Short flags that take keys behind a dot."""
 _KEYED = re.compile(r"(-{1,2}[A-Za-z][\w-]*)((?:\.[\w-]+)+)(\+?)(?:=(.*))?", re.DOTALL)
@@ -153,6 +179,10 @@ def _task(program: Program) -> tuple[str, int]:
     first, second = (*program.arguments[:2], "", "")[:2]
     if first in ("serve", "run-batch"):
         return first, 1
+    if (first, second) == ("snapshot", "create"):
+        return "serve", 2
+    if first in ("preload", "snapshot"):
+        raise NoLaunch(f"what vllm {first} holds is not known here")
     if first == "bench" and second in BENCHMARKS:
         return second, 2
     raise NoLaunch(f"vllm {first} loads no model".replace("  ", " "))
@@ -292,6 +322,12 @@ class _Launch:
             n_tokens = BENCH_TOKENS
             reading.doubt("on cards from 70 GiB on, its steps take 16384 tokens, not the 8192 that are reckoned with")
         n_sequences = reading.whole("--max-num-seqs")
+        version = self._version()
+        is_compiled = release(version).is_compiled
+        if is_compiled and (self.task == "run-batch" or _module(self.program.name) == "vllm.entrypoints.api_server"):
+            n_tokens, n_sequences = n_tokens or OTHER_BATCH[0], n_sequences or OTHER_BATCH[1]
+        if not is_compiled and n_tokens is None and reading.is_on("--enable-chunked-prefill"):
+            n_tokens = CHUNK_TOKENS
         if n_tokens is not None and n_sequences is not None and n_tokens < n_sequences:
             reading.refusals.append(
                 f"--max-num-batched-tokens {n_tokens} must not be less than --max-num-seqs {n_sequences}"
@@ -309,11 +345,13 @@ class _Launch:
             block_size=reading.whole("--block-size"),
             kv_cache_memory_bytes=reading.whole("--kv-cache-memory-bytes", parse=human_whole),
             cpu_offload_gb=reading.fraction("--cpu-offload-gb") or 0.0,
+            is_prefill_whole=not reading.is_on("--enable-chunked-prefill", unset=True),
+            performance_mode=reading.choice("--performance-mode", MODES) or MODES[0],
             is_hybrid_manager_disabled=reading.is_on("--disable-hybrid-kv-cache-manager"),
             dtype=DTYPES[reading.choice("--dtype", tuple(DTYPES)) or "auto"],
             mamba_ssm_cache_dtype=reading.choice("--mamba-ssm-cache-dtype", ("auto", "float16", "bfloat16", "float32"))
             or "auto",
-            version=self._version(),
+            version=version,
         )
 
     def _version(self) -> str:
@@ -443,10 +481,24 @@ class _Launch:
             "--decode-context-parallel-size divides the cache over devices, which is not reckoned with",
             when=(reading.whole("--decode-context-parallel-size") or 1) > 1,
         )
+        for flag, sentence in BESIDE.items():
+            reading.leave_out(sentence, when=self._is_asked(flag))
+        for flag, sentence in OTHERWISE.items():
+            reading.doubt(sentence, when=self._is_asked(flag))
+        n_spare = self._object("--eplb-config").get("num_redundant_experts") or reading.word("--num-redundant-experts")
+        reading.leave_out(
+            f"{str(n_spare)[:20]} further copies of experts are not counted", when=str(n_spare or 0) != "0"
+        )
         reading.doubt(
             "encoders of images and sound are counted, and not loaded",
             when=reading.is_on("--language-model-only"),
         )
+
+    def _is_asked(self, flag: str) -> bool:
+        """Whether it is given, and not only as it is without."""
+        name, _, asked = flag.partition(" ")
+        said = self.given.last(name)
+        return said == asked if asked else bool(self.given.is_on(name)) and said not in ("0", "0.0", "{}")
 
     def _may_be_longer(self) -> bool:
         """Whether a longer context than the model's own is allowed, or made its own."""

@@ -1,8 +1,8 @@
 """Flags of ``vllm`` and how many words each takes: 0.6.6, 0.8.5, 0.10.2, 0.14.0 and 0.33.0 together.
 
 The first six are of 2024 (`AsyncEngineArgs.add_cli_args`, and the help of releases that took images so).
-engine/arg_utils.py and the entry points' cli_args.py of those wheels; BENCH beside them: benchmarks/latency.py,
-benchmarks/throughput.py and entrypoints/openai/run_batch.py.
+engine/arg_utils.py and the entry points' cli_args.py of those wheels; BENCH beside them: benchmarks/ (latency.py,
+throughput.py, startup.py, mm_processor.py, forward/) and entrypoints/openai/run_batch.py.
 """
 
 SERVE = """
@@ -443,4 +443,21 @@ BENCH = """
 --output-tmp-dir N
 --response-role N
 --enable-metrics
+--num-iters-cold N
+--num-iters-warm N
+--metric-percentiles N
+--disable-tqdm
+--random-mm-base-items-per-request N
+--random-mm-num-mm-items-range-ratio N
+--random-mm-limit-mm-per-prompt N
+--random-mm-bucket-config N
+--case N
+--shapes N
+--kv-len-jitter N
+--kv-init N
+--routing N
+--exclude-drafter
+--iters N
+--samples N
+--profile-dir N
 """
