@@ -13,7 +13,6 @@ from gguf_files import llama_metadata, llama_tensors, write_gguf
 from estimator.engine import ENGINES, load_engine
 from tui import __version__
 from tui.cli import main
-from tui.flags import parse_context, parse_layers
 
 ROOMY = ["--simulate", "RTX 4090, RAM 64GiB"]
 PLIMSOLL = [sys.executable, "-m", "tui"]
@@ -68,6 +67,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
         (["snapshot", "--simulate", "CPU", "--replay", "x"], "one of them"),
         (["snapshot", "--replay", "no-such-file.jsonl"], "no-such-file.jsonl"),
         (["--context", "8k", "check", "m.gguf"], "plimsoll check first"),
+        (["--simulate", "CPU", "models"], "plimsoll models first"),
         (["check", "m.gguf", "--batch-size", "0"], "from 1"),
         (["check", "m.gguf", "--ubatch-size", "0"], "from 1"),
     ],
@@ -92,20 +92,6 @@ def test_control_codes_in_a_path_never_reach_the_terminal(capsys: pytest.Capture
 def test_a_directory_is_refused_with_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path), *ROOMY]) == 2
     assert ".gguf" in complaint(capsys)
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens"),
-    [("8192", 8192), ("8k", 8192), ("128K", 131072), ("1M", 1 << 20), ("40_960", 40960), ("native", 0), ("0", 0)],
-)
-def test_a_context_is_written_as_people_write_it(text: str, tokens: int) -> None:
-    assert parse_context(text) == tokens
-
-
-def test_layers_are_a_number_or_a_word() -> None:
-    assert parse_layers("20") == 20
-    assert parse_layers("auto") is None
-    assert (parse_layers("all") or 0) > 500
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from tui.flags import parser_of
+from tui.parser import Parser
 
 SHOWN_LOADS = 20
 """Unless told otherwise: with its head and its sum, the table is in one look."""
@@ -10,7 +10,7 @@ _EPILOG = "exit status: 0; 2 wrong use; 3 where what is kept cannot be read or w
 
 
 def history_parser() -> argparse.ArgumentParser:
-    parser = parser_of(
+    parser = Parser(
         "plimsoll history",
         usage="plimsoll history [N] [--json]",
         description="Lists the newest loads that were watched from their start to rest while the app was open: what "
@@ -32,7 +32,7 @@ def history_parser() -> argparse.ArgumentParser:
 
 
 def forget_parser() -> argparse.ArgumentParser:
-    parser = parser_of(
+    parser = Parser(
         "plimsoll forget",
         usage="plimsoll forget [all | N | ENGINE] [--yes]",
         description="Removes loads that plimsoll history lists, and what was learned from them, after a question on a "

@@ -2,11 +2,11 @@
 
 import argparse
 
-from tui.flags import parser_of
+from tui.parser import Parser
 
 
 def models_parser() -> argparse.ArgumentParser:
-    parser = parser_of(
+    parser = Parser(
         "plimsoll models",
         usage="plimsoll models [FOLDER ...] [options]",
         description="Lists the models on this machine: Ollama's store, Hugging Face's cache, LM Studio, llama.cpp, "

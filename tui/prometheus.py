@@ -11,7 +11,7 @@ import math
 
 from probes.snapshot import HOST_POOL, Details, Device, Pool, Snapshot
 from tui import __version__
-from tui.flags import MOST_NAMES
+from tui.flag_values import MOST_NAMES
 from tui.humanize import plain
 from tui.places import device_label
 

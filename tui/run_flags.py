@@ -6,7 +6,8 @@ import argparse
 import re
 from math import inf
 
-from tui.flags import parser_of, shared_parser
+from tui.flags import shared_parser
+from tui.parser import Parser
 
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def run_parser() -> argparse.ArgumentParser:
     """Of what stands before the command to start."""
-    parser = parser_of(
+    parser = Parser(
         "plimsoll run",
         parents=[shared_parser()],
         conflict_handler="resolve",
@@ -66,7 +67,7 @@ def run_parser() -> argparse.ArgumentParser:
 
 def command_check_parser() -> argparse.ArgumentParser:
     """Of what stands between ``check`` and a command."""
-    parser = parser_of(
+    parser = Parser(
         "plimsoll check",
         parents=[shared_parser()],
         conflict_handler="resolve",

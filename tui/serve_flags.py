@@ -3,7 +3,7 @@
 import argparse
 import re
 
-from tui.flags import parser_of
+from tui.parser import Parser
 
 DEFAULT_PORT = 8747
 _ADDRESS = re.compile(r"[0-9A-Za-z.:%_\[\]-]{1,255}")
@@ -12,7 +12,7 @@ _ADDRESS = re.compile(r"[0-9A-Za-z.:%_\[\]-]{1,255}")
 
 def serve_parser() -> argparse.ArgumentParser:
     """What can be typed behind ``plimsoll serve``."""
-    parser = parser_of(
+    parser = Parser(
         "plimsoll serve",
         usage="plimsoll serve [--host ADDRESS] [--port N] [MODEL and options of the app]",
         description="Shows the app in a browser. It needs textual-serve: pip install 'plimsoll-vram[serve]'.",

@@ -2,13 +2,13 @@
 
 import argparse
 
-from tui.flags import parser_of
+from tui.parser import Parser
 
 SHELLS = ("bash", "zsh", "fish")
 
 
 def completions_parser() -> argparse.ArgumentParser:
-    parser = parser_of(
+    parser = Parser(
         "plimsoll completions",
         usage="plimsoll completions {bash,zsh,fish}",
         description="Prints a script that completes commands, options and models. bash: add "
@@ -20,7 +20,7 @@ def completions_parser() -> argparse.ArgumentParser:
 
 
 def alias_parser() -> argparse.ArgumentParser:
-    parser = parser_of(
+    parser = Parser(
         "plimsoll alias",
         usage="plimsoll alias [{bash,zsh,fish}] [--all]",
         description="Prints wrappers of the engines on the PATH, so that each launch that is typed is judged first: "

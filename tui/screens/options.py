@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
 from tui.device_choice import said_by_hand, start_line
-from tui.flags import parse_count, parse_number, parse_shares
+from tui.flag_values import parse_count, parse_number, parse_shares
 from tui.messages import PlanChanged
 from tui.plan import assess
 from tui.screens.browser import Browser

@@ -1,0 +1,114 @@
+"""The hardware that a command line means, read on a thread of its own while the rest is imported."""
+
+from __future__ import annotations
+
+import os
+
+from tui.usage import UsageError
+
+TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+    from typing import TypeVar
+
+    from launches.command import Command
+    from probes.access import Access
+    from probes.probe import ProbeSource
+    from probes.snapshot import Snapshot
+
+    _T = TypeVar("_T")
+
+DRIVER_SECONDS = 10.0
+"""How long a single reading waits for a driver. One that has to start eight GPUs first takes seconds (ASSUMED)."""
+
+
+def sources_of(given: argparse.Namespace, access: Access | None = None) -> tuple[ProbeSource, ...]:
+    """The hardware meant: this machine's (through ``access`` where somebody attends), a described or a recorded one."""
+    from probes.errors import ProbeError  # noqa: PLC0415
+
+    if given.simulate is not None and given.replay is not None:
+        raise UsageError("--simulate and --replay both stand in for this machine's hardware; give one of them")
+    try:
+        if given.simulate is not None:
+            from probes.simulate import simulated_sources  # noqa: PLC0415
+
+            return simulated_sources(given.simulate)
+        if given.replay is not None:
+            return _replayed(given.replay)
+    except ProbeError as error:
+        raise UsageError(str(error)) from error
+    from probes.probe import real_sources  # noqa: PLC0415
+
+    return real_sources() if access is None else real_sources(access)
+
+
+def _replayed(path: str) -> tuple[ProbeSource, ...]:
+    """A recording, opened once beforehand: that it can't be read is said before anything else happens."""
+    from pathlib import Path  # noqa: PLC0415  # 5 ms
+
+    from probes.replay import replay_sources  # noqa: PLC0415
+
+    sources = replay_sources(Path(path))
+    for source in sources:
+        source.open().close()
+    return sources
+
+
+def detailed_access() -> Access:
+    """The machine with clocks, links and error counters."""
+    from probes.access import Access, Attention  # noqa: PLC0415
+
+    return Access(attention=Attention(is_on_details=True))
+
+
+def reading_of(given: argparse.Namespace, access: Access | None = None) -> Callable[[], Snapshot]:
+    """Starts to read the hardware; the result waits for it."""
+    sources = sources_of(given, access)
+    return _in_background(lambda: take_one_of(sources))
+
+
+def reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
+    """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
+    from launches.errors import LaunchError  # noqa: PLC0415
+    from launches.launch import opened_of  # noqa: PLC0415
+    from probes.access import Access  # noqa: PLC0415
+    from tui.visibility import as_seen_with, for_probes  # noqa: PLC0415
+
+    try:
+        environment = opened_of(command).program.environment
+    except LaunchError:
+        environment = command.environment
+    sources = sources_of(given, Access(environment=for_probes(environment, os.environ)))
+    told = {name: value for name, value in environment.items() if os.environ.get(name) != value}
+
+    def reading() -> Snapshot:
+        snapshot = take_one_of(sources)
+        if given.simulate is None or not told:
+            return snapshot
+        return as_seen_with(told, snapshot)  # no shell here hides what is not here; the command may
+
+    first = [_in_background(reading)]
+    return lambda: first.pop()() if first else reading()
+
+
+def take_one_of(sources: Sequence[ProbeSource]) -> Snapshot:
+    from probes.sampler import take_one  # noqa: PLC0415
+
+    return take_one(sources, DRIVER_SECONDS)
+
+
+def _in_background(work: Callable[[], _T]) -> Callable[[], _T]:
+    """Starts the work, which raises nothing, on a thread of its own; the result waits for it."""
+    from threading import Thread  # noqa: PLC0415
+
+    done: list[_T] = []
+    thread = Thread(target=lambda: done.append(work()), daemon=True)
+    thread.start()
+
+    def result() -> _T:
+        while thread.is_alive():
+            thread.join(0.5)  # without a limit, Windows would not let Ctrl-C through
+        return done[0]
+
+    return result
