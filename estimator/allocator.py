@@ -104,6 +104,7 @@ class Allocator:
     def reserve(self, graph: Graph, splits: Sequence[Split]) -> tuple[int, ...]:
         """The bytes of each buffer, the host's last."""
         order = self._order(graph, splits)
+        pause()
         self._place_inputs(graph, splits)
         self._count_readers(order)
         # Where nodes wait, a layer may begin before anything of the one in front of it is executed.

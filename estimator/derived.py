@@ -10,6 +10,8 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
+from estimator.patience import rest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,6 +30,7 @@ def of_model(work: Callable[[Model], T]) -> Callable[[Model], T]:
     def remembered(model: Model) -> T:
         known = model.derived.get(work)
         if known is None:
+            rest()
             found = work(model)
             model.derived[work] = _ITSELF if found is model else found
             return found
@@ -52,6 +55,7 @@ def of_model_by(n_most: int) -> Callable[[Callable[Concatenate[Model, P], T]], C
                 pass
             else:
                 return cast("T", model if result is _ITSELF else result)
+            rest()
             found = work(model, *args, **named)
             if len(known) >= n_most:
                 known.clear()

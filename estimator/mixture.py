@@ -23,6 +23,7 @@ from estimator.mixture_rules import (
     rules_for,
 )
 from estimator.model import COMPANION_PARTS, PROJECTOR_PREFIXES, Layer, Model, Tensor
+from estimator.patience import rest
 from estimator.quant import BLOCKS, stored_bytes
 
 __all__ = [
@@ -122,18 +123,21 @@ def mixture(
         shape: of the model that they belong to.
         has_imatrix: an importance matrix was given; some rules then need fewer bits.
     """
+    rest()
     default = DEFAULT_TYPES[quant]
     places = [_layer_and_suffix(tensor.name) for tensor in tensors]
     roles = [
         role_of(suffix, shape.architecture) if tensor.type in UNQUANTISED and _is_matrix(tensor.shape) else None
         for tensor, (_, suffix) in zip(tensors, places, strict=True)
     ]
+    rest()
     if default in UNQUANTISED:
         types = [default if role else tensor.type for tensor, role in zip(tensors, roles, strict=True)]
     elif quant == "MXFP4_MOE":
         types = [_mxfp4_type(tensor, role) for tensor, role in zip(tensors, roles, strict=True)]
     else:
         types = _ruled_types(quant, tensors, shape, places, roles, has_imatrix=has_imatrix)
+    rest()
     return tuple(
         tensor if tensor.type == type_name else Tensor(tensor.name, tensor.shape, type_name)
         for tensor, type_name in zip(tensors, types, strict=True)

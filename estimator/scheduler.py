@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from estimator.graph import VIEWS, Graph, Node
 from estimator.kernels import has_kernel_for, scratch_bytes
+from estimator.patience import pause
 from estimator.quant import BLOCKS
 from estimator.rounding import Rounding
 
@@ -17,6 +18,8 @@ OFFLOAD_MIN_TOKENS = 32
 SCRATCHY = frozenset({"FLASH_ATTN_EXT", "ARGSORT", "MUL_MAT_ID"})
 """Operations whose kernels want memory behind their result."""
 OF_EXPERTS = frozenset({"MUL_MAT_ID", "MOE_UP_GATE"})
+_NODES_BETWEEN_PAUSES = 512
+"""Of 4,000 and more; to cut between them takes 1 ms or so."""
 _FOLLOWS_NO_WEIGHT = frozenset({"ROPE", "FLASH_ATTN_EXT"})
 """Their small weights don't decide where they are computed."""
 
@@ -68,7 +71,9 @@ class Scheduler:
     def schedule(self, graph: Graph) -> list[Split]:
         """Assign every node to a device, and cut. Sources on other devices are replaced by copies."""
         self._assign(graph)
+        pause()
         splits = self._split(graph)
+        pause()
         for node in graph.nodes:
             if node.op in SCRATCHY and (self._expands_cache or node.op != "FLASH_ATTN_EXT"):
                 node.scratch_bytes = scratch_bytes(node, self._kind, self._rounding)
@@ -94,8 +99,10 @@ class Scheduler:
         computed = [node for node in graph.nodes if node.op not in VIEWS]
         # A device's assignment spreads over its neighbours first, down and up; the host takes what is left.
         for is_host_kept in (True, False):
+            pause()
             self._spread(computed, is_host_kept=is_host_kept)
             self._spread(reversed(computed), is_host_kept=is_host_kept)
+        pause()
         for node in computed:
             if node.device is None:
                 node.device = self._nearest(node)
@@ -165,6 +172,8 @@ class Scheduler:
         splits = [Split(first, 0)]
         copies: dict[tuple[int, int], list[Node]] = {}
         for index, node in enumerate(nodes):
+            if index % _NODES_BETWEEN_PAUSES == 0:
+                pause()
             if node.op in VIEWS:
                 continue
             split, device = splits[-1], node.device

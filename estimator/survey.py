@@ -14,6 +14,7 @@ from estimator.kv_cache import STORED_TYPES, CacheShape, cache_shape, cell_bytes
 from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_among
 from estimator.mixture import DEFAULT_TYPES
 from estimator.packing import FIT_MARGIN_BYTES
+from estimator.patience import rest
 from estimator.placement import place_layers
 from estimator.repacking import is_copied
 from estimator.rounding import ROUNDINGS
@@ -69,6 +70,7 @@ def _surveyed(
 ) -> Iterator[Surveyed]:
     largest_first = sorted(devices, key=lambda place: -place.total_bytes)
     for sketch in sketches():
+        rest()
         wanted = quant or sketch.default_quant
         weights = sketch.weights_under(wanted)
         if weights is None:
@@ -79,6 +81,7 @@ def _surveyed(
         if len(devices) > 1:
             for device in largest_first:
                 if load.least_bytes <= device.free_bytes:
+                    rest()
                     level, made = load.verdict((device,), host)
                     if level is Level.FITS:
                         break

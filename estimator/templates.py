@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from estimator.blocks import Sheet, head_widths, predictor
 from estimator.errors import UnreadableModel
 from estimator.model import Tensor
+from estimator.patience import rest
 from estimator.recipes import RECIPES, Recipe
 
 __all__ = ["RECIPES", "tensors_of"]
@@ -35,6 +36,7 @@ def tensors_of(metadata: Mapping[str, object], flags: frozenset[str] = frozenset
     _embeddings(sheet, recipe)
     n_predictors = sheet.number("nextn_predict_layers", 0)
     for layer in range(sheet.n_layers):
+        rest()
         for name in recipe.norms:
             sheet.norm(f"blk.{layer}.{name}", sheet.width)
         for part in recipe.parts:

@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 from scenes import model, workstation
 
-from estimator.patience import NotRememberedError, only_remembered, pause, pausing
+from estimator.patience import NotRememberedError, only_remembered, pause, pausing, rest
+from estimator.reader import read_model
+from estimator.survey import survey
+from tui.courtesy import MOST_SECONDS as MOST_WAITED_SECONDS
 from tui.courtesy import Courtesy
 from tui.hasty_loop import MOST_SECONDS, HastySelector, hasty_loop
 from tui.places import places_of
@@ -54,6 +57,54 @@ def test_what_is_computed_waits_until_a_key_has_been_answered() -> None:
     assert scene.slept == [pytest.approx(0.03)]
 
 
+def test_an_answer_that_takes_longer_is_waited_for_as_well() -> None:
+    scene = Scene()
+    scene.courtesy.note_key()
+    scene.courtesy.is_working = True
+
+    scene.courtesy.wait()
+
+    assert scene.now_seconds == pytest.approx(MOST_WAITED_SECONDS, abs=0.01)
+
+
+def test_who_draws_something_else_is_not_waited_for() -> None:
+    scene = Scene()
+    scene.courtesy.is_working = True
+
+    scene.courtesy.wait()
+
+    assert scene.slept == []
+
+
+def test_a_loop_says_whether_it_has_something_to_do() -> None:
+    courtesy = Courtesy()
+    loop = hasty_loop(courtesy)
+    seen: list[bool] = []
+
+    def look(answered: asyncio.Future[None]) -> None:
+        until_seconds = time.monotonic() + 5
+        while courtesy.is_working and time.monotonic() < until_seconds:
+            pass
+        seen.append(courtesy.is_working)
+        loop.call_soon_threadsafe(answered.set_result, None)
+
+    async def rest() -> None:
+        await asyncio.sleep(0.001)
+        seen.append(courtesy.is_working)
+        answered = loop.create_future()
+        loop.run_in_executor(None, look, answered)
+        await answered
+        seen.append(courtesy.is_working)
+
+    try:
+        loop.run_until_complete(rest())
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    assert seen == [True, False, True]
+
+
 def test_work_aside_waits_at_its_start_and_between_the_steps_of_a_simulation() -> None:
     scene = Scene()
     scene.courtesy.note_key()
@@ -75,6 +126,27 @@ def test_a_simulation_pauses_while_it_builds_schedules_and_places() -> None:
     assert len(paused) >= 5  # once, before each of the two other parts, and for layers and nodes in them
 
 
+def test_who_judges_all_models_at_once_pauses_before_each() -> None:
+    paused: list[None] = []
+    with pausing(lambda: paused.append(None)):
+        found = survey(places_of(workstation()), 8192)
+
+    assert len(paused) >= len(found) > 100
+
+
+def test_a_model_by_name_is_read_in_steps() -> None:
+    paused: list[None] = []
+    with pausing(lambda: paused.append(None)):
+        read = read_model("Llama 3.1 8B")
+
+    assert len(paused) >= read.n_layers
+
+
+def test_what_is_no_simulation_is_done_where_only_what_is_remembered_counts() -> None:
+    with only_remembered():
+        rest()
+
+
 def test_nothing_is_simulated_where_only_what_is_remembered_counts() -> None:
     with pytest.raises(NotRememberedError), only_remembered():
         pause()
@@ -82,14 +154,12 @@ def test_nothing_is_simulated_where_only_what_is_remembered_counts() -> None:
 
 def test_a_plan_is_judged_at_once_without_a_simulation() -> None:
     plan, places = unheard_of(9003), places_of(workstation())
-    simulated: list[None] = []
 
-    with pausing(lambda: simulated.append(None)):
+    with only_remembered():  # to simulate would be an error
         rough = assess_at_once(plan, places)
     exact = assess(plan, places)
     names = exact.device_names
 
-    assert simulated == []
     assert rough.estimate.low_bytes(names) <= exact.estimate.n_bytes(names) <= rough.estimate.high_bytes(names)
 
 

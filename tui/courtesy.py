@@ -12,7 +12,10 @@ T = TypeVar("T")
 ANSWER_SECONDS = 0.06
 """After a key: most pictures that answer one are there in 15 to 40 ms."""
 MOST_SECONDS = 0.25
-"""So long at most a reading is held back, while keys are pressed all the time."""
+"""So long at most a reading is held back, while keys are pressed all the time, and what is computed for an answer that
+takes longer than most: on a machine that others load."""
+_STEP_SECONDS = 0.005
+"""Until it is looked again whether such an answer is there."""
 
 
 class Courtesy:
@@ -28,6 +31,8 @@ class Courtesy:
         self.answer_seconds = answer_seconds
         self._clock, self._sleep = clock, sleep
         self._pressed_seconds = float("-inf")
+        self.is_working = False
+        """Whether the thread that draws has something to do now; its loop says so."""
 
     def note_key(self) -> None:
         """One is to be answered now."""
@@ -45,8 +50,12 @@ class Courtesy:
 
     def wait(self) -> None:
         """Between two steps of what is computed on a thread aside: once, so that it goes on however many keys come."""
-        if seconds := self.left_seconds:
-            self._sleep(seconds)
+        if not (seconds := self.left_seconds):
+            return
+        until_seconds = self._clock() + max(seconds, MOST_SECONDS)
+        self._sleep(seconds)
+        while self.is_working and self._clock() < until_seconds:
+            self._sleep(_STEP_SECONDS)
 
     def considerate(self, work: Callable[[], T]) -> Callable[[], T]:
         """The same work, for a thread aside: it begins, and goes on with each step, once the last key is answered."""

@@ -11,6 +11,8 @@ import asyncio
 import selectors
 import time
 
+from tui.courtesy import Courtesy
+
 MOST_SECONDS = 0.005
 """Without a look, however much there is to do."""
 
@@ -18,8 +20,10 @@ MOST_SECONDS = 0.005
 class HastySelector(selectors.DefaultSelector):
     """Looks at once where the loop would wait, and else seldom."""
 
-    def __init__(self) -> None:
+    def __init__(self, courtesy: Courtesy | None = None) -> None:
         super().__init__()
+        self._courtesy = Courtesy() if courtesy is None else courtesy
+        """Told whether there is something to do."""
         self._looked_seconds = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -28,9 +32,13 @@ class HastySelector(selectors.DefaultSelector):
             if now_seconds - self._looked_seconds < MOST_SECONDS:
                 return []
             self._looked_seconds = now_seconds
-        return super().select(timeout)
+            return super().select(timeout)
+        self._courtesy.is_working = False
+        found = super().select(timeout)
+        self._courtesy.is_working = True
+        return found
 
 
-def hasty_loop() -> asyncio.AbstractEventLoop:
+def hasty_loop(courtesy: Courtesy | None = None) -> asyncio.AbstractEventLoop:
     """For a runner of asyncio's."""
-    return asyncio.SelectorEventLoop(HastySelector())
+    return asyncio.SelectorEventLoop(HastySelector(courtesy))

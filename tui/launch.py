@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from probes.sampler import Sampler
 from tui.calibrations_here import learned_here
+from tui.courtesy import Courtesy
 from tui.feed import SnapshotFeed
 from tui.lean_imports import LEFT_OUT_RUNNING, import_textual, without
 from tui.plan_memory import PlanMemory, store_path
@@ -74,6 +75,7 @@ def run_app(
     leave_with_terminal(terminal)
     if is_in_browser:
         leave_with_parent()
+    courtesy = Courtesy()
     app = PlimsollApp(
         sampler=sampler,
         feed=feed,
@@ -88,12 +90,13 @@ def run_app(
         memory=PlanMemory() if found.settings.remember_plan and attention is not None and not is_read_only else None,
         store=store_path() if attention is not None and not is_read_only else None,
         learned=learned_here if attention is not None else tuple,
+        courtesy=courtesy,
         keep_settings=None if is_read_only else lambda settings: write_settings(settings, path),
     )
     leave_on_signals(lambda status: app.call_from_thread(app.exit, None, status), terminal)
     try:
         with without(LEFT_OUT_RUNNING):
-            _run(app, wants_mouse=wants_mouse(found.settings.mouse, os.environ))
+            _run(app, courtesy, wants_mouse=wants_mouse(found.settings.mouse, os.environ))
     finally:
         feed.close()
         is_stopped = sampler.stop()
@@ -102,7 +105,7 @@ def run_app(
     return app.return_code or 0
 
 
-def _run(app: PlimsollApp, *, wants_mouse: bool) -> None:
+def _run(app: PlimsollApp, courtesy: Courtesy, *, wants_mouse: bool) -> None:
     if os.name == "nt":
         app.run(mouse=wants_mouse)
         return
@@ -110,7 +113,7 @@ def _run(app: PlimsollApp, *, wants_mouse: bool) -> None:
 
     from tui.hasty_loop import hasty_loop  # noqa: PLC0415  # the same
 
-    with asyncio.Runner(loop_factory=hasty_loop) as runner:
+    with asyncio.Runner(loop_factory=lambda: hasty_loop(courtesy)) as runner:
         runner.run(app.run_async(mouse=wants_mouse))
 
 

@@ -20,6 +20,7 @@ from estimator.file_order import as_written
 from estimator.metadata import describe
 from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
+from estimator.patience import rest
 from estimator.templates import tensors_of
 
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue")
@@ -100,9 +101,14 @@ class Entry:
 @cache
 def entries() -> tuple[Entry, ...]:
     """All models, by family."""
-    found = tuple(map(_entry_at, range(len(_lines()))))
+    found = tuple(_entry_after_rest(number) for number in range(len(_lines())))
     _lines.cache_clear()  # of which every one has been read: 0.2 MiB
     return found
+
+
+def _entry_after_rest(number: int) -> Entry:
+    rest()
+    return _entry_at(number)
 
 
 @cache
@@ -272,9 +278,11 @@ def plain_model(entry: Entry) -> Model:
     """Before it is quantised."""
     if entry.parts:
         return _known_by_size(entry)
+    rest()
     plain = describe(
         entry.metadata, entry.tensors, name=entry.name, source="catalogue", quant="BF16", doubts=entry.notes
     )
+    rest()
     return replace(
         plain,
         tensors=as_written(plain.tensors, entry.released),
