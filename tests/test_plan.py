@@ -9,6 +9,7 @@ from estimator.engine import load_engine
 from estimator.engines.llamacpp import Options
 from estimator.errors import Unjudgeable
 from estimator.ledger import Overflow, Place, Workload
+from estimator.patience import pausing
 from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.sampler import take_one
@@ -19,7 +20,17 @@ from tui.cli import main
 from tui.matrix import matrix
 from tui.pace import pacing_of
 from tui.places import places_of
-from tui.plan import Assessment, Plan, assess, default_plan, judged_again, level_of, rough_assessment, with_quant
+from tui.plan import (
+    Assessment,
+    Plan,
+    _first_that_holds,
+    assess,
+    default_plan,
+    judged_again,
+    level_of,
+    rough_assessment,
+    with_quant,
+)
 
 GIB = 1 << 30
 
@@ -48,6 +59,27 @@ def test_one_device_is_used_where_the_load_fits_on_one() -> None:
 
 def test_the_larger_device_is_tried_first() -> None:
     assert assess(plan_of(), [gpu(11, 0, 12), gpu(20, 1), RAM]).device_names == ("GPU 1",)
+
+
+def test_the_first_with_more_free_is_found_behind_those_that_lack_it() -> None:
+    devices = [gpu(3, 0), gpu(2, 1), gpu(3, 2), gpu(9, 3), gpu(20, 4)]
+
+    assert assess(plan_of(), (*devices, RAM)).device_names == ("GPU 3",)
+
+
+def test_of_devices_of_one_kind_none_is_asked_that_has_less_free_than_one_that_lacks_it() -> None:
+    rested: list[None] = []
+    plan = plan_of()
+
+    def n_rests(*free_gib: float) -> int:
+        rested.clear()
+        with pausing(lambda: rested.append(None)):
+            _first_that_holds(plan, [gpu(free, number) for number, free in enumerate(free_gib)], (RAM,))
+        return len(rested)
+
+    n_rests(5.0, 4.5)
+
+    assert n_rests(5.0, 4.9, 4.8, 4.7, 5.0) == n_rests(5.0)
 
 
 def test_all_devices_are_used_where_none_is_enough() -> None:
