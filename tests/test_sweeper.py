@@ -1,6 +1,6 @@
 """When what stays is put aside, so that looking for garbage takes no time."""
 
-from tui.sweeper import AGAIN_SECONDS, ROUNDS, Sweeper
+from tui.sweeper import AGAIN_SECONDS, MOST_KEPT, ROUNDS, Sweeper
 
 
 class Collector:
@@ -8,7 +8,10 @@ class Collector:
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        self.n_rounds = 0
+        self.n_rounds = self.n_kept = 0
+
+    def get_objects(self, generation: int | None = None) -> range:  # as the module has it
+        return range(self.n_kept)
 
     def get_count(self) -> tuple[int, int, int]:
         return 0, 0, self.n_rounds
@@ -106,3 +109,21 @@ def test_what_was_left_is_looked_through_after_some_rounds_while_nobody_waits() 
     scene.collector.n_rounds = ROUNDS
 
     assert scene.reading(2.0, is_calm=False) == ["collect"]
+
+
+def test_many_objects_that_stay_are_put_aside_in_a_calm_moment_alone() -> None:
+    scene = Scene()
+    scene.collector.n_kept = MOST_KEPT + 1
+    scene.sweeper.clear(lambda: False)
+    assert scene.collector.told == ["collect"]
+    scene.sweeper.clear(lambda: True)
+
+    assert scene.collector.told == ["collect", "collect", "freeze"]
+
+
+def test_few_that_stay_are_looked_through_each_time() -> None:
+    scene = Scene()
+    scene.collector.n_kept = MOST_KEPT
+    scene.sweeper.clear(lambda: True)
+
+    assert scene.collector.told == ["collect"]

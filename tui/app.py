@@ -26,6 +26,7 @@ from tui.screens.desk import Desk
 from tui.screens.frame import Frame
 from tui.sweeper import MOST_ROUNDS, Sweeper
 from tui.terminal import CELLS_BY_SCRIPT, CELLS_IN_ORDER, mind_stops
+from tui.tidying import Tidying
 from tui.warner import Warner
 
 if TYPE_CHECKING:
@@ -151,14 +152,13 @@ class PlimsollApp(ActingApp):
         self._first = snapshot
         self._silence: asyncio.TimerHandle | None = None
         """Rings where no reading has come for long."""
-        self._garbage: asyncio.TimerHandle | None = None
-        """Looks for garbage again once a key has been answered."""
         self._held_back: asyncio.TimerHandle | None = None
         """A reading that is drawn once the last key has been answered."""
         desk.wait_for_keys = self._courtesy.wait
         self._is_studying = False
         self._warner = Warner()
         self._sweeper = Sweeper()
+        self._tidying = Tidying(self._courtesy, self._has_left, lambda: self._sweeper.clear(self._is_clear))
         self._watch: Watch | None = None
         self._is_watching = attention is not None and not is_elsewhere
         self._is_drawn = False
@@ -225,7 +225,7 @@ class PlimsollApp(ActingApp):
         from tui.aside import Aside  # noqa: PLC0415
         from tui.preloading import preload  # noqa: PLC0415
 
-        Aside(lambda: preload(self._courtesy.wait))
+        Aside(self._courtesy.considerate(lambda: preload(self._courtesy.wait)))
 
     def _new_watch(self) -> Watch:
         from tui.watch import Watch  # noqa: PLC0415  # after the first picture
@@ -235,6 +235,7 @@ class PlimsollApp(ActingApp):
             lambda engines: self.post_message(EnginesSeen(engines)),
             make_learner=None if path is None else lambda: self._learner(path),
             calibrations=lambda: self._desk.calibrations,
+            wait=self._courtesy.wait,
         )
 
     def _learner(self, path: Path) -> Learner:
@@ -275,11 +276,10 @@ class PlimsollApp(ActingApp):
 
     def on_unmount(self) -> None:
         self._write(CELLS_BY_SCRIPT)
-        for handle in (self._silence, self._held_back, self._garbage):
+        for handle in (self._silence, self._held_back):
             if handle is not None:
                 handle.cancel()
-        if self._garbage is not None:
-            gc.enable()
+        self._tidying.stop()
         self._keep_plan()
         self._feed.close()
         if self._watch is not None:
@@ -297,14 +297,9 @@ class PlimsollApp(ActingApp):
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, (events.Key, events.Paste, events.MouseDown)) and not event.is_forwarded:
             self._courtesy.note_key()
-            self._look_away_from_garbage()
+            if self._is_drawn:  # before, nothing is looked for at all
+                self._tidying.note_key()
         await super().on_event(event)
-
-    def _look_away_from_garbage(self) -> None:
-        """Until the key has been answered: to look through what is new takes 3 to 5 ms, several times in a screen."""
-        if gc.isenabled():
-            gc.disable()
-            self._garbage = asyncio.get_running_loop().call_later(self._courtesy.answer_seconds, gc.enable)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
         if self._held_back is not None:  # each is judged, and what it warns of said
@@ -333,9 +328,17 @@ class PlimsollApp(ActingApp):
         if self._courtesy.silent_seconds > _UNHURRIED_SECONDS:
             self._sweeper.sweep(self._is_calm, self._clock())
 
+    def _has_left(self) -> bool:
+        """Whether a screen that was left is still there: as garbage, but for what else may hold it."""
+        return len(self._opened) >= len(self.screen_stack)
+
+    def _is_clear(self) -> bool:
+        """Only the dashboard is open, and none that was is still there."""
+        return len(self.screen_stack) == 1 and not self._opened
+
     def _is_calm(self) -> bool:
-        """Only the dashboard is open, none that was is still there, and nothing is computed."""
-        return len(self.screen_stack) == 1 and not self._opened and not self._is_studying
+        """The same, and nothing is computed."""
+        return self._is_clear() and not self._is_studying
 
     def _look_for_engines(self, snapshot: Snapshot) -> None:
         """As long as the person wants it."""
