@@ -9,6 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from estimator.calibration import Calibration
+from estimator.patience import rest
 from probes.intake import Intake
 from probes.process_facts import ProcessFacts
 from probes.processes import Processes
@@ -113,6 +114,7 @@ class Recogniser:
                 del self._known[pid], self._facts[pid]
         for facts in everything:
             if facts.pid not in self._known:
+                rest()
                 self._known[facts.pid] = engine_in(
                     facts, self._running_seconds(facts.started_ticks), is_new=not is_first
                 )

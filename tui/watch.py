@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 from threading import Condition, Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,18 @@ def rest_seconds(look_seconds: float, *, is_calm: bool = False) -> float:
     return max(_CALM_SECONDS if is_calm else _INTERVAL_SECONDS, _REST * look_seconds)
 
 
+_PARTS = (
+    "estimator.reader",
+    "estimator.engines.llamacpp",
+    "launches.command",
+    "launches.launch",
+    "tui.launched",
+    "tui.finding",
+    "tui.asker",
+)
+"""Of what recognises engines, 30 ms and 4 MiB after the first picture: imported one by one, or a key would wait."""
+
+
 class Watch:
     """Tells what was seen, each time something was."""
 
@@ -35,6 +48,7 @@ class Watch:
         make_learner: Callable[[], Learner] | None = None,
         calibrations: Callable[[], tuple[Calibration, ...]] = tuple,
         root: str = "",
+        wait: Callable[[], object] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._on_seen = on_seen
@@ -43,6 +57,8 @@ class Watch:
         self._calibrations = calibrations
         """What was learned on this machine until now; asked on the thread."""
         self._root = root
+        self._wait = wait
+        """Called between two steps of what is computed for a look: who has pressed a key comes first."""
         self._clock = clock
         lock = Lock()
         self._fed, self._stopped = Condition(lock), Condition(lock)
@@ -68,7 +84,15 @@ class Watch:
             self._stopped.notify_all()
 
     def _run(self) -> None:
-        # 30 ms and 4 MiB with what reads command lines, after the first picture.
+        from estimator.patience import pausing  # noqa: PLC0415  # the estimator comes after the first picture
+
+        with pausing(self._wait):
+            self._watch()
+
+    def _watch(self) -> None:
+        for name in _PARTS:
+            self._wait()
+            import_module(name)
         from probes.processes import open_processes  # noqa: PLC0415
         from tui.asker import Asker, Subject  # noqa: PLC0415
         from tui.recogniser import Recogniser  # noqa: PLC0415
