@@ -442,13 +442,15 @@ async def test_engines_are_shown_unless_the_person_wants_none_recognised(recogni
 
 
 async def test_a_reading_is_drawn_once_the_key_before_it_was_answered() -> None:
-    slow = Courtesy(answer_seconds=0.1)
-    app = PlimsollApp(snapshot=desktop(1.2), to_local=time.gmtime, courtesy=slow)
+    now_seconds = 0.0
+    slow = Courtesy(answer_seconds=0.1, clock=lambda: now_seconds)
+    app = PlimsollApp(snapshot=desktop(1.2), to_local=time.gmtime, courtesy=slow, clock=lambda: now_seconds)
     async with app.run_test(size=(80, 24)) as pilot:
         slow.note_key()
         await show(app, pilot, desktop(7.7, at=1))
         assert "7.7" not in text_of(app)
 
+        now_seconds = 1.0
         for _ in range(100):
             await pilot.pause(0.01)
             if "7.7" in text_of(app):
