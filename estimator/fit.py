@@ -14,6 +14,7 @@ from estimator.ledger import Answer, Place, Workload
 from estimator.llama_load import Load
 from estimator.llama_options import Options
 from estimator.model import Model
+from estimator.packing import fit_margins
 from estimator.placement import HOST, Layout, Override
 from estimator.runtime import told_free_bytes
 
@@ -129,17 +130,17 @@ def fitted(load: Load) -> Fitted | None:
     return Fitted(load=load, layout=layout, device_bytes=device_bytes, shares=shares)
 
 
-def fit(load: Load, *, is_context_free: bool = False, margin_bytes: int = MARGIN_BYTES) -> Fitted | None:
+def fit(load: Load, *, is_context_free: bool = False) -> Fitted | None:
     """What --fit would choose; None without a device, and where -ngl, -ts or -ot were given, which it leaves alone.
 
     Args:
         load: what is asked for. With a free context, its context is the most to be tried.
         is_context_free: the context was not asked for (-c 0), so that it may become shorter.
-        margin_bytes: what shall stay free on each device.
     """
     if not load.devices:
         return None
-    targets = [told_free_bytes(place) - margin_bytes for place in load.devices]
+    margins = fit_margins(load.options.fit_target_mib, len(load.devices))
+    targets = [told_free_bytes(place) - margin for place, margin in zip(load.devices, margins, strict=True)]
     layout = load.default_layout(load.n_all_layers, load.n_cpu_moe_layers)
     full = load.device_bytes(layout)
     if all(n <= target for n, target in zip(full, targets, strict=True)):
@@ -158,7 +159,8 @@ def fit(load: Load, *, is_context_free: bool = False, margin_bytes: int = MARGIN
 def _shortened(load: Load, layout: Layout, full_bytes: int, target_bytes: int) -> tuple[Load, bool]:
     """(the load with a context that may fit, whether that is known to do), between the shortest and what was asked."""
     n_streams, n_devices = load.shape.n_streams, len(load.devices)
-    most, least = load.workload.context_tokens, MIN_CONTEXT_TOKENS * n_streams
+    shortest_tokens = MIN_CONTEXT_TOKENS if load.options.fit_context_tokens is None else load.options.fit_context_tokens
+    most, least = load.workload.context_tokens, shortest_tokens * n_streams
     if most <= least:
         return load, False
     if n_devices > 1:  # room for what a split by whole layers leaves unused

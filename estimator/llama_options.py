@@ -73,6 +73,14 @@ class Options:
         default=None,
         metadata=option("--ctx-checkpoints", "states of past prompts kept per sequence; counted where given"),
     )
+    fit_target_mib: tuple[float, ...] | None = field(
+        default=None,
+        metadata=option("--fit-target", "MiB that --fit keeps free on each device, commas between; 1024 if not given"),
+    )
+    fit_context_tokens: int | None = field(
+        default=None,
+        metadata=option("--fit-ctx", "the shortest context that --fit settles on by itself; 4096 if not given"),
+    )
     projector: str | None = field(
         default=None, metadata=option("--mmproj", "the file of the model's image or sound part")
     )

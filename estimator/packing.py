@@ -54,10 +54,10 @@ class Burden:
             n_bytes += self._output
         return n_bytes
 
-    def has_room(self, layout: Layout, devices: Sequence[Place]) -> bool:
-        """Whether every device keeps the margin."""
+    def has_room(self, layout: Layout, devices: Sequence[Place], margins: Sequence[int]) -> bool:
+        """Whether every device keeps its margin, in bytes."""
         return all(
-            self.device_bytes(layout, len(devices), number) <= told_free_bytes(place) - FIT_MARGIN_BYTES
+            self.device_bytes(layout, len(devices), number) <= told_free_bytes(place) - margins[number]
             for number, place in enumerate(devices)
         )
 
@@ -83,8 +83,22 @@ class Burden:
         return self._buffers[key]
 
 
-def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> Layout | None:
-    """All layers on the devices, each filled from the last layer on; None where they have no room."""
+def fit_margins(told_mib: Sequence[float] | None, n_devices: int) -> tuple[int, ...]:
+    """Bytes that --fit keeps free on each device; one value is for all of them (common/arg.cpp, --fit-target)."""
+    told = [int(mib) << 20 for mib in told_mib or ()][:n_devices]
+    usual = told[0] if len(told_mib or ()) == 1 else FIT_MARGIN_BYTES
+    return (*told, *(usual for _ in range(n_devices - len(told))))
+
+
+def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place], margins: Sequence[int]) -> Layout | None:
+    """All layers on the devices, each filled from the last layer on; None where they have no room.
+
+    Args:
+        burden: what the layers weigh.
+        n_layers: blocks, the output layer not counted.
+        devices: in the engine's order.
+        margins: bytes that stay free on each.
+    """
     n_open = n_layers + 1
     counts = [0] * len(devices)
     for number in reversed(range(len(devices))):
@@ -96,7 +110,7 @@ def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> La
             if number:
                 trial[0] += n_open - n - 1
             n_bytes = burden.device_bytes(counted_layout(n_layers, 0, trial), len(devices), number)
-            return n_bytes > told_free_bytes(devices[number]) - FIT_MARGIN_BYTES
+            return n_bytes > told_free_bytes(devices[number]) - margins[number]
 
         counts[number] = least(range(n_open), is_full, n_open)
         n_open -= counts[number]
@@ -105,13 +119,14 @@ def packed_layout(burden: Burden, n_layers: int, devices: Sequence[Place]) -> La
 
 def spilled_layout(load: "Load") -> Layout | None:
     """About what --fit leaves to the host, by closed forms; None where every layer has room."""
-    burden, n_all = load.burden(), load.n_all_layers
+    burden, n_all, devices = load.burden(), load.n_all_layers, load.devices
+    margins = fit_margins(load.options.fit_target_mib, len(devices))
 
     def has_room(n_gpu_layers: int, n_cpu_moe_layers: int) -> bool:
-        return burden.has_room(load.default_layout(n_gpu_layers, n_cpu_moe_layers), load.devices)
+        return burden.has_room(load.default_layout(n_gpu_layers, n_cpu_moe_layers), devices, margins)
 
     n_blocks = load.model.n_layers
-    if has_room(n_all, 0) or (len(load.devices) > 1 and packed_layout(burden, n_blocks, load.devices) is not None):
+    if has_room(n_all, 0) or (len(devices) > 1 and packed_layout(burden, n_blocks, devices, margins) is not None):
         return None
     if load.model.experts and has_room(n_all, n_blocks):
         n_moved = least(range(1, n_blocks), lambda n: has_room(n_all, n), n_blocks)

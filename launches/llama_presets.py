@@ -17,10 +17,20 @@ def _hub(repository: str, file: str = "") -> str:
     return f"--hf-repo ggml-org/{repository}{named}"
 
 
+def _former(name: str) -> str:
+    """A small model for embeddings, which llama.cpp had until 2025 (common/arg.cpp of 2025-05)."""
+    return f"{_hub(f'{name}-Q8_0-GGUF', f'{name}-q8_0.gguf')} --ctx-size 512 --embedding 1"
+
+
 PRESETS: Mapping[str, str] = MappingProxyType(
     {
         "--embd-gemma-default": _hub("embeddinggemma-300M-qat-q4_0-GGUF", "embeddinggemma-300M-qat-Q4_0.gguf")
         + " --ubatch-size 2048 --batch-size 2048 --parallel 32 --ctx-size 65536 --port 8011 --embedding 1",
+        "--embd-bge-small-en-default": _former("bge-small-en-v1.5"),
+        "--embd-e5-small-en-default": _former("e5-small-v2"),
+        "--embd-gte-small-default": _former("gte-small"),
+        "--tts-oute-default": "--hf-repo OuteAI/OuteTTS-0.2-500M-GGUF --hf-file OuteTTS-0.2-500M-Q8_0.gguf "
+        "--model-vocoder WavTokenizer-Large-75-F16.gguf",
         "--fim-qwen-1.5b-default": f"{_hub('Qwen2.5-Coder-1.5B-Q8_0-GGUF', 'qwen2.5-coder-1.5b-q8_0.gguf')} {_FILL_IN}",
         "--fim-qwen-3b-default": f"{_hub('Qwen2.5-Coder-3B-Q8_0-GGUF', 'qwen2.5-coder-3b-q8_0.gguf')} {_FILL_IN}",
         "--fim-qwen-7b-default": f"{_hub('Qwen2.5-Coder-7B-Q8_0-GGUF', 'qwen2.5-coder-7b-q8_0.gguf')} {_FILL_IN}",

@@ -75,6 +75,8 @@ def settings_of(values: Values, defaults: Defaults, *, build: str, is_fork: bool
         is_repacked=is_on(given, "--repack", default=True),
         prompt_cache_mib=_prompt_cache_mib(values),
         n_checkpoints=values.whole("--ctx-checkpoints", 0, least=0) if given.has("--ctx-checkpoints") else None,
+        fit_target_mib=values.reals("--fit-target", ",/") or None,
+        fit_context_tokens=values.whole("--fit-ctx", 0, least=0) if given.has("--fit-ctx") else None,
         is_projector_offloaded=is_on(given, "--mmproj-offload", default=True)
         and given.last("--mmproj-device") != "none",
         build=build,

@@ -9,6 +9,7 @@ from estimator.engines.llamacpp import Options, estimate, fallback, relieved
 from estimator.fit import MARGIN_BYTES, Fitted, fit
 from estimator.ledger import Place, Workload
 from estimator.llama_load import Load
+from estimator.packing import fit_margins
 from estimator.placement import HOST
 
 MIB = 1 << 20
@@ -128,3 +129,30 @@ def test_what_relieves_several_devices_is_said_in_flags_that_mean_the_same() -> 
     assert [(t.kind, t.place, t.n_bytes) for t in spelled_out.terms] == [
         (t.kind, t.place, t.n_bytes) for t in unasked.terms
     ]
+
+
+def asked_of_llama(free_mib: int, **told: object) -> Load:
+    model = measured_model("llama-3.1-8b")
+    assert model is not None
+    options = Options(**told)  # type: ignore[arg-type]
+    return Load(model, Workload(context_tokens=model.native_context_tokens), options, [*gpus(free_mib), RAM])
+
+
+@pytest.mark.parametrize(("told", "kept_mib"), [((4096.0,), 4096), ((0.0,), 0), (None, 1024)])
+def test_a_margin_that_is_told_is_kept(told: tuple[float, ...] | None, kept_mib: int) -> None:
+    found = fit(asked_of_llama(12288, fit_target_mib=told), is_context_free=True)
+    assert found is not None
+    room = 12288 - kept_mib
+    assert room - 256 <= found.device_bytes[0] / MIB <= room
+
+
+def test_each_device_may_keep_its_own_margin_and_one_that_is_left_out_the_usual() -> None:
+    assert fit_margins((512.0,), 2) == (512 * MIB, 512 * MIB)
+    assert fit_margins((512.0, 256.0), 3) == (512 * MIB, 256 * MIB, MARGIN_BYTES)
+    assert fit_margins(None, 1) == (MARGIN_BYTES,)
+
+
+def test_a_free_context_becomes_no_shorter_than_is_told() -> None:
+    found = fit(asked_of_llama(6144, fit_context_tokens=32768), is_context_free=True)
+    assert found is not None
+    assert found.load.workload.context_tokens == 32768

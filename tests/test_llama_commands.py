@@ -329,3 +329,17 @@ def test_values_that_only_the_fork_takes_tell_it(program, words):
 def test_a_word_that_only_looks_like_one_tells_nothing():
     (launch,) = read_launches(Command(arguments=("llama-cli", "-m", "a.gguf", "-p", "graph")))
     assert launch.options.build == ""
+
+
+@pytest.mark.parametrize(("words", "target"), [("512", (512.0,)), ("512,1024", (512.0, 1024.0)), ("1/2", (1.0, 2.0))])
+def test_what_fit_leaves_free_is_read(words, target):
+    options = read("llama-server", "-m", "a.gguf", "-fitt", words, "-fitc", "8192").options
+    assert (options.fit_target_mib, options.fit_context_tokens) == (target, 8192)
+
+
+@pytest.mark.parametrize("name", ["bge-small-en", "e5-small-en", "gte-small"])
+def test_a_preset_of_former_builds_is_still_known(name):
+    launch = read("llama-server", f"--embd-{name}-default")
+    assert launch.source is not None
+    assert launch.source.endswith("-Q8_0-GGUF:Q8_0")
+    assert launch.context_tokens == 512

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from estimator.engine import ANY_VENDOR
-from estimator.fit import MARGIN_BYTES, Fitted, fit, fitted
+from estimator.fit import Fitted, fit, fitted
 from estimator.kv_cache import STORED_TYPES
 from estimator.ledger import Estimate, Kind, Place, Workload
 from estimator.llama_load import Load
@@ -17,7 +17,7 @@ from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
 from estimator.needs import Needs, mapped_needs, unmapped_needs
-from estimator.packing import packed_layout, spilled_layout
+from estimator.packing import fit_margins, packed_layout, spilled_layout
 from estimator.placement import Layout
 from estimator.runtime import told_free_bytes
 from estimator.shell import quoted
@@ -76,10 +76,10 @@ def _packed(load: Load, layout: Layout) -> Layout | None:
     """Another split, with which all layers have room; found by closed forms, since many are tried."""
     if len(load.devices) < 2:
         return None
-    burden = load.burden()
-    if burden.has_room(layout, load.devices):
+    burden, margins = load.burden(), fit_margins(load.options.fit_target_mib, len(load.devices))
+    if burden.has_room(layout, load.devices, margins):
         return None
-    return packed_layout(burden, load.model.n_layers, load.devices)
+    return packed_layout(burden, load.model.n_layers, load.devices, margins)
 
 
 def _counts(layout: Layout, n_devices: int) -> tuple[int, ...]:
@@ -162,7 +162,7 @@ def _n_cpu_moe_layers(load: Load, found: Fitted) -> int:
 
     --fit takes the last blocks of a device and the flag the first ones of the model, which may be larger or smaller.
     """
-    room = told_free_bytes(load.devices[0]) - MARGIN_BYTES
+    room = told_free_bytes(load.devices[0]) - fit_margins(load.options.fit_target_mib, 1)[0]
     n_blocks, n_gpu_layers = load.model.n_layers, found.layout.n_gpu_layers
 
     def has_room(n: int) -> bool:

@@ -204,7 +204,8 @@ def _combinations(values: Values, build: str) -> Iterator[tuple[str | None, Opti
     )
     fits = given.has("--fit-target") or given.has("--fit-ctx")
     if fits:
-        values.doubts.append("--fit is reckoned with a margin of 1024 MiB and a context of 4096 tokens at least")
+        target, least = values.reals("--fit-target", ","), values.whole("--fit-ctx", 0, least=0)
+        base = replace(base, fit_target_mib=target[:1] or None, fit_context_tokens=least or None)
     if build == "ik" and given.last("--fit") in _TRUE:
         values.doubts.append("what ik_llama.cpp's --fit leaves in RAM is not reckoned with")
     if given.has("--rpc"):

@@ -38,11 +38,6 @@ _NOT_COUNTED = {
     "--rpc": "devices of other machines are not counted (--rpc)",
     "--no-host": Uncounted("weights in RAM may be rearranged for the CPU's kernels, which is not counted (--no-host)"),
 }
-_NOT_FOLLOWED = {
-    ("--fit-target", "1024"): "--fit is reckoned with a margin of 1024 MiB, not with that of --fit-target",
-    ("--fit-ctx", "4096"): "--fit is reckoned with a shortest context of 4096 tokens, not with that of --fit-ctx",
-}
-"""(flag, the value that is reckoned with) -> what is said of any other."""
 
 
 def recognises(program: Program) -> bool:
@@ -163,7 +158,6 @@ def _doubt(tool: str, values: Values, settings: Settings, meant: Meant | None, d
     """What is not counted, or not sure."""
     given = values.given
     values.doubts += [text for flag, text in _NOT_COUNTED.items() if given.has(flag)]
-    values.doubts += [text for (flag, usual), text in _NOT_FOLLOWED.items() if given.last(flag) not in (None, usual)]
     if any("mtp" in text for text in given.every("--spec-type")):
         values.doubts.append(
             Uncounted("layers that predict further tokens, and their cache, are not counted (--spec-type)")
