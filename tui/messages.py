@@ -80,6 +80,22 @@ class ActionChosen(Message):
         super().__init__()
 
 
+class KeyClicked(Message):
+    """The name of a key was clicked where a screen lists its own; ``key`` is the library's name of it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__()
+
+
+class HeadClicked(Message):
+    """The line over the rows of a list was clicked, at this cell of it."""
+
+    def __init__(self, x: int) -> None:
+        self.x = x
+        super().__init__()
+
+
 class RowChosen(Message):
     """A row of a list was picked, with enter or the mouse."""
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.widgets import Input
 
-    from tui.messages import RowChosen, RowMoved, RowsSeen
+    from tui.messages import HeadClicked, RowChosen, RowMoved, RowsSeen
     from tui.widgets.view import View
 
 
@@ -176,6 +176,13 @@ class Browser(Frame):
         message.stop()
         self._is_complaining = False
         self.choose(message.index)
+
+    def on_head_clicked(self, message: HeadClicked) -> None:
+        message.stop()
+        self.sort_at(message.x)
+
+    def sort_at(self, x: int) -> None:
+        """The title of a column was clicked, at this cell of the line over the rows."""
 
     def on_rows_seen(self, message: RowsSeen) -> None:
         message.stop()

@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 
 from tui.courtesy import Courtesy
+from tui.messages import KeyClicked
 from tui.widgets.arrange import is_tiny
 from tui.widgets.panel import Panel
 from tui.widgets.thrift import ThriftyCompositor
@@ -135,6 +136,11 @@ class Frame(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Without frames where there is hardly room for lines."""
         self.set_class(is_tiny(event.size), "-tiny")
+
+    def on_key_clicked(self, message: KeyClicked) -> None:
+        """Do what the key does here, whoever has the focus."""
+        message.stop()
+        self.app.call_later(self.app.simulate_key, message.key)  # sent by a screen, a key would not bubble up to it
 
     def action_go_back(self) -> None:
         """To where the person came from."""

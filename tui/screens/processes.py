@@ -134,6 +134,19 @@ class Processes(Browser):
         self.is_reversed = self.column == "GiB"
         self.fill()
 
+    def sort_at(self, x: int) -> None:
+        """By the column whose title is nearest to the click; the other way round where it is that already."""
+        head = "".join(text for text, _ in self.listing.head)
+        begins = {title: head.find(title) for title in (*_COLUMNS, "GPU")}
+        shown = {title: begin for title, begin in begins.items() if begin >= 0}
+        nearest = min(shown, key=lambda title: _distance(x, shown[title], len(title)))
+        column = "device" if nearest == "GPU" else nearest
+        if column == self.column:
+            self.action_reverse()
+            return
+        self.column, self.is_reversed = column, column == "GiB"
+        self.fill()
+
     def action_end(self) -> None:
         """Ask first; what cannot be named is not ended."""
         if self.view.read_only_reason:
@@ -171,6 +184,11 @@ class Processes(Browser):
     def action_reverse(self) -> None:
         self.is_reversed = not self.is_reversed
         self.fill()
+
+
+def _distance(x: int, begin: int, n_cells: int) -> int:
+    """From a cell to a title, in cells; to its left it counts twice, since most rows begin where their title does."""
+    return 2 * (begin - x) if x < begin else max(0, x - begin - n_cells + 1)
 
 
 def _in_ram(engine: Recognised) -> Process:

@@ -20,6 +20,7 @@ from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
 
     from estimator.errors import EstimatorError
@@ -38,6 +39,19 @@ class Timeline(Panel):
     first = 0
     zoom = 0
     """Steps finer than what shows all there is."""
+
+    def move(self, n_rows: int) -> None:
+        """From another pool on."""
+        self.first = max(0, self.first + n_rows)
+        self.redraw()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.move(1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.move(-1)
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         rows = [row for row in rows_of(view) if row.pool is not None]
@@ -101,9 +115,7 @@ class TimelineScreen(Frame):
         yield from self.hand_down((Headline(id="headline"), Timeline(id="timeline"), hints))
 
     def action_move(self, n_rows: int) -> None:
-        timeline = self.query_one(Timeline)
-        timeline.first = max(0, timeline.first + n_rows)
-        timeline.redraw()
+        self.query_one(Timeline).move(n_rows)
 
     def action_zoom(self, step: int) -> None:
         timeline = self.query_one(Timeline)

@@ -31,6 +31,7 @@ class HistoryPanel(Panel):
     """Of the pool where the verdict is decided; of the fullest where nothing is planned."""
 
     TITLE = "History"
+    CLICK_ACTION = "show('timeline')"
     _place = ""
     _plan: Plan | None = None
 

@@ -7,7 +7,7 @@ from tui.widgets.view import View
 _KEYS = (
     # keys, label, action, the order in which they go where there is no room (the highest first)
     ("m", "model", "show('picker')", 0),
-    ("[ ]", "quant", "step_quant(-1)", 2),
+    ("[ ]", "quant", "step_quant(1)", 2),
     ("- +", "context", "step_context(1)", 2),
     ("d", "devices", "step_devices", 5),
     ("e", "engine", "choose_engine", 5),
@@ -19,7 +19,8 @@ _KEYS = (
     ("?", "help", "show('help')", 1),
     ("q", "quit", "quit", 1),
 )
-
+_BACKWARDS = {"quant": "step_quant(-1)", "context": "step_context(-1)"}
+"""Of two keys with one label, what a click on the sign of the first does; all the rest is the other's."""
 _OF_A_PLAN = frozenset({"quant", "context", "devices", "engine", "options", "explain"})
 """Labels of keys that change or explain a plan."""
 
@@ -40,5 +41,8 @@ class KeyBar(Panel):
                 line = (*line, (" " * (width - width_of(line) - 8), "text"))
             x = width_of(line)
             line = (*line, (f" {key}", "key"), (f" {label} ", "dim"))
+            if label in _BACKWARDS:
+                self.targets.append((0, x, x + 2, _BACKWARDS[label]))
+                x += 2
             self.targets.append((0, x, width_of(line), action))
         return [line]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from tui.humanize import sentence
-from tui.messages import RowChosen, RowMoved, RowsSeen
+from tui.messages import HeadClicked, RowChosen, RowMoved, RowsSeen
 from tui.widgets.line import cut_text, fit, n_cells, wrap
 from tui.widgets.panel import Panel
 
@@ -109,6 +109,8 @@ class Listing(Panel, can_focus=True):
         offset = event.get_content_offset(self)
         if offset is None:
             return
+        if self.head and offset.y == 0:
+            self.post_message(HeadClicked(offset.x - 1))
         number = self._top + offset.y - bool(self.head)
         if not 0 <= number < len(self.rows) or (self.head and offset.y == 0):
             return

@@ -20,11 +20,24 @@ TALL_LINES = 5
 """From this height on a line for each setting."""
 
 
+_ACTIONS = {
+    "Model": "show('picker')",
+    "Quant": "step_quant(-1)",
+    "Context": "step_context(1)",
+    "Engine": "choose_engine",
+    "Layers": "step_devices",
+    "KV cache": "step_kv_type",
+}
+"""What a click on a line does, by its label."""
+
+
 class LoadPanel(Panel):
     TITLE = "Load"
+    CLICK_ACTION = "show('picker')"
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         plan = view.plan
+        self.targets = []
         if plan is None:
             hint = "one is known by its name, or is a file of yours"
             return [(("no model is chosen yet", "text"),), *(((line, "dim"),) for line in wrap(hint, width))]
@@ -35,6 +48,7 @@ class LoadPanel(Panel):
             context = f"{context} of {count(native)}"
         engine = f"{plan.engine.NAME} · {placement_of(view)}"
         if height < TALL_LINES:
+            self.targets = [(1, 0, width, "show('options')")]
             rest: Line = ((f"   {plan.model.stored_as}", "strong"), (f"   context {context}", "text"))
             return [
                 ((cut_text(name, max(12, width - width_of(rest))), "strong"), *rest),
@@ -45,6 +59,8 @@ class LoadPanel(Panel):
             labels += [("Engine", plan.engine.NAME), ("Layers", placement_of(view))]
         else:
             labels.append(("Engine", engine))
+        names = [*(label for label, _ in labels), "KV cache"]
+        self.targets = [(y, 0, width, _ACTIONS[label]) for y, label in enumerate(names)]
         lines: list[Line] = [((f"{label:<9}", "dim"), (text, "strong")) for label, text in labels]
         tail = sentence(cache_of(plan).split(" · ")[1:]).replace("sequence", "seq")
         lines.append((("KV cache ", "dim"), (plan.workload.kv_type, "strong"), (f" · {tail}", "text")))

@@ -42,6 +42,7 @@ _STYLES = ("fits", "tight", "bad", "bad")
 
 class MemoryPanel(Panel):
     TITLE = "Memory"
+    CLICK_ACTION = "show('devices')"
 
     def __init__(self, **options: str) -> None:
         super().__init__(**options)

@@ -39,6 +39,8 @@ class Panel(Widget):
     """What is shown now, from the screen."""
 
     TITLE: ClassVar[str] = ""
+    CLICK_ACTION: ClassVar[str] = ""
+    """What a click does where no other target is."""
 
     def __init__(self, *, name: str | None = None, id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(name=name, id=id)
@@ -174,11 +176,12 @@ class Panel(Widget):
     def on_click(self, event: events.Click) -> None:
         """Send up what was clicked."""
         offset = event.get_content_offset(self)
-        if offset is None:
-            return
         for y, start, end, action in self.targets:
-            if offset.y == y and start <= offset.x < end:
+            if offset is not None and offset.y == y and start <= offset.x < end:
                 self.choose(action)
+                return
+        if self.CLICK_ACTION:
+            self.choose(self.CLICK_ACTION)
 
     def choose(self, action: str) -> None:
         """As if its key had been pressed."""

@@ -28,6 +28,7 @@ _LEAST_WITH_BARS = 100
 
 class ProcessPanel(Panel):
     TITLE = "Processes on the GPUs"
+    CLICK_ACTION = "show('processes')"
 
     def is_same(self, before: View, view: View) -> bool:
         """Processes are listed seldom, and stay the same objects until they are."""

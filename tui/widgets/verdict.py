@@ -32,6 +32,7 @@ _SMALLEST_BYTES = 5 << 20
 
 class VerdictPanel(Panel):
     TITLE = "Verdict"
+    CLICK_ACTION = "show('explain')"
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         said = self._all_lines(view, width, height)
@@ -45,6 +46,7 @@ class VerdictPanel(Panel):
     def _all_lines(self, view: View, width: int, height: int) -> list[Line]:
         self.targets = []
         if view.plan is None:
+            self.targets = [(y, 0, width, "show('picker')") for y in range(height)]
             trouble = [((text, "tight"),) for text in wrap(plain(view.reason, 400), width)] if view.reason else []
             return [*trouble, *_invitation(width)]
         if view.assessment is None:
