@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from pictures import walk
 from scenes import desktop, laptop, model, server, snapshot, workstation
 from test_widgets import drawn, view_of
 from textual.geometry import Size
@@ -96,3 +97,36 @@ def test_a_short_list_of_processes_leaves_its_lines_to_the_history() -> None:
     assert few["matrix"].height == 2 + 1 + 7 + 1 + 2
     assert many["processes"].height > few["processes"].height
     assert few["history"].height > many["history"].height
+
+
+async def test_plans_side_by_side_have_a_bar_for_each_place() -> None:
+    found = await walk("fits", ["compare"], [(120, 36), (61, 17)])
+
+    shown = found["compare"]
+    assert re.search(r"GPU 0 +█+▉?.*▒+.*┃.* █+.*▒+.*┃", shown["120x36"])
+    assert not re.search("GPU 0 +█", shown["61x17"])
+
+
+async def test_engines_say_how_fast_and_why_not_where_there_is_room() -> None:
+    found = await walk("fits", ["engines"], [(120, 36), (61, 17)])
+
+    shown = found["engines"]
+    assert re.search(r"Ollama +Q4_K_M .* 160  ● fits +on GPU 0 and 1, 3\.\d GiB under the line", shown["120x36"])
+    assert re.search(r"vLLM .* –  ✗ fails +\S+", shown["120x36"])
+    assert "tok/s" not in shown["61x17"]
+
+
+async def test_the_changes_that_are_offered_are_among_the_actions_by_what_they_change() -> None:
+    spills = (await walk("spills", ["actions"], [(120, 36)]))["actions"]["120x36"]
+    fits = (await walk("fits", ["actions"], [(120, 36)]))["actions"]["120x36"]
+
+    assert re.search(r"│ 1 +Apply change 1: Q2_K, tight +│", spills)
+    assert "Apply change" not in fits
+
+
+async def test_a_wide_list_of_models_says_what_its_filters_go_by() -> None:
+    found = (await walk("fits", ["picker"], [(200, 50), (120, 36)]))["picker"]
+
+    assert re.search(r"Qwen3 0\.6B .* ● fits +2025-04 +text +apache-2\.0", found["200x50"])
+    assert re.search(r"Qwen-Image 20B .*…  20\d\d-\d\d +image", found["200x50"])
+    assert "licence" not in found["120x36"].split("\n")[5]

@@ -15,9 +15,10 @@ from tui.pace import times
 from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
-from tui.widgets.line import cut_text, fit_text, wrap
+from tui.widgets.line import cut_text, fit, fit_text, wrap
 from tui.widgets.listing import CURSOR
 from tui.widgets.panel import Panel
+from tui.widgets.place_bar import place_bar
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from estimator.errors import EstimatorError
+    from estimator.ledger import Place
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
@@ -55,15 +57,38 @@ class Columns(Panel):
         n = len(self.shown)
         self._column_width = min(_WIDEST, (width - _LABEL_WIDTH) // n)
         rows = list(_rows(self.shown))
-        lines = [line for label, cells in rows for line in self._row_lines(label, cells)]
+        lines = self._all_lines(rows, has_bars=True)
         if len(lines) > height:
-            lines = [line for label, cells in rows if label or cells for line in self._row_lines(label, cells)]
+            lines = self._all_lines([row for row in rows if row[0] or row[1]], has_bars=True)
+        if len(lines) > height:
+            lines = self._all_lines([row for row in rows if row[0] or row[1]], has_bars=False)
         self._top = max(0, min(self._top, len(lines) - height))
         n_shown = min(height, len(lines))
         self.entitle(
             subtitle=f"{self._top + 1}-{self._top + n_shown} of {len(lines)} lines, ↑ ↓" if n_shown < len(lines) else ""
         )
         return lines[self._top :]
+
+    def _all_lines(self, rows: list[tuple[str, list[tuple[str, str]]]], *, has_bars: bool) -> list[Line]:
+        """Each place with a bar above its figures, where these have room."""
+        places = _place_names(self.shown) if has_bars else []
+        lines: list[Line] = []
+        for label, cells in rows:
+            if label in places:
+                lines += [self._bar_line(label), *self._row_lines("", cells)]
+            else:
+                lines += self._row_lines(label, cells)
+        return lines
+
+    def _bar_line(self, name: str) -> Line:
+        line: Line = ((fit_text(name, _LABEL_WIDTH - 1), "dim"),)
+        for one in self.shown:
+            place = _place(one, name)
+            drawn: Line = ()
+            if one.assessment is not None and place is not None:
+                drawn = place_bar(one.assessment, place, self._column_width - 3)
+            line = (*line, (" ", "text"), *fit(drawn, self._column_width - 1))
+        return line
 
     def scroll_lines(self, n_lines: int) -> None:
         """Where there are more than the panel has room for."""
@@ -145,9 +170,13 @@ def _reason(one: Compared) -> tuple[str, str]:
     return (one.reason if one.assessment is None else one.assessment.verdict.reason), "dim"
 
 
-def _held(one: Compared, name: str) -> tuple[str, str]:
+def _place(one: Compared, name: str) -> Place | None:
     made = one.assessment
-    place = next((place for place in made.places if place.name == name), None) if made else None
+    return next((place for place in made.places if place.name == name), None) if made else None
+
+
+def _held(one: Compared, name: str) -> tuple[str, str]:
+    made, place = one.assessment, _place(one, name)
     if made is None or place is None:
         return UNKNOWN, "dim"
     return f"{size(made.estimate.n_bytes((name,)))} of {size(place.free_bytes)} free", "text"

@@ -7,22 +7,32 @@ from typing import TYPE_CHECKING, ClassVar
 
 from estimator.engine import ENGINES, load_engine
 from estimator.errors import EstimatorError
+from estimator.verdict import Level
 from tui.aside import Aside
-from tui.humanize import UNKNOWN, answer_text, count, plain, sentence, size
+from tui.humanize import UNKNOWN, answer_text, count, plain, rate, sentence, size
 from tui.messages import AsideDone, PlanChanged
+from tui.pace import pacing_of
 from tui.plan import assess
 from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.screens.steps import with_engine
-from tui.widgets.line import fit_text, right_text
+from tui.widgets.line import cut_text, fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS, said
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from estimator.ledger import Place
+    from tui.pace import Pacing
     from tui.plan import Assessment, Plan
     from tui.widgets.line import Line
+
+_WITH_RATES = 72
+"""From here on there is room for how fast each would run."""
+_VERDICT_CELLS = 8
+"""Of the line behind the head's last word: the longest of them, its sign and the frame."""
+_LEAST_TOLD = 24
+"""Cells: less of a reason says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +44,8 @@ class Candidate:
     title: str
     plan: Plan | None = None
     assessment: Assessment | None = None
+    pacing: Pacing | None = None
+    """How fast it would run, where it would and that is known."""
     reason: str = ""
     """Why it can't be judged."""
 
@@ -43,7 +55,8 @@ def candidate(plan: Plan, name: str, places: Sequence[Place]) -> Candidate:
     title = load_engine(name).NAME
     try:
         changed = with_engine(plan, name)
-        return Candidate(name=name, title=title, plan=changed, assessment=assess(changed, places))
+        made = assess(changed, places)
+        return Candidate(name=name, title=title, plan=changed, assessment=made, pacing=pacing_of(made))
     except EstimatorError as error:
         return Candidate(name=name, title=title, reason=str(error))
 
@@ -75,8 +88,14 @@ class Engines(Browser):
             self._judge(plan, tuple(self.view.places))
         self.listing.remark = f"{plain(plan.model.name, 40)} · {count(plan.workload.context_tokens)} tokens"
         self._quant_width = 14 if self.size.width >= 80 else 9
-        head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>8}  verdict"
-        rows = [_row(one, self._quant_width, is_chosen=one.name == plan.engine_name) for one in self._candidates]
+        has_rates = self.size.width >= _WITH_RATES
+        head = f"  {'engine':<14} {'quant':<{self._quant_width}} {'on devices':>10} {'in RAM':>8}  "
+        head += f"{'tok/s':>6}  verdict" if has_rates else "verdict"
+        n_cells = self.size.width - len(head) - _VERDICT_CELLS
+        rows = [
+            _row(one, self._quant_width, has_rates=has_rates, n_cells=n_cells, is_chosen=one.name == plan.engine_name)
+            for one in self._candidates
+        ]
         self.listing.show(rows, head=((head, "dim"),))
         self.describe(self.listing.cursor)
 
@@ -123,7 +142,8 @@ class Engines(Browser):
         self.dismiss()
 
 
-def _row(one: Candidate, quant_width: int, *, is_chosen: bool) -> Line:
+def _row(one: Candidate, quant_width: int, *, has_rates: bool, n_cells: int, is_chosen: bool) -> Line:
+    """``n_cells``: what is left in the line behind the verdict."""
     mark = "▪ " if is_chosen else "  "
     made = one.assessment
     if made is None or one.plan is None:
@@ -132,13 +152,22 @@ def _row(one: Candidate, quant_width: int, *, is_chosen: bool) -> Line:
     held = size(made.estimate.n_bytes(devices)) if devices else UNKNOWN
     host = [place.name for place in made.places if place.kind == "host"]
     level = made.verdict.level
+    speed = UNKNOWN if one.pacing is None else rate(one.pacing.speed.tokens_per_second)
     return (
         (f"{mark}{fit_text(one.title, 14)} ", "strong"),
         (fit_text(plain(one.plan.model.quant), quant_width) + " ", "dim"),
         (right_text(held, 10) + " ", "text"),
         (right_text(size(made.estimate.n_bytes(host)), 8) + "  ", "text"),
-        (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
+        *(((right_text(speed, 6) + "  ", "text"),) if has_rates else ()),
+        (f"{GLYPHS[level]} {LEVEL_WORDS[level]:<8}", CELL_STYLES[level]),
+        (cut_text(_in_short(made), n_cells) if n_cells >= _LEAST_TOLD else "", "dim"),
     )
+
+
+def _in_short(made: Assessment) -> str:
+    """Why it does not fit, or by how much it does."""
+    verdict = made.verdict
+    return plain(verdict.reason if verdict.level >= Level.SPILLS else said(verdict, is_short=True).strip(), 200)
 
 
 def open_screen() -> Engines:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.keys import format_key
 
+from tui.humanize import plain
 from tui.screens.browser import Browser
 from tui.screens.dashboard import Dashboard
 from tui.screens.devices import Devices
@@ -93,13 +94,27 @@ class Palette(Browser):
         stack = self.app.screen_stack
         below = stack[stack.index(self) - 1] if self in stack else stack[0]
         self._shown = [
-            command for command in commands_of(below) if all(word in command.title.casefold() for word in words)
+            command for command in self._commands(below) if all(word in command.title.casefold() for word in words)
         ]
         rows: list[Line] = [
             ((fit_text(command.keys, _KEY_WIDTH) + " ", "key"), (command.title, "text")) for command in self._shown
         ]
         head = f"{'key':<{_KEY_WIDTH}} what it does"
         self.listing.show(rows, head=((head, "dim"),), empty=(("nothing is called that", "dim"),))
+
+    def _commands(self, below: Screen[None]) -> Iterator[Command]:
+        """Of the changes that the verdict offers those that there are, by what they change."""
+        advice = self.view.advice
+        labels = {
+            f"apply_change({number})": change.label
+            for number, change in enumerate(advice.changes if advice is not None else (), 1)
+            if change.is_applicable
+        }
+        for command in commands_of(below):
+            if not command.action.startswith("apply_change("):
+                yield command
+            elif command.action in labels:
+                yield replace(command, title=f"{command.title}: {plain(labels[command.action], 80)}")
 
     def choose(self, index: int) -> None:
         command = self._shown[index]

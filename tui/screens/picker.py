@@ -26,7 +26,7 @@ from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.shelf import find_models
 from tui.stored import near_size_for
-from tui.widgets.line import fit_text, right_text
+from tui.widgets.line import fit, fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
 if TYPE_CHECKING:
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 _NOTICEABLE_BYTES = 256 << 20
 _NARROW = 76
 """Below, quant and context are left out: what the verdict is needs the room."""
+_ROOMY = 140
+"""From here on there is room for what some filters and one of the orders go by."""
+_VERDICT_CELLS = 34
+"""Of the verdict there, or of the reason why there is none."""
 _LEFT_OUT = 27
 """Cells of these two, and of what the head says shorter."""
 _BATCH_SECONDS = 0.1
@@ -144,6 +148,8 @@ class Picker(Browser):
         head = f"  {'model':<{name_width - 2}} {'params':>7} "
         head += f"{'size':>9}  " if is_narrow else f"{'quant':<8} {'size':>9}  {'context':>7} "
         head += f"{'tok/s':>7}  verdict here now" if has_rates else "verdict" if is_narrow else " verdict here now"
+        if self.size.width >= _ROOMY:
+            head = f"{fit_text(head, len(head) + _VERDICT_CELLS - len('verdict here now'))}{_FURTHER_HEAD}"
         self.listing.show(
             _Rows(found, lambda item: self._row(item, name_width, has_rates=has_rates, is_narrow=is_narrow)),
             head=((head, "dim"),),
@@ -205,7 +211,7 @@ class Picker(Browser):
             *(() if is_narrow else ((f"  {right_text(short_count(tokens) if tokens else UNKNOWN, 7)} ", "dim"),)),
             *(((f"{right_text(speed, 7)} ", "text"),) if has_rates else ()),
             ("  " if is_narrow else " ", "text"),
-            *verdict,
+            *(verdict if self.size.width < _ROOMY else _and_further(verdict, item)),
         )
 
     # Judging, on a thread aside: at first all at once by sketches, then one by one in full
@@ -339,6 +345,18 @@ class _Rows(Sequence["Line"]):
         if isinstance(index, slice):
             return [self._make(item) for item in self._items[index]]
         return self._make(self._items[index])
+
+
+_FURTHER_HEAD = f"{'released':<10}{'kind':<11}licence"
+
+
+def _and_further(verdict: Line, item: Item) -> Line:
+    """And what the catalogue says of it."""
+    entry = item.entry
+    if entry is None:
+        return verdict
+    said = f"{entry.released:<10}{entry.kind:<11}{plain(entry.licence, 40)}"
+    return (*fit(verdict, _VERDICT_CELLS - 2), ("  ", "text"), (said, "dim"))
 
 
 def _name(item: Item, width: int) -> Line:
