@@ -31,7 +31,7 @@ _WITH_RATES = 72
 """From here on there is room for how fast each would run."""
 _VERDICT_CELLS = 8
 """Of the line behind the head's last word: the longest of them, its sign and the frame."""
-_LEAST_TOLD = 24
+_LEAST_TOLD = 40
 """Cells: less of a reason says nothing."""
 
 
