@@ -11,7 +11,7 @@ import shlex
 from launches.posted_services import started_by
 from launches.powershell import plain_commands
 from launches.splitter import MOST_CHARACTERS
-from launches.unit import as_podman
+from launches.unit import as_podman, specified
 
 PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
@@ -70,7 +70,7 @@ def prepared(text: str) -> str:
         text = text[1:-1].strip()
     text = _LOGGED.sub(lambda found: _unescaped(found[1]), text)
     text = as_podman(plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text))))
-    text = _SUPERVISED.sub(r"\1\nExecStart=", text)
+    text = specified(_SUPERVISED.sub(r"\1\nExecStart=", text))
     if (started := started_by(text)) is not None:
         return started
     text = _EXEC_FORM.sub(_exec_form, _together(text))

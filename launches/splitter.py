@@ -14,9 +14,9 @@ from launches.variables import Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?[\\^`][ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
+_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|[\^`])[ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
-prompted for it (``> ``, PowerShell ``>> ``)."""
+prompted for it (``> ``, PowerShell ``>> ``). Two ``\\\\`` are one where a document or a string is written with it."""
 _WINDOWS = re.compile(
     r"(?:^|[\s\"'=`])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
     re.IGNORECASE,
@@ -168,11 +168,12 @@ class _Splitter:
             start, end = self._ended(name)
             if end:
                 document = self.text[self.position : start]
+                document = self.variables.filled(document) if is_filled else document
                 self.variables.documents.append(document)
                 if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
                     self.variables.fed.append(document)
                 if path := self._written_to():
-                    self.variables.files[path] = self.variables.filled(document) if is_filled else document
+                    self.variables.files[path] = document
                 self.position = end
         self.here.clear()
 

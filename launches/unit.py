@@ -9,6 +9,7 @@ import shlex
 from launches.variables import NAME
 
 _EXEC = re.compile(r"^[ \t]*ExecStart=", re.MULTILINE | re.IGNORECASE)
+_HOME = re.compile(r"(?<!%)%h(?=[/\s\"':]|$)")
 _ENVIRONMENT = re.compile(r"^[ \t]*Environment=([^\r\n]{0,4000})$", re.MULTILINE)
 _MOST_SETTINGS = 200
 """Of one unit (ASSUMED bound)."""
@@ -46,6 +47,15 @@ def settings_of(text: str) -> dict[str, str] | None:
             if equals and NAME.fullmatch(name):
                 settings[name] = value
     return settings
+
+
+def specified(text: str) -> str:
+    """The text with what systemd puts for ``%h``, the home, in a unit (systemd.unit(5), "SPECIFIERS").
+
+    Args:
+        text: as it was posted.
+    """
+    return _HOME.sub("~", text) if _EXEC.search(text) else text
 
 
 def as_podman(text: str) -> str:

@@ -23,7 +23,7 @@ NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_DIGITS = 12
 _PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
 _PRINTED = re.compile(r"\A\$\((?!\()(.*)\)\Z", re.DOTALL)
-_WITHIN = re.compile(r"(?<!\\)\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
+_WITHIN = re.compile(r"\\([$`\\])|\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
 _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProxyType(
@@ -96,7 +96,9 @@ class Variables:
         """A document with its variables, as below ``<<EOF`` without quotes."""
 
         def told(found: re.Match[str]) -> str:
-            words = self.parameter(found[1] or found[2], str)
+            if found[1]:  # a backslash takes its meaning
+                return found[1]
+            words = self.parameter(found[2] or found[3], str)
             return found[0] if words is None else " ".join(words)
 
         return _WITHIN.sub(told, text)
@@ -104,7 +106,7 @@ class Variables:
     def commands(self) -> list[str]:
         """Values that may be whole commands: ``CMD=(vllm serve a/b)``, ``CMD="vllm serve a/b"``; or what they print."""
         return [
-            shlex.join(words) if len(words) > 1 else _PRINTED.sub(r"\1", words[0])
+            shlex.join(words) if len(words) > 1 else self.filled(_PRINTED.sub(r"\1", words[0]))
             for words in self._words.values()
             if len(words) > 1 or " " in words[0].strip()
         ]

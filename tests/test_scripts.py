@@ -48,6 +48,9 @@ def test_what_a_script_does_not_run_is_no_launch(script):
         f"cat > start.sh <<'EOF'\n{ENGINE}\nEOF\n. ./start.sh",
         f"bash <<EOF\n{ENGINE}\nEOF",
         f"cat <<EOF | sh\n{ENGINE}\nEOF",
+        "cat > start.sh <<EOF\nvllm serve \\\\\n  a/b\nEOF\nbash start.sh",
+        "M=c/d\nbash <<EOF\nM=a/b\nvllm serve \\$M\nEOF",
+        "M=a/b\nbash <<EOF\nvllm serve $M\nEOF",
     ],
 )
 def test_what_a_script_runs_is_read(script):
