@@ -17,7 +17,7 @@ from textual.widget import Widget
 
 from tui.messages import ActionChosen
 from tui.palette import style_of
-from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit, line_part
+from tui.widgets.line import Line, ascii_line, ascii_text, changed_spans, fit, line_part, width_of
 from tui.widgets.pen import Codes, codes_of
 from tui.widgets.view import View
 
@@ -202,7 +202,9 @@ class Panel(Widget):
             self._is_painted_now = False
         if y >= len(self._lines):
             return Strip.blank(self.content_size.width, self.rich_style)
-        return Strip([Segment(text, self._style(name)) for text, name in self._lines[y]])
+        # With its width: to measure the texts, the library would remember 4096 of a day's, 2 MiB.
+        line = self._lines[y]
+        return Strip([Segment(text, self._style(name)) for text, name in line], width_of(line))
 
     def cells(
         self, y: int, start: int, end: int, size: Size, color_system: ColorSystem

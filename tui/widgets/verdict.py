@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
-
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, duration, gib, plain, size
-from tui.widgets.line import Line, cut_line, cut_text, spread, width_of, wrap
+from tui.widgets.line import Line, cut_line, cut_text, n_cells, spread, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.rows import rows_of
 
@@ -125,9 +123,9 @@ def _headline(made: Assessment, width: int, age: str = "") -> Line:
     head = f"{GLYPHS[verdict.level]} {verdict.level.name}"
     short = said(verdict, is_short=True)
     tries = ((said(verdict), total), (short, total), (short, total.partition(" ±")[0]))
-    n_cells = width - cell_len(head) - cell_len(age) - 1
-    text, total = next((pair for pair in tries if cell_len("".join(pair)) <= n_cells), (tries[bool(age)][0], total))
-    left: Line = ((head, style), (cut_text(text, n_cells + 1), "strong" if verdict.level < 2 else style))
+    room = width - n_cells(head) - n_cells(age) - 1
+    text, total = next((pair for pair in tries if n_cells("".join(pair)) <= room), (tries[bool(age)][0], total))
+    left: Line = ((head, style), (cut_text(text, room + 1), "strong" if verdict.level < 2 else style))
     if age:
         left = (*left, (age, "tight"))
     return spread(left, ((total, "strong"),), width)
