@@ -4,12 +4,12 @@
 
 LIBRARY is a stand-in for libnvidia-ml.so.1 that simulates the GPUs which a file describes (``stand_in.py``). The real
 binding loads it, and the real sampler takes the readings, all probes included. A new scene (``fault_scenes.py``) comes
-every few seconds: each of them within the first minute, and then by chance. ``--pace 5`` makes them five times shorter.
+every few seconds: each of them once, in about a minute, and then by chance. ``--pace 5`` makes them five times shorter.
 
 Told at the end, exit status 1 where one does not hold:
 
 - no crash: the process lives, and no probe failed in a way that was not foreseen;
-- no leak: peak memory within 10 % of that after a minute, and no more threads and open files than then;
+- no leak: peak memory within 10 % of that once each scene was there, and no more threads and open files than then;
 - no figure older than shown: figures of the simulated GPUs tell when the driver gave them.
 """
 
@@ -33,6 +33,7 @@ from probes.sampler import Sampler
 from probes.snapshot import Snapshot
 
 WARM_SECONDS = 60.0
+"""At least, and until each scene has been there once."""
 TOLD_EACH_SECONDS = 300.0
 TOLERANCE_SECONDS = 0.002
 """The simulated driver tells thousandths of watts, and so milliseconds."""
@@ -132,7 +133,8 @@ def soak(scenes: Scenes, seconds: float, interval_seconds: float) -> list[str]:
     while (now := time.monotonic()) < started + seconds:
         if now >= scene_end:
             scene_end = now + scenes.next()
-        if warm is None and now >= started + min(WARM_SECONDS, seconds / 2):
+        is_warm = scenes.have_all_ended and now >= started + WARM_SECONDS
+        if warm is None and (is_warm or now >= started + seconds / 2):
             warm = Size(pid)
             print(f"after {now - started:.0f} s: {warm}", flush=True)
         if now >= told + TOLD_EACH_SECONDS:
