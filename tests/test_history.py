@@ -69,6 +69,22 @@ def test_a_day_of_sixty_four_devices_takes_a_few_mebibytes() -> None:
     assert used_bytes < 4 << 20, used_bytes
 
 
+def test_pools_that_are_gone_for_a_day_take_no_memory() -> None:
+    taken = server(8)
+    tracemalloc.start()
+    history = History()
+    used_bytes = []
+    for day in range(4):
+        pools = tuple(replace(pool, key=f"{pool.key} of day {day}") for pool in taken.pools)
+        for hour in range(24):
+            seconds = taken.taken_seconds + 24 * 3600 * day + 3600 * hour
+            history.append(replace(taken, pools=pools, taken_seconds=seconds))
+        used_bytes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+
+    assert used_bytes[3] < 1.1 * used_bytes[1], used_bytes
+
+
 def test_an_unknown_pool_has_no_columns() -> None:
     assert History().columns("gpu-9", 2, 1.0, 0.0) == [None, None]
 

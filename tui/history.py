@@ -56,10 +56,11 @@ class _Drawn(NamedTuple):
 
 
 class History:
-    """What each pool had in use, and when. Grows with the number of pools only."""
+    """What each pool had in use, and when. Grows with the number of pools of a day only."""
 
     def __init__(self, resolutions: tuple[tuple[float, int], ...] = RESOLUTIONS) -> None:
         self._resolutions = resolutions
+        self._reach_seconds = max(seconds * capacity for seconds, capacity in resolutions)
         self._rings: dict[str, tuple[_Ring, ...]] = {}
         self._last_seconds: dict[str, float] = {}
         self._first_seconds: float | None = None
@@ -82,6 +83,13 @@ class History:
                 ring.note(taken_seconds, pool.total_bytes - pool.free_bytes)
             self._first_seconds = taken_seconds if self._first_seconds is None else self._first_seconds
             self._newest_seconds = max(self._newest_seconds, taken_seconds)
+        if len(self._rings) > len(snapshot.pools):
+            self._forget(self._newest_seconds - self._reach_seconds)
+
+    def _forget(self, before_seconds: float) -> None:
+        """Pools of which nothing is kept any more: each part of a GPU that is split anew is another one, of 48 KiB."""
+        for key in [key for key, last_seconds in self._last_seconds.items() if last_seconds < before_seconds]:
+            del self._rings[key], self._last_seconds[key]
 
     def columns(self, key: str, n_columns: int, column_seconds: float, now_seconds: float) -> list[int | None]:
         """The most that was in use in each span of time, the newest last; None where nothing was read.
@@ -126,8 +134,7 @@ class History:
         """From the oldest reading that is kept to the newest."""
         if self._first_seconds is None:
             return 0.0
-        reach_seconds = max(seconds * capacity for seconds, capacity in self._resolutions)
-        return min(self._newest_seconds - self._first_seconds, reach_seconds)
+        return min(self._newest_seconds - self._first_seconds, self._reach_seconds)
 
     def moments(self) -> Iterator[tuple[float, dict[str, int]]]:
         """Every moment that is kept, as finely as it is, the oldest first: what was in use then, by pool."""
