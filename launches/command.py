@@ -11,6 +11,8 @@ from launches.limits import least_of, limited_by
 from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
 
 MOST_WORDS = 4096
+_MOST_WRAPPERS = 32
+"""In front of one program (ASSUMED; three are usual)."""
 MOST_CHARACTERS = 1 << 20
 """Of all words together. Linux takes 2 MiB (execve(2)); nobody starts an engine with half of it (ASSUMED)."""
 COMPOSERS = frozenset({"docker-compose", "podman-compose"})
@@ -43,6 +45,8 @@ class Command:
     """Of a container: (a folder inside, where it is outside), the longest first."""
     files: tuple[tuple[str, str], ...] = ()
     """What the text that it stands in writes before it starts: (path as it is written there, content)."""
+    reads_scripts: bool = False
+    """Whether the files of a shell's scripts are read: where it is typed, they are here."""
 
     def path(self, text: str) -> str:
         """The path that the program would open; of a container's, where it is outside."""
@@ -59,11 +63,9 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Further:
-    """Another load of the script, or of the compose file, that a command is."""
+    """Another service of the compose file that a command starts."""
 
     command: Command
-    beside: tuple[int, ...] = ()
-    """Which loads before it still run when it starts; 0 is the first one, 1 the first of these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ class Program:
     directory: str = ""
     """Where it is started; empty: here."""
     further: tuple[Further, ...] = ()
-    """What else the script or the compose file loads in which it stands."""
+    """What else the compose file starts in which it stands."""
 
 
 def program_of(command: Command, start: int = 0) -> Program | None:
@@ -121,6 +123,7 @@ def program_of(command: Command, start: int = 0) -> Program | None:
     ram_bytes, swap_bytes = command.ram_limit_bytes, None
     unknown: tuple[str, ...] = ()
     elsewhere = ""
+    n_wrappers = 0
     while position < len(words):
         word = words[position]
         if _ASSIGNMENT.match(word):
@@ -134,8 +137,9 @@ def program_of(command: Command, start: int = 0) -> Program | None:
             continue
         if name == "nix":
             return _of_nix(replace(command, directory=passed.directory), words, position, passed.environment)
-        if name not in WRAPPERS or not has_subcommand(name, words[position + 1 :]):
+        if name not in WRAPPERS or n_wrappers >= _MOST_WRAPPERS or not has_subcommand(name, words[position + 1 :]):
             break
+        n_wrappers += 1
         behind = behind_wrapper(name, words, position + 1)
         own = words[position + 1 : behind.position]
         elsewhere = elsewhere or (name if runs_elsewhere(name, own, passed.environment) else "")

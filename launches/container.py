@@ -208,8 +208,7 @@ def _composed(command: Command, program: Program, words: tuple[str, ...]) -> tup
         n_copies = service.n_copies if found else service.n_copies - 1
         found = found or [run]
         n_counted = min(n_copies, _MOST_BESIDE - len(further)) if launches[0].source is not None else 0
-        for _ in range(n_counted):
-            further.append(Further(command=run, beside=tuple(range(len(further) + 1))))
+        further += [Further(command=run)] * n_counted
         if n_counted < n_copies:
             others += (f"{service.name[:60]} (a service that starts {launches[0].program})",)
     if not found:

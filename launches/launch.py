@@ -1,19 +1,14 @@
 """What a command asks an engine to load, in the estimator's terms; and who reads which program's command line."""
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from launches.built_for import vendor_of
-from launches.command import RUNTIMES, Command, Further, Program, program_of, shortened
-from launches.elsewhere import runs_elsewhere
-from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram
-from launches.limits import least_of
-from launches.shell import commanded, known_in, others_in, script_index
-from launches.uncounted import Uncounted
+from launches.command import Command, Program
+from launches.errors import UnknownProgram
 from launches.withheld import withheld
 
 PROGRAMS: tuple[str, ...] = (
@@ -129,37 +124,21 @@ def read_launches(command: Command) -> tuple[Launch, ...]:
         UnknownProgram: no engine is known that is started so.
         NoLaunch: a known program that loads nothing so.
     """
+    # That module asks this one whether a program is an engine.
+    from launches.opened import opened_of  # noqa: PLC0415
+
     opened = opened_of(command)
-    launches = reader_of(opened.program).read(opened.program, opened.command)
-    return tuple(_covered(launch, opened.program) for launch in launches)
+    return launches_of(opened.program, opened.command)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """One of the commands of a script, or of the services of a compose file."""
-
-    command: Command
-    launches: tuple[Launch, ...]
-    """None where it comes to nothing that is judged."""
-    beside: tuple[int, ...] = ()
-    """Which loads before it still run when it starts."""
-
-
-def read_loads(command: Command) -> tuple[Load, ...]:
-    """All that it loads: what ``read_launches`` reads, then what else a script or a compose file starts.
+def launches_of(program: Program, command: Command) -> tuple[Launch, ...]:
+    """The same of a program without what is around it.
 
     Raises:
-        UnknownProgram: as ``read_launches``, of the first one.
+        UnknownProgram: as ``read_launches``.
         NoLaunch: the same.
     """
-    loads = [Load(command=command, launches=read_launches(command))]
-    for other in opened_of(command).program.further:
-        try:
-            launches = read_launches(other.command)
-        except (NoLaunch, UnknownProgram):
-            launches = ()
-        loads.append(Load(command=other.command, launches=launches, beside=other.beside))
-    return tuple(loads)
+    return tuple(_covered(launch, program) for launch in reader_of(program).read(program, command))
 
 
 GIVEN: Mapping[str, str] = MappingProxyType(
@@ -194,227 +173,6 @@ def _covered(launch: Launch, program: Program) -> Launch:
     if launch.engine_name in _WITHOUT_GPU:
         return replace(launch, devices=(), doubts=(*launch.doubts, sentence))
     return replace(launch, refusal=launch.refusal or sentence)
-
-
-_SEVERAL = Uncounted("more of the script's commands load a model if they are reached, and those are not counted")
-_MOST_COVERS = 8
-"""Containers and shells around a program (ASSUMED; two are usual)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
-    """A command without the containers and shells around it."""
-
-    command: Command
-    """As it is inside."""
-    program: Program
-    scripts: tuple[int, ...] = ()
-    """Where it stood in one word of a shell, ``bash -c "vllm serve ..."``: which of the command's words that is, and
-    which of the words in there the next one."""
-
-
-def opened_of(command: Command) -> Opened:
-    """The program itself, behind containers and shells too.
-
-    Raises:
-        UnknownProgram: there is none.
-        LoadsElsewhere: it is started on another machine.
-        NoLaunch: a container's program starts no container so.
-    """
-    command = shortened(command)
-    program = program_of(command)
-    container: Program | None = None
-    scripts: tuple[int, ...] = ()
-    limits: list[int | None] = []
-    swap_bytes: int | None = None
-    unknown: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    is_guess = False
-    others: tuple[Further, ...] = ()
-    for _ in range(_MOST_COVERS):
-        if program is None:
-            break
-        _expect_here(program)
-        command = replace(command, directory=program.directory)  # behind ``env -C``
-        if program.name in RUNTIMES:
-            from launches.container import contained  # noqa: PLC0415  # which few commands need
-
-            limits = [program.ram_bytes, *limits] if program.name == "podman" else []  # others ask a server to start it
-            command, program = contained(replace(command, directory=program.directory), program)
-            container, others = program, _joined(others, program.further)
-            limits.append(program.ram_bytes)
-        elif (index := script_index(program.name, program.arguments)) is not None:
-            limits.append(program.ram_bytes)
-            swap_bytes = least_of(swap_bytes, program.swap_bytes)
-            unknown += program.unknown
-            more, left_out = _others(program, index)
-            others, doubts = _joined(others, more), (*doubts, *program.doubts, *left_out)
-            scripts = (*scripts, program.offset + index)
-            told = commanded(program.arguments[index], known_in(program.name, program.arguments, program.environment))
-            inside = replace(command, environment=program.environment, directory=program.directory)
-            command = shortened(replace(inside, arguments=told.arguments, files=(*command.files, *told.files)))
-            program = program_of(command)
-        elif (further := _further(command, program)) is not None:
-            is_guess = is_guess or further.is_guess
-            program = further
-        elif (quoted := _quoted(command, program)) is not None:
-            limits.append(program.ram_bytes)
-            unknown += (*program.unknown, program.name)
-            doubts += program.doubts
-            is_guess = True
-            index, command = quoted
-            scripts, program = (*scripts, index), program_of(command)
-        else:
-            break
-    if program is None:
-        raise UnknownProgram("there is no program in this command")
-    if container is not None:
-        program = replace(program, image=container.image, given_devices=container.given_devices)
-    program = replace(
-        program,
-        ram_bytes=least_of(program.ram_bytes, *limits),
-        swap_bytes=least_of(program.swap_bytes, swap_bytes),
-        unknown=(*unknown, *program.unknown),
-        doubts=(*doubts, *program.doubts),
-        is_guess=is_guess,
-        further=others,
-    )
-    return Opened(command=replace(command, directory=program.directory), program=program, scripts=scripts)
-
-
-def _expect_here(program: Program) -> None:
-    """Raises: LoadsElsewhere where it starts another on another machine, or is started there."""
-    if program.elsewhere or runs_elsewhere(program.name, program.arguments, program.environment):
-        name = program.elsewhere or program.name
-        raise LoadsElsewhere(f"what {name} starts runs on another machine, or may, and is not judged here")
-
-
-def _others(program: Program, index: int) -> tuple[tuple[Further, ...], tuple[str, ...]]:
-    """(what else the shell starts, with its variables, in its folder; what is said of what is left out)."""
-    known = known_in(program.name, program.arguments, program.environment)
-    found, is_left_out = others_in(program.arguments[index], known)
-    more = tuple(
-        replace(
-            other,
-            command=replace(
-                other.command,
-                environment=program.environment,
-                directory=program.directory,
-                ram_limit_bytes=program.ram_bytes,
-            ),
-        )
-        for other in found
-    )
-    return more, (_SEVERAL,) if is_left_out else ()
-
-
-def _joined(before: tuple[Further, ...], more: tuple[Further, ...]) -> tuple[Further, ...]:
-    """Both count the same load as the first one; what stands within is counted behind."""
-    n = len(before)
-    return (*before, *(replace(each, beside=tuple(place and place + n for place in each.beside)) for each in more))
-
-
-_MOST_SKIPPED, _MOST_BEFORE = 8, 3
-"""Words that are tried as a value, and as a program behind one that nobody knows (ASSUMED)."""
-_READING = frozenset(
-    "ack ag apt apt-get awk bat brew cargo cat chmod chown code cp curl diff dnf dotnet du echo emacs file gh git glab "
-    "go grep head hg jj journalctl kill killall less ln logger ls make man more mv nano notify-send npm nvim pacman "
-    "pgrep pip pip3 pkill pnpm printf ps pytest rg rm rsync scp sed stat svn systemctl tail tar tee touch type vi vim "
-    "whereis which xdg-open yarn yum zgrep".split()
-)
-"""Programs whose words name others without starting them."""
-_PREPARING = frozenset({"cd", "export", "source", ".", "set", "ulimit", "exec"})
-
-
-def _further(command: Command, program: Program) -> Program | None:
-    """An engine behind words that are not understood: the value of an option, or a wrapper that is not known.
-
-    ``uvx --torch-backend auto vllm serve a/b`` where nobody knows that this option has a value; ``secrets run -- vllm
-    serve a/b``. It has to load something, and to be told what: what only names an engine starts none.
-    """
-    positions = tuple(_where_else(program)) if program.name not in _READING else ()
-    if not positions or _is_engine(program):
-        return None
-    inside = replace(command, environment=program.environment, directory=program.directory)
-    for position in positions:
-        found = program_of(inside, position)
-        if found is None or not found.arguments:
-            continue
-        is_cover = found.name in RUNTIMES or script_index(found.name, found.arguments) is not None
-        if (is_cover and not _is_bare(program)) or _loads(found, command):
-            first = program.offset - 1 - program.may_be_value  # the option too, whose value it may be
-            skipped = " ".join(command.arguments[first:position])[:80].removesuffix(" --")
-            unknown = (*program.unknown, skipped, *found.unknown)
-            limit, doubts = least_of(program.ram_bytes, found.ram_bytes), (*program.doubts, *found.doubts)
-            return replace(
-                found, ram_bytes=limit, unknown=unknown, doubts=doubts, is_guess=found.is_guess or _is_bare(program)
-            )
-    return None
-
-
-def _quoted(command: Command, program: Program) -> tuple[int, Command] | None:
-    """An engine in one word of a program that nobody knows, and which: ``pm2 start --name a "vllm serve a/b"``.
-
-    It has to begin with it, or with what prepares it: a sentence that mentions one starts none.
-    """
-    if program.name in _READING or not _is_bare(program) or _is_engine(program):
-        return None
-    told_in_one = [(n, word) for n, word in enumerate(program.arguments) if " " in word.strip()]
-    for number, word in told_in_one[:_MOST_BEFORE]:
-        told = commanded(word, program.environment)
-        first = word.split()[0]
-        if first not in told.arguments and first not in _PREPARING:
-            continue
-        inside = replace(
-            command,
-            arguments=told.arguments,
-            environment=program.environment,
-            directory=program.directory,
-            files=(*command.files, *told.files),
-        )
-        found = program_of(inside)
-        if found is not None and _loads(found, inside):
-            return program.offset + number, inside
-    return None
-
-
-def _where_else(program: Program) -> Iterator[int]:
-    """Where in the command another program may stand."""
-    words = program.arguments
-    if program.may_be_value:
-        for number, word in enumerate(words[:_MOST_SKIPPED]):
-            if not word.startswith("-"):
-                yield program.offset + number
-                if number == 0 or not words[number - 1].startswith("--"):
-                    break
-    if "--" in words:
-        yield program.offset + words.index("--") + 1
-    elif _is_bare(program):
-        for number, word in enumerate(words[:_MOST_BEFORE]):
-            if word.endswith(":"):  # of a sentence
-                break
-            if not word.startswith("-"):
-                yield program.offset + number
-
-
-def _is_bare(program: Program) -> bool:
-    """Whether nothing but its place says that a program may stand behind it: ``some-wrapper vllm serve a/b``."""
-    is_plain = not (program.may_be_value or program.is_module or program.image or "--" in program.arguments)
-    return is_plain and re.fullmatch(r"[A-Za-z0-9][\w.+-]*", program.name) is not None
-
-
-def _is_engine(program: Program) -> bool:
-    try:
-        return reader_of(program) is not None
-    except UnknownProgram:
-        return False
-
-
-def _loads(program: Program, command: Command) -> bool:
-    try:
-        return bool(reader_of(program).read(program, command))
-    except (UnknownProgram, NoLaunch):
-        return False
 
 
 def reader_of(program: Program) -> Reader:

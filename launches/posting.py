@@ -43,7 +43,7 @@ _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
 _LOGGED = re.compile(r"^.*\blevel=[A-Z]+\b.*?\bcmd=\"((?:[^\"\n\\]|\\.){8,8000})\".*$", re.MULTILINE)
 """What Ollama writes of what it starts (llm/server.go, "starting llama server", "starting runner"; Go's log/slog)."""
-_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?|[ \t]+```[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?|(?<![ \t])[ \t]+```[ \t]*$", re.MULTILINE)
 """Of Markdown."""
 _BLOCK = re.compile(
     r"^([ \t]*)((?:- )?(?:[\w-]+[_-])?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)",

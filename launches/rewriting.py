@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from estimator.shell import quoted
 from launches.command import Command
-from launches.launch import Opened, Span, opened_of
+from launches.launch import Span
 from launches.line import pieces_of
+from launches.opened import Opened, opened_of
 
 Words = Mapping[str, tuple[str, ...]]
 """First name of a flag -> its words."""

@@ -1,12 +1,11 @@
 """A command in one word of a shell: ``bash -c "pip install x && vllm serve a/b"``."""
 
-import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from launches.command import Command, Further
+from launches.command import Command
 from launches.errors import UnreadableLine
-from launches.line import others_of, posted
+from launches.line import posted
 
 SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _COMMANDS = {
@@ -24,8 +23,6 @@ _TMUX = frozenset("new new-session new-window neww split-window splitw respawn-p
 """Commands of tmux whose last word is a shell's."""
 _MOST_POSITIONAL = 64
 """Words behind a script that are known in it as ``$1``, ``$2`` (ASSUMED bound)."""
-_REBINDING = re.compile(r"\(\)|(?:^|[;&|\n{]|\bdo|\bthen)\s*(?:function|shift|set)\b")
-"""Functions have their own, and ``shift`` and ``set --`` make them others."""
 _KEYS = frozenset({"Enter", "ENTER", "C-m", "KPEnter"})
 
 
@@ -69,7 +66,7 @@ def known_in(name: str, arguments: Sequence[str], environment: Mapping[str, str]
         environment: what it finds set itself.
     """
     index = script_index(name, arguments) if name in SHELLS else None
-    if index is None or _REBINDING.search(arguments[index]) is not None:
+    if index is None:
         return environment
     behind = arguments[index + 1 : index + 1 + _MOST_POSITIONAL]
     return {**environment, **{str(number): word for number, word in enumerate(behind)}}
@@ -91,18 +88,3 @@ def _commanded(script: str, environment: tuple[tuple[str, str], ...]) -> Command
         return posted(script, dict(environment))
     except UnreadableLine:
         return Command(arguments=())
-
-
-def others_in(script: str, environment: Mapping[str, str]) -> tuple[tuple[Further, ...], bool]:
-    """(what else it loads; whether some of that is left out).
-
-    Args:
-        script: as ``commanded``.
-        environment: as ``commanded``.
-    """
-    return _others_in(script, tuple(environment.items()))
-
-
-@lru_cache(maxsize=16)  # as above
-def _others_in(script: str, environment: tuple[tuple[str, str], ...]) -> tuple[tuple[Further, ...], bool]:
-    return others_of(script, dict(environment))

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from launches.errors import UnreadableLine
-from launches.variables import Variables, is_unset
+from launches.variables import MOST_WITHIN, STEPS_WITHIN, Variables, is_unset
 
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|[\^`])[ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
+_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|\^|(?<=[ \t])`)[ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
 prompted for it (``> ``, PowerShell ``>> ``). Two ``\\\\`` are one where a document or a string is written with it."""
 _WINDOWS = re.compile(
@@ -29,7 +29,8 @@ _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
 _ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")
 _SET = re.compile(r"\$(?:env:)?\w+[ \t]*=(?!=)", re.IGNORECASE)
 """PowerShell sets a variable, which stands there for itself."""
-_NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?])", re.IGNORECASE)
+_NAMED = re.compile(r"\$(?:env:)?([A-Za-z_]\w*|[0-9@*#?!])", re.IGNORECASE)
+_STANDING = re.compile(r"\$[\w@*#?!({']", re.ASCII)
 _PERCENT = re.compile(r"%~dp0|%([A-Za-z_]\w*)%|!([A-Za-z_]\w*)!")
 _TEMPLATE = re.compile(r"\{\{[^{}\n]{1,80}\}\}|\{[A-Za-z][\w'./-]{0,40}(?: [\w'./-]{1,40}){1,8}\}|" + _PLACEHOLDER)
 """Of Ansible and Helm; or what a person left out."""
@@ -38,6 +39,13 @@ _PART = re.compile(
 )
 """Of a value that is not split: what stands between blanks, substitutions whole."""
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
+_DOUBLED = frozenset({"&&", "||", "|&", ";;", ";&"})
+"""Operators of two characters."""
+_BLANKS = re.compile(r"[ \t\r]+")
+_PLAIN = re.compile(r"[^\s\"'$`\\%!{<>;|&()]+")
+"""What stands for itself, within a word and between quotes."""
+_QUOTED = {"'": re.compile(r"[^']+"), '"': re.compile(r"[^\"$`\\%!]+")}
+"""The same between these."""
 _REMARK = re.compile(r"(?:@?rem\b|::)[^\n]*", re.IGNORECASE)
 
 
@@ -75,17 +83,64 @@ def commands_of(text: str, variables: Variables, *, is_windows: bool = False, de
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
     """
-    if len(text) > MOST_CHARACTERS:
-        raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
-    pieces: list[Piece] = []
-    for piece in _Splitter(text, variables, is_windows=is_windows, depth=depth).pieces():
-        if piece is not None:
+    reader = CommandReader(text, variables, is_windows=is_windows, depth=depth)
+    while (part := reader.next()) is not None:
+        if part.pieces:
+            yield part.pieces
+
+
+class Part(NamedTuple):
+    """A command as it stands in a text."""
+
+    pieces: list[Piece]
+    """None where only a parenthesis or an operator stands there."""
+    parentheses: list[tuple[str, int]]
+    """Those outside of words, each with its place."""
+    operator: str
+    """That ends it: ``&&``, ``|``, ``;``, an end of line; empty at the end of the text."""
+
+
+class CommandReader:
+    """A text's commands, one after the other, or from another place on."""
+
+    def __init__(self, text: str, variables: Variables, *, is_windows: bool = False, depth: int = 0) -> None:
+        """As ``commands_of``.
+
+        Raises:
+            UnreadableLine: it is too long.
+        """
+        if len(text) > MOST_CHARACTERS:
+            raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
+        self._splitter = _Splitter(text, variables, is_windows=is_windows, depth=depth)
+        self._pieces = self._splitter.pieces()
+
+    @property
+    def position(self) -> int:
+        """Behind what was read last, and the operator that ended it."""
+        return self._splitter.position
+
+    def next(self) -> Part | None:
+        """None at the end.
+
+        Raises:
+            UnreadableLine: a quote is never closed.
+        """
+        splitter = self._splitter
+        pieces: list[Piece] = []
+        splitter.operator, splitter.parentheses = "", []
+        first = splitter.position
+        for piece in self._pieces:
+            if piece is None:
+                return Part(pieces, splitter.parentheses, splitter.operator)
             pieces.append(piece)
-        elif pieces:
-            yield pieces
-            pieces = []
-    if pieces:
-        yield pieces
+        is_end = not pieces and not splitter.parentheses and splitter.position == first
+        return None if is_end else Part(pieces, splitter.parentheses, "")
+
+    def jump(self, position: int) -> None:
+        """Read on from there."""
+        self._splitter.position = position
+        self._splitter.words, self._splitter.written = [], ""
+        self._pieces = self._splitter.pieces()
 
 
 class _Splitter:
@@ -104,6 +159,10 @@ class _Splitter:
         """Where the command's output goes."""
         self.words: list[str] = []
         """Of the command, so far."""
+        self.operator = ""
+        """That ended a command last."""
+        self.parentheses: list[tuple[str, int]] = []
+        """As ``Part.parentheses``."""
         self._lines: dict[str, list[tuple[int, int]]] | None = None
         """Where each line stands, by what it says; None as long as nobody asked."""
 
@@ -115,7 +174,10 @@ class _Splitter:
             if character == end:
                 self.position += 1
                 return
-            if character in " \t\r()":
+            if character in " \t\r":
+                self.position = _BLANKS.match(self.text, self.position).end()  # type: ignore[union-attr]  # one is there
+            elif character in "()":
+                self.parentheses.append((character, self.position))
                 self.position += 1
             elif (found := _HERE.match(self.text, self.position)) is not None:
                 self.here.append((found[3], not found[2]))
@@ -134,7 +196,9 @@ class _Splitter:
                     yield Piece(field, start, self.position)
 
     def _end_command(self, character: str) -> None:
-        self.position += 1
+        doubled = self.text[self.position : self.position + 2]
+        self.operator = doubled if doubled in _DOUBLED else character
+        self.position += len(self.operator)
         if character == "\n":
             self._skip_documents()
         if character != "|":  # what ``tee`` is given stands before it
@@ -211,6 +275,10 @@ class _Splitter:
         fields: list[str] = [""]
         is_kept, depth = False, 0
         while self.position < len(self.text):
+            if (run := _PLAIN.match(self.text, self.position)) is not None:
+                fields[-1] += run[0]
+                self.position = run.end()
+                continue
             character = self.text[self.position]
             if character in "\"'":
                 inner = self._quoted(character)
@@ -247,6 +315,10 @@ class _Splitter:
         fields: list[str] = [""]
         is_array = False
         while self.position < len(self.text) and self.text[self.position] != quote:
+            if (run := _QUOTED[quote].match(self.text, self.position)) is not None:
+                fields[-1] += run[0]
+                self.position = run.end()
+                continue
             if quote == '"' and self.text[self.position] == "\\" and self._escapes():
                 self.position += 1
             elif quote == '"':
@@ -283,7 +355,11 @@ class _Splitter:
                 return ()
             printed = self._printed(text[first + 1 : end])
             return [text[first : end + 1]] if printed is None else [printed]
-        if text[first] != "$" or (not self.is_begun and self.is_windows and _SET.match(text, first) is not None):
+        if (
+            text[first] != "$"
+            or _STANDING.match(text, first) is None
+            or (not self.is_begun and self.is_windows and _SET.match(text, first) is not None)
+        ):
             return None
         if text.startswith("$'", first):
             self.position += 1
@@ -330,13 +406,18 @@ class _Splitter:
 
     def _printed(self, body: str) -> str | None:
         """What a substitution's commands print."""
-        if self.depth >= _MOST_DEPTH:
+        if self.depth >= _MOST_DEPTH or self.variables.n_steps_left <= 0:
             return None
+        self.variables.n_steps_left -= STEPS_WITHIN
         try:
-            commands = commands_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1)
-            return self.variables.substituted([[piece.word for piece in pieces] for pieces in commands])
+            found = commands_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1)
+            commands = [[piece.word for piece in pieces] for pieces in found]
         except UnreadableLine:
             return None
+        told = self.variables.substituted(commands)
+        if told is None:
+            self.variables.run_within += commands[: MOST_WITHIN - len(self.variables.run_within)]
+        return told
 
     def _plain(self, text: str) -> str:
         """A text with its variables and without its quotes, as one word."""

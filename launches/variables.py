@@ -17,8 +17,14 @@ MOST_TOLD = 1 << 20
 """Characters of all values that a text asks for, together (ASSUMED bound): beyond, they are not known."""
 _WORD = 16
 """Characters that each word counts for besides its own: one of a letter takes as long as one of ten (ASSUMED)."""
-MOST_STEPS = 1 << 19
+MOST_WITHIN = 64
+"""Commands within ``$(...)`` that are kept (ASSUMED bound)."""
+_MOST_COUNTED = 64
+"""Numbers of one ``seq`` (ASSUMED bound)."""
+MOST_STEPS = 1 << 17
 """Characters looked through for ends of ``$(`` and ``${``, of which a hostile text closes none (ASSUMED bound)."""
+STEPS_WITHIN = 64
+"""That what stands within counts for besides (ASSUMED)."""
 NAME = re.compile(r"[A-Za-z_]\w*")
 _MOST_DIGITS = 12
 _PARAMETER = re.compile(r"(\w+|[@*#?$!-])(\[[@*]\])?(?:(:?[-=+?]|##|#|%%|%|/|\^|,|:|@)(.*))?", re.DOTALL)
@@ -57,6 +63,12 @@ class Variables:
         """Of those, what a shell reads as its script: ``bash <<EOF``, ``cat <<EOF | sh``."""
         self.files: dict[str, str] = {}
         """Of those, what is written into a file, by its path."""
+        self.run_within: list[list[str]] = []
+        """Commands whose output stands for something, ``A=$(llama-cli ...)``, as far as that is not told."""
+        self.positionals: tuple[str, ...] | None = None
+        """``$1``, ``$2`` and so on; None: those of the environment."""
+        self.last_job = ""
+        """``$!``, of what was put in the background last; empty: of nothing."""
 
     def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
         """Set it to one word.
@@ -81,6 +93,8 @@ class Variables:
 
     def words(self, name: str) -> tuple[str, ...] | None:
         """What it stands for; None where the text does not say."""
+        if not name.isidentifier():
+            return self._special(name)
         if name in self._words:
             words = self._words[name]
             if self._n_left >= 0:  # beyond, to count them would take as long
@@ -88,9 +102,28 @@ class Variables:
             return words if self._n_left >= 0 else None
         if name in _USUAL:
             return (_USUAL[name],)
-        if name in ("@", "*") and "1" in self._environment:
-            return tuple(_positionals(self._environment))
         return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
+
+    def _special(self, name: str) -> tuple[str, ...] | None:
+        """``$1``, ``$@``, ``$#``, ``$!``."""
+        if name == "!":
+            return (self.last_job,) if self.last_job else None
+        held = self.positionals
+        if held is None:
+            if "1" not in self._environment or name == "0":
+                return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
+            held = tuple(_positionals(self._environment))
+        if name in ("@", "*"):
+            self._n_left -= sum(map(len, held)) + _WORD * len(held)
+            return held if self._n_left >= 0 else None
+        if name == "#":
+            return (str(len(held)),)
+        return held[int(name) - 1 : int(name)] if name.isdecimal() and name != "0" and len(name) < 4 else None
+
+    def unset(self, name: str) -> None:
+        """Nothing is known of it from here on."""
+        self._words.pop(name, None)
+        self._n_held.pop(name, None)
 
     def filled(self, text: str) -> str:
         """A document with its variables, as below ``<<EOF`` without quotes."""
@@ -157,6 +190,9 @@ class Variables:
             elif name in ("echo", "realpath", "readlink", "cygpath", "wslpath") and rest:
                 plain = [word for word in rest if not re.fullmatch(r"-\w{1,3}", word)]
                 return " ".join(plain)[:MOST_CHARACTERS]
+            elif name == "seq" and all(re.fullmatch(r"\d{1,6}", word) for word in rest) and 1 <= len(rest) <= 3:
+                first, step, last = [1, 1, *map(int, rest)][-3:] if len(rest) != 2 else (int(rest[0]), 1, int(rest[1]))
+                return " ".join(map(str, range(first, last + 1, step or 1)[:_MOST_COUNTED]))
             else:
                 return None
         return None

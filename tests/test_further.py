@@ -5,7 +5,8 @@ from command_lines import launches_of
 
 from launches.command import Command
 from launches.errors import UnknownProgram
-from launches.launch import opened_of, read_launches
+from launches.launch import read_launches
+from launches.opened import opened_of
 
 
 @pytest.mark.parametrize(

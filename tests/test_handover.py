@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from launches.command import Command
-from launches.launch import Launch, opened_of, read_launches
+from launches.launch import Launch, read_launches
 from launches.line import words_of
+from launches.opened import opened_of
 
 SET = {"CUDA_VISIBLE_DEVICES": "1", "LLAMA_ARG_CTX_SIZE": "512", "LANG": "C", "PATH": "/bin"}
 

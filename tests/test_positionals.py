@@ -28,9 +28,17 @@ def test_words_behind_a_shells_command_are_its_parameters(script: str, behind: t
     assert (found.source, found.context_tokens, found.unknown) == ("a/b", 2048, ())
 
 
-@pytest.mark.parametrize("script", ['shift; vllm serve "$1"', 'f() { vllm serve "$1"; }; f c/d'])
-def test_parameters_that_become_others_are_not_known(script: str) -> None:
-    assert launch("bash", "-c", script, "_", "a/b").source == "$1"
+@pytest.mark.parametrize(
+    ("script", "source"),
+    [
+        ('shift; vllm serve "$1"', "c/d"),
+        ('f() { vllm serve "$1"; }; f e/f', "e/f"),
+        ('set -- e/f; vllm serve "$1"', "e/f"),
+        ('while x; do shift; done; vllm serve "$1"', "$1"),
+    ],
+)
+def test_parameters_that_become_others_are_those(script: str, source: str) -> None:
+    assert launch("bash", "-c", script, "_", "a/b", "c/d").source == source
 
 
 @pytest.mark.parametrize("source", ["$0", "$1", "$MODEL"])

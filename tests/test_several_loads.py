@@ -5,7 +5,7 @@ import pytest
 from estimator.verdict import Level
 from launches.command import Command
 from launches.errors import UnknownProgram
-from launches.launch import read_loads
+from launches.loads import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.guard import REFUSED, Terminal, find_command, run_guarded
@@ -155,3 +155,25 @@ def test_what_a_named_service_depends_on_is_started_too(tmp_path, needs, task):
     assert composed(tmp_path, task, "c", text=text) is Level.FAILS
     with pytest.raises(UnknownProgram):
         composed(tmp_path, task, "--no-deps", "c", text=text)
+
+
+def test_loads_on_devices_of_their_own_do_not_count_together():
+    own = f"CUDA_VISIBLE_DEVICES=0 {HALF} & CUDA_VISIBLE_DEVICES={{}} {HALF}"
+    found = []
+    for device in (0, 1):
+        snapshot = take_one(simulated_sources("2x RTX 4090, RAM 64GiB"), 5.0)
+        finding = find_command(Command(arguments=("bash", "-c", own.format(device))), snapshot)
+        found.append(finding.assessment.verdict.level)
+    assert found == [Level.FAILS, Level.FITS]
+
+
+def test_each_round_of_a_loop_is_judged_on_its_device():
+    script = f"for i in {{0..1}}; do CUDA_VISIBLE_DEVICES=$i {HALF} & done; wait"
+    snapshot = take_one(simulated_sources("2x RTX 4090, RAM 64GiB"), 5.0)
+    finding = find_command(Command(arguments=("bash", "-c", script)), snapshot)
+    assert finding.assessment.verdict.level is Level.FITS
+
+
+def test_what_comes_behind_a_job_is_judged_beside_the_largest_part_of_it():
+    assert judged(f"({SMALL}; {HALF}) & {HALF}").assessment.verdict.level is Level.FAILS
+    assert judged(f"({SMALL}; {SMALL}) & {HALF}").assessment.verdict.level is Level.FITS

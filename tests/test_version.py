@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from launches.command import Command
-from launches.launch import opened_of, read_launches
+from launches.launch import read_launches
+from launches.opened import opened_of
 from launches.version import version_of
 
 

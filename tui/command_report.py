@@ -5,7 +5,7 @@ from collections.abc import Callable
 from estimator.errors import EstimatorError, Unjudgeable
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownProgram
-from launches.launch import read_loads
+from launches.loads import read_loads
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured

@@ -7,7 +7,8 @@ from itertools import pairwise
 from launches.clients import CLIENTS
 from launches.command import RUNTIMES, Command, program_of
 from launches.errors import LaunchError
-from launches.launch import Launch, opened_of, read_launches
+from launches.launch import Launch, read_launches
+from launches.opened import opened_of
 from launches.shell import SHELLS
 from launches.version import version_of
 from launches.wrappers import base_name

@@ -15,7 +15,8 @@ from estimator.verdict import Level
 from launches.clients import CLIENTS
 from launches.command import Command
 from launches.errors import LaunchError, NoLaunch
-from launches.launch import Load, opened_of, read_loads
+from launches.loads import Load, read_loads
+from launches.opened import opened_of
 from probes.snapshot import Snapshot
 from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS

@@ -104,7 +104,8 @@ def is_command(arguments: Sequence[str]) -> bool:
 def is_engine(arguments: Sequence[str]) -> bool:
     """Whether these words start an engine that is known."""
     from launches.errors import NoLaunch, UnknownProgram  # noqa: PLC0415
-    from launches.launch import opened_of, reader_of  # noqa: PLC0415
+    from launches.launch import reader_of  # noqa: PLC0415
+    from launches.opened import opened_of  # noqa: PLC0415
 
     try:
         return reader_of(opened_of(typed(arguments)).program) is not None
@@ -129,7 +130,7 @@ def typed(arguments: Sequence[str], given: argparse.Namespace | None = None) -> 
         from launches.line import posted  # noqa: PLC0415
 
         command, environment = posted(arguments[0]), {**WITHIN_A_JOB, **environment}
-    return replace(command, environment=environment, directory=os.getcwd())
+    return replace(command, environment=environment, directory=os.getcwd(), reads_scripts=True)
 
 
 def _own_limit_bytes(given: argparse.Namespace) -> int | None:

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
 from launches.command import Command
-from launches.launch import Launch, Load, opened_of
+from launches.launch import Launch
+from launches.loads import Load
+from launches.opened import opened_of
 from launches.uncounted import Uncounted
 from probes.snapshot import Snapshot
 from tui.beside import beside, expected_by, sum_of, taken_by
@@ -16,6 +18,7 @@ from tui.humanize import plain
 from tui.launched import find_launch, model_of
 from tui.manner import Manner
 from tui.rewritten import rewritten
+from tui.visibility import VARIABLES, as_seen_with
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
@@ -75,9 +78,10 @@ def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[F
         taken.append({})
         if all(launch.source is None for launch in load.launches):
             continue
-        here = beside(snapshot, [taken[place] for place in load.beside])
+        seen = snapshot if _visibility(load) == _visibility(loads[0]) else as_seen_with(_environment(load), snapshot)
         try:
-            finding = _worst_of_one(load, here, manner)
+            moments = [beside(seen, [taken[place] for place in moment]) for moment in load.beside]
+            here, finding = _worst_moment(load, moments, manner)
         except EstimatorError as error:
             unread.append(error)
             continue
@@ -91,15 +95,36 @@ def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[F
         doubt = Uncounted(f"what else it loads is not counted: {unread[0]}")
         launches = tuple(replace(launch, doubts=(*launch.doubts, doubt)) for launch in load.launches)
         worst = _worst_of_one(replace(load, launches=launches), here, manner)
-    after = ", with what was started before it in place" if load.beside else ""
+    after = ", with what was started before it in place" if any(load.beside) else ""
     launch = load.launches[0]
     told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}: "
     notes = (f"{told}{launch.program} {plain(launch.source or '', 120)}", *worst.notes)
     together = [
-        sum_of([expected[number], *(expected.get(place, {}) for place in loads[number].beside)]) for number in expected
+        sum_of([expected[number], *(expected.get(place, {}) for place in moment)])
+        for number in expected
+        for moment in loads[number].beside
     ]
     most = {key: max(each.get(key, 0) for each in together) for key in {key for each in together for key in each}}
     return replace(worst, notes=notes, snapshot=snapshot), most
+
+
+def _worst_moment(load: Load, snapshots: Sequence[Snapshot], manner: Manner) -> tuple[Snapshot, Finding]:
+    """Of the machine as it may be when the load begins, the one on which it goes worst, and how.
+
+    Raises:
+        EstimatorError: as ``_worst_of_one``.
+    """
+    found = [(snapshot, _worst_of_one(load, snapshot, manner)) for snapshot in snapshots]
+    return max(found, key=lambda each: _badness(each[1]))
+
+
+def _environment(load: Load) -> "Mapping[str, str]":
+    return load.launches[0].environment if load.launches else {}
+
+
+def _visibility(load: Load) -> list[str | None]:
+    """What hides devices from it."""
+    return [_environment(load).get(name) for names in VARIABLES.values() for name in names]
 
 
 def _worst_of_one(load: Load, snapshot: Snapshot, manner: Manner) -> Finding:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from launches.command import Command
-from launches.launch import Launch, opened_of, read_launches
+from launches.launch import Launch, read_launches
+from launches.opened import opened_of
 from launches.rewriting import Edit, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change

@@ -7,8 +7,9 @@ from estimator.errors import EstimatorError
 from estimator.shell import quoted
 from launches.command import Command, assigned
 from launches.errors import LaunchError
-from launches.launch import Launch, opened_of, read_launches, reader_of
+from launches.launch import Launch, read_launches, reader_of
 from launches.line import words_of
+from launches.opened import opened_of
 from launches.rewriting import Edit, Words, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change

@@ -71,12 +71,13 @@ def reading_of(given: argparse.Namespace, access: Access | None = None) -> Calla
 def reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
     """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
     from launches.errors import LaunchError  # noqa: PLC0415
-    from launches.launch import opened_of  # noqa: PLC0415
+    from launches.loads import read_loads  # noqa: PLC0415
+    from launches.opened import opened_of  # noqa: PLC0415
     from probes.access import Access  # noqa: PLC0415
     from tui.visibility import as_seen_with, for_probes  # noqa: PLC0415
 
     try:
-        environment = opened_of(command).program.environment
+        environment = opened_of(read_loads(command)[0].command).program.environment
     except LaunchError:
         environment = command.environment
     sources = sources_of(given, Access(environment=for_probes(environment, os.environ)))
