@@ -16,6 +16,7 @@ ENGINES = (
     "koboldcpp",
     "lmstudio",
     "mlx",
+    "tabbyapi",
 )
 LEAST = 25
 PLACE = re.compile(
@@ -27,13 +28,14 @@ PLACE = re.compile(
 
 
 def places(name):
-    """Where the lines of an engine were seen, each with its text."""
+    """Where the lines of an engine were seen, each with its text and the files beside it."""
     for folder in FOLDERS:
         path = folder / f"{name}.toml"
         if not path.exists():
             continue
         for line in tomllib.loads(path.read_text(encoding="utf-8"))["line"]:
-            yield line.get("seen") or line.get("source", ""), (line.get("text") or line["posted"]).strip()
+            beside = sorted(line.get("files", {}).items())
+            yield line.get("seen") or line.get("source", ""), ((line.get("text") or line["posted"]).strip(), *beside)
 
 
 @pytest.mark.parametrize("name", ENGINES)

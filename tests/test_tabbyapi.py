@@ -71,3 +71,28 @@ def test_a_mode_that_there_is_not_is_refused():
 def test_what_loads_nothing_is_said_to_load_nothing(text):
     with pytest.raises(NoLaunch):
         launches_of(text)
+
+
+def test_what_its_file_says_and_is_in_no_list_is_named(tmp_path):
+    folder = tmp_path / "tabbyAPI"
+    folder.mkdir()
+    (folder / "config.yml").write_text("model:\n  model_name: a\n  expert_cache: 4\n  vision_depth:\nextra:\n  b: 1\n")
+    unknown = read(f"cd {folder} && python main.py").unknown
+    assert [word.split()[0] for word in unknown] == ["model.expert_cache", "extra.b"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--cpu-moe-split-experts 232", "232 experts of each layer"),
+        ("--ngram-ram true", "n-grams in RAM"),
+        ("--vision-offload true", "encoder that goes to RAM"),
+        ("--sysmem-kv-cache 4096 --sysmem-recurrent-cache 1024", "5120 MiB of RAM"),
+    ],
+)
+def test_what_it_holds_in_ram_is_said(flags, said):
+    assert [said in doubt for doubt in read(f"cd tabbyAPI && python main.py {FLAGS} {flags}").doubts] == [True]
+
+
+def test_pieces_of_a_prompt_are_whole_pages():
+    assert read(f"cd tabbyAPI && python main.py {FLAGS} --chunk-size 1000").options.chunk_size == 1024

@@ -1,6 +1,7 @@
 """TabbyAPI: ``main.py`` and ``start.py`` with ``config.yml`` beside them, ``start.sh``, and their variables.
 
-common/config_models.py, common/tabby_config.py, common/args.py and backends/exllamav3/model.py of e632af4 (2026-08-13).
+common/config_models.py, common/tabby_config.py, common/args.py and backends/exllamav3/model.py of e632af4 (2026-08-13),
+and what configurations of 2026-09 and -10 say beside (theroyallab/tabbyAPI issues 465 and 476).
 What the command line says counts over ``TABBY_SECTION_NAME``, and that over the file; ``--config`` over all.
 """
 
@@ -19,26 +20,32 @@ from launches.words import ARGPARSE, Flag, Given, Takes, take_apart
 from launches.yaml_file import UnreadableSettings, Value, read_settings
 
 SECTIONS: Mapping[str, str] = {
-    "network": "host port disable-auth disable-fetch-requests send-tracebacks api-servers",
-    "logging": "log-prompt log-generation-params log-requests log-chat-completions enable-log-file",
+    "network": """host port disable-auth disable-fetch-requests send-tracebacks api-servers allowed-origins
+    sse-ping-interval""",
+    "logging": """log-prompt log-generation-params log-requests log-chat-completions log-chat-completion-requests
+    enable-log-file prompt generation-params requests""",
     "model": """model-dir inline-model-loading use-dummy-models dummy-model-names model-name use-as-default backend
     max-seq-len cache-size cache-mode tensor-parallel tensor-parallel-backend gpu-split-auto autosplit-reserve gpu-split
     cpu-moe-offload-layers rope-scale rope-alpha chunk-size output-chunking max-batch-size prompt-template vision
     template-vars-default template-vars-force force-enable-thinking reasoning reasoning-start-token reasoning-end-token
     start-in-reasoning tool-calls-in-reasoning reasoning-budget-tokens reasoning-budget-message tool-format harmony
-    muse-glimmer num-experts-per-token fasttensors override-base-seq-len""",
+    muse-glimmer num-experts-per-token fasttensors override-base-seq-len cpu-moe-split-experts cpu-moe-threads
+    ngram-ram vision-offload warmup answer-start-token answer-end-token no-flash-attention low-mem use-cfg
+    supports-tool-calling tool-prompt-template""",
     "draft_model": """draft-mode draft-model-dir draft-model-name draft-rope-scale draft-rope-alpha draft-cache-mode
-    draft-gpu-split draft-num-tokens dynamic-draft ngram-match-min""",
+    draft-gpu-split draft-num-tokens dynamic-draft ngram-match-min draft-confidence record-draft-stats""",
     "lora": "lora-dir loras",
     "embeddings": "embedding-model-dir embeddings-device embedding-model-name",
     "sampling": "override-preset",
+    "memory": "sysmem-recurrent-cache sysmem-kv-cache sysmem-multimodal-cache cuda-malloc-async",
     "developer": """unsafe-launch disable-request-streaming cuda-malloc-backend uvloop realtime-process-priority
-    process-priority""",
+    process-priority seqlog seqlog-server-url seqlog-api-key""",
     "config": "config",
 }
-"""The last two of ``model`` and the first three of ``developer`` of releases before."""
+"""Some of ``logging``, ``model`` and ``developer`` of releases before."""
 LISTS = frozenset(
-    "api-servers dummy-model-names use-as-default autosplit-reserve gpu-split draft-gpu-split loras".split()
+    """allowed-origins api-servers autosplit-reserve draft-gpu-split dummy-model-names gpu-split loras
+    use-as-default""".split()
 )
 STARTING = ("--gpu-lib", "--update-repository", "--update-deps", "--force-reinstall", "--nowheel")
 """Of ``start.py`` itself."""
@@ -128,7 +135,11 @@ def _with_file(given: Given, folder: str, command: Command) -> Given:
     except UnreadableSettings as error:
         return replace(given, refusals=(*given.refusals, str(error)))
     told = dict(_told(settings.values))
-    unknown = (*given.unknown, *(f"{path}: {line}" for line in settings.unread))
+    unknown = (
+        *given.unknown,
+        *(f"{path}: {line}" for line in settings.unread),
+        *(f"{key} in {path}" for key in _unread(settings.values)),
+    )
     values = {**given.values, **told} if named is not None else {**told, **given.values}
     return replace(given, values=values, unknown=unknown)
 
@@ -143,6 +154,15 @@ def _told(values: Mapping[str, Value]) -> Iterator[tuple[str, tuple[tuple[str, .
             words = value if isinstance(value, list) else [] if value is None else [value]
             if words:
                 yield f"--{name}", (tuple(str(word) for word in words[:256]),)
+
+
+def _unread(values: Mapping[str, Value]) -> Iterator[str]:
+    """What is in no list, and is said to be something."""
+    for section, said in values.items():
+        known = {name.replace("-", "_") for name in SECTIONS.get(section, "").split()}
+        for name, value in said.items() if isinstance(said, dict) else ():
+            if name not in known and value not in (None, False, 0, [], {}):
+                yield f"{section}.{name}"
 
 
 def _lengths(reading: Reading) -> tuple[int, int]:
@@ -163,7 +183,7 @@ def _options(reading: Reading) -> Options:
         f"{max(reserves, default=0):g} MiB are taken as left free on each device", when=len(set(reserves)) > 1
     )
     return Options(
-        chunk_size=max(256, reading.whole("--chunk-size") or usual.chunk_size),
+        chunk_size=-(-(reading.whole("--chunk-size") or usual.chunk_size) // 256) * 256,  # `adjust_chunk_size`
         gpu_split=splits or None,
         autosplit_reserve=int(max(reserves)) if reserves else usual.autosplit_reserve,
     )
@@ -207,4 +227,10 @@ def _doubt(reading: Reading) -> None:
     )
     n_moe = reading.whole("--cpu-moe-offload-layers", minimum=0)
     reading.doubt(f"experts of {n_moe} layers that go to RAM are counted on the devices", when=bool(n_moe))
+    n_split = reading.whole("--cpu-moe-split-experts", minimum=0)
+    reading.doubt(f"{n_split} experts of each layer that go to RAM are counted on the devices", when=bool(n_split))
+    reading.doubt("an encoder that goes to RAM is counted on the devices", when=reading.is_on("--vision-offload"))
+    reading.leave_out("its table of n-grams in RAM is not counted", when=reading.is_on("--ngram-ram"))
+    n_mib = sum(reading.whole(f"--sysmem-{kind}-cache", minimum=0) or 0 for kind in ("recurrent", "kv", "multimodal"))
+    reading.leave_out(f"up to {n_mib} MiB of RAM for what it has computed are not counted", when=bool(n_mib))
     reading.doubt("no model is named: it loads what it is asked for", when=reading.word("--model-name") is None)
