@@ -22,6 +22,8 @@ _LIKELY = re.compile(r"(?:^[ \t]*(?:- +)?|[{,]\s*)[\"']?(?:image|build|command|a
 _DOCUMENT = re.compile(r"^---.*$", re.MULTILINE)
 _FIRST = re.compile(r"(- +)?[\w.-]+:[ \t]+\S.*\n( +)[\w.-]+:")
 """A line whose blanks were cut off, which those below still have."""
+_FIRST_LIST = re.compile(r"(- +)[\w.-]+:[ \t]*\n( {3,})- ")
+"""The same of one whose value is a list."""
 _NAMED = re.compile(r"\$\(([A-Za-z_]\w{0,99})\)")
 """Kubernetes' own way to write a variable among the words of a command."""
 
@@ -45,6 +47,9 @@ def _values(text: str) -> Iterator[Value]:
         body = document.strip("\n")
         if (first := _FIRST.match(body)) is not None:
             body = " " * max(0, len(first[2]) - len(first[1] or "")) + body
+        elif (first := _FIRST_LIST.match(body)) is not None:
+            beside = re.search(rf"^( {{3,{len(first[2])}}})[\w.-]+:", body, re.MULTILINE)
+            body = " " * (max(0, len(beside[1]) - len(first[1])) if beside is not None else 0) + body
         if body.lstrip().startswith("- "):
             body = f"it:\n{body}"
         yield expanded(settings_of(plain_text(body)).values, Variables({}))

@@ -11,9 +11,8 @@ import pytest
 
 from estimator.engine import load_engine
 from launches import errors
-from launches.command import Command
 from launches.launch import Launch, read_launches
-from launches.line import words_of
+from launches.line import posted
 
 FOLDER = Path(__file__).parent / "data" / "posted"
 UNPLACED = Path(__file__).parent / "data" / "unplaced"
@@ -33,7 +32,7 @@ PLACE = re.compile(
 CONTEXT_TOKENS = {"mlx": 8192, "transformers": 8192, "ollama": None}
 
 
-def posted() -> Iterator[object]:
+def posted_lines() -> Iterator[object]:
     for path in sorted([*FOLDER.glob("*.toml"), *UNPLACED.glob("*_texts.toml")]):
         content = tomllib.loads(path.read_text(encoding="utf-8"))
         for number, line in enumerate(content["line"], start=1):
@@ -41,12 +40,12 @@ def posted() -> Iterator[object]:
             yield pytest.param(told, id=f"{path.stem}-{number}")
 
 
-LINES = list(posted())
+LINES = list(posted_lines())
 TOLD = [param.values[0] for param in LINES]
 
 
 def read(line: dict) -> tuple[Launch, ...]:
-    return read_launches(Command(arguments=tuple(words_of(line["text"])), directory=line.get("directory", "")))
+    return read_launches(replace(posted(line["text"]), directory=line.get("directory", "")))
 
 
 def misread(line: dict, launch: Launch) -> Iterator[str]:

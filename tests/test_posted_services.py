@@ -83,6 +83,14 @@ def test_a_quote_in_a_list_may_go_on_over_lines():
     assert (read(text).source, read(text).context_tokens) == ("a/b", 4096)
 
 
+def test_a_container_may_begin_with_its_list_of_words():
+    text = (
+        "- args:\n        - --model=a/b\n        - --max-model-len=4096\n        image: vllm/vllm-openai:v0.10.0\n"
+        "        resources: {limits: {nvidia.com/gpu: 1}}\n"
+    )
+    assert (read(text).source, read(text).context_tokens) == ("a/b", 4096)
+
+
 def test_settings_of_an_editor_start_their_command_as_it_is():
     text = '{"servers": {"it": {"command": "llama-server", "args": ["-m", "a"], "env": {"LLAMA_ARG_CTX_SIZE": "512"}}}}'
     assert words_of(text) == ["env", "LLAMA_ARG_CTX_SIZE=512", "llama-server", "-m", "a"]
