@@ -43,12 +43,13 @@ _HUB = re.compile(r"\A(?:https?://)?(?:hf\.co|huggingface\.co)/", re.IGNORECASE)
 _QUANT_IN_NAME = (
     re.compile(r"(?P<name>[^:]+):(?P<quant>[^:/]{1,40})"),
     re.compile(
-        r"(?P<name>.+?)[-_](?:quantized\.)?(?P<quant>AWQ|GPTQ|FP8-dynamic|FP8|W8A8|NVFP4|MXFP4|[34568]bit)(?:-(?:Int[48]|DWQ|mlx|g\d{2,3}))*",
+        r"(?P<name>.+?)[-_](?:quantized\.)?(?P<quant>AWQ|GPTQ-Int8|GPTQ|FP8-dynamic|FP8|W8A8|W4A16|NVFP4|MXFP4|FP4|(?:unsloth-)?bnb-[48]bit|[34568]bit)(?:-(?:Int[48]|DWQ|mlx|g\d{2,3}))*",
         re.IGNORECASE,
     ),
     re.compile(r"(?P<name>.+?)[-_](?P<quant>(?:UD-)?I?Q\d\w*|fp16|bf16|f16)(?:-gguf)?", re.IGNORECASE),
 )
 """``owner/name:Q4_K_M`` (llama.cpp's -hf), ``Qwen/Qwen3-32B-AWQ`` (the Hub), ``llama3.1:8b-instruct-q8_0`` (Ollama)."""
+_MLX_BITS = re.compile(r"\dbit", re.IGNORECASE)
 _SIXTEEN_BITS = re.compile(r"[-_](?:bf16|fp16|f16)(?:-gguf)?\Z", re.IGNORECASE)
 """Of a repository's name, where it says that nothing is quantised."""
 _SUFFIX = re.compile(r"(?:[-_](?:GGUF|instruct|chat|text|it|qat))+\Z", re.IGNORECASE)
@@ -146,7 +147,7 @@ def _named_with_quant(source: str) -> Model | None:
     text = _HUB.sub("", source)
     for found in filter(None, (pattern.fullmatch(text) for pattern in _QUANT_IN_NAME)):
         name, quant = found["name"], found["quant"]
-        if quant.casefold().endswith("bit"):
+        if _MLX_BITS.fullmatch(quant) is not None:
             quant = f"MLX-{quant}"
         elif quant.casefold() == "fp16" and ":" not in text:  # a checkpoint, in the word that people know them by
             quant = "BF16"
@@ -159,6 +160,17 @@ def _named_with_quant(source: str) -> Model | None:
         doubt = f"{source[:120]} is not here; it is taken for {made.name} at {made.quant}, by its name"
         return replace(made, doubts=(*made.doubts, doubt))
     return None
+
+
+def is_quant_named(source: str) -> bool:
+    """Whether a known model's name is followed by the quant of a checkpoint, whatever else the name is known for."""
+    found = _QUANT_IN_NAME[1].fullmatch(_HUB.sub("", source))
+    if found is None:
+        return False
+    try:
+        return parse_quant(found["quant"]) is not None
+    except UnknownQuant:
+        return False
 
 
 def _existing(source: str) -> str | None:

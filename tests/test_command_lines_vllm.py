@@ -162,3 +162,9 @@ def test_what_holds_weights_alone_is_not_said_to_load_nothing(text):
 
 def test_what_a_benchmark_of_one_pass_takes_is_known():
     assert read("vllm bench forward --model a/b --case decode=32*1@8192 --iters 5 --kv-init zeros").unknown == ()
+
+
+def test_copies_that_deal_out_their_experts_share_the_model_over_machines():
+    line = "vllm serve a/b --data-parallel-size 16 --data-parallel-size-local 8"
+    launches = read(f"{line} --enable-expert-parallel"), read(line)
+    assert [(launch.options.data_parallel_size, launch.n_machines) for launch in launches] == [(8, 2), (8, 1)]

@@ -86,6 +86,20 @@ def test_a_name_alone_is_what_the_engine_would_load_by_it() -> None:
     assert as_published_for(load_engine("vllm"), catalogue.read("Qwen3 8B")).quant == "BF16"
     assert as_published_for(load_engine("llamacpp"), catalogue.read("Qwen3 8B")).quant == "Q4_K_M"
     assert as_published_for(load_engine("llamacpp"), catalogue.read("gpt-oss 20B")).quant == "MXFP4"
+
+
+@pytest.mark.parametrize(
+    ("name", "quant"),
+    [
+        ("DeepSeek V4 Flash", "MXFP4"),
+        ("Kimi K2 Thinking", "GPTQ-Int4-g32"),
+        ("DeepSeek R1", "FP8"),
+        ("GLM-4.5", "BF16"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["vllm", "sglang", "trtllm"])
+def test_a_server_loads_a_checkpoint_as_it_was_published(engine, name, quant):
+    assert as_published_for(load_engine(engine), catalogue.read(name)).quant == quant
     assert as_published_for(load_engine("vllm"), catalogue.read("gpt-oss 20B")).quant == "BF16"
 
 

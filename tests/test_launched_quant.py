@@ -26,3 +26,11 @@ def test_a_gguf_that_vllm_is_told_by_its_quant_counts_as_that(quant):
 def test_a_repository_without_a_quant_counts_as_it_is_published():
     finding = found("Qwen/Qwen3-8B")
     assert (finding.model.quant, finding.assessment.verdict.level) == ("BF16", Level.FAILS)
+
+
+@pytest.mark.parametrize(
+    ("name", "quant"),
+    [("RedHatAI/Qwen3-8B-FP8-dynamic", "FP8-dynamic"), ("RedHatAI/Qwen3-8B-quantized.w4a16", "W4A16")],
+)
+def test_a_repositorys_own_quant_counts_though_it_is_not_among_the_usual_ones(name, quant):
+    assert found(name).model.quant == quant

@@ -150,6 +150,12 @@ def test_a_path_that_no_system_can_open_is_refused() -> None:
         ("llama3.1:8b-instruct-fp16", "Llama 3.1 8B", "F16"),
         ("RedHatAI/Llama-3.3-70B-Instruct-quantized.w8a8", "Llama 3.3 70B", "W8A8"),
         ("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "Llama 3.3 70B", "FP8-dynamic"),
+        ("RedHatAI/Meta-Llama-3.1-70B-Instruct-quantized.w4a16", "Llama 3.1 70B", "W4A16"),
+        ("nvidia/Llama-3.3-70B-Instruct-FP4", "Llama 3.3 70B", "NVFP4"),
+        ("unsloth/Llama-3.3-70B-Instruct-bnb-4bit", "Llama 3.3 70B", "bnb-4bit"),
+        ("unsloth/Qwen2.5-7B-Instruct-unsloth-bnb-4bit", "Qwen2.5 7B", "bnb-4bit"),
+        ("Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8", "Qwen2.5 72B", "GPTQ-Int8"),
+        ("Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4", "Qwen2.5 72B", "GPTQ-Int4"),
     ],
 )
 def test_a_known_model_is_found_where_its_name_says_the_quant_too(text, name, quant):

@@ -8,7 +8,7 @@ from estimator.engine import Engine, load_engine
 from estimator.errors import EstimatorError, Refused, Unjudgeable, UnreadableModel
 from estimator.ledger import Place, Workload, drawing_on
 from estimator.model import Model
-from estimator.reader import read_model
+from estimator.reader import is_quant_named, read_model
 from estimator.spill import Outcome
 from estimator.verdict import Level, Verdict, reread_bytes
 from launches.launch import Launch
@@ -162,9 +162,11 @@ def plan_of(launch: Launch, model: Model, snapshot: Snapshot) -> Plan:
 
 
 def _names_quant(launch: Launch, model: Model) -> bool:
-    """Whether it asks for the file of this quant: ``owner/name-GGUF:Q4_K_M``."""
+    """Whether it asks for this quant: ``owner/name-GGUF:Q4_K_M``, ``owner/name-FP8-dynamic``."""
     tag = (launch.source or "").rpartition("/")[2].partition(":")[2]
-    return bool(model.quant) and model.quant.casefold() in tag.casefold()
+    if bool(model.quant) and model.quant.casefold() in tag.casefold():
+        return True
+    return model.source == "catalogue" and is_quant_named(launch.source or "")
 
 
 def find_launch(

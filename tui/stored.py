@@ -9,6 +9,8 @@ TRAINED_IN = frozenset({"MXFP4", "MXFP4_MOE"})
 """gpt-oss: files of it keep its experts so, and its attention at 8 bits (ggml-org/gpt-oss-20b-GGUF)."""
 PUBLISHED = "BF16"
 """What checkpoints are published in; gpt-oss apart, which its own quant stands for."""
+QUANTISED = "FP8"
+"""Engines that are offered it load checkpoints as they were published, in whatever else they are quantised."""
 ALIKE_RATIO = 0.1
 """Sizes that differ by less are alike: then the quant that is named first is taken, as the one most people use."""
 
@@ -28,7 +30,7 @@ def as_published_for(engine: Engine, model: Model) -> Model:
     if engine.CONVERTED_QUANT:
         return with_quant(model, engine.CONVERTED_QUANT)
     published = _published_quant(model)
-    if published in engine.QUANTS:
+    if published in engine.QUANTS or (published != PUBLISHED and QUANTISED in engine.QUANTS):
         return with_quant(model, published)
     return with_quant(model, PUBLISHED) if PUBLISHED in engine.QUANTS else near_size_for(engine, model)
 

@@ -295,7 +295,7 @@ class _Launch:
             options=options,
             devices=self._devices(ids),
             n_devices=n_devices,
-            n_machines=self.reading.whole("--nnodes") or 1,
+            n_machines=self._n_machines(),
             environment=self.program.environment,
             address=self._address(),
             unknown=reading.unknown,
@@ -372,9 +372,14 @@ class _Launch:
             n_here = 1
         if n_here is None or n_here >= n_copies:
             return n_copies
-        is_shared = self.reading.is_on("--enable-expert-parallel")
-        self.reading.doubt(f"experts are dealt out over {n_copies} copies, of which {n_here} are here", when=is_shared)
         return n_here
+
+    def _n_machines(self) -> int:
+        """That share the model: experts are dealt out over all copies, wherever they are."""
+        n_nodes = self.reading.whole("--nnodes") or 1
+        if not self.reading.is_on("--enable-expert-parallel"):
+            return n_nodes
+        return max(n_nodes, -(-(self.reading.whole("--data-parallel-size") or 1) // self._n_copies()))
 
     def _n_devices(self) -> int:
         reading = self.reading
@@ -382,14 +387,8 @@ class _Launch:
             (reading.whole("--tensor-parallel-size") or 1)
             * (reading.whole("--pipeline-parallel-size") or 1)
             * (reading.whole("--prefill-context-parallel-size") or 1)
-            * self._n_copies_quietly()
+            * self._n_copies()
         )
-
-    def _n_copies_quietly(self) -> int:
-        n_doubts = len(self.reading.doubts)
-        found = self._n_copies()
-        del self.reading.doubts[n_doubts:]
-        return found
 
     def _devices(self, ids: str) -> tuple[str, ...] | None:
         if (self.reading.word("--device") or "").casefold() == "cpu":
