@@ -124,7 +124,7 @@ def test_tensorrt_llm(options, kv_type, context):
 @given(
     options=st.builds(
         exllama.Options,
-        chunk_size=st.integers(256, 1 << 16),
+        chunk_size=st.integers(1, 64).map(lambda pages: 256 * pages),
         gpu_split=st.none() | st.lists(st.integers(1, 999).map(lambda n: n / 10), min_size=1, max_size=4).map(tuple),
         autosplit_reserve=counts,
     ),
