@@ -1,18 +1,23 @@
 """What a large terminal shows beside what all do: what signs mean, a bar for each process, a chart for each pool."""
 
 import re
+import time
+from dataclasses import replace
 
 import pytest
-from pictures import walk
+from pictures import resized, settle, text_of, walk
 from scenes import desktop, laptop, model, server, snapshot, workstation
 from test_widgets import drawn, view_of
 from textual.geometry import Size
 
 from probes.snapshot import Process
+from tui.app import PlimsollApp
 from tui.widgets.arrange import Wants, arrange_panels
 from tui.widgets.chart import HistoryPanel
 from tui.widgets.matrix import MatrixPanel
+from tui.widgets.memory import MemoryPanel
 from tui.widgets.processes import ProcessPanel
+from tui.widgets.verdict import VerdictPanel
 
 LARGE = Size(200, 50)
 
@@ -56,7 +61,7 @@ def test_what_the_matrix_says_is_made_once_for_the_same_cells() -> None:
 def test_each_process_has_a_bar_of_the_memory_that_it_draws_on() -> None:
     wide, narrow = (drawn(ProcessPanel(), view_of(workstation()), width=width) for width in (110, 60))
 
-    assert re.search(r" 41233  0 +4\.2  ██▉░{13}  llama-server", wide)
+    assert re.search(r" 41233  0 +4\.2  ███░{13}  llama-server", wide)
     assert "░" not in narrow
 
 
@@ -130,3 +135,48 @@ async def test_a_wide_list_of_models_says_what_its_filters_go_by() -> None:
     assert re.search(r"Qwen3 0\.6B .* ● fits +2025-04 +text +apache-2\.0", found["200x50"])
     assert re.search(r"Qwen-Image 20B .*…  20\d\d-\d\d +image", found["200x50"])
     assert "licence" not in found["120x36"].split("\n")[5]
+
+
+async def test_devices_and_sums_of_the_ledger_have_bars_where_there_is_room() -> None:
+    found = await walk("eight", ["devices", "explain"], [(200, 50), (80, 24)])
+
+    assert re.search(r"GPU 0 +H100 .*700 W +█+.?░+ *│", found["devices"]["200x50"])
+    assert re.search(r"GPU 0 +sum .* line at .* █+.?▒+▓+.*┃", found["explain"]["200x50"])
+    assert "░" not in found["devices"]["80x24"] + found["explain"]["80x24"]
+
+
+async def test_the_list_of_processes_says_how_busy_each_keeps_its_device_where_there_is_room() -> None:
+    taken = workstation()
+    busy = replace(taken, processes=tuple(replace(one, utilization_ratio=0.42) for one in taken.processes[:1]))
+    app = PlimsollApp(snapshot=busy, to_local=time.gmtime, clock=lambda: 0.0)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        await pilot.press("p")
+        await settle(app, pilot)
+        wide = text_of(app)
+        orders = []
+        for size in ((120, 36), (80, 24)):
+            await resized(app, pilot, size)
+            app.screen.column = "GiB"  # type: ignore[attr-defined]  # that of processes
+            await pilot.press("s")
+            orders.append(app.screen.column)  # type: ignore[attr-defined]
+
+    assert re.search(r"41233  GPU 0 +4\.20 +42 % ", wide)
+    assert orders == ["busy", "name"]
+
+
+def test_what_would_fit_is_said_before_the_changes_where_these_take_the_rest() -> None:
+    view = view_of(desktop(9.0), model("Qwen3 32B"), is_studied=True)
+
+    low, high = (drawn(VerdictPanel(), view, width=76, height=height) for height in (4, 8))
+
+    assert re.search(r"slower\n  longest context that fits none .*\n  would fit with  \[1\]", low)
+    assert high.index("longest") > high.index("would fit")
+
+
+def test_a_small_chart_beside_how_busy_a_device_is_says_that_it_is_of_memory() -> None:
+    view = view_of(desktop())
+
+    assert re.search(r"97 % busy +memory +▁", drawn(MemoryPanel(), view, width=96))
+    assert re.search(r"97 % busy +mem +▁", drawn(MemoryPanel(), view, width=76))
+    assert "▁" not in drawn(MemoryPanel(), view, width=66)

@@ -11,8 +11,9 @@ from tui.humanize import UNKNOWN, celsius, gib, percent, plain, watts
 from tui.messages import PlanChanged
 from tui.places import device_label
 from tui.screens.browser import Browser
+from tui.widgets.bar import Part, bar
 from tui.widgets.device_facts import facts_of
-from tui.widgets.line import fit_text, right_text
+from tui.widgets.line import fit_text, right_text, width_of
 from tui.widgets.rows import short_name
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
 _WIDE = 100
 """From here on there is room for most names."""
+_ROOMY = 112
+"""From here on there is room for a bar behind all the rest."""
+_LEAST_BAR, _WIDEST_BAR = 10, 60
+_POWER_CELLS = 14
+"""``1000 of 1000 W``"""
 _WHOLE_ROW = 14
 """With fewer cells for a name, the row has no room for the limit of the power either."""
 _PATIENCE = 4
@@ -61,7 +67,8 @@ class Devices(Browser):
             label = device_label(device, snapshot.devices) if snapshot else ""
             if snapshot is not None and wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
                 self._shown.append(device)
-                rows.append(_row(label, device, snapshot, n_cells))
+                row = _row(label, device, snapshot, n_cells)
+                rows.append((*row, *_bar(device, snapshot, width - 4 - width_of(row))) if width >= _ROOMY else row)
         name = "name" if n_cells else ""
         head = f"{'device':<9} {name:<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}  {'':<6} power"
         empty = "no device of that name" if wanted else _none(snapshot)
@@ -111,6 +118,7 @@ def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
         used, total = gib(pool.used_bytes), gib(pool.total_bytes)
     elif pool is not None:
         used, total = gib(device.used_bytes), gib(device.limit_bytes or pool.total_bytes)
+    power = watts(device.power_watts, device.power_limit_watts if n_cells >= _WHOLE_ROW else None)
     state = "asleep" if device.is_asleep else "hidden" if device.hidden_by else "unread" if pool is None else ""
     return (
         (f"{fit_text(label, 9)} ", "strong"),
@@ -119,8 +127,17 @@ def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
         (right_text(percent(device.utilization_ratio), 5), "text"),
         (f"  {right_text(celsius(device.temperature_celsius), 6)}", "text"),
         (f"  {state:<6} ", "tight"),
-        (watts(device.power_watts, device.power_limit_watts if n_cells >= _WHOLE_ROW else None), "text"),
+        (f"{power:<{_POWER_CELLS}}", "text"),
     )
+
+
+def _bar(device: Device, snapshot: Snapshot, n_cells: int) -> Line:
+    """Of the memory that is its own, in what is left of a line."""
+    pool = snapshot.pool(device.pool_key)
+    if pool is None or device.pool_key != device.key or n_cells < _LEAST_BAR + 2:
+        return ()
+    used = Part(n_bytes=pool.total_bytes - pool.free_bytes)
+    return (("  ", "text"), *bar(min(_WIDEST_BAR, n_cells - 2), total_bytes=pool.total_bytes, parts=(used,)))
 
 
 def open_screen() -> Devices:

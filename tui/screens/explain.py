@@ -10,6 +10,7 @@ from estimator.ledger import drawing_on
 from tui.humanize import answer_text, counted, fine_size, plain, size
 from tui.screens.browser import Browser
 from tui.widgets.line import cut_text, fit_text, n_cells, right_text
+from tui.widgets.place_bar import place_bar
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
 
 if TYPE_CHECKING:
@@ -97,12 +98,16 @@ def _sureness(term: Term) -> str:
     return f"{term.basis.value}{f', {band}' if band else ''}: "
 
 
+_BAR_CELLS = 40
+
+
 class _Columns:
     """Of the list at one width: those that have room whole; the text below tells the others."""
 
     def __init__(self, width: int) -> None:
         self._has_band = width >= 76
         self._has_formula = width >= 100
+        self._has_bar = width >= 170
         self._label_width = 24 if width >= 140 else 20 if width >= 100 else 18
 
     def head(self) -> str:
@@ -129,6 +134,7 @@ class _Columns:
         place = margin.place
         line = f"line at {fine_size(place.line_bytes)}"
         names = drawing_on(place, made.places)
+        drawn = place_bar(made, place, _BAR_CELLS) if self._has_bar else ()
         sharing = counted([name for name in names if name != place.name])
         level = min(margin.level, made.verdict.level)  # what is short there may go elsewhere
         return (
@@ -137,7 +143,8 @@ class _Columns:
             (f"{GLYPHS[level]} ", CELL_STYLES[level]),
             (right_text(fine_size(margin.load_bytes), 12) + "  ", "strong"),
             self._band(made.estimate.low_bytes(names), margin.high_bytes),
-            (f"of {fine_size(place.free_bytes)} free, {line}" if self._has_formula else "", "text"),
+            (f"{f'of {fine_size(place.free_bytes)} free, {line}':<44}" if self._has_formula else "", "text"),
+            *drawn,
         )
 
 

@@ -14,8 +14,8 @@ from tui.humanize import UNKNOWN, plain, rate, size
 from tui.messages import AsideDone, HardwarePinned
 from tui.screens.browser import Browser
 from tui.what_if import snapshot_of
-from tui.widgets.line import fit_text, right_text
-from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
+from tui.widgets.line import cut_text, fit_text, right_text
+from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS, said
 
 if TYPE_CHECKING:
     from tui.hardware import Option
@@ -32,6 +32,10 @@ _MAKER = re.compile(r"^(\d+x )?(?:NVIDIA|AMD|Intel) (?:GeForce )?")
 _WIDE = 72
 _OTHER_WIDTH = 50
 """Of all columns but the name."""
+_VERDICT_CELLS = 8
+"""Of the line behind the head's last word: the longest of them, its sign and the frame."""
+_LEAST_TOLD = 30
+"""Cells: less of by how much it fits says nothing."""
 
 
 class Hardware(Browser):
@@ -75,11 +79,12 @@ class Hardware(Browser):
         self._shown = [one for one in options if text in one.name.casefold() or text in one.form.casefold()]
         has_class = self.size.width >= _WIDE
         width = max(20, min(60, self.size.width - _OTHER_WIDTH + 16 * (not has_class)))
-        rows = [_row(one, width, has_class=has_class) for one in self._shown if not isinstance(one, str)]
+        head = f"{'hardware':<{width}} {'class           ' if has_class else ''}{'takes':>9} {'tok/s':>7}  verdict"
+        n_told = self.size.width - len(head) - _VERDICT_CELLS
+        rows = [_row(one, width, n_told, has_class=has_class) for one in self._shown if not isinstance(one, str)]
         if self.text and (described := self._described(width, has_class=has_class)) is not None:
             self._shown.insert(0, self.text)
             rows.insert(0, described)
-        head = f"{'hardware':<{width}} {'class           ' if has_class else ''}{'takes':>9} {'tok/s':>7}  verdict"
         empty = "computing …" if self._options is None else self._error or "no known hardware of that name holds it"
         self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
 
@@ -114,7 +119,8 @@ class Hardware(Browser):
         self.post_message(HardwarePinned(description))
 
 
-def _row(one: Option, width: int, *, has_class: bool) -> Line:
+def _row(one: Option, width: int, n_told: int, *, has_class: bool) -> Line:
+    """``n_told``: cells behind the verdict, for by how much it fits."""
     made = one.assessment
     level = made.verdict.level
     return (
@@ -122,7 +128,8 @@ def _row(one: Option, width: int, *, has_class: bool) -> Line:
         (f"{one.form:<15} " if has_class else "", "dim"),
         (right_text(size(made.estimate.n_bytes(made.device_names)), 9), "text"),
         (f" {right_text(UNKNOWN if one.pacing is None else rate(one.pacing.speed.tokens_per_second), 7)}  ", "text"),
-        (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),
+        (f"{GLYPHS[level]} {LEVEL_WORDS[level]:<8}", CELL_STYLES[level]),
+        (cut_text(said(made.verdict, is_short=True).strip(), n_told) if n_told >= _LEAST_TOLD else "", "dim"),
     )
 
 

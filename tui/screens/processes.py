@@ -27,7 +27,11 @@ _WIDE = 90
 """From here on there is room for who started it, which is said below in any case."""
 _WITH_COMMAND = 72
 """From here on there is room for name and command; before that, one of them is said."""
-_COLUMNS = ("PID", "device", "GiB", "user", "name", "command")
+_LARGEST_FIRST = frozenset({"GiB", "busy"})
+"""Columns whose largest are what one looks for."""
+_WITH_USE = 112
+"""From here on there is room for how busy each keeps its device."""
+_COLUMNS = ("PID", "device", "GiB", "busy", "user", "name", "command")
 
 
 class Processes(Browser):
@@ -55,10 +59,11 @@ class Processes(Browser):
         self._shown = found
         mark = "▼" if self.is_reversed else "▲"
         titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
-        pid, device, held, user, name, command = titles
-        self._is_wide = self.size.width >= _WIDE
+        pid, device, held, busy, user, name, command = titles
+        self._is_wide, self._has_use = self.size.width >= _WIDE, self.size.width >= _WITH_USE
         if self._is_wide:
-            head = f"{pid:>9}  {device:<10} {held:>9}  {user:<10} {name:<24} {command}"
+            use = f" {busy:>7}" if self._has_use else ""
+            head = f"{pid:>9}  {device:<10} {held:>9}{use}  {user:<10} {name:<24} {command}"
         else:
             self._has_command = self.size.width >= _WITH_COMMAND
             head = f"{pid:>7} {device.replace('device', 'GPU'):<6} {held:>6}  "
@@ -106,6 +111,7 @@ class Processes(Browser):
             (f"{process.pid:>9}  ", "dim"),
             (f"{fit_text(label, 10)} ", "text"),
             (right_text(held, 9), "strong"),
+            (f" {right_text(percent(process.utilization_ratio), 7)}" if self._has_use else "", "text"),
             (f"  {fit_text(plain(process.user or UNKNOWN), 10)} ", "dim"),
             (what, "text"),
             (command, "dim"),
@@ -123,6 +129,7 @@ class Processes(Browser):
             "PID": process.pid,
             "device": self._labels.get(process.device_key, ""),
             "GiB": -1 if process.used_bytes is None else process.used_bytes,
+            "busy": -1.0 if process.utilization_ratio is None else process.utilization_ratio,
             "user": process.user or "",
             "name": (process.name or "").casefold(),
             "command": process.command or "",
@@ -130,8 +137,10 @@ class Processes(Browser):
         return keys[self.column], process.pid
 
     def action_sort(self) -> None:
-        self.column = _COLUMNS[(_COLUMNS.index(self.column) + 1) % len(_COLUMNS)]
-        self.is_reversed = self.column == "GiB"
+        is_hidden = {"busy": not self._has_use, "user": not self._is_wide}
+        following = _COLUMNS[_COLUMNS.index(self.column) + 1 :] + _COLUMNS
+        self.column = next(title for title in following if not is_hidden.get(title))
+        self.is_reversed = self.column in _LARGEST_FIRST
         self.fill()
 
     def sort_at(self, x: int) -> None:
@@ -144,7 +153,7 @@ class Processes(Browser):
         if column == self.column:
             self.action_reverse()
             return
-        self.column, self.is_reversed = column, column == "GiB"
+        self.column, self.is_reversed = column, column in _LARGEST_FIRST
         self.fill()
 
     def action_end(self) -> None:

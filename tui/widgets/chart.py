@@ -61,7 +61,7 @@ class HistoryPanel(Panel):
         self.entitle("History")
         n_gaps = _GAP * (len(shown) - 1)
         each = (width - n_gaps) // len(shown)
-        column_seconds = column_seconds_of(view, each)
+        column_seconds = column_seconds_of(view, each, _COARSER)
         charts = [
             [((f"{'':{_AXIS_WIDTH}}{scale(row)}", "dim"),), *chart(view, row, each, height - 1, column_seconds)]
             for row in shown
@@ -73,7 +73,9 @@ _LEAST_ROWS_APART = 4
 _GAP = 2
 """Blanks between charts that lie side by side."""
 _LEAST_BESIDE = 58
-"""Cells of each: two minutes of it are seen where a column is two seconds."""
+"""Cells of each: four minutes of it are seen where a column is five seconds."""
+_COARSER = -1
+"""A step: each time that several charts move on by a column, all that moved in each is written anew."""
 
 
 def _side_by_side(rows: list[Row], chosen: Row, width: int) -> list[Row]:

@@ -23,6 +23,8 @@ LIST_DEVICES = 16
 """Above it, the fullest first, in a list that scrolls under a line that sums them."""
 _SPARK_COLUMNS = 16
 _SPARK_SECONDS = 5.0
+_SPARK_NAMES = (" memory ", " mem ", "mem ")
+"""What it is of: it stands behind how busy a device is."""
 _CELLS_FOR_HOLDERS = 24
 _CELLS_OF_A_HOLDER = 2
 """Narrower than these, a part says nothing."""
@@ -60,7 +62,7 @@ class MemoryPanel(Panel):
         table = _Table(rows, view, width, self._standing)
         if n_devices > LIST_DEVICES or len(rows) > height:
             return self._listed(table, rows, notices, width, height)
-        self.entitle(subtitle=legend(rows, width))
+        self.entitle(subtitle=legend(rows, width, has_sparks=table.has_vitals and not view.is_thrifty))
         details = [table.details(row) if n_devices < MANY_DEVICES else [] for row in rows]
         n_left = height - len(rows)
         wrapped = notice_lines(notices, width, max(min(n_left, 1), n_left - sum(map(len, details))))
@@ -102,7 +104,7 @@ class MemoryPanel(Panel):
         self.scroll_rows(-1)
 
 
-def legend(rows: tuple[Row, ...], width: int) -> str:
+def legend(rows: tuple[Row, ...], width: int, *, has_sparks: bool = False) -> str:
     """What the bars are drawn with, as far as there is room in the frame; what is used is plain without it."""
     kinds = {kind for row in rows if row.load_bytes for kind, _ in row.load_parts}
     said = {USED: "used"}
@@ -117,6 +119,8 @@ def legend(rows: tuple[Row, ...], width: int) -> str:
     if any(row.line_bytes is not None for row in rows):
         said |= {LOAD_LINE: "load line"}
     texts = [f"{glyph} {text}" for glyph, text in said.items()]
+    if has_sparks:
+        texts.insert(0, "▂▅█ used lately")
     tries = (gap.join(texts[first:]) for first in range(len(texts)) for gap in ("  ", " "))
     return next((text for text in tries if n_cells(text) <= width - 4), "")
 
@@ -390,7 +394,8 @@ class _Table:
             return line[:-1]
         vitals = (f"{' · '.join(texts):<{min(_VITALS_CELLS, left)}}", "dim")
         spark = self._spark(row) if self.width >= 70 and len(parts) < 2 else ()
-        return (*line, vitals, *(spark if _VITALS_CELLS + width_of(spark) <= left else ()))
+        named = next((text for text in _SPARK_NAMES if _VITALS_CELLS + len(text) + width_of(spark) <= left), None)
+        return (*line, vitals, (named, "dim"), *spark) if spark and named else (*line, vitals)
 
     def _vitals_texts(self, device: Device) -> list[str]:
         """Each of fixed width, so that what follows stays in its place; what is not reported is left out, not zero."""

@@ -90,7 +90,10 @@ class ProcessPanel(Panel):
 
 
 class _Bars:
-    """What each process holds of the memory that it draws on, and what a load is predicted to take beside that."""
+    """What each process holds of the memory that it draws on, and what a load is predicted to take beside that.
+
+    In whole cells, but for the first: by eighths, forty processes that move are written anew every second.
+    """
 
     def __init__(self, snapshot: Snapshot, width: int) -> None:
         self.n_cells = width + 2 if width else 0
@@ -105,9 +108,10 @@ class _Bars:
             return ()
         if not total or process.used_bytes is None:
             return ((" " * self.n_cells, "text"),)
-        coming = max(0, predicted.n_bytes - process.used_bytes) if predicted is not None else 0
-        parts = (Part(n_bytes=process.used_bytes), Part(n_bytes=coming, glyph=WEIGHTS, style="fits"))
-        return (("  ", "text"), *bar(self._width, total_bytes=total, parts=parts))
+        held = round(process.used_bytes * self._width / total) or (process.used_bytes > 0) / 8
+        coming = max(0, predicted.n_bytes - process.used_bytes) * self._width / total if predicted is not None else 0
+        parts = (Part(n_bytes=int(8 * held)), Part(n_bytes=8 * round(coming), glyph=WEIGHTS, style="fits"))
+        return (("  ", "text"), *bar(self._width, total_bytes=8 * self._width, parts=parts))
 
 
 def _in_two(said: str, width: int) -> tuple[str, str]:

@@ -24,6 +24,8 @@ CELL_STYLES = ("fits", "tight", "bad", "bad")
 LEVEL_WORDS = ("fits", "tight", "spills", "fails")
 _HOST = "RAM"
 _MORE = " … more: x"
+_ROOMY_LINES = 6
+"""With less, what would fit at all is said before the changes, which may take all the rest."""
 _SMALLEST_BYTES = 5 << 20
 """Less rounds to 0.00 GiB."""
 
@@ -66,11 +68,12 @@ class VerdictPanel(Panel):
             return [*lines, *_margins(made.verdict, width)[: max(0, height - len(lines))]]
         told = _slower(made.verdict.reason, view.pacing, is_short=height < 5)
         reason = [(("  ", "text"), (text, "text")) for text in wrap(told, width - 2)]
-        changes = self._changes(view.advice, width, 1 + len(reason))
-        lines = [head, *reason, *changes]
-        if len(lines) < height:
-            lines.append(split)
-        return [*lines, *_best(view, width, is_short=True), *_answers(made.estimate, width)]
+        best = _best(view, width, is_short=True)
+        is_best_first = height < _ROOMY_LINES and len(best) == 1
+        first = [head, *reason, *best] if is_best_first else [head, *reason]
+        changes = self._changes(view.advice, width, len(first))
+        rest = () if is_best_first else best
+        return [*first, *changes, *rest, split, *_answers(made.estimate, width)]
 
     def _changes(self, advice: Advice | None, width: int, first_y: int) -> list[Line]:
         """The chips, with what a click on each of them does."""
