@@ -72,7 +72,7 @@ IMAGES = (
     Image(r"(?:.*/)?llama-cpp-python(?:[:@].*)?", (), ("python", "-m", "llama_cpp.server")),
     Image(r"(?:.*/)?tabbyapi(?:[:@].*)?", ("python3",), ("main.py", "--host", "0.0.0.0"), folder="/app"),  # noqa: S104
     Image(r"(?:.*/)?vllm-cpu(?:[-\w]*)?(?:[:@].*)?", ("vllm", "serve"), is_cpu=True),
-    Image(r"(?:.*/)?ollama/ollama(?:[:@].*)?", ("ollama",), ("serve",)),
+    Image(r"(?:.*/)?ollama(?:[:@].*)?", ("ollama",), ("serve",)),
     Image(
         r"(?:.*/)?koboldai/koboldcpp(?:[:@].*)?",
         ("koboldcpp", "--quiet"),

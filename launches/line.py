@@ -1,7 +1,8 @@
 """A command as people post it, in words: that of an engine among all that a text starts and sets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from launches.command import RUNTIMES, Command, program_of
 from launches.commands import ASSIGNMENT, Commands, Found, nowhere, started
@@ -162,10 +163,11 @@ def _meant(
     for found, _ in zip(candidates, range(MOST_COMMANDS), strict=False):
         kind = _kind(found)
         if kind is _LOADS or (kind is _MAY_LOAD and not is_run):
-            return found
+            return _asked_within(server, found) or found
         guess = guess or (found if kind is _MAY_LOAD else None)
         if kind is _SERVES and _is_told(found):
-            return server or found
+            asking = _asking(found, candidates)
+            return server or found if asking is None else asking
         server = server or (found if kind is _SERVES else None)
         engine = engine or (found if kind is _STARTS else None)
         away = away or (found if kind is _AWAY and (is_run or _names_engine(found)) else None)
@@ -239,6 +241,50 @@ def _within(text: str, environment: Mapping[str, str], *, is_windows: bool) -> F
 def _is_told(found: Found) -> bool:
     """Whether anything is set for it: of a server, what its client does not know."""
     return any(ASSIGNMENT.fullmatch(piece.word) for piece in (*found.settings, *found.pieces[:1]))
+
+
+def _asked_within(server: Found | None, found: Found) -> Found | None:
+    """As ``_asking``, of a container: ``docker run -e X=1 ollama/ollama; docker exec b ollama run a``."""
+    from launches.opened import opened_of  # noqa: PLC0415  # as in ``_kind``
+
+    words = found.words
+    asked = [place for place in range(len(words) - 1) if words[place : place + 2] == ["ollama", "run"]]
+    if server is None or not asked or not any("OLLAMA_" in word for word in server.words):
+        return None
+    program = opened_of(Command(arguments=tuple(server.words))).program
+    if not program.image or (program.name, program.arguments[:1]) != ("ollama", ("serve",)):
+        return None
+    serve = [] if server.words[-1] == "serve" else [Piece("serve", 0, 0)]
+    pieces = [*server.pieces, *serve, Piece("&", 0, 0), *found.pieces[asked[0] :]]
+    return Found(server.settings, pieces, is_engine=True, files=found.files)
+
+
+def _asking(server: Found, candidates: Iterator[Found]) -> Found | None:
+    """The server with what the next load asks it for: ``X=1 ollama serve & ollama run a``; None where it is another."""
+    if not _is_ollama(server, "serve"):
+        return None
+    try:
+        for found in islice(candidates, MOST_COMMANDS):
+            if _kind(found) is _LOADS:
+                if not _is_ollama(found, "run"):
+                    return None
+                pieces = [*server.pieces, Piece("&", 0, 0), *found.pieces[_n_before(found) :]]
+                return Found(server.settings, pieces, is_engine=True, files=found.files)
+    except UnreadableLine:  # further below
+        return None
+    return None
+
+
+def _is_ollama(found: Found, task: str) -> bool:
+    """Whether it is Ollama's own program here, and not one within a container."""
+    words = found.words[_n_before(found) :]
+    return words[1:2] == [task] and base_name(words[0]) == "ollama"
+
+
+def _n_before(found: Found) -> int:
+    """How many words stand before the program: assignments, ``nohup``."""
+    program = program_of(Command(arguments=tuple(found.words)))
+    return len(found.words) if program is None else program.offset - 1
 
 
 _LOADS, _MAY_LOAD, _SERVES, _STARTS, _AWAY = "loads", "may load", "serves", "starts", "away"

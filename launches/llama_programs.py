@@ -172,6 +172,8 @@ UNIFIED = MappingProxyType(
         "complete": "llama-completion",
         "batched-bench": "llama-batched-bench",
         "perplexity": "llama-perplexity",
+        "fit-params": "llama-fit-params",
+        "quantize": "llama-quantize",
     }
 )
 """Of ``llama``, the one program of all (app/llama.cpp), what its commands are."""

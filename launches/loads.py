@@ -78,25 +78,6 @@ def _is_first(command: Command, program: Program | None) -> bool:
     return program is not None and (found.name, found.arguments) == (program.name, program.arguments)
 
 
-def _as_served(launch: Launch, server: Launch) -> Launch:
-    """A client's model as this server of Ollama loads it."""
-    options = replace(
-        launch.options,
-        flash_attention=server.options.flash_attention,
-        gpu_overhead_mib=server.options.gpu_overhead_mib,
-        is_spread=server.options.is_spread,
-    )
-    n_sequences, tokens = server.n_sequences, launch.context_tokens
-    return replace(
-        launch,
-        options=options,
-        n_sequences=n_sequences,
-        context_tokens=tokens * n_sequences if tokens else server.context_tokens,
-        kv_type=server.kv_type,
-        environment=server.environment,
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where a command stands."""
@@ -198,7 +179,9 @@ class _Walk:
             self.server = launches[0] if launches[0].engine_name == "ollama" else self.server
             return
         if self.server is not None and launches[0].engine_name == "ollama":
-            launches = tuple(_as_served(launch, self.server) for launch in launches)
+            from launches.programs.ollama import as_served  # noqa: PLC0415  # which few scripts need
+
+            launches = tuple(as_served(self.server, launch) for launch in launches)
         if program.is_guess:
             self.is_guessed = True
             return

@@ -112,4 +112,5 @@ def test_the_environment_that_ollama_is_advised_is_read_as_the_plan(
     launch = read(ollama.command(model, ollama.flags(model, workload, options, made)))
     assert launch.options == options
     assert (launch.context_tokens, launch.n_sequences) == (workload.context_tokens, n_sequences)
+    assert (launch.program, launch.doubts) == ("ollama run", ())
     assert (launch.kv_type or "f16") == kv_type

@@ -5,6 +5,8 @@ import pytest
 from launches.command import Command
 from launches.errors import LoadsElsewhere, UnknownProgram
 from launches.launch import read_launches
+from launches.line import words_of
+from launches.loads import read_loads
 
 ENGINE = "vllm serve a/b"
 
@@ -78,3 +80,30 @@ def test_what_surely_loads_is_read_before_what_an_unknown_program_may_only_read(
 
 def test_what_loads_here_is_read_though_another_machine_is_asked_before():
     assert read(f"ssh -fN -L 1:box:1 box; {ENGINE}")[0].source == "a/b"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "OLLAMA_NUM_PARALLEL=2 OLLAMA_CONTEXT_LENGTH=8192 ollama serve & ollama run a",
+        "OLLAMA_NUM_PARALLEL=2 OLLAMA_CONTEXT_LENGTH=8192 nohup ollama serve > log &\nsleep 5; time ollama run a hi",
+        "docker run -d --gpus all -e OLLAMA_NUM_PARALLEL=2 -e OLLAMA_CONTEXT_LENGTH=8192 --name o ollama/ollama\n"
+        "docker exec -it o ollama run a",
+    ],
+)
+def test_what_a_server_is_told_holds_for_the_model_that_the_same_text_asks_it_for(text):
+    (launch,) = read_launches(Command(arguments=tuple(words_of(text))))
+    assert (launch.program, launch.source) == ("ollama run", "a")
+    assert (launch.context_tokens, launch.n_sequences, launch.doubts) == (16_384, 2, ())
+
+
+def test_all_that_a_server_is_asked_for_is_loaded_as_it_is_told():
+    script = "OLLAMA_NUM_PARALLEL=2 ollama serve & ollama run a; ollama run b"
+    loads = read_loads(Command(arguments=("bash", "-c", script)))
+    assert [(launch.source, launch.n_sequences) for load in loads for launch in load.launches] == [("a", 2), ("b", 2)]
+
+
+@pytest.mark.parametrize("behind", ["vllm serve c/d", "echo it's", "ollama pull a", "docker exec o ollama run a"])
+def test_a_server_that_something_else_stands_behind_is_read_alone(behind):
+    (launch,) = read_launches(Command(arguments=tuple(words_of(f"OLLAMA_NUM_PARALLEL=2 ollama serve & {behind} '"))))
+    assert (launch.program, launch.n_sequences) == ("ollama serve", 2)

@@ -66,7 +66,8 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     is_server = name.endswith(".server")
     source = reading.word("--model") or (None if is_server else SHOWN_MODEL if name.endswith("_ui") else MODEL)
     options, context = _lengths(reading, name)
-    n_sequences = reading.whole("--decode-concurrency") or reading.whole("--batch-size") or 1
+    told = (reading.whole(name) for name in ("--decode-concurrency", "--batch-size", "--max-num-seqs"))
+    n_sequences = next((number for number in told if number), 1)
     launch = Launch(
         program=name,
         engine_name="mlx",

@@ -6,6 +6,7 @@ runner/llamarunner/runner.go of 0.6. What it decides by itself is in estimator/o
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from estimator.engines.ollama import KV_TYPES, Options
 from launches.command import Command, Program
@@ -84,6 +85,12 @@ _OF_SERVER = (
 )
 
 
+_OF_ONE = re.compile(
+    r"^it loads models as they are asked for|^the environment of the server counts|the server reads it when it starts$"
+)
+"""What is said of a server, or of its client, that is read without the other."""
+
+
 def recognises(program: Program) -> bool:
     """By its name; Windows' tray program only starts the other one."""
     return program.name.casefold() in _NAMES and not program.is_module
@@ -99,6 +106,9 @@ def read(program: Program, command: Command) -> tuple[Launch, ...]:
     if program.name.casefold() == _FORMER_RUNNER and name != "runner":
         return (_runner(program, command, take_apart(program.arguments, _RUNNER, ARGPARSE, offset=program.offset)),)
     if name in ("serve", "start"):
+        if rest[:1] == ("&",) and rest[2:3] == ("run",):
+            given = take_apart(rest[3:], _RUN, ARGPARSE, offset=program.offset + 4)
+            return (as_served(_serve(program, take_apart((), _RUN, ARGPARSE)), _run(program, given)),)
         return (_serve(program, take_apart(rest, _RUN, ARGPARSE, offset=program.offset + 1)),)
     if name == "run":
         return (_run(program, take_apart(rest, _RUN, ARGPARSE, offset=program.offset + 1)),)
@@ -169,6 +179,30 @@ def _run(program: Program, given: Given) -> Launch:
         doubts=tuple(doubts),
         refusal="; ".join(given.refusals),
         spans=given.spans,
+    )
+
+
+def as_served(server: Launch, run: Launch) -> Launch:
+    """A client's model as this server loads it: ``X=1 ollama serve & ollama run a``."""
+    options, told = run.options, server.options
+    if isinstance(options, Options) and isinstance(told, Options):
+        options = replace(
+            options,
+            flash_attention=told.flash_attention,
+            gpu_overhead_mib=told.gpu_overhead_mib,
+            is_spread=told.is_spread,
+        )
+    context = run.context_tokens and run.context_tokens * server.n_sequences
+    return replace(
+        run,
+        context_tokens=context or server.context_tokens,
+        n_sequences=server.n_sequences,
+        kv_type=server.kv_type,
+        options=options,
+        environment=server.environment,
+        address=server.address,
+        unknown=(*server.unknown, *run.unknown),
+        doubts=tuple(doubt for doubt in (*server.doubts, *run.doubts) if not _OF_ONE.search(doubt)),
     )
 
 
