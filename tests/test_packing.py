@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
 from measured import measured_model
 
-from estimator.engines.llamacpp import Options, estimate, relieved
+from estimator.engines.llamacpp import Options, estimate, fallback, quick_fallback, relieved
 from estimator.ledger import Kind, Place, Workload
 from estimator.packing import FIT_MARGIN_BYTES, least
+from estimator.quant import stored_bytes
 
 GIB = 1 << 30
 BUFFERS = (Kind.WEIGHTS, Kind.KV_CACHE, Kind.STATE, Kind.COMPUTE)
@@ -67,3 +69,15 @@ def test_the_least_is_found_and_otherwise_said() -> None:
     assert least(range(10), lambda n: n >= 7, 99) == 7
     assert least(range(10), lambda n: False, 99) == 99
     assert least(range(0), lambda n: True, 99) == 99
+
+
+@pytest.mark.parametrize("free_gib", [(5.0, 5.0), (6.0, 9.0), (12.0, 4.0), (4.0, 4.0, 4.0)])
+def test_closed_forms_leave_as_many_experts_to_ram_as_the_engine_does_or_one_layers_more(free_gib) -> None:
+    model = measured_model("qwen3-30b-a3b")
+    assert model is not None
+    asked = model, Workload(context_tokens=8192), Options(), [*gpus(*free_gib), RAM]
+    quick, exact = quick_fallback(*asked), fallback(*asked)
+    assert quick is not None
+    assert exact is not None
+    layer_bytes = sum(stored_bytes(tensor.type, tensor.shape) for tensor in model.tensors) // model.n_layers
+    assert abs(quick.n_bytes(["RAM"]) - exact.n_bytes(["RAM"])) <= len(free_gib) * layer_bytes

@@ -13,7 +13,8 @@ from estimator.mixture import requantised
 from estimator.model import Model
 from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
-from estimator.verdict import Level, Verdict, judge
+from estimator.spill import way_out
+from estimator.verdict import Level, Verdict, has_room, judge
 from tui.default_devices import default_devices, largest_first, together
 
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -140,12 +141,37 @@ def assess_at_once(plan: Plan, places: Sequence[Place]) -> Assessment:
     Raises:
         EstimatorError: it can't be judged, and why.
     """
+    return _with_doubt(_at_once(plan, places))
+
+
+def _at_once(plan: Plan, places: Sequence[Place]) -> Assessment:
     for may_ask_again in (True, False):
         with suppress(NotRememberedError), only_remembered():
             return assess(plan, places, is_quick=True, may_ask_again=may_ask_again)
     if hasattr(plan.engine, "sketch"):
         return rough_assessment(plan, places)
     return assess(plan, places, is_quick=True, may_ask_again=False)
+
+
+def _with_doubt(made: Assessment) -> Assessment:
+    """No failure, where what the engine would do instead is about as large as the room that there is for it.
+
+    Closed forms and the engine's own way out differ by a layer on each device at most (gpt-oss 120B and Qwen3 235B in
+    Ollama, two to four cards of 12 to 40 GiB: 0 or 1 layer in all, our measurement of 2026-11-26).
+    """
+    other, verdict = made.fallback, made.verdict
+    engine = made.plan.engine
+    is_rough = engine.fallback is not engine.quick_fallback
+    if verdict.level is not Level.FAILS or verdict.is_refused or other is None or not other.summary or not is_rough:
+        return made
+    layer_bytes = model_bytes(made.plan.model) // max(1, made.plan.model.n_layers)
+    slack_bytes = max(1, len(made.device_names)) * layer_bytes
+    if not has_room(other, [replace(place, free_bytes=place.free_bytes + slack_bytes) for place in made.places]):
+        return made
+    row = way_out(other.engine)
+    reason = row.sentence.format(engine=other.engine, summary=other.summary)
+    doubt = f"{reason}; whether all of it has room there is not known yet"
+    return replace(made, verdict=replace(verdict, level=Level.SPILLS, reason=doubt, outcome=row.outcome))
 
 
 def _places_used(plan: Plan, places: Sequence[Place]) -> tuple[Place, ...]:
