@@ -507,7 +507,9 @@ def test_what_ollama_would_end_to_make_room_counts_as_free():
         neighbours=lambda _: (ollama_runner(41000, 15),),
     )
     assert (alone.assessment.verdict.level, beside.assessment.verdict.level) == (Level.SPILLS, Level.FITS)
-    assert beside.notes[0] == "Ollama would end Qwen3 14B in ollama runner to make room: 15.0 GiB count as free"
+    assert beside.notes[0] == (
+        "Ollama would end Qwen3 14B in ollama runner to make room, once it is idle: 15.0 GiB count as free"
+    )
 
 
 def test_others_are_not_ended_for_ollama():

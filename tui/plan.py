@@ -67,6 +67,8 @@ class Assessment:
     estimate: Estimate
     fallback: Estimate | None
     verdict: Verdict
+    ended_first: str = ""
+    """Who would be ended to make room for it, in a sentence: the places are as they are then. Empty: nobody."""
 
     @property
     def device_names(self) -> tuple[str, ...]:
@@ -197,7 +199,16 @@ def judged_again(made: Assessment, places: Sequence[Place]) -> Assessment | None
     if any(place.name not in now for place in made.places):
         return None
     chosen = tuple(now[place.name] for place in made.places)
-    return replace(made, places=chosen, verdict=judge(made.estimate, chosen, made.fallback))
+    now_made = replace(made, places=chosen, verdict=judge(made.estimate, chosen, made.fallback))
+    return after_ending(now_made, made.ended_first)
+
+
+def after_ending(made: Assessment, sentence: str) -> Assessment:
+    """The same, with who is ended first told before its reason; as it is where that is nobody."""
+    if not sentence:
+        return made
+    reason = f"{sentence}; {made.verdict.reason}" if made.verdict.reason else sentence
+    return replace(made, ended_first=sentence, verdict=replace(made.verdict, reason=reason))
 
 
 def _has_shares(options: Any) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.history import History
@@ -21,6 +22,7 @@ if TYPE_CHECKING:  # the estimator is imported with the first plan, not with the
     from estimator.model import Model
     from probes.snapshot import Snapshot
     from tui.alarm import Alarm
+    from tui.eviction import Eviction
     from tui.load_marks import LoadMarks
     from tui.pace import Pacing
     from tui.plan import Assessment, Plan
@@ -113,6 +115,12 @@ class Desk:
         """The engines that run now; drawn with the next reading."""
         from tui.load_marks import LoadMarks  # noqa: PLC0415  # 1 ms, after the first picture
 
+        if (
+            self.plan is not None
+            and self.plan.engine_name == "ollama"
+            and _in_ollama(engines) != _in_ollama(self.engines)
+        ):
+            self._judged = self._asked = None  # what it would end to make room is another now
         self.engines = engines
         self._marks = self._marks or LoadMarks()
         if self._snapshot is not None:
@@ -218,7 +226,7 @@ class Desk:
         began_seconds = time.thread_time()
         try:
             if assessment is None and not reason:
-                assessment = self._sooner(assess_at_once(self.plan, self._places))
+                assessment = self._sooner(self._at_once(partial(assess_at_once, self.plan)))
         except EstimatorError as error:
             reason = str(error)
         rest_seconds = _REST * (time.thread_time() - began_seconds)
@@ -235,7 +243,28 @@ class Desk:
             return None
         from tui.plan import judged_again  # noqa: PLC0415
 
-        return judged_again(made, self._places)
+        return judged_again(made, self._room_for(made))
+
+    def _eviction(self) -> Eviction | None:
+        """What Ollama would end to make room for the plan."""
+        if self.plan is None or self.plan.engine_name != "ollama" or self._snapshot is None or not self.engines:
+            return None
+        from tui.eviction import eviction_of  # noqa: PLC0415
+
+        return eviction_of(self._snapshot, self.engines)
+
+    def _at_once(self, assess: Callable[[tuple[Place, ...]], Assessment]) -> Assessment:
+        eviction = self._eviction()
+        if eviction is None:
+            return assess(self._places)
+        from tui.eviction import with_room_made  # noqa: PLC0415
+
+        return with_room_made(assess, self._places, eviction)
+
+    def _room_for(self, made: Assessment) -> tuple[Place, ...]:
+        """The places as they are now, or once that has been ended of which it was made."""
+        eviction = self._eviction() if made.ended_first else None
+        return self._places if eviction is None else eviction.places(self._places)
 
     def _refused(self) -> str:
         """Why the plan cannot be judged, as it was found on the thread aside: closed forms may not have seen it."""
@@ -257,7 +286,7 @@ class Desk:
         made, places = self._exact
         if made.fallback is None or _are_others(places, self._places):
             return rough
-        now = judged_again(made, self._places)
+        now = judged_again(made, self._room_for(made))
         return now if now is not None and now.verdict.level is Level.SPILLS else rough
 
     def _pacing(self, assessment: Assessment | None) -> Pacing | None:
@@ -344,6 +373,10 @@ class Desk:
             self._judged = None  # again, by what was found
         elif found is None or found.plan is not self.plan:
             self._asked = None
+
+
+def _in_ollama(engines: Sequence[Recognised]) -> set[int]:
+    return {one.pid for one in engines if one.engine_name == "ollama"}
 
 
 def _are_others(before: Sequence[Place], now: Sequence[Place]) -> bool:

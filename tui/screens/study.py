@@ -10,6 +10,7 @@ from estimator.model import Model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
 from tui.advice import Advice, advise
+from tui.eviction import eviction_of, with_room_made
 from tui.matrix import Cell, matrix
 from tui.plan import Assessment, Plan, assess
 from tui.recognised import Recognised
@@ -58,13 +59,16 @@ def study(
     """
     began = thread_time()
     try:
-        exact = assess(plan, places)
+        eviction = eviction_of(snapshot, engines) if plan.engine_name == "ollama" else None
+        exact = with_room_made(lambda on: assess(plan, on), places, eviction)
     except EstimatorError as error:  # closed forms may have said something of it
         return _refused(plan, places, str(error), thread_time() - began)
     on_exact(exact)
     if not is_wanted():
         return None
-    advice = advise(plan, places, snapshot, engines)
+    # What Ollama runs is ended for whatever has no room beside it, be it a longer context or another quant.
+    room = places if eviction is None else eviction.places(places)
+    advice = advise(plan, room, snapshot if eviction is None else eviction.rest(snapshot), engines)
     own = replace(plan, model=model)
     quants, contexts = quants_of(model, plan.engine), contexts_shown(plan)
     cells: list[Cell] = []
@@ -72,7 +76,7 @@ def study(
         for tokens in contexts:
             if not is_wanted():
                 return None
-            cells += matrix(own, places, (tokens,), (quant,))
+            cells += matrix(own, room, (tokens,), (quant,))
     return Study(
         plan=plan,
         places=places,
