@@ -122,6 +122,9 @@ class Options:
     n_outputs: int | None = field(
         default=None, metadata=option("", "tokens whose logits are computed at once; one per sequence if not given")
     )
+    keeps_logits: bool = field(
+        default=False, metadata=option("", "llama-cpp-python: the logits of every token of the context are kept in RAM")
+    )
 
 
 DEFAULTS = Options()

@@ -286,7 +286,13 @@ def compute_terms(load: Load, layout: Layout, *, is_simulated: bool = True) -> l
         "output_reserve, src/llama-context.cpp",
         f"{vocabulary} tokens x float32 x {_sequences(n_sequences)}",
     )
-    return [*terms, replace(logits, high_bytes=4 * vocabulary * max(load.step.n_outputs, n_sequences))]
+    terms.append(replace(logits, high_bytes=4 * vocabulary * max(load.step.n_outputs, n_sequences)))
+    if load.options.keeps_logits:
+        # An array of numpy's, whose rows are touched as tokens are computed; it lives as long as the model.
+        n_bytes = 4 * vocabulary * load.workload.context_tokens
+        kept = _growing(load.host, "logits of the whole context", n_bytes, "Llama.scores, llama_cpp/llama.py, 0.3.36")
+        terms.append(replace(kept, kind=Kind.OUTPUT))
+    return terms
 
 
 def server_terms(load: Load) -> list[Term]:

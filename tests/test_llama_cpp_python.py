@@ -4,7 +4,10 @@ import json
 
 import pytest
 from command_lines import launches_of
+from scenes import model as model_named
 
+from estimator.engines.llamacpp import estimate
+from estimator.ledger import Place, Workload
 from launches.errors import NoLaunch
 
 SERVER = "python -m llama_cpp.server"
@@ -91,3 +94,23 @@ def test_uvicorn_starts_it_with_variables_alone():
     launch = read(line)
     assert (launch.source, launch.context_tokens, launch.address) == ("/m/a.gguf", 4096, ("127.0.0.1", 9000))
     assert launch.unknown == ()
+
+
+def ram_for_logits(text: str) -> list[tuple[int, int]]:
+    """(expected, at most) of the logits that it keeps of Llama 3.1 8B, whose vocabulary has 128,256 tokens."""
+    model, launch = model_named("Llama 3.1 8B"), read(text)
+    ram = Place(name="RAM", kind="host", total_bytes=64 << 30, free_bytes=64 << 30)
+    made = estimate(model, Workload(context_tokens=launch.context_tokens), launch.options, [ram])
+    return [(term.n_bytes, term.high_bytes) for term in made.terms if "whole context" in term.label]
+
+
+def test_the_logits_of_every_token_fill_ram_as_prompts_come():
+    assert ram_for_logits(f"{SERVER} --model a.gguf --n_ctx 8192") == [(0, 4 * 128_256 * 8192)]
+
+
+def test_without_them_there_are_none():
+    assert ram_for_logits(f"{SERVER} --model a.gguf --n_ctx 8192 --logits_all false") == []
+
+
+def test_what_it_keeps_of_logits_is_no_doubt_any_more():
+    assert read(f"{SERVER} --model a.gguf").doubts == ()

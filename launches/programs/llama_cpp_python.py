@@ -158,9 +158,10 @@ def _launch(values: Values, program: Program, command: Command) -> Launch:
         is_mapped=_is_on(given, "--use_mmap", default=True),
         projector=None if projector is None else command.path(projector),
         n_outputs=n_batch if has_all_logits else None,
+        keeps_logits=has_all_logits,
     )
     context = values.whole("--n_ctx", CONTEXT_TOKENS, least=0)
-    _doubt(values, has_all_logits=has_all_logits)
+    _doubt(values)
     source = _source(model, repository, program, command)
     return Launch(
         program="llama_cpp.server",
@@ -216,12 +217,8 @@ def _is_on(given: Given, flag: str, *, default: bool) -> bool:
     return default if told is None else told
 
 
-def _doubt(values: Values, *, has_all_logits: bool) -> None:
+def _doubt(values: Values) -> None:
     given = values.given
-    if has_all_logits:
-        values.doubts.append(
-            Uncounted("logits of the whole context are kept in RAM too, which is not counted (--logits_all)")
-        )
     if given.has("--lora_path"):
         values.doubts.append(Uncounted("what --lora_path loads is not counted"))
     if given.has("--clip_model_path") and given.last("--chat_format") not in SEEING_FORMATS:
