@@ -13,8 +13,9 @@ class Scene:
     def __init__(self) -> None:
         self.told: list[str] = []
         self.has_left = False
+        self.now = 0.0
         self.courtesy = Courtesy(0.0)
-        self.tidying = Tidying(self.courtesy, lambda: self.has_left, self._clear, switch=self)
+        self.tidying = Tidying(self.courtesy, lambda: self.has_left, self._clear, switch=self, clock=lambda: self.now)
 
     def enable(self) -> None:
         self.told.append("enable")
@@ -60,3 +61,19 @@ def test_who_ends_in_the_midst_of_an_answer_leaves_the_collector_on() -> None:
         scene.tidying.stop()
 
     assert scene.play(press_and_end, "enable") == ["disable", "enable"]
+
+
+def test_keys_all_the_time_put_off_what_was_left_for_some_seconds_only() -> None:
+    scene = Scene()
+    scene.has_left = True
+
+    async def press_each_second() -> None:
+        for n_answered in range(1, 5):
+            scene.tidying.note_key()
+            while scene.told.count("enable") < n_answered:
+                await asyncio.sleep(0)
+            scene.now += 1.0
+
+    asyncio.run(press_each_second())
+
+    assert "clear" in scene.told

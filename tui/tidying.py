@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 _MOST_SECONDS = 0.25
 """Without a look, while keys are pressed all the time."""
 _SETTLE_SECONDS = 0.2
-"""From the answer to a key until what it left is looked for, 5 to 10 ms: another one that follows comes first."""
+"""From the answer to a key until what it left is looked for, 5 to 10 ms: another one that follows comes first ..."""
+_LEFT_SECONDS = 2.0
+"""... but not for longer than this. With keys all the time it always did: the peak was 103 MiB after 300 s of them, for
+screens take 0.3 MiB each (bench/soak_app.py)."""
 
 
 class Switch(Protocol):
@@ -50,6 +53,8 @@ class Tidying:
         self._switch, self._clock = switch, clock
         self._away_seconds: float | None = None
         """Since when nothing is looked for."""
+        self._left_seconds: float | None = None
+        """Since when a screen that was left is still there."""
         self._timer: asyncio.TimerHandle | None = None
 
     def note_key(self) -> None:
@@ -74,10 +79,18 @@ class Tidying:
             return
         self._away_seconds = None
         self._switch.enable()
-        if self._has_left():
+        if not self._has_left():
+            self._left_seconds = None
+            return
+        if self._left_seconds is None:
+            self._left_seconds = self._clock()
+        if self._clock() - self._left_seconds >= _LEFT_SECONDS:
+            self._tidy()
+        else:
             self._call(_SETTLE_SECONDS, self._tidy)
 
     def _tidy(self) -> None:
+        self._left_seconds = None
         if self._has_left():
             self._clear()
 
