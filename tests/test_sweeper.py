@@ -1,6 +1,6 @@
 """When what stays is put aside, so that looking for garbage takes no time."""
 
-from tui.sweeper import AGAIN_SECONDS, MOST_KEPT, ROUNDS, Sweeper
+from tui.sweeper import AGAIN_SECONDS, MOST_ASIDE, MOST_KEPT, ROUNDS, Sweeper
 
 
 class Collector:
@@ -8,7 +8,7 @@ class Collector:
 
     def __init__(self) -> None:
         self.told: list[str] = []
-        self.n_rounds = self.n_kept = 0
+        self.n_rounds = self.n_kept = self.n_aside = 0
 
     def get_objects(self, generation: int | None = None) -> range:  # as the module has it
         return range(self.n_kept)
@@ -22,9 +22,14 @@ class Collector:
 
     def freeze(self) -> None:
         self.told.append("freeze")
+        self.n_aside, self.n_kept = self.n_aside + self.n_kept, 0
 
     def unfreeze(self) -> None:
         self.told.append("unfreeze")
+        self.n_aside, self.n_kept = 0, self.n_aside + self.n_kept
+
+    def get_freeze_count(self) -> int:
+        return self.n_aside
 
 
 class Scene:
@@ -127,3 +132,39 @@ def test_few_that_stay_are_looked_through_each_time() -> None:
     scene.sweeper.clear(lambda: True)
 
     assert scene.collector.told == ["collect"]
+
+
+def left_again_and_again(scene: Scene, n_times: int) -> list[str]:
+    """What was done while so many times more objects stayed than are looked through each time."""
+    scene.collector.told.clear()
+    for _ in range(n_times):
+        scene.collector.n_kept += MOST_KEPT + 1
+        scene.sweeper.clear(lambda: True)
+    return list(scene.collector.told)
+
+
+def test_no_more_is_put_aside_than_may_lie_there_as_garbage() -> None:
+    scene = Scene()
+    left_again_and_again(scene, 20)
+
+    assert MOST_KEPT < scene.collector.n_aside <= MOST_ASIDE
+
+
+def test_all_is_looked_through_in_a_calm_moment_once_no_more_is_put_aside() -> None:
+    scene = Scene()
+    left_again_and_again(scene, 20)
+
+    assert scene.reading(2.0, is_calm=False) == []
+    assert scene.reading(3.0) == ["unfreeze", "collect", "freeze"]
+    assert scene.reading(4.0) == []
+    assert left_again_and_again(scene, 1) == ["collect", "freeze"]
+
+
+def test_what_was_imported_takes_no_room_from_what_else_is_put_aside() -> None:
+    scene = Scene()
+    scene.modules.append("estimator")
+    scene.collector.n_kept = 3 * MOST_ASIDE
+    scene.reading(1.0)
+    assert scene.reading(2.0) == ["collect", "freeze"]
+
+    assert left_again_and_again(scene, 1) == ["collect", "freeze"]
