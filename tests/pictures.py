@@ -142,7 +142,8 @@ async def still(app: PlimsollApp, pilot: Any) -> str:
             return now
         await pilot.pause(0.001)
         before, now = now, text_of(app)
-    raise AssertionError(f"{app.screen} does not come to rest at {app.screen.size}:\n{now}")
+    laid_out = f"laid out for {app.screen._compositor.size}, {'' if is_at_rest(app) else 'not '}at rest"
+    raise AssertionError(f"{app.screen}, {laid_out}, does not settle at {app.screen.size}:\n{now}")
 
 
 async def resized(app: PlimsollApp, pilot: Any, size: tuple[int, int]) -> None:

@@ -158,7 +158,9 @@ async def test_where_there_is_no_room_below_the_verdict_the_banner_lies_above_it
 async def test_the_key_that_reads_a_warning_is_said_however_narrow() -> None:
     for width in (40, 59, 60, 61, 79):
         app = app_on(mixed())
-        async with app.run_test(size=(width, 15)):
+        async with app.run_test(size=(width, 15)) as pilot:
+            await settle(app, pilot)
+
             assert text_of(app).split("\n")[0].endswith("enter read ")
 
 

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from textual.events import ScreenSuspend
+
 from tui.courtesy import Courtesy
 from tui.lasting import LastingApp
 from tui.messages import AsideDone, SettingsChanged
@@ -18,6 +20,11 @@ from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from textual.await_remove import AwaitRemove
+    from textual.dom import DOMNode
+    from textual.screen import Screen
+    from textual.widget import Widget
 
     from probes.access import Attention
     from tui.comparison import Pin
@@ -108,6 +115,22 @@ class ActingApp(LastingApp):
         self._opened.add(screen)
         self.push_screen(screen)
         self._attend(screen)
+
+    async def _replace_screen(self, screen: Screen[Any]) -> Screen[Any]:
+        """As the library's, but for painting the screen below: that paints itself once it is seen again.
+
+        Of 200x50 a painting is 47 KB, and to leave a screen the library does it four times: here, and twice when what
+        was left has gone (``_prune``).
+        """
+        screen.post_message(ScreenSuspend())
+        if not self.is_screen_installed(screen) and all(screen not in stack for stack in self._screen_stacks.values()):
+            self.capture_mouse(None)
+            await screen.remove()
+        return screen
+
+    def _prune(self, *nodes: Widget, parent: DOMNode | None = None) -> AwaitRemove:
+        is_screen = parent is self and all(isinstance(node, Frame) for node in nodes)
+        return super()._prune(*nodes, parent=None if is_screen else parent)
 
     def _attend(self, seen: Frame | None = None) -> None:
         """Let probes read what the screen shows that is seen, and no more."""

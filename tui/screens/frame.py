@@ -1,7 +1,7 @@
 """What every screen shares: the view that is handed down to its panels."""
 
 from collections.abc import Iterable, Iterator
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
 from textual._styles_cache import StylesCache
@@ -17,6 +17,9 @@ from tui.widgets.arrange import is_tiny
 from tui.widgets.panel import Panel
 from tui.widgets.thrift import ThriftyCompositor
 from tui.widgets.view import View
+
+if TYPE_CHECKING:
+    from typing import Self
 
 T = TypeVar("T", bound=Panel)
 _NO_GUTTER = Spacing()
@@ -43,6 +46,8 @@ class Frame(Screen[None]):
         """Another view has come while another screen was seen."""
         self._is_resuming = False
         """All of it is about to be painted."""
+        self._is_all_painted = False
+        """A moment ago, with its first layout."""
         self._handed: list[Panel] = []
         """All of this screen: to look for them at each view takes as long as to draw some of them."""
 
@@ -53,6 +58,32 @@ class Frame(Screen[None]):
     def size(self) -> Size:
         """Known before it is laid out for the first time, so that what is made for it then is right at once."""
         return super().size or self.app.size
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:  # noqa: FBT001, FBT002  # the library's
+        """Lay out, and paint; what was to be painted before that has been, the first time."""
+        is_first = not self._size
+        super()._refresh_layout(size, scroll)
+        if is_first and self._size and self.app.screen is self and not self.app._batch_count:
+            self._forget_changes()
+            self._is_all_painted = True
+
+    def _screen_resized(self, size: Size) -> None:
+        """Not to the size that it has: each screen that is opened is told, and so are those below."""
+        if size != self._size:
+            super()._screen_resized(size)
+
+    def _forget_changes(self) -> None:
+        """All has been painted: each widget would have it done once more, of 200x50 all together 20 to 50 KB."""
+        for widget in (self, *self._compositor.visible_widgets):
+            widget._exchange_repaint_regions()
+            widget._repaint_required = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False, recompose: bool = False) -> "Self":
+        """Not once more right after all was painted, as the library does when a screen is seen for the first time."""
+        if self._is_all_painted and not (regions or layout or recompose):
+            self._is_all_painted = False
+            return self
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """One line for all, which are the background alone: each of 50 takes 30 µs, and panels lie over most."""
@@ -113,6 +144,7 @@ class Frame(Screen[None]):
 
         What a letter does, say, is drawn in two steps: in the line where it is typed, and in the list that it filters.
         """
+        self._is_all_painted = False
         if self.courtesy.left_seconds:
             self._on_timer_update()
 
