@@ -134,7 +134,7 @@ class Flow:
 
     def _plain(self, pieces: list[Piece], part: Part) -> list[Piece]:
         n = 0
-        while n < len(pieces):
+        while n < len(pieces) and len(self._blocks) < _MOST_OPEN:
             word = pieces[n].word
             if self._functions.begins(pieces, n):
                 return []
@@ -148,8 +148,6 @@ class Flow:
                 return []
             elif word == "case":
                 self._open("case").start = 1
-                if len(self._blocks) >= _MOST_OPEN:
-                    return []
                 pieces, _, closed = self._behind_pattern(pieces[n - 1 :], part.parentheses)
                 self._closing = [")"] * min(closed, _MOST_OPEN) + [part.operator]
                 n = 0

@@ -84,6 +84,8 @@ class Finding:
     """Whether a command was read, and not ``plimsoll check``'s own options."""
     notes: tuple[str, ...] = ()
     """What is to be said of a command that was read."""
+    stored: Model | None = None
+    """Of a command that has the weights converted while they are loaded: the model as its files hold it."""
     rewrites: tuple[str, ...] = ()
     """Of a command that was read: the whole of it with each change of the advice; empty where no flag says it."""
     exit_status: int
@@ -138,7 +140,7 @@ class Finding:
         made = self.assessment
         if made is None:
             return None
-        return made.plan.engine.needs(made.plan.model, made.plan.options, made.estimate, HOST_NAME)
+        return made.plan.engine.needs(self.stored or made.plan.model, made.plan.options, made.estimate, HOST_NAME)
 
     @property
     def shortages(self) -> tuple[str, ...]:

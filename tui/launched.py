@@ -22,7 +22,7 @@ from tui.eviction import eviction_for
 from tui.finding import Finding
 from tui.humanize import plain, size
 from tui.length_rule import changes_within, is_too_long, with_length_rule
-from tui.loading_peak import with_loading_peak
+from tui.loading_peak import stored_for, with_loading_peak
 from tui.neighbours import nobody
 from tui.places import device_label, host_reserve_bytes, missing_places, places_of, spill_settings
 from tui.plan import Assessment, Plan, assess
@@ -206,7 +206,7 @@ def find_launch(
     )
     try:
         plan = plan_of(launch, model, snapshot)
-        found = replace(found, plan=plan, model=plan.model)
+        found = replace(found, plan=plan, model=plan.model, stored=stored_for(launch, plan))
         made = assess(plan, places)
         promises = promises_of(launch, launching(snapshot)) if made.verdict.level < Level.SPILLS else None
         if promises is not None:

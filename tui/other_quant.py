@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from launches.command import Command
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _FILE, _REPOSITORY = "--model", "--hf-repo"
 """Flags of llama.cpp's programs."""
+_CONVERTED = "--quantization"
+"""Of vLLM."""
 _MOST_FILES = 4096
 """Of a folder that are looked at."""
 _OWNER_AND_NAME = re.compile(r"([\w.-]{1,96}/[\w.-]{1,96})(?::[\w.-]{1,40})?", re.ASCII)
@@ -67,6 +69,8 @@ def _is_alike(one: Plan, other: Plan) -> bool:
 def _edits(command: Command, launch: Launch, quant: str) -> Iterator[Edit]:
     opened = opened_of(command).command
     flags = {span.flag for span in launch.spans}
+    if _converts(launch, flags) and quant.startswith("FP8"):
+        yield Edit(told={_CONVERTED: (_CONVERTED, "fp8")})
     for span in launch.spans:
         told = opened.arguments[span.first : span.first + span.n_words]
         if len(told) != 2:
@@ -75,6 +79,12 @@ def _edits(command: Command, launch: Launch, quant: str) -> Iterator[Edit]:
             yield Edit(told={_FILE: (told[0], other)})
         if span.flag == _REPOSITORY and "--hf-file" not in flags and (found := _OWNER_AND_NAME.fullmatch(told[1])):
             yield Edit(told={_REPOSITORY: (told[0], f"{found[1]}:{quant}")})
+
+
+def _converts(launch: Launch, flags: Container[str]) -> bool:
+    """Whether the engine would make 8 bits of a checkpoint while it loads it (docs.vllm.ai, "FP8 W8A8", online)."""
+    is_repository = _OWNER_AND_NAME.fullmatch(launch.source or "") is not None
+    return launch.program == "vllm serve" and launch.quant is None and is_repository and _CONVERTED not in flags
 
 
 def _beside(path: str, quant: str, command: Command) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from estimator.ledger import Estimate, Kind, drawing_on
+from estimator.model import Model
 from estimator.spill import Outcome
 from estimator.verdict import Level, Margin
 from tui.advice import Advice
@@ -61,7 +62,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
         yield from _need_lines(finding)
         if finding.advice is not None:
             yield ""
-            yield from _advice_lines(finding.advice, made, finding.rewrites)
+            yield from _advice_lines(finding.advice, made, finding.rewrites, finding.stored)
         if not finding.is_command:
             yield ""
             if made.verdict.level >= Level.SPILLS:
@@ -196,7 +197,8 @@ def _need_lines(finding: Finding) -> Iterator[str]:
     if needs is None:
         return
     yield ""
-    parts = [f"files {size(needs.disk_bytes)}"]
+    as_stored = "" if finding.stored is None else f", stored as {finding.stored.quant}"
+    parts = [f"files {size(needs.disk_bytes)}{as_stored}"]
     if needs.ram_bytes:
         parts.append(f"RAM while loading {size(needs.ram_bytes)}")
     if needs.cached_bytes:
@@ -204,7 +206,9 @@ def _need_lines(finding: Finding) -> Iterator[str]:
     yield from wrapped(sentence(parts), "  ", "    ")
 
 
-def _advice_lines(advice: Advice, made: Assessment, rewrites: Sequence[str] = ()) -> Iterator[str]:
+def _advice_lines(
+    advice: Advice, made: Assessment, rewrites: Sequence[str] = (), stored: Model | None = None
+) -> Iterator[str]:
     plan = made.plan
     native = plan.most_context_tokens
     longest = advice.longest_context_tokens
@@ -212,7 +216,10 @@ def _advice_lines(advice: Advice, made: Assessment, rewrites: Sequence[str] = ()
     is_all = longest is not None and longest == native
     if plan.has_context:
         yield f"  longest context that fits here   {told}{', all that the model has' if is_all else ''}"
-    yield f"  best quant that fits here        {advice.best_quant or 'none'}"
+    best = advice.best_quant or "none"
+    if stored is not None and advice.best_quant is not None:
+        best += _how_given(advice.best_quant, stored, plan)
+    yield from wrapped(f"best quant that fits here        {best}", "  ", " " * 35)
     for note in advice.notes:
         yield from wrapped(plain(note, 400), "  ")
     if advice.changes:
@@ -220,6 +227,15 @@ def _advice_lines(advice: Advice, made: Assessment, rewrites: Sequence[str] = ()
         yield from _change_lines(advice, plan, rewrites)
     elif longest is None and advice.best_quant is None and made.verdict.level >= Level.SPILLS:
         yield "  no single change would make it fit here"
+
+
+def _how_given(quant: str, stored: Model, plan: Plan) -> str:
+    """By which files: the command has others converted while they are loaded."""
+    if quant == plan.model.quant:
+        return f", made of {stored.quant} as now"
+    if quant == stored.quant:
+        return ", the files as they are, unconverted"
+    return ", of files stored so, unconverted"
 
 
 def _change_lines(advice: Advice, plan: Plan, rewrites: Sequence[str]) -> Iterator[str]:
