@@ -14,6 +14,7 @@ from probes.snapshot import Process
 from tui.app import PlimsollApp
 from tui.widgets.arrange import Wants, arrange_panels
 from tui.widgets.chart import HistoryPanel
+from tui.widgets.keybar import KeyBar
 from tui.widgets.matrix import MatrixPanel
 from tui.widgets.memory import MemoryPanel
 from tui.widgets.processes import ProcessPanel
@@ -180,3 +181,18 @@ def test_a_small_chart_beside_how_busy_a_device_is_says_that_it_is_of_memory() -
     assert re.search(r"97 % busy +memory +▁", drawn(MemoryPanel(), view, width=96))
     assert re.search(r"97 % busy +mem +▁", drawn(MemoryPanel(), view, width=76))
     assert "▁" not in drawn(MemoryPanel(), view, width=66)
+
+
+async def test_the_bar_of_shared_memory_has_all_that_draws_on_it() -> None:
+    shown = (await walk("unified", ["explain"], [(200, 50)]))["explain"]["200x50"]
+
+    assert re.search(r"RAM +sum with GPU 0 .* line at .*█+.?▒{4,}", shown)
+
+
+@pytest.mark.parametrize(("width", "n_keys"), [(196, 16), (120, 10), (60, 5)])
+def test_the_last_line_names_as_many_keys_as_have_room(width: int, n_keys: int) -> None:
+    bar = KeyBar()
+    (shown,) = drawn(bar, view_of(desktop(), model()), width=width, height=1).split("\n")
+
+    assert len({action for *_, action in bar.targets if not action.endswith("(-1)")}) >= n_keys
+    assert ("w what if  y copy  , settings" in shown) is (width == 196)

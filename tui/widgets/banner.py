@@ -63,7 +63,7 @@ def _short_lines(view: View, width: int, height: int) -> list[Line]:
     first, *others = [*said_first, *(plain(alarm.message, 300) for alarm in view.alarms)] or [""]
     key: Line = ((f" {len(others)} more  " if others else " ", "bad"), ("enter", "key"), (" read ", "dim"))
     room = max(10, width - width_of(key) - 2)
-    texts = wrap(f"! {first}", room)
+    texts = wrap(f"! {first}", room) if height > 1 else [cut_text(f"! {first}", room)]
     if len(texts) > height:
         texts = [*texts[: height - 1], cut_text(f"{texts[height - 1]} …", room)]
     texts += [""] * (height - len(texts))

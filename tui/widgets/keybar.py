@@ -16,12 +16,16 @@ _KEYS = (
     ("p", "processes", "show('processes')", 6),
     ("h", "history", "show('timeline')", 7),
     ("x", "explain", "show('explain')", 3),
+    ("c", "compare", "compare", 9),
+    ("w", "what if", "show('hardware')", 10),
+    ("y", "copy", "copy_command", 11),
+    (",", "settings", "show_settings", 12),
     ("?", "help", "show('help')", 1),
     ("q", "quit", "quit", 1),
 )
 _BACKWARDS = {"quant": "step_quant(-1)", "context": "step_context(-1)"}
 """Of two keys with one label, what a click on the sign of the first does; all the rest is the other's."""
-_OF_A_PLAN = frozenset({"quant", "context", "devices", "engine", "options", "explain"})
+_OF_A_PLAN = frozenset({"quant", "context", "devices", "engine", "options", "explain", "compare", "what if", "copy"})
 """Labels of keys that change or explain a plan."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from estimator.ledger import drawing_on
 from tui.widgets.bar import CACHE, COMPUTE, WEIGHTS, Part, bar
 from tui.widgets.verdict import CELL_STYLES
 
@@ -17,9 +18,10 @@ _ORDER = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
 
 
 def place_bar(made: Assessment, place: Place, width: int) -> Line:
-    """In as many cells, as the memory panel draws it."""
+    """In as many cells, as the memory panel draws it: with what shares the memory of the place."""
     sums = dict.fromkeys(_ORDER, 0)
-    for term in made.estimate.select((place.name,)):
+    names = drawing_on(place, made.places)
+    for term in made.estimate.select(names):
         sums[term.kind.name] = sums.get(term.kind.name, 0) + term.n_bytes
     margin = next((margin for margin in made.verdict.margins if margin.place.name == place.name), None)
     style = CELL_STYLES[margin.level] if margin is not None else CELL_STYLES[0]
@@ -29,7 +31,7 @@ def place_bar(made: Assessment, place: Place, width: int) -> Line:
         width,
         total_bytes=place.total_bytes,
         parts=(Part(n_bytes=used_bytes), *load),
-        high_bytes=used_bytes + made.estimate.high_bytes((place.name,)),
+        high_bytes=used_bytes + made.estimate.high_bytes(names),
         line_bytes=used_bytes + place.line_bytes,
         load_style=style,
     )
