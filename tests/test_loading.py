@@ -98,3 +98,10 @@ def test_a_little_that_is_read_is_no_load():
     for second in range(1, 30):
         phase = launch.at(second, read_gib=30 + second / 1024)
     assert phase is Phase.RESTING
+
+
+def test_it_last_moved_when_it_read_last():
+    launch = Launch()
+    for second in range(60):
+        launch.at(second, read_gib=min(second, 20))
+    assert launch.loading.moved_seconds == 20

@@ -53,6 +53,18 @@ def test_a_load_counts_once_it_has_rested_for_twenty_seconds() -> None:
     assert found.loading_seconds == 10
 
 
+def test_a_load_that_took_all_at_once_and_reads_lasts_until_it_has_read() -> None:
+    readings = [
+        (
+            float(now),
+            replace(holding(6 * GIB, Phase.LOADING if now < 75 else Phase.RESTING), moved_seconds=min(now, 55.0)),
+        )
+        for now in range(0, 90, 5)
+    ]
+    ((now, found),) = watched(*readings)
+    assert (now, found.loading_seconds) == (75, 55)
+
+
 def test_what_ran_before_the_app_was_opened_does_not_count() -> None:
     assert not watched((0, holding(6 * GIB)), (100, holding(6 * GIB)), is_open_before=False)
 

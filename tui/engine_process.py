@@ -143,6 +143,7 @@ class EngineProcess:
             or loading.is_surely_loading
             or (loading.is_from_start and not loading.has_given_back),
             growth_bytes_per_second=rate,
+            moved_seconds=loading.moved_seconds,
             unknown=self.launch.unknown,
             reason=expected.reason,
             is_by_name=expected.is_by_name,

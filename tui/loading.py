@@ -72,6 +72,11 @@ class Loading:
     _read_limit: int | None = None
     _has_read_all: bool = True
 
+    @property
+    def moved_seconds(self) -> float:
+        """When it last grew or read."""
+        return max(self.grown_seconds, self._read_seconds)
+
     def note_held(self, held: Mapping[str, int], now: float) -> float:
         """What is held now; gives the growth in bytes a second over the last readings, never negative.
 

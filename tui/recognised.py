@@ -77,6 +77,8 @@ class Recognised:
     """It is being loaded: it was seen to start, or to take more than it had, and gave nothing back; or says so."""
     growth_bytes_per_second: float = 0.0
     """Of all places together, over the last seconds."""
+    moved_seconds: float = 0.0
+    """When it last grew, or read as one that loads does: by the recogniser's clock."""
     unknown: tuple[str, ...] = ()
     """Of its command line, what is not understood."""
     reason: str = ""

@@ -57,7 +57,7 @@ class LoadWatch:
 
         Args:
             engines: all that run now.
-            now: seconds of a clock that only goes forward.
+            now: seconds of the recogniser's clock.
         """
         there = {(one.pid, one.started_ticks): one for one in engines}
         self._loads = {key: load for key, load in self._loads.items() if key in there}
@@ -88,6 +88,7 @@ def _note(load: _Load, engine: Recognised, held: int, now: float) -> None:
         load.peak[name] = max(load.peak.get(name, 0), n_bytes)
     if abs(held - load.changed_bytes) > _NOTICEABLE_BYTES:
         load.changed_seconds, load.changed_bytes = now, held
+    load.changed_seconds = max(load.changed_seconds, min(engine.moved_seconds, now))
     if held - load.first_bytes > _LOADING_BYTES:
         load.is_from_start = True
 
