@@ -16,14 +16,23 @@ from launches.unit import as_podman, specified
 PROMPT = re.compile(
     r"^\s*(?:\([\w.-]{1,64}\)\s*)?(?:PS ?(?:[A-Za-z]:)?[^>\n]{0,200}>\s*|[A-Za-z]:\\[^>\n\"]{0,200}>\s*"
     r"|\.\\[^>\n\"]{0,200}>\s+|(?:[\w.-]{1,64}@[\w.-]{1,64}:|[~/])[^$#\s]{0,200} ?[$#]\s+"
-    r"|[$%>][ \t]+|!(?=[\w./~]))"
+    r"|[$%>][ \t]+|[$#]>[ \t]+|!(?=[\w./~]))"
 )
 _HOST_PROMPT = re.compile(
     r"^[ \t]*(?:[^\x00-\u1fff]{1,4}[ \t]+)?(?:\([\w.-]{1,64}\)[ \t]*)?"
-    r"\[?[\w.-]{1,64}@[\w.-]{1,64}[: ][^$#%❯\n\"'=]{0,120}[$#%❯][ \t]+(?=\S)",
+    r"\[?[\w.-]{1,64}@[\w.-]{1,64}[: \]][^$#%❯\n\"'=]{0,120}[$#%❯][ \t]+(?=\S)",
     re.MULTILINE,
 )
 """``[user@host folder]$``, ``user@host ~ %``: of any line."""
+_THEMED_PROMPT = re.compile(
+    r"^[ \t]*(?:\([\w.-]{1,64}\)[ \t]*)?(?:"
+    r"[➜❯λ»▶][ \t]+(?:[\w.~/-]{1,80}[ \t]+)?git:\([^()\n]{1,80}\)[ \t]+(?:[✗✘✔⚡*][ \t]+)?"
+    r"|(?:[\w.-]{1,64} in )?[~/][\w./-]{0,120}(?: on [^\n❯➜$>]{1,80})?[ \t]+[❯➜»][ \t]+"
+    r"|[\w.-]{1,64}@[\w.-]{1,64}(?:[ \t][~/][\w./-]{0,120})?>[ \t]+"
+    r")(?=\S)",
+    re.MULTILINE,
+)
+"""``➜  folder git:(main) ✗`` of Oh My Zsh, ``user in ~/folder ❯`` of Starship, ``user@host ~/folder>`` of fish."""
 ROOT_PROMPT = re.compile(r"^\s*#[ \t]+")
 """Or a remark: it is a prompt where no command stands below."""
 LINE_PROMPT = re.compile(
@@ -69,7 +78,8 @@ def prepared(text: str) -> str:
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
     text = _LOGGED.sub(lambda found: _unescaped(found[1]), text)
-    text = as_podman(plain_commands(_HOST_PROMPT.sub("", _FENCE.sub("", text))))
+    text = _THEMED_PROMPT.sub("", _HOST_PROMPT.sub("", _FENCE.sub("", text)))
+    text = as_podman(plain_commands(text))
     text = specified(_SUPERVISED.sub(r"\1\nExecStart=", text))
     if (started := started_by(text)) is not None:
         return started

@@ -14,9 +14,12 @@ from launches.variables import MOST_WITHIN, STEPS_WITHIN, Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|\^|(?<=[ \t])`)[ \t]*\r?\n(>{1,2}[ \t]+(-?))?[ \t]*")
+_CONTINUED = re.compile(
+    r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|\^|(?<=[ \t])`)[ \t]*\r?\n(?:More\?[ \t]+)?(>{1,2}[ \t]+(-?))?[ \t]*"
+)
 """A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
-prompted for it (``> ``, PowerShell ``>> ``). Two ``\\\\`` are one where a document or a string is written with it."""
+prompted for it (``> ``, PowerShell ``>> ``, cmd.exe ``More? ``). Two ``\\\\`` are one where a document or a string is
+written with it."""
 _WINDOWS = re.compile(
     r"(?:^|[\s\"'=`])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
     re.IGNORECASE,
