@@ -22,6 +22,7 @@ USUAL = {
     "trtllm": {"tp_size": 1},
     "vllm": {"tensor_parallel_size": 1},
     "tgi": {"num_shard": 1},
+    "llama_cpp_python": {"keeps_logits": True},
 }
 """Options of a program where its line says nothing."""
 PLACE = re.compile(
