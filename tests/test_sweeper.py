@@ -1,5 +1,7 @@
 """When what stays is put aside, so that looking for garbage takes no time."""
 
+from textual.geometry import Region
+
 from tui.sweeper import AGAIN_SECONDS, MOST_ASIDE, MOST_KEPT, ROUNDS, Sweeper
 
 
@@ -38,7 +40,7 @@ class Scene:
     def __init__(self) -> None:
         self.modules = ["textual"]
         self.collector = Collector()
-        self.sweeper = Sweeper(self.collector, self.modules)
+        self.sweeper = Sweeper(self.collector, self.modules, lambda: self.collector.told.append("forget"))
         self.sweeper.begin(0.0)
         self.collector.told.clear()
 
@@ -96,7 +98,7 @@ def test_nothing_is_put_aside_while_a_screen_is_still_being_left() -> None:
 def test_what_was_put_aside_is_looked_through_again_each_hour() -> None:
     scene = Scene()
 
-    assert scene.reading(AGAIN_SECONDS + 1) == ["unfreeze", "collect", "freeze"]
+    assert scene.reading(AGAIN_SECONDS + 1) == ["forget", "unfreeze", "collect", "freeze"]
     assert scene.reading(AGAIN_SECONDS + 2) == []
 
 
@@ -155,7 +157,7 @@ def test_all_is_looked_through_in_a_calm_moment_once_no_more_is_put_aside() -> N
     left_again_and_again(scene, 20)
 
     assert scene.reading(2.0, is_calm=False) == []
-    assert scene.reading(3.0) == ["unfreeze", "collect", "freeze"]
+    assert scene.reading(3.0) == ["forget", "unfreeze", "collect", "freeze"]
     assert scene.reading(4.0) == []
     assert left_again_and_again(scene, 1) == ["collect", "freeze"]
 
@@ -168,3 +170,12 @@ def test_what_was_imported_takes_no_room_from_what_else_is_put_aside() -> None:
     assert scene.reading(2.0) == ["collect", "freeze"]
 
     assert left_again_and_again(scene, 1) == ["collect", "freeze"]
+
+
+def test_the_librarys_memory_of_regions_is_what_is_forgotten() -> None:
+    Region(0, 0, 7, 7).intersection(Region(3, 3, 7, 7))
+    sweeper = Sweeper(Collector(), [])
+    sweeper.begin(0.0)
+    sweeper.sweep(lambda: True, AGAIN_SECONDS + 1)
+
+    assert Region.intersection.cache_info().currsize == 0

@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable, Sized
 from typing import Protocol
 
+from textual.geometry import Region
+
 ROUNDS = 10
 """Of the second generation before the third is looked through, where nobody waits: as many as Python takes. What is
 computed leaves hardly any garbage, and makes some 8 in a second."""
@@ -27,6 +29,9 @@ MOST_ASIDE = 20_000
 98,000 were 172,000 after 300 s of keys all the time, and the peak had grown by 7 MiB (bench/soak_app.py)."""
 AGAIN_SECONDS = 3600.0
 """What was put aside is looked through again now and then, should some of it be garbage by then: 60 ms."""
+_forget_regions = Region.intersection.cache_clear
+"""The library remembers 4096 parts of screens that it once painted, of 300 bytes each, and those of long ago are seldom
+asked for again: 785 after two hours of ``bench/day.py``, 2,962 after 24."""
 _PATIENCE_SECONDS = 0.9
 """Between two tries, each a pause of 15 ms and more."""
 
@@ -45,8 +50,14 @@ class Collector(Protocol):
 class Sweeper:
     """Told at each reading; puts aside once what was imported last has stood for a reading."""
 
-    def __init__(self, collector: Collector = gc, modules: Sized = sys.modules) -> None:
-        self._collector, self._modules = collector, modules
+    def __init__(
+        self,
+        collector: Collector = gc,
+        modules: Sized = sys.modules,
+        forget: Callable[[], object] = _forget_regions,
+    ) -> None:
+        """``forget`` is called where all is looked through again: lets go of what is remembered and not needed."""
+        self._collector, self._modules, self._forget = collector, modules, forget
         self._n_before = self._n_aside = len(modules)
         self._swept_seconds: float | None = None
         self._tried_seconds = 0.0
@@ -95,6 +106,7 @@ class Sweeper:
             return False
         self._tried_seconds = now_seconds
         if is_old:
+            self._forget()
             self._collector.unfreeze()
             self._swept_seconds, self._n_looked_through = now_seconds, 0
         self._collector.collect()
