@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from launches.command import APPTAINERS, COMPOSERS, Command, Further, Program, program_of
 from launches.container_server import behind_options
-from launches.errors import NoLaunch, UnknownProgram
+from launches.errors import NoLaunch, UnknownEngine, UnknownProgram
 from launches.limits import bytes_of, least_of
 from launches.named_file import UnreadableFile, read_named_file
 from launches.splitter import MOST_CHARACTERS
+from launches.unestimated import unestimated
 from launches.variables_file import variables_in
 
 SWITCHES = frozenset(
@@ -128,6 +129,8 @@ def contained(command: Command, program: Program) -> tuple[Command, Program]:
     task = words[position] if position < len(words) else ""
     if task in _UNREAD or task.startswith("-"):
         raise UnknownProgram(f"what {program.name} {task} starts stands elsewhere, and is not read here")
+    if task == "model" and (told := unestimated(replace(program, name="docker model", arguments=words[1:]))):
+        raise UnknownEngine(told)
     if task not in ("run", "exec", "create"):
         raise NoLaunch(f"{program.name} {task} starts no container".replace("  ", " "))
     options, position, unread = _options(words, position + 1)

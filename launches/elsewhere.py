@@ -15,11 +15,12 @@ _TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
         "ray": frozenset({"exec", "job", "submit"}),
         "modal": frozenset({"run", "serve", "deploy", "shell"}),
         "tailscale": frozenset({"ssh"}),
+        "nomad": frozenset({"job", "run"}),
         "multipass": frozenset({"exec", "shell"}),
     }
 )
-"""Programs that do so by some of their commands: docs.skypilot.co, docs.ray.io, modal.com/docs, tailscale.com/kb and
-documentation.ubuntu.com/multipass (their pages of commands, 2026-11)."""
+"""Programs that do so by some of their commands: docs.skypilot.co, docs.ray.io, modal.com/docs, tailscale.com/kb,
+developer.hashicorp.com/nomad and documentation.ubuntu.com/multipass (their pages of commands, 2026-11)."""
 _ASKING = frozenset({"docker", "docker-compose", "podman"})
 """Programs that ask a server, which may be another machine, to start a container."""
 _HOSTS = ("-host", "--host", "-H", "-hosts", "--hosts")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from launches.command import RUNTIMES, Command, Program, program_of
-from launches.errors import NoLaunch, UnknownProgram
+from launches.errors import NoLaunch, UnknownEngine, UnknownProgram
 from launches.launch import reader_of
 from launches.limits import least_of
 from launches.shell import commanded, script_index
@@ -102,6 +102,8 @@ def _is_bare(program: Program) -> bool:
 def _is_engine(program: Program) -> bool:
     try:
         return reader_of(program) is not None
+    except UnknownEngine:
+        return True
     except UnknownProgram:
         return False
 

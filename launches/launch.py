@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from launches.built_for import vendor_of
 from launches.command import Command, Program
-from launches.errors import UnknownProgram
-from launches.withheld import withheld
+from launches.errors import UnknownEngine, UnknownProgram
+from launches.withheld import screened, withheld
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -164,7 +164,8 @@ def _covered(launch: Launch, program: Program) -> Launch:
         vendor=vendor_of(program.image) if program.image else "",
         is_guess=program.is_guess,
         unknown=tuple(map(withheld, (*program.unknown, *launch.unknown))),
-        doubts=(*program.doubts, *launch.doubts),
+        doubts=tuple(type(doubt)(screened(doubt)) for doubt in (*program.doubts, *launch.doubts)),
+        refusal=screened(launch.refusal),
     )
     if not sentence or launch.devices == ():
         return launch
@@ -180,9 +181,14 @@ def reader_of(program: Program) -> Reader:
 
     Raises:
         UnknownProgram: there is none.
+        UnknownEngine: it loads a model that nobody here can judge.
     """
     for name in PROGRAMS:
         reader: Reader = import_module(f"launches.programs.{name}")
         if reader.recognises(program):
             return reader
+    from launches.unestimated import unestimated  # noqa: PLC0415  # for who starts no engine that is read
+
+    if (told := unestimated(program)) is not None:
+        raise UnknownEngine(told)
     raise UnknownProgram(f"{program.name} is no engine whose command line is known here")

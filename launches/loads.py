@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from launches.command import Command, Further, Program
 from launches.commands import Commands, started
-from launches.errors import LaunchError, NoLaunch, UnknownProgram, UnreadableLine
+from launches.errors import LaunchError, NoLaunch, UnknownEngine, UnknownProgram, UnreadableLine
 from launches.jobs import Jobs, Moment
 from launches.launch import Launch, launches_of, read_launches
 from launches.limits import limiting_words
@@ -59,11 +59,14 @@ def read_loads(command: Command) -> tuple[Load, ...]:
     walk = _Walk()
     walk.command(command, Cover(), _Place())
     if not walk.loads:
+        if walk.engines and not walk.is_guessed:
+            raise UnknownEngine(walk.engines[0])
         if walk.name and not (walk.is_other or walk.is_guessed):
             raise UnknownProgram(f"{walk.name} is no engine whose command line is known here")
         return (Load(command=command, launches=read_launches(command)),)
     first = walk.loads[0]
     doubts = [sentence for sentence, is_so in ((_MORE, walk.is_more), (_GUESSED, walk.is_guessed)) if is_so]
+    doubts += map(Uncounted, dict.fromkeys(walk.engines[:MOST_LOADS]))
     launches = tuple(replace(launch, doubts=(*launch.doubts, *doubts)) for launch in first.launches)
     whole = command if first.command is command or _is_first(command, walk.first) else first.command
     return (replace(first, command=whole, launches=launches), *walk.loads[1:])
@@ -101,6 +104,8 @@ class _Walk:
     """More may be loaded than is counted."""
     is_guessed: bool = False
     """The same, by a program that nobody knows."""
+    engines: list[str] = field(default_factory=list)
+    """A sentence of each that loads a model, and of which there is no estimate."""
     jobs: Jobs = field(default_factory=Jobs)
     n_left: int = _MOST_COMMANDS
     name: str = ""
@@ -123,6 +128,9 @@ class _Walk:
             layer = next(layers_of(command, cover))
         except NoLaunch:
             self.is_other = True
+            return
+        except UnknownEngine as error:
+            self.engines.append(str(error))
             return
         except UnknownProgram:
             return
@@ -168,6 +176,9 @@ class _Walk:
         command = replace(layer.command, directory=program.directory)
         try:
             launches = launches_of(program, command)
+        except UnknownEngine as error:
+            self.engines.append(str(error))
+            return
         except UnknownProgram:
             self.name = self.name or (program.name if place.depth and program.name not in BESIDE else "")
             return

@@ -3,8 +3,9 @@
 import pytest
 
 from launches.command import Command
+from launches.errors import LaunchError
 from launches.launch import read_launches
-from launches.withheld import NAMELESS, key_of, withheld
+from launches.withheld import NAMELESS, key_of, screened, withheld
 from launches.yaml_file import settings_of
 
 
@@ -61,3 +62,56 @@ def test_a_launch_names_a_line_of_its_settings_without_its_token() -> None:
     (launch,) = read_launches(Command(arguments=("vllm", "serve", "--config", "v.yml"), files=written))
 
     assert launch.unknown == ("v.yml: hf-token",)
+
+
+TOKEN = "hf_S3CRETsecret99"
+
+
+@pytest.mark.parametrize(
+    ("line", "n_at_least"),
+    [
+        (f"vllm serve a/b --max-model-len {TOKEN}", 1),
+        (f"vllm serve a/b --dtype {TOKEN}", 1),
+        (f"vllm serve a/b {TOKEN}", 1),
+        (f"llama-server -m a.gguf -c {TOKEN}", 1),
+        (f"trtllm-serve a/b --kv_cache_dtype {TOKEN}", 1),
+        (f"wrapper --token {TOKEN} vllm serve a/b", 1),
+        (f"uvx --newer {TOKEN} vllm serve a/b", 1),
+    ],
+)
+def test_what_an_engine_would_not_take_is_told_without_a_token(line: str, n_at_least: int) -> None:
+    (launch,) = read_launches(Command(arguments=tuple(line.split())))
+    told = (launch.refusal, *launch.unknown, *launch.doubts)
+
+    assert sum("..." in sentence for sentence in told) >= n_at_least
+    assert not any(TOKEN in sentence for sentence in told)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [f"{TOKEN} serve", f"ollama {TOKEN}", f"docker run {TOKEN}", f"docker {TOKEN}", f"vllm {TOKEN}"],
+)
+def test_what_starts_no_engine_is_told_without_a_token(line: str) -> None:
+    with pytest.raises(LaunchError) as raised:
+        read_launches(Command(arguments=tuple(line.split())))
+
+    assert TOKEN not in str(raised.value)
+
+
+def test_a_server_elsewhere_is_named_without_its_password() -> None:
+    command = Command(arguments=("ollama", "run", "a"), environment={"OLLAMA_HOST": "http://me:hunter2@far:1"})
+    with pytest.raises(LaunchError, match=r"on \.\.\.@far:1"):
+        read_launches(command)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "--port takes a whole number from 0 on, not '80a'",
+        "ghcr.io/a/b:c@sha256:0a1b2c3d is an image",
+        "/models/Qwen3_30B_A3B_Instruct_2507_UD_Q4_K_XL_00001.gguf: no such file",
+        "it is 12:30 at the latest",
+    ],
+)
+def test_a_sentence_without_a_secret_stays(sentence: str) -> None:
+    assert screened(sentence) == sentence

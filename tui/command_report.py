@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from estimator.errors import EstimatorError, Unjudgeable
 from launches.command import Command
-from launches.errors import NoLaunch, UnknownProgram
+from launches.errors import NoLaunch, UnknownEngine, UnknownProgram
 from launches.loads import read_loads
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
@@ -28,7 +28,7 @@ def report_command(
         finding = find(read_loads(command), snapshot(), manner)
     except UnknownProgram as error:
         complain(str(error))
-        return UNUSABLE
+        return UNKNOWN if isinstance(error, UnknownEngine) else UNUSABLE
     except NoLaunch as error:
         if error.is_elsewhere:
             complain(str(error))
