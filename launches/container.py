@@ -284,11 +284,21 @@ _LIKELY = (
 
 def _likely_words(image: str, behind: tuple[str, ...]) -> tuple[str, ...]:
     """The entry point of an image that is not known; none where a program stands behind it."""
-    if _image(image).pattern or not behind or not behind[0].startswith("--"):
+    if _image(image).pattern or not behind:
         return ()
     name = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
     likely = next((words for pattern, words in _LIKELY if pattern.search(name)), ())
+    if not behind[0].startswith("--") and not (likely[:1] == ("vllm",) and _is_model(behind)):
+        return ()
     return () if likely == ("llama-server",) and behind[0] in TOOLS else likely
+
+
+def _is_model(behind: tuple[str, ...]) -> bool:
+    """Whether the name of a model stands first, and options behind it: no program that a container starts."""
+    model, following = behind[0], "".join(behind[1:2])
+    is_named = re.fullmatch(r"[\w.-]+/[\w.-]+|(?:/[\w.-]+){2,}", model) is not None
+    is_program = model.startswith(("/usr/", "/bin/", "/opt/", "/sbin/")) or model.endswith((".sh", ".py"))
+    return is_named and not is_program and following.startswith("--")
 
 
 def _started(

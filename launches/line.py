@@ -10,7 +10,7 @@ from launches.elsewhere import REMOTE
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram, UnreadableLine
 from launches.limits import limiting_words
 from launches.posted_code import spans_of, started_in
-from launches.posting import PROMPT, ROOT_PROMPT, prepared
+from launches.posting import PROMPT, ROOT_PROMPT, fenced_of, prepared
 from launches.splitter import MOST_CHARACTERS, Piece, continued, is_windows_text
 from launches.typography import as_typed
 from launches.wrappers import base_name
@@ -82,7 +82,7 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
     if len(text) > MOST_CHARACTERS:
         raise UnreadableLine(f"a command of {len(text)} characters is too long to be one")
     if environment is None:
-        text = as_typed(text)
+        text = _without_prose(as_typed(text))
     is_windows = is_windows_text(text)
     written = prepared(text.strip())
     text = continued(written)
@@ -103,6 +103,25 @@ def _read(text: str, environment: Mapping[str, str] | None) -> tuple[str, list[P
         if below.is_engine or not found.pieces:
             return text[prompt.end() :], [*below.settings, *below.pieces], below.files
     return plain, [*found.settings, *limits, *found.pieces], found.files
+
+
+def _without_prose(text: str) -> str:
+    """What stands between fences, where it loads a model and what is written around them is no command."""
+    fenced, around = fenced_of(text)
+    if not fenced or _is_whole(around) or not _is_whole(fenced):
+        return text
+    return fenced
+
+
+def _is_whole(text: str) -> bool:
+    """Whether it loads a model, and every word of it is known."""
+    from launches.launch import read_launches  # noqa: PLC0415
+
+    found = _readable(continued(prepared(text.strip())), is_windows=is_windows_text(text))
+    if not _loads(found):
+        return False
+    launches = read_launches(Command(arguments=tuple(piece.word for piece in (*found.settings, *found.pieces))))
+    return not any(launch.refusal for launch in launches)
 
 
 def _as_run(

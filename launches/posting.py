@@ -52,8 +52,10 @@ _ENTITIES = {"lt": "<", "gt": ">", "quot": '"', "apos": "'", "amp": "&"}
 _ENTITY = re.compile(r"&(lt|gt|quot|apos|amp);")
 _LOGGED = re.compile(r"^.*\blevel=[A-Z]+\b.*?\bcmd=\"((?:[^\"\n\\]|\\.){8,8000})\".*$", re.MULTILINE)
 """What Ollama writes of what it starts (llm/server.go, "starting llama server", "starting runner"; Go's log/slog)."""
+_FLAG = re.compile(r"\s--?\w")
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[\w+-]{0,20}[ \t]*$\n?|(?<![ \t])[ \t]+```[ \t]*$", re.MULTILINE)
 """Of Markdown."""
+_FENCE_LINE = re.compile(r"[ \t]*(```|~~~)[\w+-]{0,20}[ \t]*")
 _BLOCK = re.compile(
     r"^([ \t]*)((?:- )?(?:[\w-]+[_-])?(?:cmd|command):)[ \t]*[|>][+-]?[ \t]*\n((?:\1[ \t]+\S.*(?:\n|\Z)|[ \t]*\n)+)",
     re.MULTILINE,
@@ -71,12 +73,27 @@ _SUPERVISED = re.compile(r"^\[program:[^\]\n]{1,80}\][ \t]*$((?:\n(?!\[).*)*?)\n
 _REMARKS = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 
+def fenced_of(text: str) -> tuple[str, str]:
+    """(what stands between fences of Markdown; the text around them)."""
+    parts: tuple[list[str], list[str]] = ([], [])
+    fence = ""
+    for line in text.split("\n"):
+        found = _FENCE_LINE.fullmatch(line)
+        if found is not None and fence in ("", found[1]):
+            fence = "" if fence else found[1]
+        else:
+            parts[not fence].append(line)
+    return "\n".join(parts[0]), "\n".join(parts[1])
+
+
 def prepared(text: str) -> str:
     """The text with its lists as words, its macros written out, and a command of YAML on one line."""
     if (listed := _ARGUMENTS.search(text)) is not None:
         return shlex.join(_ENTITY.sub(lambda found: _ENTITIES[found[1]], word) for word in _STRING.findall(listed[1]))
     if text[:1] == "`" == text[-1:] and text.count("`") == 2:  # a span of Markdown
         text = text[1:-1].strip()
+    if text[:1] in ("'", '"') and text[:1] == text[-1:] and text.count(text[0]) == 2 and _FLAG.search(text):
+        text = " ".join(text[1:-1].split())  # one quoted in a sentence
     text = _LOGGED.sub(lambda found: _unescaped(found[1]), text)
     text = _THEMED_PROMPT.sub("", _HOST_PROMPT.sub("", _FENCE.sub("", text)))
     text = as_podman(plain_commands(text))

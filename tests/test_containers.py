@@ -107,6 +107,27 @@ def test_an_image_may_be_built_here():
     assert read("docker run --gpus all text-generation-inference:2.1.0 --model-id a/b").source == "a/b"
 
 
+@pytest.mark.parametrize(
+    ("behind", "source"),
+    [
+        ("a/b --max-model-len 5", "a/b"),
+        ("/models/a/b --max-model-len 5", "/models/a/b"),
+        ("--model a/b --max-model-len 5", "a/b"),
+        ("/opt/start.sh --max-model-len 5", None),
+        ("scripts/start.sh --max-model-len 5", None),
+        ("a/b", None),
+        ("a/b -c x", None),
+    ],
+)
+def test_an_image_of_ones_own_may_take_a_model_first(behind, source):
+    text = f"docker run --gpus all me/vllm--openai:x {behind}"
+    if source is None:
+        with pytest.raises((UnknownProgram, NoLaunch)):
+            read(text)
+    else:
+        assert read(text).source == source
+
+
 def test_the_build_of_an_image_is_in_its_tag():
     launch = read("docker run --gpus all ghcr.io/ggml-org/llama.cpp:server-cuda-b5966 -m /a.gguf")
     assert (launch.options.build, launch.n_sequences) == ("b5966", 1)

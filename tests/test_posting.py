@@ -1,6 +1,7 @@
 """What stands around a command where people post it is not taken for a part of it."""
 
 import pytest
+from command_lines import launches_of
 
 from launches.line import words_of
 from launches.posting import prepared
@@ -122,3 +123,25 @@ def test_a_file_that_is_left_out_is_no_redirection():
 )
 def test_what_a_person_left_out_is_no_redirection(word):
     assert words_of(f"llama-cli -m {word} -c 1")[2:-2] == [word]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "vllm serve in 4090 x4\n```\nvllm serve a/b\n```\nworks",
+        "```sh\nexport MODEL=a/b\n```\nand then vllm serve does not load a model\n```\nvllm serve $MODEL\n```",
+        "```\ntorch.OutOfMemoryError: CUDA out of memory\n```\nof vllm serve a/b\n",
+        "vllm serve a/b\n```\nvllm serve in 4090 x4\n```",
+        '"vllm serve\n   a/b --max-model-len 5"',
+        "'vllm serve a/b --max-model-len 5'",
+        "export A=1 \\\n#B=2 \\\nvllm serve a/b",
+        "export A=1 \\\n  #B=2 \\\n  # C=3\n./vllm serve a/b",
+    ],
+)
+def test_what_is_written_around_a_command_is_no_part_of_it(text):
+    (launch,) = launches_of(text)
+    assert (launch.source, launch.refusal) == ("a/b", "")
+
+
+def test_flags_go_on_behind_a_remark_as_they_stand():
+    assert words_of("llama-cli \\\n  # -c 5 \\\n  -m a") == words_of("llama-cli # -c 5 -m a")
