@@ -146,6 +146,11 @@ def test_what_is_no_name_at_all_is_refused(typed: str) -> None:
         catalogue.find(typed)
 
 
+def test_a_name_that_is_not_known_is_told_as_it_was_typed() -> None:
+    with pytest.raises(UnreadableModel, match="'zzzzzz-moe-GGUF:Q4_K_M'"):
+        catalogue.find("zzzzzz-moe-GGUF:Q4_K_M")
+
+
 def test_names_are_recognised_and_nonsense_is_not() -> None:
     assert catalogue.recognises("qwen3 8b")
     assert catalogue.recognises("gpt-oss")

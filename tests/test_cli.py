@@ -79,6 +79,22 @@ def test_wrong_use_is_one_sentence_and_status_2(
     assert hint in complaint(capsys)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["koboldcpp", "nowhere.kcpps"], "nowhere.kcpps: no such file"),
+        (["koboldcpp", "--gpulayers", "4"], "KoboldCpp's own window"),
+        (["llama-cli", "-ngl", "4"], "no model is named"),
+        (["ollama", "serve"], "asked for later"),
+    ],
+)
+def test_a_command_without_a_model_is_told_what_it_lacks(
+    words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--", *words]) == 3
+    assert told in complaint(capsys)
+
+
 def test_an_unknown_quant_is_status_2(model: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", model, "--quant", "Q99", *ROOMY]) == 2
     assert "Q99" in complaint(capsys)

@@ -60,7 +60,9 @@ def model_of(launch: Launch) -> Model:
         EstimatorError: it names none, or one that cannot be read here.
     """
     if launch.source is None:
-        raise Unjudgeable(f"{launch.program} names no model: it loads what it is asked for later")
+        chosen = next((doubt for doubt in launch.doubts if doubt.startswith("no model is named")), "")
+        later = f"{launch.program} names no model: it loads what it is asked for later"
+        raise Unjudgeable(launch.refusal or chosen or later)
     if is_unset(launch.source):  # a search would take it for the name of another
         raise Unjudgeable(f"the model is not known: nothing here says what {plain(launch.source, 60)} stands for")
     try:

@@ -217,12 +217,17 @@ def find(text: str) -> Entry:
     unpacked = _PACKAGING.sub("", text)
     owner, _, model = text.rpartition("/")[2].partition("_")
     if unpacked != text:
-        return find(unpacked)
+        try:
+            return find(unpacked)
+        except AmbiguousModel:
+            raise
+        except UnreadableModel as error:  # the message shall name what was typed
+            raise UnreadableModel(str(error).replace(repr(unpacked), repr(text))) from error
     if owner and model:  # as bartowski names repositories: openai_gpt-oss-20b
         try:
             return find(model)
         except UnreadableModel:
-            pass  # the message shall name what was typed
+            pass  # as above
     nearest = _nearest(_key(text))
     hint = f"; did you mean {' or '.join(nearest)}?" if nearest else ""
     raise UnreadableModel(f"no model is called {text!r}{hint}")
