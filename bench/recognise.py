@@ -42,7 +42,11 @@ MODELS = (
 )
 STAT = "{pid} (python3) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 {pid} 0 0\n"
 MAPPING = "7f{n:010x}-7f{n:010x} r--p 00000000 08:01 {n} /opt/conda/lib/python3.12/site-packages/torch/lib/lib{n}.so\n"
-STATUS = "Name:\tpython3\nVmRSS:\t 3000000 kB\nRssAnon:\t 2000000 kB\nRssFile:\t 900000 kB\nRssShmem:\t 100000 kB\n"
+STATUS = (
+    "Name:\tpython3\nVmHWM:\t 3000000 kB\nVmRSS:\t 3000000 kB\n"
+    "RssAnon:\t 2000000 kB\nRssFile:\t 900000 kB\nRssShmem:\t 100000 kB\n"
+)
+IO = "rchar: 900000000\nwchar: 5000\nsyscr: 90000\nsyscw: 50\nread_bytes: 800000000\nwrite_bytes: 4096\n"
 TCP = "  sl  local_address rem_address   st\n" + "".join(
     f"{n:4}: 0100007F:{8000 + n:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 0 {n} 1 0 100 0\n"
     for n in range(100)
@@ -64,6 +68,7 @@ def make_machine(root: Path, n_processes: int, n_engines: int) -> list[int]:
         (folder / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in command.split()))
         (folder / "environ").write_bytes(b"".join(b"VARIABLE_%d=something\0" % n for n in range(60)))
         (folder / "status").write_text(STATUS)
+        (folder / "io").write_text(IO)
         if is_engine:
             (folder / "maps").write_text(maps)
             (folder / "net" / "tcp").write_text(TCP)
