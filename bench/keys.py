@@ -34,6 +34,9 @@ STUDY_SECONDS = 12.0
 """After the first picture: engines are recognised, advice and matrix are made."""
 REST_SECONDS = 0.35
 """After a key, in which its picture comes to rest; what comes later is news of its own."""
+REMARK_SECONDS = 3.2
+"""After a key whose answer is said in passing, until that has gone: else its end counts as part of the next answer."""
+REMARKED = "d"
 SCREENS = "ghxpmeocwf,?\x10"
 CHANGES = "+-[]kkkd  "
 """Of the plan, and back again; the last two pause readings, and go on."""
@@ -185,7 +188,7 @@ def key_waits(command: list[str], ready: str, env: dict[str, str], n_rounds: int
                     app.rest(0.037 * (len(waits) % 11))
             for key in CHANGES:
                 waits.append(app.press(key, _load_shown))
-                app.rest(0.037 * (len(waits) % 11))
+                app.rest(REMARK_SECONDS if key in REMARKED else 0.037 * (len(waits) % 11))
         return [wait for wait in waits if wait is not None]
     finally:
         app.end()
