@@ -21,7 +21,7 @@ _RANGE = re.compile(r"\{(\d{1,4})\.\.(\d{1,4})\}")
 _PATTERN = re.compile(r"[*?\[]")
 _OPENING = {"{": "{", "if": "if", "while": "loop", "until": "loop"}
 _CLOSING = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}
-_PASSED = frozenset({"!", "coproc"})
+_PASSED = frozenset({"!"})
 _UNKNOWN = tuple(f"${number}" for number in range(1, 10))
 """What a script was given, where nobody knows which of it is left."""
 _MOST_OPEN = 64
@@ -88,7 +88,8 @@ class Flow:
     @property
     def is_repeated(self) -> bool:
         """Whether what stands here is done again, nobody knows how often or with what."""
-        return any(block.is_repeated for block in self._blocks)
+        is_looping = "&" in self._closing and any(block.kind == "loop" for block in self._blocks)
+        return is_looping or any(block.is_repeated for block in self._blocks)
 
     @property
     def settings(self) -> list[Piece]:
@@ -154,6 +155,8 @@ class Flow:
             elif word in _CLOSING and self._blocks:
                 self._closed(_CLOSING[word])
                 return []
+            elif word == "coproc":
+                self._closing = [*self._closing[:-1], "&"]
             elif word not in _PASSED:
                 return self._called(pieces[n - 1 :])
         return []

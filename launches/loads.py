@@ -31,6 +31,8 @@ _DETACHING = frozenset(
 )
 _DETACHED = frozenset({"-d", "--detach", "-dm", "-dmS", "-itd", "-dit", "-td", "-dt", "-di", "-id"})
 """They come back at once (docker run -d, tmux new -d, screen -dmS)."""
+_REPEATING = frozenset({"xargs", "parallel"})
+"""They start the same again for each line that they read, some beside each other."""
 _SENDING = frozenset({"send-keys", "send", "new-window", "neww", "split-window", "splitw"})
 """Commands of tmux that come back at once."""
 _KEEPING = re.compile(
@@ -245,7 +247,7 @@ class _Walk:
                 here = _Place(
                     place.depth + 1,
                     place.is_maybe or commands.flow.is_maybe,
-                    place.is_repeated or commands.flow.is_repeated,
+                    place.is_repeated or commands.flow.is_repeated or started(found.words) in _REPEATING,
                 )
                 is_detached = _is_detached(found.words)
                 if is_detached:

@@ -71,6 +71,7 @@ def test_loads_after_each_other(script):
         (f"bash -c '{A}; {B}' & {C}", [ALONE, ALONE, [(0,), (1,)]]),
         (f"({A}; {B}) & {C}", [ALONE, ALONE, [(0,), (1,)]]),
         (f"{{ {A}; {B}; }} & {C}", [ALONE, ALONE, [(0,), (1,)]]),
+        (f"coproc {A}; {B}; {C}", [ALONE, [(0,)], [(0,)]]),
         (f"{A} && {B} & {C}", [ALONE, ALONE, [(0,), (1,)]]),
         (f"{A} | tee log & {B}; {C}", [ALONE, [(0,)], [(0,)]]),
         (f"{A} | {B} | {C}", [ALONE, [(0,)], [(0, 1)]]),
@@ -103,6 +104,8 @@ def test_loads_beside_each_other(script, beside):
         f"{A}; for m in $LIST; do {A}; done",
         f"{A}; bash -c 'x || bash -c \"{B}\"'",
         f"{A}; launcher '{B}'",
+        f"while x; do {A} & done",
+        f"xargs -P 4 -I X {A} < list",
         f"f() {{ {A}; f; }}; f",
     ],
 )
