@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Workload, drawing_on
 from estimator.model import Model
+from estimator.overflow import overflow_at
 from estimator.pace import (
     CACHE_AWAY_SECONDS,
     CACHE_RATIO,
@@ -23,7 +24,6 @@ from estimator.pace import (
     pace_of,
 )
 from estimator.reads import Reads, Work, reads_by_place, work_of
-from estimator.spill import overflow_at
 
 PCIE_BYTES_PER_SECOND = (6e9, 12e9, 25e9)
 """(low, expected, high) of what a driver moved to the host: PCIe 3.0 x8 to 4.0 x16, less their overhead. ASSUMED."""

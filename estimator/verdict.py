@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from estimator.ledger import Estimate, Overflow, Place, drawing_on
-from estimator.spill import Outcome, Spill, overflow_at, refusal_of, spill_of, surroundings_of, way_out
+from estimator.overflow import overflow_at, refusal_of, spill_of, surroundings_of, way_out
+from estimator.spill import Outcome, Spill
 
 
 class Level(IntEnum):

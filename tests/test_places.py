@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from estimator.ledger import Overflow
-from estimator.spill import overflow_at
+from estimator.overflow import overflow_at
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Machine, Pool, Snapshot, Version
 from tui.places import (
     device_label,

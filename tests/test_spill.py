@@ -3,17 +3,9 @@
 import pytest
 
 from estimator.ledger import Overflow, Place, Surroundings
-from estimator.spill import (
-    SETTINGS,
-    TABLE,
-    Outcome,
-    overflow_at,
-    overflow_of,
-    refusal_of,
-    spill_of,
-    surroundings_of,
-    way_out,
-)
+from estimator.overflow import overflow_at, overflow_of, refusal_of, spill_of, surroundings_of, way_out
+from estimator.spill import SETTINGS, Outcome
+from estimator.spill_table import TABLE
 
 
 def device(system: str, vendor: str, *settings: str, driver: tuple[int, ...] = ()) -> Surroundings:

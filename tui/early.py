@@ -90,7 +90,7 @@ def _message(engine: Recognised, place: Place, beside: Recognised | None, beside
 def _consequence(engine: Recognised, place: Place) -> str:
     """By the table of spills, for this engine on this system."""
     from estimator.engine import load_engine  # noqa: PLC0415  # with a warning only
-    from estimator.spill import spill_of, surroundings_of  # noqa: PLC0415
+    from estimator.overflow import spill_of, surroundings_of  # noqa: PLC0415
 
     name = load_engine(engine.engine_name).NAME
     row = spill_of(surroundings_of(place), name, has_room=place.overflow_free_bytes > 0)

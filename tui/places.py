@@ -144,8 +144,8 @@ def places_of(
         has_hidden: all hidden devices are.
         calibrations: what was learned on this machine; none where the snapshot is of another.
     """
+    from estimator.overflow import overflow_of  # noqa: PLC0415
     from estimator.place import Place, Surroundings  # noqa: PLC0415  # 2 ms, which the first picture does not pay
-    from estimator.spill import overflow_of  # noqa: PLC0415
 
     system = snapshot.machine.system if snapshot.machine else "linux"
     places = [
@@ -268,8 +268,8 @@ def _device_place(
     settings: frozenset[str],
     calibrations: tuple[Calibration, ...],
 ) -> Place | None:
+    from estimator.overflow import overflow_of  # noqa: PLC0415
     from estimator.place import Place, Surroundings  # noqa: PLC0415  # as above
-    from estimator.spill import overflow_of  # noqa: PLC0415
 
     room = _room(device, snapshot)
     if room is None:

@@ -11,9 +11,9 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import requantised
 from estimator.model import Model
+from estimator.overflow import way_out
 from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
-from estimator.spill import way_out
 from estimator.verdict import Level, Verdict, has_room, judge
 from tui.default_devices import default_devices, largest_first, together
 

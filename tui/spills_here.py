@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from estimator.spill import Spill, spill_of, surroundings_of
+from estimator.overflow import spill_of, surroundings_of
+from estimator.spill import Spill
 from probes.snapshot import Snapshot
 from tui.places import places_of
 
