@@ -98,35 +98,6 @@ def test_parts_of_one_device_are_told_apart() -> None:
     assert [p.name for p in places_of(snapshot(RAM, CARD, devices=(nvidia(), part)))] == ["GPU 0:0", "GPU 0:1", "RAM"]
 
 
-def test_a_device_that_tells_its_bandwidth_is_believed() -> None:
-    told = nvidia(bandwidth_gigabytes_per_second=500.0, compute_capability="8.6")
-    place = places_of(snapshot(RAM, CARD, devices=(told,)))[0]
-    assert (place.bandwidth_bytes_per_second, place.compute_capability) == (500e9, (8, 6))
-
-
-def test_a_product_of_exactly_this_name_has_the_makers_rates() -> None:
-    card = replace(nvidia(), name="NVIDIA GeForce RTX 4090")
-    place = places_of(snapshot(RAM, CARD, devices=(card,)))[0]
-    assert (place.bandwidth_bytes_per_second, place.compute_capability) == (1008e9, (8, 9))
-    assert place.half_flops is not None
-
-
-def test_a_name_that_is_only_alike_has_none() -> None:
-    for name in ("NVIDIA GeForce RTX 4090 Super Duper", "RTX", "", "NVIDIA GeForce RTX"):
-        place = places_of(snapshot(RAM, CARD, devices=(replace(nvidia(), name=name),)))[0]
-        assert place.bandwidth_bytes_per_second is None
-        assert place.half_flops is None
-
-
-def test_variants_of_a_chip_are_told_apart_by_their_cores() -> None:
-    chip = Device(
-        key="m", name="Apple M4 Max", vendor="apple", index=0, pool_key=HOST_POOL, used_bytes=0, limit_bytes=40 * GIB
-    )
-    for n_cores, expected in ((40, 546e9), (32, 410e9), (None, None)):
-        place = places_of(snapshot(RAM, devices=(replace(chip, n_multiprocessors=n_cores),), system="darwin"))[0]
-        assert place.bandwidth_bytes_per_second == expected
-
-
 def test_unified_memory_has_one_bandwidth() -> None:
     chip = Device(key="m", name="Apple M4", vendor="apple", index=0, pool_key=HOST_POOL, used_bytes=0)
     device, host = places_of(snapshot(RAM, devices=(chip,), system="darwin"))
@@ -137,12 +108,6 @@ def test_the_bandwidth_of_ram_is_assumed_until_somebody_states_it() -> None:
     assumed, stated = places_of(snapshot(RAM))[0], places_of(snapshot(RAM), 89.6e9)[0]
     assert assumed.is_bandwidth_assumed
     assert (stated.bandwidth_bytes_per_second, stated.is_bandwidth_assumed) == (89.6e9, False)
-
-
-def test_a_capability_that_makes_no_sense_is_none() -> None:
-    for text in ("", "8", "8.", ".9", "eight.nine", "\u0668.9"):
-        place = places_of(snapshot(RAM, CARD, devices=(nvidia(compute_capability=text),)))[0]
-        assert place.compute_capability is None
 
 
 def test_sleeping_memory_is_planned_with_its_size_and_noted() -> None:

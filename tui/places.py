@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Fault, Pool, Snapshot
 from tui.humanize import plain, size
+from tui.room import asleep_bytes, overflow_free_bytes, room_of, swap_room_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from estimator.calibration import Calibration
     from estimator.place import Place
-    from probes.accelerators import Accelerator
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -30,12 +30,6 @@ WINDOWS_10_RESERVE_SHARE = 7
 HOST_RESERVE_BYTES = 1 * GIB
 """On Linux, as node-llama-cpp keeps it (at most a quarter of all, 1 GiB); more on a machine with much RAM."""
 HOST_RESERVE_SHARE = 25
-
-RAM_BYTES_PER_SECOND = 60e9
-"""ASSUMED where nobody states it: two channels of DDR4-3200 have 51 GB/s, of DDR5-5600 90; reading it takes root."""
-SERVER_RAM_BYTES_PER_SECOND = 150e9
-"""ASSUMED for EPYC, Xeon and Threadripper: eight channels of DDR4-2933 have 188 GB/s, four of DDR4-3200 102."""
-_SERVER_CPUS = ("epyc", "xeon", "threadripper")
 
 _KINDS = {"nvidia": "cuda", "amd": "rocm", "apple": "metal"}
 """By the vendor; any other is a ``gpu``."""
@@ -70,16 +64,6 @@ def fault_text(fault: Fault, snapshot: Snapshot) -> str:
     return f"{fault.probe}: {fault.message}" if is_named else f"{fault.probe}: {label}: {fault.message}"
 
 
-class _Room(NamedTuple):
-    """What a device has for programs."""
-
-    total_bytes: int
-    free_bytes: int
-    reserved_bytes: int | None = None
-    budget_left_bytes: int | None = None
-    """Of a limit of its own, beyond what is free; None where it has none."""
-
-
 def lines_of(snapshot: Snapshot, *, named: Collection[str] = (), has_hidden: bool = False) -> dict[str, int]:
     """The load line of every place, by its name: what may still be used safely, as ``Place.line_bytes`` says it.
 
@@ -87,7 +71,7 @@ def lines_of(snapshot: Snapshot, *, named: Collection[str] = (), has_hidden: boo
     """
     lines = {}
     for device in _devices_of(snapshot, named, has_hidden=has_hidden):
-        room = _room(device, snapshot)
+        room = room_of(device, snapshot)
         if room is not None:
             reserve_bytes = _reserve_bytes(room.total_bytes, snapshot, is_shared=device.pool_key == HOST_POOL)
             lines[device_label(device, snapshot.devices)] = max(0, room.free_bytes - reserve_bytes)
@@ -104,25 +88,6 @@ def _devices_of(snapshot: Snapshot, named: Collection[str], *, has_hidden: bool)
         for device in snapshot.devices
         if not device.hidden_by or has_hidden or device_label(device, snapshot.devices) in named
     ]
-
-
-def _room(device: Device, snapshot: Snapshot) -> _Room | None:
-    """None where nothing is known of its memory."""
-    pool = snapshot.pool(device.pool_key)
-    if pool is not None:
-        room = _Room(pool.total_bytes, pool.free_bytes, pool.reserved_bytes)
-    elif (asleep := _asleep_bytes(device)) is not None:
-        room = _Room(asleep, asleep)
-    else:
-        return None
-    if device.limit_bytes is None:
-        return room
-    taken = (device.used_bytes or 0) + _unclaimed_bytes(device, snapshot)
-    own_free = max(0, device.limit_bytes - taken)
-    free = min(room.free_bytes, own_free)
-    return room._replace(
-        total_bytes=min(room.total_bytes, device.limit_bytes), free_bytes=free, budget_left_bytes=own_free - free
-    )
 
 
 def places_of(
@@ -146,6 +111,7 @@ def places_of(
     """
     from estimator.overflow import overflow_of  # noqa: PLC0415
     from estimator.place import Place, Surroundings  # noqa: PLC0415  # 2 ms, which the first picture does not pay
+    from tui.rates import ram_bandwidth  # noqa: PLC0415
 
     system = snapshot.machine.system if snapshot.machine else "linux"
     places = [
@@ -164,8 +130,8 @@ def places_of(
                 free_bytes=host.free_bytes,
                 reserve_bytes=host_reserve_bytes(host.total_bytes),
                 overflow=overflow_of(here),
-                overflow_free_bytes=_swap_room_bytes(snapshot, host, system),
-                bandwidth_bytes_per_second=ram_bytes_per_second or _ram_bandwidth(snapshot, places),
+                overflow_free_bytes=swap_room_bytes(snapshot, host, system),
+                bandwidth_bytes_per_second=ram_bytes_per_second or ram_bandwidth(snapshot, places),
                 is_bandwidth_assumed=ram_bytes_per_second is None,
                 instruction_sets=snapshot.machine.instruction_sets if snapshot.machine else (),
                 surroundings=here,
@@ -198,25 +164,6 @@ def _host_settings(snapshot: Snapshot, host: Pool) -> frozenset[str]:
     return frozenset(found)
 
 
-def _swap_room_bytes(snapshot: Snapshot, host: Pool, system: str) -> int:
-    """What the RAM can give up to disk. macOS makes swap files as they are needed: ASSUMED as much as there is RAM."""
-    swap = snapshot.pool(SWAP_POOL)
-    free_bytes = swap.free_bytes if swap else 0
-    return max(free_bytes, host.total_bytes) if system == "darwin" else free_bytes
-
-
-def _ram_bandwidth(snapshot: Snapshot, devices: Sequence[Place]) -> float:
-    """Where memory is unified, the chip's own; else what the probe makes of its modules, or the kind of CPU."""
-    shared = [place.bandwidth_bytes_per_second for place in devices if place.draws_on is not None]
-    if shared and shared[0] is not None:
-        return shared[0]
-    told = _told_bandwidth(snapshot)
-    if told is not None:
-        return told * 1e9
-    cpu = (snapshot.machine.cpu_name or "").casefold() if snapshot.machine else ""
-    return SERVER_RAM_BYTES_PER_SECOND if any(word in cpu for word in _SERVER_CPUS) else RAM_BYTES_PER_SECOND
-
-
 def host_reserve_bytes(total_bytes: int) -> int:
     """What is to be left of RAM, or of the part of it that a control group may use."""
     return max(min(HOST_RESERVE_BYTES, total_bytes // 4), total_bytes // HOST_RESERVE_SHARE)
@@ -226,7 +173,7 @@ def missing_places(snapshot: Snapshot) -> tuple[MissingPlace, ...]:
     """Devices that are there and whose memory is not known now."""
     missing = []
     for device in snapshot.devices:
-        if snapshot.pool(device.pool_key) is None and _asleep_bytes(device) is None:
+        if snapshot.pool(device.pool_key) is None and asleep_bytes(device) is None:
             fault = next((fault for fault in snapshot.faults if fault.device_key == device.key), None)
             reason = (
                 "it is asleep, and was not woken" if device.is_asleep else "its memory is not reported by the driver"
@@ -251,14 +198,9 @@ def place_notes(snapshot: Snapshot) -> dict[str, str]:
     return {
         label: f"{label} is asleep and was not woken: taken as free, all {size(n_bytes)} of it"
         for device in snapshot.devices
-        if snapshot.pool(device.pool_key) is None and (n_bytes := _asleep_bytes(device)) is not None
+        if snapshot.pool(device.pool_key) is None and (n_bytes := asleep_bytes(device)) is not None
         for label in (device_label(device, snapshot.devices),)
     }
-
-
-def _asleep_bytes(device: Device) -> int | None:
-    """The size of a device that sleeps, where it is known. Nothing uses it, or it would be awake."""
-    return device.capacity_bytes if device.is_asleep else None
 
 
 def _device_place(
@@ -269,9 +211,10 @@ def _device_place(
     calibrations: tuple[Calibration, ...],
 ) -> Place | None:
     from estimator.overflow import overflow_of  # noqa: PLC0415
-    from estimator.place import Place, Surroundings  # noqa: PLC0415  # as above
+    from estimator.place import Place, Surroundings  # noqa: PLC0415
+    from tui.rates import rates_of, told_bandwidth  # noqa: PLC0415  # as above
 
-    room = _room(device, snapshot)
+    room = room_of(device, snapshot)
     if room is None:
         return None
     total, free, reserved, budget_left = room
@@ -291,11 +234,11 @@ def _device_place(
         free_bytes=free,
         reserve_bytes=_reserve_bytes(total, snapshot, is_shared=is_shared),
         overflow=overflow_of(here),
-        overflow_free_bytes=_overflow_free_bytes(device, snapshot, system, budget_left),
+        overflow_free_bytes=overflow_free_bytes(device, snapshot, system, budget_left),
         draws_on=HOST_NAME if is_shared else None,
         n_multiprocessors=device.n_multiprocessors,
         product=device.name or "",
-        **_rates(device, total, _told_bandwidth(snapshot) if is_shared else None),
+        **rates_of(device, total, told_bandwidth(snapshot) if is_shared else None),
         usable_bytes=None if reserved is None else max(0, total - reserved),
         surroundings=here,
         is_part=is_lone_part(device),
@@ -315,15 +258,6 @@ def _calibrations_of(
     return tuple(one for one in calibrations if (one.product, one.driver) == (product, driver))
 
 
-def _unclaimed_bytes(device: Device, snapshot: Snapshot) -> int:
-    """Of a card's memory that several parts share, what is used and none of them tells of: an even share of it."""
-    pool = snapshot.pool(device.pool_key)
-    parts = [other for other in snapshot.devices if other.pool_key == device.pool_key]
-    if pool is None or pool.key == HOST_POOL or len(parts) < 2:
-        return 0
-    return max(0, pool.used_bytes - sum(part.used_bytes or 0 for part in parts)) // len(parts)
-
-
 def _reserve_bytes(total_bytes: int, snapshot: Snapshot, *, is_shared: bool) -> int:
     name = (snapshot.machine.system_name or "") if snapshot.machine else ""
     if name.startswith("Windows 10") and not is_shared:
@@ -340,19 +274,6 @@ def _device_settings(device: Device, settings: frozenset[str], *, is_budget_shor
     if device.shared_limit_bytes and "no gtt" not in settings:
         found.add("gtt")
     return frozenset(found)
-
-
-def _overflow_free_bytes(device: Device, snapshot: Snapshot, system: str, budget_left_bytes: int | None) -> int:
-    """What the host has for the bytes that a device has no room for; of a shared pool, up to its budget there."""
-    host = snapshot.pool(HOST_POOL)
-    if host is None:
-        return 0
-    if device.pool_key == HOST_POOL:
-        room_bytes = _swap_room_bytes(snapshot, host, system)
-        return room_bytes if budget_left_bytes is None else min(room_bytes, budget_left_bytes)
-    if device.shared_limit_bytes is None:
-        return host.free_bytes
-    return max(0, min(host.free_bytes, device.shared_limit_bytes - (device.shared_used_bytes or 0)))
 
 
 def is_lone_part(device: Device) -> bool:
@@ -375,41 +296,3 @@ def _numbers_of(text: str) -> tuple[int, ...]:
     parts = text.split(".")[:3]
     is_one = all(part.isascii() and part.isdigit() and len(part) < 6 for part in parts)
     return tuple(int(part) for part in parts) if is_one else ()
-
-
-def _told_bandwidth(snapshot: Snapshot) -> float | None:
-    """Of the RAM in 10^9 bytes per second, as the probe estimates it."""
-    return snapshot.machine.memory_bandwidth_gigabytes_per_second if snapshot.machine else None
-
-
-def _rates(device: Device, total_bytes: int, shared_bandwidth: float | None) -> dict[str, Any]:
-    """What the driver says of itself first, then what is known of the product of exactly this name, or of the RAM."""
-    product = _product(device.name, device.n_multiprocessors, round(total_bytes / GIB) or None)
-    bandwidth, half_flops, capability = device.bandwidth_gigabytes_per_second, None, device.compute_capability
-    if product is not None:
-        bandwidth = product.bandwidth_gb_s if bandwidth is None else bandwidth
-        half_flops = product.half_tflops * 1e12 if product.half_tflops is not None else None
-        capability = capability or product.cuda_cc
-    is_assumed = bandwidth is None and shared_bandwidth is not None
-    if is_assumed:
-        bandwidth = shared_bandwidth
-    return {
-        "is_bandwidth_assumed": is_assumed,
-        "bandwidth_bytes_per_second": None if bandwidth is None else bandwidth * 1e9,
-        "half_flops": half_flops,
-        "compute_capability": _capability(capability),
-    }
-
-
-@lru_cache(maxsize=64)  # to look through the table takes 20 µs, for each device at each reading
-def _product(name: str, n_multiprocessors: int | None, size_gib: int | None) -> Accelerator | None:
-    from probes.accelerators import known_accelerators, named_accelerator  # noqa: PLC0415  # 6 ms, where devices are
-
-    return named_accelerator(name, known_accelerators(), n_cores=n_multiprocessors, size_gib=size_gib)
-
-
-def _capability(text: str | None) -> tuple[int, int] | None:
-    """(8, 9) of ``8.9``; None of anything else."""
-    major, dot, minor = (text or "").partition(".")
-    is_one = dot and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()
-    return (int(major[:3]), int(minor[:3])) if is_one else None
