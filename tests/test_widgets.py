@@ -35,7 +35,8 @@ from tui.widgets.line import ascii_text, changed_spans, cut_text, fit, fit_text,
 from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
-from tui.widgets.memory import MemoryPanel, legend, notices_of
+from tui.widgets.memory import MemoryPanel, legend
+from tui.widgets.notices import notices_of
 from tui.widgets.panel import Panel
 from tui.widgets.processes import ProcessPanel
 from tui.widgets.rows import rows_of, short_name

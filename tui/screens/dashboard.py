@@ -16,7 +16,8 @@ from tui.widgets.keybar import KeyBar
 from tui.widgets.legend import legend_lines
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
-from tui.widgets.memory import MemoryPanel, n_detail_lines, notice_lines, notices_of
+from tui.widgets.memory import MemoryPanel, n_detail_lines
+from tui.widgets.notices import notice_lines, notices_of
 from tui.widgets.processes import ProcessPanel
 from tui.widgets.rows import rows_of
 from tui.widgets.verdict import VerdictPanel

@@ -8,7 +8,7 @@ from tui.humanize import plain
 from tui.places import missing_places
 from tui.screens.browser import Browser
 from tui.widgets.line import wrap
-from tui.widgets.memory import notices_of
+from tui.widgets.notices import notices_of
 
 if TYPE_CHECKING:
     from tui.widgets.line import Line
