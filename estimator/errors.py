@@ -16,7 +16,7 @@ class EstimatorError(Exception):
     """The message is one sentence for the user: what is the matter, and what can be done."""
 
 
-class UnreadableModel(EstimatorError):  # noqa: N818
+class UnreadableModel(EstimatorError):
     pass
 
 
@@ -26,11 +26,11 @@ class AmbiguousModel(UnreadableModel):
         self.candidates = tuple(candidates)
 
 
-class UnknownQuant(EstimatorError):  # noqa: N818
+class UnknownQuant(EstimatorError):
     pass
 
 
-class Unjudgeable(EstimatorError):  # noqa: N818
+class Unjudgeable(EstimatorError):
     pass
 
 
@@ -38,5 +38,5 @@ class Refused(Unjudgeable):
     pass
 
 
-class Unbuildable(EstimatorError):  # noqa: N818
+class Unbuildable(EstimatorError):
     pass

@@ -210,9 +210,3 @@ _PATTERNS = (
         _of_exl,
     ),
 )
-
-FORMATS = (
-    "FP8", "W8A8", "AWQ", "GPTQ-Int4", "GPTQ-Int8", "W4A16", "NVFP4", "bnb-4bit", "bnb-8bit", "MLX-8bit", "MLX-6bit",
-    "MLX-4bit", "EXL3-4.0bpw",
-)  # fmt: skip
-"""Names to offer someone whose quant is not known."""

@@ -66,12 +66,12 @@ IMAGES = (
         environment={"LLAMA_ARG_HOST": "0.0.0.0"},  # noqa: S104  # told
         is_cpu=True,
     ),
-    Image(r"(?:.*/)?llama\.cpp:server(?:-.*)?", ("llama-server",), environment={"LLAMA_ARG_HOST": "0.0.0.0"}),  # noqa: S104
+    Image(r"(?:.*/)?llama\.cpp:server(?:-.*)?", ("llama-server",), environment={"LLAMA_ARG_HOST": "0.0.0.0"}),  # noqa: S104  # told, not listened on
     Image(r"(?:.*/)?llama\.cpp:light(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?", ("llama-cli",), is_cpu=True),
     Image(r"(?:.*/)?llama\.cpp:light(?:-.*)?", ("llama-cli",)),
     Image(r"(?:.*/)?llama\.cpp:full(?:-(?:b?\d+|s390x|cpu)(?:-.*)?)?", is_cpu=True),
     Image(r"(?:.*/)?llama-cpp-python(?:[:@].*)?", (), ("python", "-m", "llama_cpp.server")),
-    Image(r"(?:.*/)?tabbyapi(?:[:@].*)?", ("python3",), ("main.py", "--host", "0.0.0.0"), folder="/app"),  # noqa: S104
+    Image(r"(?:.*/)?tabbyapi(?:[:@].*)?", ("python3",), ("main.py", "--host", "0.0.0.0"), folder="/app"),  # noqa: S104  # told, not listened on
     Image(r"(?:.*/)?vllm-cpu(?:[-\w]*)?(?:[:@].*)?", ("vllm", "serve"), is_cpu=True),
     Image(r"(?:.*/)?ollama(?:[:@].*)?", ("ollama",), ("serve",)),
     Image(

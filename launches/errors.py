@@ -19,7 +19,7 @@ class LaunchError(Exception):
         super().__init__(screened(message))
 
 
-class UnknownProgram(LaunchError):  # noqa: N818
+class UnknownProgram(LaunchError):
     """No engine is known that is started so."""
 
 
@@ -27,7 +27,7 @@ class UnknownEngine(UnknownProgram):
     """It loads a model, and what that takes is not known here."""
 
 
-class NoLaunch(LaunchError):  # noqa: N818
+class NoLaunch(LaunchError):
     """The program is known, and this command of it loads no model."""
 
     is_elsewhere = False
@@ -40,5 +40,5 @@ class LoadsElsewhere(NoLaunch):
     is_elsewhere = True
 
 
-class UnreadableLine(LaunchError):  # noqa: N818
+class UnreadableLine(LaunchError):
     """A line that no shell would take."""

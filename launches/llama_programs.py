@@ -18,7 +18,6 @@ PERPLEXITY_CONTEXT_TOKENS = 512
 """Of llama-perplexity and llama-imatrix where none is given."""
 LOOKAHEAD_SEQUENCES = 31
 """W + G + 1 with W = G = 15, examples/lookahead/lookahead.cpp."""
-SERVING = "server"
 
 Tool = Callable[[Settings, Values, Defaults], Settings]
 

@@ -4,7 +4,7 @@ from estimator.errors import UnreadableModel
 from estimator.file_cursor import regular_file_bytes
 
 
-class UnreadableFile(ValueError):  # noqa: N818
+class UnreadableFile(ValueError):
     """There is none that could be read, and why: what follows its name in a sentence."""
 
 

@@ -30,7 +30,7 @@ _WHOLE = re.compile(r"[-+]?[0-9][0-9_]*")
 _FRACTION = re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.[0-9_]+(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*\.(?:[eE][-+][0-9]+)?")
 
 
-class UnreadableSettings(LaunchError):  # noqa: N818
+class UnreadableSettings(LaunchError):
     """The file is not there, too long, or no map."""
 
 

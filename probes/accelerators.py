@@ -26,7 +26,7 @@ class SimulationError(ProbeError):
     """The described hardware makes no sense; the message says which part."""
 
 
-class UnknownHardware(SimulationError):  # noqa: N818 - it says what it is
+class UnknownHardware(SimulationError):
     """No accelerator has that name, or several have. ``candidates`` are the nearest, at most five."""
 
     def __init__(self, message: str, *, candidates: tuple[str, ...] = ()) -> None:

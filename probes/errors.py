@@ -10,7 +10,7 @@ class ProbeError(Exception):
     """The message is a sentence for the user: what is the matter, and what can be done."""
 
 
-class ProbeUnavailable(ProbeError):  # noqa: N818 - it is a state, not only an error
+class ProbeUnavailable(ProbeError):
     """There is nothing to read here. ``is_expected`` where that is no fault: no such hardware or driver at all."""
 
     def __init__(self, message: str, *, is_expected: bool = False) -> None:
@@ -18,5 +18,5 @@ class ProbeUnavailable(ProbeError):  # noqa: N818 - it is a state, not only an e
         self.is_expected = is_expected
 
 
-class ProbeLost(ProbeError):  # noqa: N818
+class ProbeLost(ProbeError):
     """The driver or the device went away while it was being read."""

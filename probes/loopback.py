@@ -18,7 +18,7 @@ _SIZE = re.compile(rb"([0-9A-Fa-f]{1,7})[ \t]*(?:;[^\r\n]*)?")
 """Of a chunk (RFC 9112, 7.1)."""
 
 
-class NoAnswer(OSError):  # noqa: N818
+class NoAnswer(OSError):
     """Nothing that could be used; the message says why."""
 
 

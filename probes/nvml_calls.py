@@ -97,7 +97,7 @@ class Listed(NamedTuple):
     usedGpuMemory: int | None  # noqa: N815 - the field's own name
 
 
-class Refusal(Exception):  # noqa: N818 - as the binding's NVMLError
+class Refusal(Exception):
     """NVML's answer is a code that is no success."""
 
     def __init__(self, value: int) -> None:

@@ -16,9 +16,6 @@ class Pressure(NamedTuple):
     """In which all that could run did."""
 
 
-NO_PRESSURE_KNOWN = Pressure()
-
-
 def read_pressure(path: str) -> Pressure:
     """What the file says: of the machine, or of a control group. Nothing where the kernel keeps no account."""
     return parse_pressure(read_text(path, 512) or "")

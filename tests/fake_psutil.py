@@ -14,11 +14,11 @@ class Error(Exception):
     pass
 
 
-class NoSuchProcess(Error):  # noqa: N818  # as psutil calls it
+class NoSuchProcess(Error):  # as psutil calls it
     pass
 
 
-class AccessDenied(Error):  # noqa: N818  # as psutil calls it
+class AccessDenied(Error):  # as psutil calls it
     pass
 
 

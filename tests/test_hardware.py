@@ -40,7 +40,9 @@ def names(options: tuple[Option, ...]) -> list[str]:
 
 def test_what_is_proposed_holds_the_load() -> None:
     wanted = plan("Llama 3.3 70B")
-    for option in hardware_options(wanted):
+    options = hardware_options(wanted)
+    assert options
+    for option in options:
         again = assess(wanted, option.assessment.places)
         assert again.verdict.level <= Level.TIGHT
         assert len(again.device_names) == option.n_devices

@@ -72,21 +72,21 @@ def _run(arguments: list[str]) -> int:
     if arguments and arguments[0] in APART:
         return _run_apart(arguments[0], arguments[1:])
     if arguments[:1] == ["run"]:
-        from tui.guarding import run  # noqa: PLC0415
-        from tui.sources import reading_for  # noqa: PLC0415
+        from tui.guarding import run
+        from tui.sources import reading_for
 
         return run(arguments[1:], reading_for)
     if arguments[:1] == ["check"] and (found := _command_in(arguments[1:])) is not None:
-        from tui.guarding import check  # noqa: PLC0415
-        from tui.sources import reading_for  # noqa: PLC0415
+        from tui.guarding import check
+        from tui.sources import reading_for
 
         return check(*found, reading_for)
-    from tui.flags import shared_parser  # noqa: PLC0415  # 6 ms, with argparse
+    from tui.flags import shared_parser  # 6 ms, with argparse
 
     shared, rest = shared_parser().parse_known_args(arguments)
     if not rest or rest[0] not in READING:
         return _run_app(rest, shared)
-    from tui.commands import BY_NAME  # noqa: PLC0415  # --help and --version do without it
+    from tui.commands import BY_NAME  # --help and --version do without it
 
     return BY_NAME[rest[0]](rest[1:], shared)
 
@@ -101,7 +101,7 @@ _PROGRAMS = tuple(
 def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
     """(options of check, command), where check is asked about a command: behind two dashes, or an engine's own."""
     if "--" in words:
-        from tui.guarding import is_command  # noqa: PLC0415
+        from tui.guarding import is_command
 
         position = words.index("--")
         return (words[:position], words[position + 1 :]) if is_command(words[position + 1 :]) else None
@@ -109,7 +109,7 @@ def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
     first = words[0].split(" ", 1)[0].rpartition("/")[2] if words else ""
     if not first.startswith(_PROGRAMS) or words[0].endswith((".gguf", ".json", ".safetensors")):
         return None
-    from tui.guarding import is_engine  # noqa: PLC0415
+    from tui.guarding import is_engine
 
     is_line = len(words) > 1 or " " in words[0]
     return ([], words) if is_line and is_engine(words) else None
@@ -117,18 +117,18 @@ def _command_in(words: list[str]) -> tuple[list[str], list[str]] | None:
 
 def _run_apart(command: str, words: list[str]) -> int:
     if command == "serve":
-        from tui.serve import run_serve  # noqa: PLC0415
+        from tui.serve import run_serve
 
         return run_serve(words)
     if command == "models":
-        from tui.models import run_models  # noqa: PLC0415
+        from tui.models import run_models
 
         return run_models(words)
     if command in ("history", "forget"):
-        from tui.load_history import run_forget, run_history  # noqa: PLC0415
+        from tui.load_history import run_forget, run_history
 
         return run_history(words) if command == "history" else run_forget(words)
-    from tui.shells import run_alias, run_completions  # noqa: PLC0415
+    from tui.shells import run_alias, run_completions
 
     return run_alias(words) if command == "alias" else run_completions(words)
 
@@ -140,12 +140,12 @@ def _run_app(rest: list[str], shared: argparse.Namespace) -> int:
             f"say plimsoll {misplaced} first, then its options; a model of that name is plimsoll ./{misplaced}"
         )
     if not {"-h", "--help", "--version"}.isdisjoint(rest):
-        from tui.flags import app_parser  # noqa: PLC0415  # loaded already
+        from tui.flags import app_parser  # loaded already
 
         app_parser(None).parse_args(rest, shared)  # prints, and ends
     if _has_terminal():
         return _open_app(rest, shared)
-    from tui.commands import report_once  # noqa: PLC0415
+    from tui.commands import report_once
 
     return report_once(rest, shared)
 
@@ -164,16 +164,16 @@ def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None
     # Until the first picture (``PlimsollApp``): what is imported stays, and looking through it again and again costs
     # 25 ms, 5 of them before the sampler starts.
     gc.disable()
-    from probes.access import Access  # noqa: PLC0415
-    from tui.launch import run_app  # noqa: PLC0415
+    from probes.access import Access
+    from tui.launch import run_app
 
     access = Access()
     if shared is None:
-        from probes.probe import real_sources  # noqa: PLC0415
+        from probes.probe import real_sources
 
         return run_app(real_sources(access), attention=access.attention)
-    from tui.commands import wanted  # noqa: PLC0415
-    from tui.sources import sources_of  # noqa: PLC0415
+    from tui.commands import wanted
+    from tui.sources import sources_of
 
     request = wanted(rest, shared)
     is_real = shared.simulate is None and shared.replay is None
@@ -187,6 +187,6 @@ def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None
 
 
 def _complain(message: str) -> None:
-    from tui.humanize import plain  # noqa: PLC0415
+    from tui.humanize import plain
 
     print(f"plimsoll: {plain(message, 1000)}", file=sys.stderr)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def snapshot_command(words: Sequence[str], shared: argparse.Namespace) -> int:
     given = snapshot_parser().parse_args(words, shared)
-    from tui.dump import run_follow, run_snapshot  # noqa: PLC0415
+    from tui.dump import run_follow, run_snapshot
 
     if given.is_followed and (given.is_prometheus or given.output is not None):
         raise UsageError("--follow prints lines of JSON; leave it out for --prometheus and --output")
@@ -44,11 +44,11 @@ def snapshot_command(words: Sequence[str], shared: argparse.Namespace) -> int:
 
 def doctor_command(words: Sequence[str], shared: argparse.Namespace) -> int:
     given = doctor_parser().parse_args(words, shared)
-    from probes.access import Access  # noqa: PLC0415
+    from probes.access import Access
 
     access = detailed_access() if given.is_thorough else Access()
     snapshot = reading_of(given, access)
-    from tui.doctor import run_doctor  # noqa: PLC0415  # 60 ms, while the hardware is read
+    from tui.doctor import run_doctor  # 60 ms, while the hardware is read
 
     return run_doctor(
         snapshot,
@@ -80,9 +80,9 @@ def _check(rest: list[str], shared: argparse.Namespace) -> int:
     request = typed_request(given, engine)
     if request is None:
         raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll check model.gguf")
-    from tui.calibrations_here import calibrations_for  # noqa: PLC0415
-    from tui.check import run_check  # noqa: PLC0415
-    from tui.neighbours import neighbours_for  # noqa: PLC0415
+    from tui.calibrations_here import calibrations_for
+    from tui.check import run_check
+    from tui.neighbours import neighbours_for
 
     return run_check(
         request,
@@ -104,7 +104,7 @@ def _disk_free_bytes(given: argparse.Namespace) -> int | None:
     """At home, where the caches of Hugging Face, Ollama and LM Studio lie, unless told otherwise."""
     if given.simulate is not None or given.replay is not None:
         return None
-    from probes.storage import free_bytes  # noqa: PLC0415
+    from probes.storage import free_bytes
 
     return free_bytes(os.path.expanduser("~"))
 
@@ -115,7 +115,7 @@ def plan_command(rest: list[str], shared: argparse.Namespace) -> int:
     request = typed_request(given, engine)
     if request is None:
         raise UsageError("which model? Give a .gguf file or a name, as in: plimsoll plan model.gguf")
-    from tui.proposal import run_plan  # noqa: PLC0415
+    from tui.proposal import run_plan
 
     return run_plan(request, is_json=given.is_json)
 
@@ -124,13 +124,13 @@ def report_once(rest: list[str], shared: argparse.Namespace) -> int:
     """Without a terminal: what is there, and the verdict where a model is given."""
     snapshot = reading_of(shared)
     request = wanted(rest, shared)
-    from tui.dump import run_snapshot  # noqa: PLC0415
+    from tui.dump import run_snapshot
 
     status = run_snapshot(snapshot)
     if request is None:
         return status
-    from tui.calibrations_here import calibrations_for  # noqa: PLC0415
-    from tui.check import run_check  # noqa: PLC0415
+    from tui.calibrations_here import calibrations_for
+    from tui.check import run_check
 
     print()
     return run_check(request, snapshot, calibrations=calibrations_for(shared))

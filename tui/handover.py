@@ -49,7 +49,7 @@ def _replaced_by(words: tuple[str, ...], environment: dict[str, str]) -> "NoRetu
         import shutil  # noqa: PLC0415  # 5 ms, which only such a script pays
 
         path = shutil.which(words[0], path=environment.get("PATH")) or words[0]
-        os.execve("/bin/sh", ["/bin/sh", path, *words[1:]], environment)  # noqa: S606
+        os.execve("/bin/sh", ["/bin/sh", path, *words[1:]], environment)  # noqa: S606  # as a shell does
 
 
 def uncoerced(environment: Mapping[str, str], started_with: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ from launches.rewriting import Edit, rewritten_words
 from probes.snapshot import Snapshot
 from tui.advice import Change
 from tui.launched import model_of, places_seen, plan_of
-from tui.plan import Plan, assess
+from tui.plan import assess
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
@@ -57,13 +57,6 @@ def with_other_quant(
         if is_alike and assess(plan, places_seen(read, snapshot, calibrations)).verdict.level <= made.verdict.level:
             return words
     return ()
-
-
-def _is_alike(one: Plan, other: Plan) -> bool:
-    """But for what its weights are stored as."""
-    return (one.workload, one.options, one.devices) == (other.workload, other.options, other.devices) and (
-        one.model.n_layers == other.model.n_layers
-    )
 
 
 def _edits(command: Command, launch: Launch, quant: str) -> Iterator[Edit]:

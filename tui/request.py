@@ -24,7 +24,7 @@ NATIVE_CONTEXT = 0
 """As many tokens as the model was made for, as llama.cpp's ``-c 0``."""
 
 
-class UnknownDevice(Exception):  # noqa: N818
+class UnknownDevice(Exception):
     """No such device here; the message lists those there are."""
 
 

@@ -14,7 +14,7 @@ THEMES = ("plimsoll", "plimsoll-light", "plimsoll-contrast")
 """Our own; any other of Textual's may be named, too."""
 
 
-def _setting(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:  # noqa: A002
+def _setting(default: Any, help: str, *, least: float | None = None, most: float | None = None) -> Any:  # noqa: A002  # as in the metadata
     return field(default=default, metadata={"help": help, "least": least, "most": most})
 
 

@@ -25,29 +25,29 @@ DRIVER_SECONDS = 10.0
 
 def sources_of(given: argparse.Namespace, access: Access | None = None) -> tuple[ProbeSource, ...]:
     """The hardware meant: this machine's (through ``access`` where somebody attends), a described or a recorded one."""
-    from probes.errors import ProbeError  # noqa: PLC0415
+    from probes.errors import ProbeError
 
     if given.simulate is not None and given.replay is not None:
         raise UsageError("--simulate and --replay both stand in for this machine's hardware; give one of them")
     try:
         if given.simulate is not None:
-            from probes.simulate import simulated_sources  # noqa: PLC0415
+            from probes.simulate import simulated_sources
 
             return simulated_sources(given.simulate)
         if given.replay is not None:
             return _replayed(given.replay)
     except ProbeError as error:
         raise UsageError(str(error)) from error
-    from probes.probe import real_sources  # noqa: PLC0415
+    from probes.probe import real_sources
 
     return real_sources() if access is None else real_sources(access)
 
 
 def _replayed(path: str) -> tuple[ProbeSource, ...]:
     """A recording, opened once beforehand: that it can't be read is said before anything else happens."""
-    from pathlib import Path  # noqa: PLC0415  # 5 ms
+    from pathlib import Path  # 5 ms
 
-    from probes.replay import replay_sources  # noqa: PLC0415
+    from probes.replay import replay_sources
 
     sources = replay_sources(Path(path))
     for source in sources:
@@ -57,7 +57,7 @@ def _replayed(path: str) -> tuple[ProbeSource, ...]:
 
 def detailed_access() -> Access:
     """The machine with clocks, links and error counters."""
-    from probes.access import Access, Attention  # noqa: PLC0415
+    from probes.access import Access, Attention
 
     return Access(attention=Attention(is_on_details=True))
 
@@ -70,11 +70,11 @@ def reading_of(given: argparse.Namespace, access: Access | None = None) -> Calla
 
 def reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
     """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
-    from launches.errors import LaunchError  # noqa: PLC0415
-    from launches.loads import read_loads  # noqa: PLC0415
-    from launches.opened import opened_of  # noqa: PLC0415
-    from probes.access import Access  # noqa: PLC0415
-    from tui.visibility import as_seen_with, for_probes  # noqa: PLC0415
+    from launches.errors import LaunchError
+    from launches.loads import read_loads
+    from launches.opened import opened_of
+    from probes.access import Access
+    from tui.visibility import as_seen_with, for_probes
 
     try:
         environment = opened_of(read_loads(command)[0].command).program.environment
@@ -94,14 +94,14 @@ def reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Sna
 
 
 def take_one_of(sources: Sequence[ProbeSource]) -> Snapshot:
-    from probes.sampler import take_one  # noqa: PLC0415
+    from probes.sampler import take_one
 
     return take_one(sources, DRIVER_SECONDS)
 
 
 def _in_background(work: Callable[[], _T]) -> Callable[[], _T]:
     """Starts the work, which raises nothing, on a thread of its own; the result waits for it."""
-    from threading import Thread  # noqa: PLC0415
+    from threading import Thread
 
     done: list[_T] = []
     thread = Thread(target=lambda: done.append(work()), daemon=True)

@@ -26,22 +26,22 @@ _LOAD_COLUMNS = tuple(each.name for each in fields(KeptLoad) if each.name != "pl
 _PLACE_COLUMNS = tuple(each.name for each in fields(KeptPlace))
 _ADDRESS = ("host", "boot", "pid", "started_ticks")
 _UPSERT = (
-    f"INSERT INTO loads ({', '.join(_LOAD_COLUMNS)}) VALUES ({', '.join('?' * len(_LOAD_COLUMNS))}) "  # noqa: S608
+    f"INSERT INTO loads ({', '.join(_LOAD_COLUMNS)}) VALUES ({', '.join('?' * len(_LOAD_COLUMNS))}) "  # noqa: S608  # names of columns
     f"ON CONFLICT ({', '.join(_ADDRESS)}) DO UPDATE SET engine_version = "
     "CASE excluded.engine_version WHEN '' THEN engine_version ELSE excluded.engine_version END"
 )
-_FIND = f"SELECT id FROM loads WHERE {' AND '.join(f'{name} = ?' for name in _ADDRESS)}"  # noqa: S608
+_FIND = f"SELECT id FROM loads WHERE {' AND '.join(f'{name} = ?' for name in _ADDRESS)}"  # noqa: S608  # names of columns
 _PLACE = (
-    f"INSERT INTO places (load_id, {', '.join(_PLACE_COLUMNS)}) "  # noqa: S608
+    f"INSERT INTO places (load_id, {', '.join(_PLACE_COLUMNS)}) "  # noqa: S608  # names of columns
     f"VALUES (?, {', '.join('?' * len(_PLACE_COLUMNS))}) ON CONFLICT (load_id, name) DO UPDATE SET "
     "held_bytes = max(held_bytes, excluded.held_bytes), peak_bytes = max(peak_bytes, excluded.peak_bytes), "
     "runtime_bytes = CASE WHEN excluded.runtime_bytes IS NULL THEN NULL ELSE runtime_bytes END"
 )
 _TRIM = "DELETE FROM loads WHERE id NOT IN (SELECT id FROM loads ORDER BY rested_seconds DESC, id DESC LIMIT ?)"
 _ORPHANS = "DELETE FROM places WHERE load_id NOT IN (SELECT id FROM loads)"
-_NEWEST = f"SELECT id, {', '.join(_LOAD_COLUMNS)} FROM loads ORDER BY rested_seconds DESC, id DESC LIMIT ?"  # noqa: S608
+_NEWEST = f"SELECT id, {', '.join(_LOAD_COLUMNS)} FROM loads ORDER BY rested_seconds DESC, id DESC LIMIT ?"  # noqa: S608  # names of columns
 _PLACES = (
-    f"SELECT load_id, {', '.join(_PLACE_COLUMNS)} FROM places WHERE load_id IN "  # noqa: S608
+    f"SELECT load_id, {', '.join(_PLACE_COLUMNS)} FROM places WHERE load_id IN "  # noqa: S608  # names of columns
     "(SELECT id FROM loads ORDER BY rested_seconds DESC, id DESC LIMIT ?) ORDER BY load_id, rowid"
 )
 

@@ -47,7 +47,6 @@ _STEPS = (
     ),
 )
 """Statements that lead from each version of the schema to the next."""
-VERSION = len(_STEPS)
 
 
 class StoreError(Exception):

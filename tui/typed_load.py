@@ -19,8 +19,8 @@ DEFAULT_ENGINE = "llamacpp"
 
 def typed_engine(given: argparse.Namespace) -> Engine:
     """The one that was named, or whose options are declared where none was."""
-    from estimator.engine import load_engine  # noqa: PLC0415
-    from estimator.errors import EstimatorError  # noqa: PLC0415
+    from estimator.engine import load_engine
+    from estimator.errors import EstimatorError
 
     try:
         return load_engine(given.engine or DEFAULT_ENGINE)
@@ -30,8 +30,8 @@ def typed_engine(given: argparse.Namespace) -> Engine:
 
 def typed_request(given: argparse.Namespace, engine: Engine) -> Request | None:
     """What was asked for, or None where no model was named."""
-    from tui.load_flags import flagged  # noqa: PLC0415  # loaded already
-    from tui.request import Request  # noqa: PLC0415
+    from tui.load_flags import flagged  # loaded already
+    from tui.request import Request
 
     if given.model is not None and given.model_option is not None:
         raise UsageError("one model at a time: give it as it is, or with --model")
@@ -57,7 +57,7 @@ def typed_request(given: argparse.Namespace, engine: Engine) -> Request | None:
 
 def _settings(given: argparse.Namespace) -> frozenset[str]:
     """What this shell's environment says of a load without room; nothing of hardware that is not here."""
-    from tui.places import spill_settings  # noqa: PLC0415
+    from tui.places import spill_settings
 
     is_here = getattr(given, "simulate", None) is None and getattr(given, "replay", None) is None
     return spill_settings(os.environ) if is_here else frozenset()

@@ -39,7 +39,7 @@ _UNKNOWN_FLAGS = frozenset({"--kv-unified"})
 """llama-server's, which it does not take (common/arg.cpp, `LLAMA_EXAMPLE_FIT_PARAMS`)."""
 
 
-class Unverifiable(Exception):  # noqa: N818
+class Unverifiable(Exception):
     """The program gave no figures to compare; the message says why, in a sentence."""
 
 

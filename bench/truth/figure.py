@@ -102,7 +102,7 @@ class Replay:
         self.sources |= other.sources
 
 
-class NotReplayable(Exception):  # noqa: N818  # it says what the row is, and is no failure of ours
+class NotReplayable(Exception):  # it says what the row is, and is no failure of ours
     """The row does not state what a replay needs, or nothing here knows its model; the message is the reason."""
 
 

@@ -115,7 +115,7 @@ def relieved(model: Model, workload: Workload, options: Options, places: Sequenc
     return next((tried for tried in smaller if has_room(tried)), None)
 
 
-def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001  # an engine is asked so
     """TabbyAPI's arguments."""
     n_sequences = max(1, workload.n_sequences)
     said = {

@@ -47,7 +47,7 @@ class Options:
     )
 
 
-def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:  # noqa: ARG001
+def estimate(model: Model, workload: Workload, options: Options, places: Sequence[Place]) -> Estimate:  # noqa: ARG001  # an engine is asked so
     """Weights and what usually comes with them, shared by the devices, or on the host.
 
     Raises:
@@ -95,12 +95,12 @@ fallback = quick_fallback = relieved = nothing
 needs = rule_of_thumb_needs
 
 
-def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001  # an engine is asked so
     """No engine, no arguments."""
     return ""
 
 
-def command(model: Model, arguments: str) -> str:  # noqa: ARG001
+def command(model: Model, arguments: str) -> str:  # noqa: ARG001  # an engine is asked so
     """Only a comment: which program runs it isn't known."""
     return f"# run {quoted(model.name)} with a program of your choice"
 

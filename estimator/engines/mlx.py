@@ -96,7 +96,7 @@ fallback = quick_fallback = relieved = nothing
 needs = mlx_needs
 
 
-def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001
+def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:  # noqa: ARG001  # an engine is asked so
     """The arguments of ``mlx_lm.server``, or of ``mlx_lm.generate`` where only that has them."""
     said = {
         f"--max-tokens {options.max_tokens}": True,

@@ -221,7 +221,6 @@ _BESIDE = (
     "--sdmodel --whispermodel --ttsmodel --embeddingsmodel --musicllm --musicdiffusion --musicembeddings --lora".split()
 )
 """What it loads beside the text model."""
-_DECISIVE = ("--model", "--config", "--nomodel")
 
 
 def recognises(program: Program) -> bool:

@@ -31,7 +31,7 @@ MODULES = MappingProxyType(
         "sglang.compile_deep_gemm": "compile",
     }
 )
-PORT, ROUTER_PORT = 30000, 30000
+PORT = 30000
 PREFILL_TOKENS = 16384
 """``--max-prefill-tokens``: what a prompt's pieces come to where they are not limited (srt/server_args.py)."""
 CACHE_TYPES = MappingProxyType({name: name for name in KV_TYPES} | {"bf16": "bfloat16"})

@@ -44,7 +44,7 @@ class About(Panel):
             self.display = is_seen
         self.redraw()
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         said = [
             (f"{'' if number else text[: self.n_indent]:<{self.n_indent}}{line}", style)
             for text, style in self._text

@@ -51,7 +51,7 @@ class Columns(Panel):
         self._column_width = 0
         self._top = 0
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         if not self.shown:
             return [(("nothing is pinned; press escape, then c on a plan", "dim"),)]
         n = len(self.shown)

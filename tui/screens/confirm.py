@@ -28,7 +28,7 @@ class Question(Panel):
         super().__init__(id="question")
         self._question, self._about = question, about
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         asked: list[Line] = [((text, "strong"),) for text in wrap(self._question, width)]
         return [*asked, (), *(((text, "dim"),) for text in wrap(self._about, width))]
 

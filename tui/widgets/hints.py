@@ -37,7 +37,7 @@ class Hints(Panel):
     def is_same(self, before: View, view: View) -> bool:  # noqa: ARG002  # at all times
         return True
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         shown = list(self.hints)
         for gap in (" ", ""):
             line = _line(shown, gap)

@@ -33,7 +33,7 @@ class KeyBar(Panel):
     def is_same(self, before: View, view: View) -> bool:
         return (before.plan is None) == (view.plan is None)
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         """Where nothing is planned, those that have a meaning then."""
         shown = [key for key in _KEYS if view.plan is not None or key[1] not in _OF_A_PLAN]
         while len(shown) > 2 and sum(len(key) + len(label) + 3 for key, label, _, _ in shown) > width:

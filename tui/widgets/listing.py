@@ -60,7 +60,7 @@ class Listing(Panel, can_focus=True):
         self.cursor = max(0, min(self.cursor, len(rows) - 1))
         self.redraw()
 
-    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002
+    def lines(self, view: View, width: int, height: int) -> list[Line]:  # noqa: ARG002  # a panel is asked so
         head = [(_GUTTER, *self.head)] if self.head else []
         if not self.rows:
             self.entitle(subtitle=self.remark)
