@@ -1,8 +1,11 @@
 """When what stays is put aside, so that looking for garbage takes no time."""
 
+import gc
+import sys
+
 from textual.geometry import Region
 
-from tui.sweeper import AGAIN_SECONDS, MOST_ASIDE, MOST_KEPT, ROUNDS, Sweeper
+from tui.sweeper import AGAIN_SECONDS, MOST_ASIDE, MOST_KEPT, ROUNDS, Sweeper, n_kept
 
 
 class Collector:
@@ -179,3 +182,14 @@ def test_the_librarys_memory_of_regions_is_what_is_forgotten() -> None:
     sweeper.sweep(lambda: True, AGAIN_SECONDS + 1)
 
     assert Region.intersection.cache_info().currsize == 0
+
+
+def test_what_is_kept_is_counted_in_one_call_in_which_no_other_thread_can_run() -> None:
+    called: list[object] = []
+    sys.setprofile(lambda _, event, what: called.append(what) if event == "c_call" else None)
+    try:
+        assert n_kept(gc) > 0
+    finally:
+        sys.setprofile(None)
+    assert called
+    assert gc.get_objects not in called

@@ -88,7 +88,7 @@ class Sweeper:
         if self._swept_seconds is None:
             return
         self._collector.collect()
-        n_left = len(self._collector.get_objects(generation=2))
+        n_left = n_kept(self._collector)
         if n_left <= MOST_KEPT or not is_calm():
             return
         self._is_full = self._collector.get_freeze_count() + n_left > self._n_looked_through + MOST_ASIDE
@@ -117,3 +117,13 @@ class Sweeper:
             self._n_aside = self._n_before
             self._is_full = False
         return True
+
+
+def n_kept(collector: Collector) -> int:
+    """How many objects the oldest generation has.
+
+    Counted in one call of C, in which no other thread can run. While the list of them lives, a tuple that another
+    thread is making of a generator is held twice, and to make it larger is a SystemError there (CPython 3.11,
+    Objects/tupleobject.c: _PyTuple_Resize; seen in a thread that judged engines).
+    """
+    return next(map(len, map(collector.get_objects, (2,))))
