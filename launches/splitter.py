@@ -46,6 +46,7 @@ _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _DOUBLED = frozenset({"&&", "||", "|&", ";;", ";&"})
 """Operators of two characters."""
 _BLANKS = re.compile(r"[ \t\r]+")
+_BLANKS_BEHIND = re.compile(r"[ \t]*")
 _PLAIN = re.compile(r"[^\s\"'$`\\%!{<>;|&()]+")
 """What stands for itself, within a word and between quotes."""
 _QUOTED = {"'": re.compile(r"[^']+"), '"': re.compile(r"[^\"$`\\%!]+")}
@@ -196,9 +197,8 @@ class _Splitter:
             elif character in "()":
                 self.parentheses.append((character, self.position))
                 self.position += 1
-            elif (found := _HERE.match(self.text, self.position)) is not None:
-                self.here.append((found[3], not found[2]))
-                self.position = found.end()
+            elif self._takes_document():
+                continue
             elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
                 self._skip_redirection(found)
             elif character in "\n;|&":
@@ -242,6 +242,20 @@ class _Splitter:
         held = [piece.word for piece in self.pieces(")") if piece is not None]
         self.variables.add(found[1], held, is_more=bool(found[2]))
         return True
+
+    def _takes_document(self) -> bool:
+        """Whether one begins here: ``<<EOF``, or ``bash <<< "vllm serve a/b"`` (bash(1), "Here Strings")."""
+        if self.text.startswith("<<<", self.position):
+            self.position = _BLANKS_BEHIND.match(self.text, self.position + 3).end()  # type: ignore[union-attr]  # or none
+            written = " ".join(self._fields())
+            if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
+                self.variables.fed.append(written)
+            return True
+        found = _HERE.match(self.text, self.position)
+        if found is not None:
+            self.here.append((found[3], not found[2]))
+            self.position = found.end()
+        return found is not None
 
     def _skip_documents(self) -> None:
         """What stands below ``<<EOF``, to the line that says EOF."""

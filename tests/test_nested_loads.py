@@ -41,6 +41,7 @@ ONE_BY_ONE = [("a", ALONE), ("b", ALONE), ("c", ALONE)]
         f"cat > s.sh <<'E'\n{B}\n{C}\nE\n{A}; ./s.sh",
         f"{A}; bash <<E\n{B}\n{C}\nE",
         f"bash <<E\n{A}\n{B}\nE\n{C}",
+        f"bash <<< '{A}; {B}'; {C}",
         f"{A}; docker run --gpus all --entrypoint bash image -c '{B}; {C}'",
         "for m in a b c; do vllm serve m/$m; done",
         "for m; do vllm serve m/$m; done",
