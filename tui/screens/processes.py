@@ -137,7 +137,8 @@ class Processes(Browser):
         return keys[self.column], process.pid
 
     def action_sort(self) -> None:
-        is_hidden = {"busy": not self._has_use, "user": not self._is_wide}
+        width = self.size.width  # rows for another size may come a step later
+        is_hidden = {"busy": width < _WITH_USE, "user": width < _WIDE}
         following = _COLUMNS[_COLUMNS.index(self.column) + 1 :] + _COLUMNS
         self.column = next(title for title in following if not is_hidden.get(title))
         self.is_reversed = self.column in _LARGEST_FIRST
