@@ -106,6 +106,8 @@ def _of_pod(told: Mapping[str, Value]) -> dict[str, Value]:
     limits = _map(_map(told.get("resources")).get("limits"))
     environment = _environment(told.get("env"))
     gpus = [str(count) for key, count in limits.items() if "gpu" in key or "amd.com" in key]
+    if not limits:  # cut out of a manifest, or given its devices in another way: as this machine has them
+        gpus = ["all"]
     return {
         "image": told.get("image"),
         "entrypoint": _filled(told.get("command"), environment),

@@ -49,7 +49,7 @@ def read(text: str) -> Launch:
     ],
 )
 def test_a_container_that_is_told_what_to_start_starts_that(text):
-    around = ("docker", "run", "x", "it:built", "--entrypoint", "-e", "PATH=x")
+    around = ("docker", "run", "--gpus", "all", "x", "it:built", "--entrypoint", "-e", "PATH=x")
     assert [word for word in words_of(text) if word not in around] == ["llama-cli", "-m", "a"]
 
 
@@ -116,3 +116,17 @@ def test_koboldcpps_image_is_told_by_variables_alone(told):
 def test_what_is_no_container_is_no_error(begun, again):
     lines = (started_by(begun + again * 400) or "").splitlines()
     assert all(line.startswith("docker run") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("resources", "is_refused"),
+    [
+        ("", False),
+        ("  resources: {}\n", False),
+        ("  resources: {limits: {nvidia.com/gpu: 1}}\n", False),
+        ("  resources: {limits: {memory: 16Gi}}\n", True),
+    ],
+)
+def test_a_pods_container_lacks_a_gpu_only_where_its_limits_are_told_without_one(resources, is_refused):
+    text = f"containers:\n- name: it\n  image: vllm/vllm-openai:v0.10.0\n  args: [--model, a/b]\n{resources}"
+    assert ("no GPU" in read(text).refusal) is is_refused
