@@ -124,6 +124,7 @@ class Commands(Iterator["Found"]):
             raise StopIteration
         pieces = self.flow.command(part)
         within, self.variables.run_within = self.variables.run_within, []
+        within = [] if self.flow.is_passed else within
         found = None
         words = [piece.word for piece in pieces]
         if words[:1] == ["wait"]:

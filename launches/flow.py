@@ -1,13 +1,14 @@
 """The way of a shell through its script: conditions, loops, functions, groups, and what goes on in the background.
 
-POSIX.1-2024, "Shell Command Language", 2.9; ``function f {`` and ``{1..4}`` as bash(1) has them. Nothing is run: of
-what a condition asks nothing is known, so that what stands behind it may be reached.
+POSIX.1-2024, "Shell Command Language", 2.9; ``function f {`` and ``{1..4}`` as bash(1) has them. Nothing is run:
+what stands behind a condition may be reached, where what it asks is not known (``launches.conditions``).
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from launches.conditions import outcome
 from launches.functions import Functions
 from launches.jobs import Jobs
 from launches.splitter import CommandReader, Part, Piece
@@ -39,6 +40,18 @@ class _Block:
     """It is done again, nobody knows how often or with what."""
     is_otherwise: bool = False
     """It stands behind ``||``."""
+    is_passed: bool = False
+    """What stands here is surely not reached."""
+    is_within_passed: bool = False
+    """The block itself is not, behind a test that does not hold."""
+    is_asking: bool = False
+    """Of ``if``: its condition is read."""
+    n_asked: int = 0
+    """Commands of that condition."""
+    holds: bool | None = False
+    """Whether one of its conditions did; None: it may have."""
+    asked: bool | None = None
+    """Whether the one that was read last does."""
     name: str = ""
     """Of a loop's variable."""
     values: list[str] = field(default_factory=list)
@@ -73,6 +86,10 @@ class Flow:
         self._n_left = _MOST_AGAIN
         self._is_otherwise = False
         """Behind ``||``."""
+        self._outcome: bool | None = None
+        """Of the test that was read last."""
+        self._is_passed = False
+        """Behind ``&&`` of one that does not hold, or ``||`` of one that does."""
         self._closing: list[str] = []
         """What is left of a command when it is done: the operator behind it."""
         self.is_cut = False
@@ -84,6 +101,11 @@ class Flow:
     def is_maybe(self) -> bool:
         """Whether nobody knows that what stands here is reached."""
         return self._is_otherwise or any(block.is_maybe or block.is_otherwise for block in self._blocks)
+
+    @property
+    def is_passed(self) -> bool:
+        """Whether what stands here is surely not reached."""
+        return self._is_passed or any(block.is_passed or block.is_within_passed for block in self._blocks)
 
     @property
     def is_repeated(self) -> bool:
@@ -109,9 +131,29 @@ class Flow:
                 self._close("(")
                 continue
             self._end(operator)
+        self._tell()
+
+    def _tell(self) -> None:
+        """The variables learn whether what is read next is reached."""
+        self._variables.is_passed = self.is_passed
+        outside = self._is_passed or any(block.is_passed for block in self._blocks[:-1])
+        outside = outside or any(block.is_within_passed for block in self._blocks)
+        self._variables.is_passed_behind_else = outside or (
+            bool(self._blocks) and self._blocks[-1].kind == "if" and self._held(self._blocks[-1]) is True
+        )
 
     def _end(self, operator: str) -> None:
-        self._variables.last_job = self.jobs.end(operator) or self._variables.last_job
+        if not self.is_passed:
+            self._variables.last_job = self.jobs.end(operator) or self._variables.last_job
+        block = self._blocks[-1] if self._blocks else None
+        if block is not None and block.is_asking and block.n_asked:
+            if operator not in (";", "\n"):
+                block.asked, block.n_asked = None, 2
+            block.is_passed = block.asked is False or block.holds is True
+        elif operator not in ("&&", "||"):
+            self._is_passed, self._outcome = False, None
+        else:
+            self._is_passed = self._outcome is (operator == "||")
         if operator not in ("&&", "|", "|&"):
             self._is_otherwise = operator == "||"
         if operator in (";;", ";&") and self._blocks and self._blocks[-1].kind == "case":
@@ -131,7 +173,9 @@ class Flow:
         for _ in range(min(opened, _MOST_OPEN)):
             self._open("(")
         self._closing = [")"] * min(closed, _MOST_OPEN) + [part.operator]
-        return self._plain(pieces, part)
+        pieces = self._plain(pieces, part)
+        self._tell()
+        return pieces
 
     def _plain(self, pieces: list[Piece], part: Part) -> list[Piece]:
         n = 0
@@ -141,7 +185,7 @@ class Flow:
                 return []
             n += 1
             if word in _OPENING:
-                self._open(_OPENING[word])
+                self._open(_OPENING[word]).is_asking = word == "if"
             elif word in ("then", "else", "elif", "do"):
                 self._enter(word, pieces[n].start if n < len(pieces) else self._reader.position)
             elif word in ("for", "select") and n < len(pieces):
@@ -158,32 +202,76 @@ class Flow:
             elif word == "coproc":
                 self._closing = [*self._closing[:-1], "&"]
             elif word not in _PASSED:
-                return self._called(pieces[n - 1 :])
+                self._ask(pieces[n - 1 :], is_denied="!" in [piece.word for piece in pieces[: n - 1]])
+                return [] if self.is_passed else self._called(pieces[n - 1 :])
         return []
+
+    def _ask(self, pieces: Sequence[Piece], *, is_denied: bool) -> None:
+        """What a command's exit status is, where it is a test that can be told."""
+        block = self._blocks[-1] if self._blocks else None
+        if block is not None and block.is_asking:
+            block.n_asked += 1
+            block.is_passed = block.holds is True
+        if self.is_passed:
+            return
+        if pieces[0].word in ("read", "mapfile", "readarray", "getopts", "printf", "let"):
+            self._variables.unsure |= {piece.word.partition("=")[0] for piece in pieces[1:]}
+        written = self._text[pieces[0].start : pieces[-1].end]
+        told = outcome([piece.word for piece in pieces], written, self._variables.unsure)
+        told = told if told is None else told is not is_denied
+        self._outcome = told
+        if block is not None and block.is_asking:
+            block.asked = told if block.n_asked == 1 else None
+
+    @staticmethod
+    def _held(block: _Block) -> bool | None:
+        """Whether one of an ``if``'s conditions did, the one that was read last among them."""
+        if block.holds is True or not block.is_asking:
+            return block.holds
+        if block.asked is True and block.holds is False:
+            return True
+        return None if block.asked is not False else block.holds
 
     def _enter(self, word: str, start: int) -> None:
         """What stands behind ``then``, ``do`` and the like begins."""
         block = self._blocks[-1] if self._blocks else _Block("")
         if word == "do" and block.kind == "for":
             block.start = start
-        elif block.kind in ("if", "loop"):
+        elif block.kind == "if":
+            self._branch(word, block)
+        elif block.kind == "loop":
             block.is_maybe = True
+
+    def _branch(self, word: str, block: _Block) -> None:
+        """What is reached behind ``then``, ``elif`` and ``else``."""
+        if word == "then":
+            asked = block.asked if block.n_asked == 1 else None
+            block.is_passed = block.holds is True or asked is False
+            block.is_maybe = not block.is_passed and (asked is None or block.holds is None)
+            if block.holds is not True and asked is not False:
+                block.holds = asked if block.holds is False else None
+            block.is_asking = False
+            return
+        block.is_passed, block.is_maybe = block.holds is True, block.holds is None
+        block.is_asking, block.asked, block.n_asked = word == "elif", None, 0
 
     # Groups
 
     def _open(self, kind: str) -> _Block:
-        block = _Block(kind, is_otherwise=self._is_otherwise)
+        block = _Block(kind, is_otherwise=self._is_otherwise, is_within_passed=self._is_passed)
         if len(self._blocks) >= _MOST_OPEN:
             self.is_cut = True
             return block
-        self._is_otherwise = False
+        self._is_otherwise, self._is_passed = False, False
         self._blocks.append(block)
         self.jobs.open(is_shell=kind == "(")
         return block
 
     def _close(self, kind: str) -> None:
         if self._blocks and self._blocks[-1].kind == kind:
-            self._is_otherwise = self._blocks.pop().is_otherwise
+            block = self._blocks.pop()
+            self._is_otherwise, self._is_passed = block.is_otherwise, block.is_within_passed
+            self._outcome = self._outcome if block.is_within_passed else None
             self.jobs.close()
 
     def _closed(self, kind: str) -> None:
@@ -199,7 +287,7 @@ class Flow:
     def _end_own(self) -> None:
         """What stands before a closing word is a list of its own."""
         self.jobs.end(";")
-        self._is_otherwise = False
+        self._is_otherwise, self._is_passed, self._outcome = False, False, None
 
     # Conditions
 
@@ -225,6 +313,8 @@ class Flow:
     def _loop(self, pieces: Sequence[Piece]) -> None:
         """``for NAME in VALUES``; without values, over those that the script was given."""
         block = self._open("for")
+        if self.is_passed:
+            return
         words = [piece.word for piece in pieces[3:]]
         if [piece.word for piece in pieces[2:3]] != ["in"]:
             words = list(self._variables.words("@") or ["$@"])
@@ -295,7 +385,7 @@ class Flow:
                 self._variables.positionals = _UNKNOWN
             return
         if name == "exit" or (name == "exec" and words):
-            self.is_over = all(block.kind in ("{", "call") for block in self._blocks)
+            self.is_over = all(block.kind in ("{", "call", "if") for block in self._blocks)
         elif name == "return" and self._blocks and self._blocks[-1].kind == "call":
             self._returned(self._blocks[-1])
         elif name == "shift" and (held := self._variables.words("@")) is not None:

@@ -239,8 +239,10 @@ class _Splitter:
         if found is None:
             return False
         self.position = found.end()
+        begins_else = self.words[:1] == ["else"]
         held = [piece.word for piece in self.pieces(")") if piece is not None]
-        self.variables.add(found[1], held, is_more=bool(found[2]))
+        if not (self.variables.is_passed_behind_else if begins_else else self.variables.is_passed):
+            self.variables.add(found[1], held, is_more=bool(found[2]))
         return True
 
     def _takes_document(self) -> bool:
@@ -267,7 +269,7 @@ class _Splitter:
                 self.variables.documents.append(document)
                 if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
                     self.variables.fed.append(document)
-                if path := self._written_to():
+                if (path := self._written_to()) and not self.variables.is_passed:
                     self.variables.files[path] = document
                 self.position = end
         self.here.clear()

@@ -69,6 +69,12 @@ class Variables:
         """``$1``, ``$2`` and so on; None: those of the environment."""
         self.last_job = ""
         """``$!``, of what was put in the background last; empty: of nothing."""
+        self.unsure: set[str] = set()
+        """Names that a condition, or what is typed, may have set to something else."""
+        self.is_passed = False
+        """What is read now is surely not reached, and sets nothing."""
+        self.is_passed_behind_else = False
+        """The same of what an ``else`` begins that is read next."""
 
     def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
         """Set it to one word.
@@ -78,6 +84,9 @@ class Variables:
             value: what it stands for.
             is_sure: it is set in any case, and not only under a condition.
         """
+        if self.is_passed:
+            return
+        self.unsure = self.unsure - {name} if is_sure else self.unsure | {name}
         if name in self._words and (not is_sure or is_unset(value)):
             return  # what a loop over arguments, or a condition, would set: without them it is as before
         self._words[name] = (value[:MOST_CHARACTERS],)
@@ -122,6 +131,9 @@ class Variables:
 
     def unset(self, name: str) -> None:
         """Nothing is known of it from here on."""
+        if self.is_passed:
+            return
+        self.unsure.add(name)
         self._words.pop(name, None)
         self._n_held.pop(name, None)
 

@@ -1,0 +1,86 @@
+"""What stands behind a test of a script counts only where it may be reached."""
+
+import pytest
+
+from launches.command import Command
+from launches.conditions import outcome
+from launches.loads import read_loads
+
+
+def loaded(script, **environment):
+    command = Command(arguments=("bash", "-c", script), environment={"PATH": "/bin", **environment})
+    return [(load.launches[0].source, load.launches[0].context_tokens) for load in read_loads(command)]
+
+
+def doubts(script):
+    command = Command(arguments=("bash", "-c", script), environment={"PATH": "/bin"})
+    return " ".join(read_loads(command)[0].launches[0].doubts)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["[", "1", "=", "1", "]"], True),
+        (["[[", "0", "==", "1", "]]"], False),
+        (["test", "a", "!=", "b"], True),
+        (["[", "-n", "", "]"], False),
+        (["[[", "-z", "", "]]"], True),
+        (["[", "2", "-gt", "10", "]"], False),
+        (["[", "-f", "a", "]"], None),
+        (["[", "$X", "=", "1", "]"], None),
+        (["[[", "ab", "==", "a*", "]]"], None),
+        (["grep", "a", "b"], None),
+    ],
+)
+def test_a_test_is_told_where_all_that_it_compares_is_known(words, expected):
+    assert outcome(words, " ".join(word for word in words if "$" not in word), ()) is expected
+
+
+BIG = 'if [[ "${BIG:-0}" == "1" ]]; then '
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"{BIG}ARGS+=(--max-model-len 9); fi; vllm serve a/b ${{ARGS[@]}} --max-model-len 4",
+        f"M=a/b; {BIG}M=c/d; fi; vllm serve $M --max-model-len 4",
+        f"{BIG}M=c/d; else M=a/b; fi; vllm serve $M --max-model-len 4",
+        f"{BIG}A=(c/d); else A=(a/b); fi; vllm serve ${{A[@]}} --max-model-len 4",
+        f"{BIG}vllm serve c/d; else vllm serve a/b --max-model-len 4; fi",
+        f"{BIG}vllm serve c/d; elif [ 1 = 1 ]; then vllm serve a/b --max-model-len 4; else vllm serve e/f; fi",
+        f"{BIG}if unknown; then vllm serve c/d; else vllm serve e/f; fi; fi; vllm serve a/b --max-model-len 4",
+        f"{BIG}for x in c/d e/f; do vllm serve $x; done; fi; vllm serve a/b --max-model-len 4",
+        f"f() {{ vllm serve c/d; }}; {BIG}f; fi; vllm serve a/b --max-model-len 4",
+        "if ! [ 1 = 1 ]; then vllm serve c/d; fi; vllm serve a/b --max-model-len 4",
+        "M=a/b; [ '' = 1 ] && M=c/d; vllm serve $M --max-model-len 4",
+        "[ 0 = 1 ] && vllm serve c/d || vllm serve a/b --max-model-len 4",
+        "[ 1 = 1 ] || vllm serve c/d; vllm serve a/b --max-model-len 4",
+        "[ 0 = 1 ] && { vllm serve c/d; vllm serve e/f; }; vllm serve a/b --max-model-len 4",
+        "if [ 1 = 1 ]; then vllm serve a/b --max-model-len 4; exit; fi; vllm serve c/d",
+        "if [ 1 = 1 ]; then exec vllm serve a/b --max-model-len 4; fi\nvllm serve c/d",
+    ],
+)
+def test_a_branch_that_is_not_taken_loads_and_sets_nothing(script):
+    assert loaded(script) == [("a/b", 4)]
+
+
+def test_a_branch_that_is_taken_sets_what_it_says():
+    script = f"C=4; {BIG}C=9; fi; vllm serve a/b --max-model-len $C"
+    assert (loaded(script), loaded(script, BIG="1")) == ([("a/b", 4)], [("a/b", 9)])
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "[ -f x ]",
+        "[ 0 = 1 ] || [ -f x ]",
+        "read X; [ $X = 1 ]",
+        "X=0; unknown && read X; [ $X = 1 ]",
+        "X=0; while true; do case $1 in --big) X=1;; esac; shift; done; [ $X = 1 ]",
+        "cat x; [ $? = 0 ]",
+    ],
+)
+def test_a_branch_of_which_nothing_is_known_may_be_taken(test):
+    before, semicolon, asked = test.rpartition("; ")
+    script = f"{before}{semicolon}vllm serve a/b; if {asked}; then vllm serve c/d; fi"
+    assert "if they are reached" in doubts(script)
