@@ -25,16 +25,23 @@ _COUNTED: Mapping[str, Callable[[int, int], bool]] = MappingProxyType(
 _NUMBER = re.compile(r"-?\d{1,9}")
 _UNKNOWN = re.compile(r"[$`*?\[\]~\\]")
 """In a word: a variable of which nothing is known, or a pattern."""
+_ALONE = re.compile(r"\$(?:\{(\w{1,100})\}|(\w{1,100}))")
 _ASKED = re.compile(r"\$\{?(\w+|.)")
 
 
-def outcome(words: Sequence[str], written: str, unsure: Collection[str]) -> bool | None:
+def outcome(
+    words: Sequence[str],
+    written: str,
+    unsure: Collection[str],
+    is_empty: Callable[[str], bool] = lambda name: False,  # noqa: ARG005  # of no name
+) -> bool | None:
     """Whether it holds; None where that is not known, or it is no test.
 
     Args:
         words: of the command, its variables replaced.
         written: the same as it stands in the script.
         unsure: names of variables that nobody knows to hold what they are replaced by.
+        is_empty: whether a variable of this name is surely not set.
     """
     if not words or words[0] not in _ENDS or "`" in written:
         return None
@@ -44,6 +51,8 @@ def outcome(words: Sequence[str], written: str, unsure: Collection[str]) -> bool
     if end and words[-1] != end:
         return None
     told = words[1:-1] if end else words[1:]
+    if words[0] == "[[" or '"' in written:  # else it is no word at all
+        told = ["" if (found := _ALONE.fullmatch(word)) and is_empty(found[1] or found[2]) else word for word in told]
     if any(_UNKNOWN.search(word) for word in told):
         return None
     if len(told) == 2 and told[0] in ("-n", "-z"):

@@ -23,6 +23,11 @@ _PATTERN = re.compile(r"[*?\[]")
 _OPENING = {"{": "{", "if": "if", "while": "loop", "until": "loop"}
 _CLOSING = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}
 _PASSED = frozenset({"!"})
+_READING = frozenset("getopts let mapfile printf read readarray".split())
+"""They set the variables that they name."""
+_SETTING = frozenset("activate conda eval mamba micromamba ml module source spack . workon".split())
+"""They set any: bash(1), and functions that others' start-up files define (ASSUMED)."""
+_DECLARING = frozenset("declare export local readonly typeset".split())
 _UNKNOWN = tuple(f"${number}" for number in range(1, 10))
 """What a script was given, where nobody knows which of it is left."""
 _MOST_OPEN = 64
@@ -214,10 +219,13 @@ class Flow:
             block.is_passed = block.holds is True
         if self.is_passed:
             return
-        if pieces[0].word in ("read", "mapfile", "readarray", "getopts", "printf", "let"):
-            self._variables.unsure |= {piece.word.partition("=")[0] for piece in pieces[1:]}
+        words = [piece.word for piece in pieces]
+        if words[0] in _READING:
+            self._variables.unsure |= {word.partition("=")[0] for word in words[1:]}
         written = self._text[pieces[0].start : pieces[-1].end]
-        told = outcome([piece.word for piece in pieces], written, self._variables.unsure)
+        if words[0] in _SETTING or (words[0] in _DECLARING and any(word[:1] in "$`" for word in words[1:])):
+            self._variables.is_open = True
+        told = outcome(words, written, self._variables.unsure, self._variables.is_empty)
         told = told if told is None else told is not is_denied
         self._outcome = told
         if block is not None and block.is_asking:

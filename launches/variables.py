@@ -32,6 +32,12 @@ _PRINTED = re.compile(r"\A\$\((?!\()(.*)\)\Z", re.DOTALL)
 _WITHIN = re.compile(r"\\([$`\\])|\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
+_SHELLS_OWN = frozenset(
+    "BASH BASHPID BASH_SOURCE BASH_VERSION DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HOSTNAME HOSTTYPE "
+    "IFS LINENO MACHTYPE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS PPID PS1 PS4 PWD RANDOM REPLY SECONDS "
+    "SHELL SHELLOPTS SHLVL SRANDOM TERM UID ZSH_VERSION".split()
+)
+"""Set by the shell itself (bash(1), "Shell Variables")."""
 _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProxyType(
     {
         ast.Add: operator.add,
@@ -71,6 +77,8 @@ class Variables:
         """``$!``, of what was put in the background last; empty: of nothing."""
         self.unsure: set[str] = set()
         """Names that a condition, or what is typed, may have set to something else."""
+        self.is_open = False
+        """Variables of any name may have been set by what is not read here."""
         self.is_passed = False
         """What is read now is surely not reached, and sets nothing."""
         self.is_passed_behind_else = False
@@ -86,7 +94,8 @@ class Variables:
         """
         if self.is_passed:
             return
-        self.unsure = self.unsure - {name} if is_sure else self.unsure | {name}
+        is_known = is_sure and not is_unset(value)
+        self.unsure = self.unsure - {name} if is_known else self.unsure | {name}
         if name in self._words and (not is_sure or is_unset(value)):
             return  # what a loop over arguments, or a condition, would set: without them it is as before
         self._words[name] = (value[:MOST_CHARACTERS],)
@@ -159,6 +168,12 @@ class Variables:
     def has(self, name: str) -> bool:
         """Whether the text says what it stands for."""
         return self.words(name) is not None
+
+    def is_empty(self, name: str) -> bool:
+        """Whether it is surely not set: not by the text, nor in the whole environment that its shell finds."""
+        is_shells = name in _SHELLS_OWN or not NAME.fullmatch(name)
+        is_told = "PATH" in self._environment and not self.is_open and name not in self.unsure
+        return is_told and not is_shells and self.words(name) is None
 
     def parameter(self, body: str, expanded: Callable[[str], str]) -> tuple[str, ...] | None:
         """Of ``${body}``; several words where it is an array; None where it is not known.

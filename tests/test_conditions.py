@@ -55,6 +55,8 @@ BIG = 'if [[ "${BIG:-0}" == "1" ]]; then '
         "M=a/b; [ '' = 1 ] && M=c/d; vllm serve $M --max-model-len 4",
         "[ 0 = 1 ] && vllm serve c/d || vllm serve a/b --max-model-len 4",
         "[ 1 = 1 ] || vllm serve c/d; vllm serve a/b --max-model-len 4",
+        'if [ "$USE_BIG" = 1 ]; then M=c/d; else M=a/b; fi; vllm serve $M --max-model-len 4',
+        "if [[ -n $BIG ]]; then vllm serve c/d; fi; vllm serve a/b --max-model-len 4",
         "[ 0 = 1 ] && { vllm serve c/d; vllm serve e/f; }; vllm serve a/b --max-model-len 4",
         "if [ 1 = 1 ]; then vllm serve a/b --max-model-len 4; exit; fi; vllm serve c/d",
         "if [ 1 = 1 ]; then exec vllm serve a/b --max-model-len 4; fi\nvllm serve c/d",
@@ -78,6 +80,11 @@ def test_a_branch_that_is_taken_sets_what_it_says():
         "X=0; unknown && read X; [ $X = 1 ]",
         "X=0; while true; do case $1 in --big) X=1;; esac; shift; done; [ $X = 1 ]",
         "cat x; [ $? = 0 ]",
+        'source .env; [ "$X" = 1 ]',
+        'export $(cat .env); [ "$X" = 1 ]',
+        'module load cuda; [ -n "$CUDA_HOME" ]',
+        'X=0; X=$(cat x); [ "$X" = 1 ]',
+        '[ "$UID" = 0 ]',
     ],
 )
 def test_a_branch_of_which_nothing_is_known_may_be_taken(test):
