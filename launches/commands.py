@@ -48,6 +48,9 @@ class Found:
     fed: tuple[str, ...] = ()
     """Scripts that it is given below its line, ``bash <<EOF``."""
 
+    doubted: str = ""
+    """A variable among its words that a condition may have set to something else."""
+
     @property
     def words(self) -> list[str]:
         """Its own, without what is set before it."""
@@ -135,6 +138,7 @@ class Commands(Iterator["Found"]):
             pieces = []
         if pieces and not self._sets(pieces):
             found = self._found(pieces)
+            found.doubted = self.variables.doubted(self.text[pieces[0].start : pieces[-1].end])
             found.fed = tuple(self.variables.fed[n_fed:])
         if within:
             self._within = [self._found([Piece(word, 0, 0) for word in words]) for words in within]
@@ -235,7 +239,10 @@ class Commands(Iterator["Found"]):
     def _set(self, name: str, value: Piece, *, is_exported: bool) -> None:
         if not NAME.fullmatch(name):
             return
+        doubted = self.variables.doubted(self.text[value.start : value.end]) if self.is_run else ""
         self.variables.set(name, value.word, is_sure=not self.depth)
+        if doubted:
+            self.variables.doubtful.add(name)
         if is_exported:
             known = " ".join(self.variables.words(name) or (value.word,))
             self.settings = [each for each in self.settings if each.word.partition("=")[0] != name]

@@ -141,6 +141,10 @@ class Flow:
     def _tell(self) -> None:
         """The variables learn whether what is read next is reached."""
         self._variables.is_passed = self.is_passed
+        block = self._blocks[-1] if self._blocks else None
+        is_told = block is not None and block.asked is True and block.holds is False
+        is_asking = block is not None and block.is_asking and block.n_asked > 0
+        self._variables.is_maybe = self.is_maybe or (is_asking and not is_told)
         outside = self._is_passed or any(block.is_passed for block in self._blocks[:-1])
         outside = outside or any(block.is_within_passed for block in self._blocks)
         self._variables.is_passed_behind_else = outside or (

@@ -93,6 +93,8 @@ class _Place:
     """Nobody knows whether it is reached."""
     is_repeated: bool = False
     """It is done again, nobody knows how often or with what."""
+    doubted: str = ""
+    """A variable that it is told by, which a condition may have set to something else."""
 
 
 @dataclass(slots=True)
@@ -203,6 +205,9 @@ class _Walk:
             return
         self.is_more = self.is_more or place.is_repeated
         self.first = self.first or program
+        if place.doubted:
+            told = Uncounted(f"a condition of the script may set ${place.doubted} to something else")
+            launches = tuple(replace(launch, doubts=(*launch.doubts, told)) for launch in launches)
         beside = self.jobs.start(len(self.loads))
         self.loads.append(Load(command=command, launches=launches, beside=beside))
 
@@ -248,6 +253,7 @@ class _Walk:
                     place.depth + 1,
                     place.is_maybe or commands.flow.is_maybe,
                     place.is_repeated or commands.flow.is_repeated or started(found.words) in _REPEATING,
+                    found.doubted or place.doubted,
                 )
                 is_detached = _is_detached(found.words)
                 if is_detached:

@@ -32,6 +32,7 @@ _PRINTED = re.compile(r"\A\$\((?!\()(.*)\)\Z", re.DOTALL)
 _WITHIN = re.compile(r"\\([$`\\])|\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
+_ASKED = re.compile(r"\$\{?#?(\w{1,100})")
 _SHELLS_OWN = frozenset(
     "BASH BASHPID BASH_SOURCE BASH_VERSION DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HOSTNAME HOSTTYPE "
     "IFS LINENO MACHTYPE OLDPWD OPTARG OPTERR OPTIND OSTYPE PATH PIPESTATUS PPID PS1 PS4 PWD RANDOM REPLY SECONDS "
@@ -77,6 +78,10 @@ class Variables:
         """``$!``, of what was put in the background last; empty: of nothing."""
         self.unsure: set[str] = set()
         """Names that a condition, or what is typed, may have set to something else."""
+        self.doubtful: set[str] = set()
+        """Of those, which a condition may have set to something else than what is taken."""
+        self.is_maybe = False
+        """Nobody knows whether what is read now is reached."""
         self.is_open = False
         """Variables of any name may have been set by what is not read here."""
         self.is_passed = False
@@ -96,6 +101,10 @@ class Variables:
             return
         is_known = is_sure and not is_unset(value)
         self.unsure = self.unsure - {name} if is_known else self.unsure | {name}
+        if not is_sure and not is_unset(value) and self._words.get(name) != (value,):
+            self.doubtful.add(name)
+        elif is_known:
+            self.doubtful.discard(name)
         if name in self._words and (not is_sure or is_unset(value)):
             return  # what a loop over arguments, or a condition, would set: without them it is as before
         self._words[name] = (value[:MOST_CHARACTERS],)
@@ -108,6 +117,10 @@ class Variables:
         n_held = sum(map(len, words)) + (sum(map(len, before)) if n_before is None else n_before)
         if n_held <= MOST_CHARACTERS:
             self._words[name], self._n_held[name] = (*before, *words), n_held
+        if self.is_maybe:
+            self.doubtful.add(name)
+        elif not is_more:
+            self.doubtful.discard(name)
 
     def words(self, name: str) -> tuple[str, ...] | None:
         """What it stands for; None where the text does not say."""
@@ -168,6 +181,12 @@ class Variables:
     def has(self, name: str) -> bool:
         """Whether the text says what it stands for."""
         return self.words(name) is not None
+
+    def doubted(self, written: str) -> str:
+        """A variable in a text that may stand for something else than what is taken; empty where none does."""
+        if not self.doubtful:
+            return ""
+        return next((name for name in _ASKED.findall(written) if name in self.doubtful), "")
 
     def is_empty(self, name: str) -> bool:
         """Whether it is surely not set: not by the text, nor in the whole environment that its shell finds."""

@@ -91,3 +91,33 @@ def test_a_branch_of_which_nothing_is_known_may_be_taken(test):
     before, semicolon, asked = test.rpartition("; ")
     script = f"{before}{semicolon}vllm serve a/b; if {asked}; then vllm serve c/d; fi"
     assert "if they are reached" in doubts(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "if unknown; then M=a/b; else M=c/d; fi; vllm serve $M",
+        "M=a/b; if unknown; then M=c/d; fi; vllm serve $M",
+        'M=a/b; if unknown; then M=c/d; fi; A="serve $M"; vllm $A',
+        "A=(a/b); if unknown; then A+=(--max-model-len 9); fi; vllm serve ${A[@]}",
+        "if unknown; then A=(a/b); else A=(c/d); fi; vllm serve ${A[@]}",
+        "M=a/b; while unknown; do M=c/d; done; vllm serve $M",
+        'M=a/b; if unknown; then M=c/d; fi; bash -c "vllm serve $M"',
+    ],
+)
+def test_a_load_is_doubted_where_a_condition_may_have_set_what_it_is_told_by(script):
+    assert "may set $" in doubts(script)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "M=a/b; if unknown; then M=a/b; fi; vllm serve $M",
+        "if unknown; then X=1; fi; vllm serve a/b",
+        "if unknown; then M=c/d; fi; M=a/b; vllm serve $M",
+        "if [ 1 = 1 ]; then A=(a/b); else A=(c/d); fi; vllm serve ${A[@]}",
+        "for M in a/b; do vllm serve $M; done",
+    ],
+)
+def test_a_load_is_not_doubted_where_no_condition_bears_on_it(script):
+    assert "may set $" not in doubts(script)
