@@ -3,7 +3,7 @@
 from rich.cells import cached_cell_len, cell_len
 from textual.app import App, ComposeResult
 
-from tui.widgets.line import Line, n_cells
+from tui.widgets.line import Line, cut_to_words, n_cells
 from tui.widgets.panel import Panel
 from tui.widgets.view import View
 
@@ -48,3 +48,16 @@ async def test_what_a_panel_says_is_not_remembered_and_as_wide_as_the_panel() ->
         n_before = cached_cell_len.cache_info().misses
         assert {sum(cell_len(text) for text, _, _ in strip) for strip in strips} == {60}
         assert cached_cell_len.cache_info().misses - n_before >= len(FIGURES)
+
+
+def test_a_line_is_cut_between_words() -> None:
+    line = (("try ", "dim"), ("nvidia-smi -q", "strong"))
+
+    assert cut_to_words(line, 15) == (("try ", "dim"), ("nvidia-smi", "strong"))
+    assert cut_to_words(line, 14) == (("try ", "dim"), ("nvidia-smi", "strong"))
+    assert cut_to_words(line, 13) == (("try ", "dim"),)
+    assert cut_to_words(line, 17) == line
+
+
+def test_a_word_that_is_longer_than_its_line_is_cut() -> None:
+    assert cut_to_words((("dashboards", "text"),), 4) == (("dash", "text"),)

@@ -282,6 +282,21 @@ def test_a_spill_shows_where_it_would_land_and_what_to_change() -> None:
     assert rows_of(view)[-1].landed_bytes > GIB
 
 
+@pytest.mark.parametrize("width", [50, 57, 72, 76])
+def test_changes_beyond_the_room_are_neither_cut_in_a_word_nor_under_a_click_on_more(width: int) -> None:
+    panel, view = VerdictPanel(), view_of(desktop(4), model("Qwen3 32B"), is_studied=True)
+    whole = drawn(panel, view, width, 30)
+
+    last = drawn(panel, view, width, 4).split("\n")[-1]
+    said, _, _ = last.partition(" … more: x")
+
+    assert re.search(rf"{re.escape(said)}\s", whole)
+    assert not said.endswith("]")
+    assert (
+        next(action for y, x, end, action in panel.targets if y == 3 and x <= len(last) - 1 < end) == "show('explain')"
+    )
+
+
 def test_the_matrix_marks_the_plan() -> None:
     line = next(
         line for line in drawn(MatrixPanel(), view_of(desktop(), model(), is_studied=True)).splitlines() if "[" in line

@@ -150,6 +150,17 @@ def cut_line(line: Line, width: int) -> Line:
     return tuple(kept)
 
 
+def cut_to_words(line: Line, width: int) -> Line:
+    """The same without a part of a word at its end; a part only where the line begins with it."""
+    cut = cut_line(line, width)
+    if not cut:
+        return cut
+    kept, style = cut[-1]
+    if line[len(cut) - 1][0][len(kept) :][:1].strip():
+        kept = kept.rpartition(" ")[0].rstrip() or ("" if cut[:-1] else kept)
+    return (*cut[:-1], (kept, style)) if kept else cut[:-1]
+
+
 def line_part(line: Line, start: int, end: int) -> Line:
     """Its cells from one up to another; of a wide character that is cut in two, a blank."""
     parts: list[Run] = []

@@ -8,7 +8,7 @@ from probes.snapshot import Device, Pool
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
-from tui.widgets.line import Line, Run, cut_line, fit_text, right_text, width_of, wrap
+from tui.widgets.line import Line, Run, cut_to_words, fit_text, right_text, width_of, wrap
 from tui.widgets.rows import Row
 from tui.widgets.view import View
 
@@ -78,7 +78,7 @@ class MemoryTable:
                 return (*head, (first, "tight"))
             return (
                 *head,
-                *cut_line(((first, "tight"),), self.width - self.label_width - 2 - len(_REST)),
+                *cut_to_words(((first, "tight"),), self.width - self.label_width - 2 - len(_REST)),
                 (_REST, "dim"),
             )
         memory = self._memory(row, row.pool)
@@ -181,7 +181,7 @@ class MemoryTable:
             further = self._reason(row)[1:]
             if len(further) < 2:
                 return [(indent, (text, "tight")) for text in further]
-            return [(indent, *cut_line(((further[0], "tight"),), room - len(_REST)), (_REST, "dim"))]
+            return [(indent, *cut_to_words(((further[0], "tight"),), room - len(_REST)), (_REST, "dim"))]
         return [(indent, *self._detail(device, row, room)) for device in row.devices]
 
     def _detail(self, device: Device, row: Row, room: int) -> Line:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from probes.snapshot import Fault, Snapshot
 from tui.humanize import plain
 from tui.places import fault_text
-from tui.widgets.line import Line, cut_line, wrap
+from tui.widgets.line import Line, cut_to_words, wrap
 from tui.widgets.view import View
 
 _VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple"}
@@ -60,6 +60,6 @@ def notice_lines(notices: list[Fault], width: int, n_lines: int) -> list[Line]:
         n_rest = len(notices) - n_said
         rest = " … all: f" if n_rest <= 1 else f" … {n_rest} more: f"
         mark, text = shown[-1]
-        kept = cut_line(((text, "tight"),), max(1, width - 2 - len(rest)))
+        kept = cut_to_words(((text, "tight"),), max(1, width - 2 - len(rest)))
         lines[-1] = ((mark, "tight-bold"), *kept, (rest, "dim"))
     return lines

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.humanize import UNKNOWN, answer_text, band, count, counted, duration, gib, plain, size
-from tui.widgets.line import Line, cut_line, cut_text, n_cells, spread, width_of, wrap
+from tui.widgets.line import Line, cut_text, cut_to_words, n_cells, spread, width_of, wrap
 from tui.widgets.panel import Panel
 from tui.widgets.rows import rows_of
 
@@ -38,9 +38,13 @@ class VerdictPanel(Panel):
         said = self._all_lines(view, width, height)
         if len(said) <= height or height < 2 or view.assessment is None:
             return said
-        cut = cut_line(said[height - 1], width - len(_MORE))
-        if cut and cut[-1][0].endswith(" …"):
+        cut = cut_to_words(said[height - 1], width - len(_MORE))
+        if cut and cut[-1][1] == "key":  # of a change that has no room
+            cut = cut[:-1]
+        elif cut:
             cut = (*cut[:-1], (cut[-1][0].removesuffix(" …"), cut[-1][1]))
+        x = width_of(cut)
+        self.targets.insert(0, (height - 1, x, x + len(_MORE), self.CLICK_ACTION))  # over a change that is cut
         return [*said[: height - 1], (*cut, (_MORE, "dim"))]
 
     def _all_lines(self, view: View, width: int, height: int) -> list[Line]:
