@@ -100,7 +100,7 @@ class Variables:
         if self.is_passed:
             return
         is_known = is_sure and not is_unset(value)
-        self.unsure = self.unsure - {name} if is_known else self.unsure | {name}
+        (self.unsure.discard if is_known else self.unsure.add)(name)
         if not is_sure and not is_unset(value) and self._words.get(name) != (value,):
             self.doubtful.add(name)
         elif is_known:

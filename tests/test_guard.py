@@ -561,3 +561,10 @@ def test_a_launch_waits_for_memory_that_another_one_still_takes():
     others = [(loading(41000, 1, 20),), (loading(41000, 2, 20),), ()]
     manner = Manner(launching=lambda _: others.pop(0), wait_seconds=1e9)
     assert (guarded(BESIDE, manner=manner), others) == ((ENGINE_STATUS, [BESIDE]), [])
+
+
+def test_a_model_that_is_not_there_is_named_without_its_password(capsys):
+    guarded(["llama-server", "-m", "http://me:hunter2@host/a.gguf"])
+    told = capsys.readouterr().err
+    assert "no such file" in told
+    assert "hunter2" not in told

@@ -6,6 +6,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownEngine, UnknownProgram
 from launches.loads import read_loads
+from launches.withheld import screened
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured
@@ -27,19 +28,19 @@ def report_command(
     try:
         finding = find(read_loads(command), snapshot(), manner)
     except UnknownProgram as error:
-        complain(str(error))
+        complain(screened(str(error)))
         return UNKNOWN if isinstance(error, UnknownEngine) else UNUSABLE
     except NoLaunch as error:
         if error.is_elsewhere:
-            complain(str(error))
+            complain(screened(str(error)))
             return UNKNOWN
         print(plain(str(error), 400))
         return FITS
     except Unjudgeable as error:
-        complain(str(error))
+        complain(screened(str(error)))
         return UNKNOWN
     except EstimatorError as error:
-        complain(str(error))
+        complain(screened(str(error)))
         return UNUSABLE
     if is_json:
         import json  # noqa: PLC0415  # 3 ms, which only those pay who ask for it

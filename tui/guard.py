@@ -17,6 +17,7 @@ from launches.command import Command
 from launches.errors import LaunchError, NoLaunch
 from launches.loads import Load, read_loads
 from launches.opened import opened_of
+from launches.withheld import screened
 from probes.snapshot import Snapshot
 from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS
@@ -169,6 +170,7 @@ def find_command(
 
 
 def _start_unjudged(command: Command, manner: Manner, reason: str, start: Callable[[Command], int]) -> int:
+    reason = screened(reason)
     if manner.is_strict and not manner.is_agreed:
         complain(f"not started, since it can't be judged: {reason}")
         return UNKNOWN
