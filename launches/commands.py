@@ -243,6 +243,8 @@ class Commands(Iterator["Found"]):
         self.variables.set(name, value.word, is_sure=not self.depth)
         if doubted:
             self.variables.doubtful.add(name)
+        if self.flow.is_repeated:
+            self.variables.unsure.add(name)
         if is_exported:
             known = " ".join(self.variables.words(name) or (value.word,))
             self.settings = [each for each in self.settings if each.word.partition("=")[0] != name]

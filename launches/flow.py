@@ -230,7 +230,8 @@ class Flow:
         if words[0] in _SETTING or (words[0] in _DECLARING and any(word[:1] in "$`" for word in words[1:])):
             self._variables.is_open = True
         told = outcome(words, written, self._variables.unsure, self._variables.is_empty)
-        told = told if told is None else told is not is_denied
+        is_known = told is not None and not any(block.is_repeated for block in self._blocks)
+        told = told is not is_denied if is_known else None
         self._outcome = told
         if block is not None and block.is_asking:
             block.asked = told if block.n_asked == 1 else None
@@ -383,6 +384,15 @@ class Flow:
         self._reader.jump(function.start)
         return []
 
+    def _return(self) -> None:
+        """Out of the function, and of the branches and groups within it."""
+        kinds = [block.kind for block in self._blocks]
+        n_outside = len(kinds) - 1 - kinds[::-1].index("call") if "call" in kinds else len(kinds)
+        if n_outside < len(kinds) and set(kinds[n_outside + 1 :]) <= {"if", "{"}:
+            for kind in reversed(kinds[n_outside + 1 :]):
+                self._close(kind)
+            self._returned(self._blocks[-1])
+
     def _returned(self, block: _Block) -> None:
         self._end_own()
         self._close("call")
@@ -398,8 +408,8 @@ class Flow:
             return
         if name == "exit" or (name == "exec" and words):
             self.is_over = all(block.kind in ("{", "call", "if") for block in self._blocks)
-        elif name == "return" and self._blocks and self._blocks[-1].kind == "call":
-            self._returned(self._blocks[-1])
+        elif name == "return":
+            self._return()
         elif name == "shift" and (held := self._variables.words("@")) is not None:
             self._variables.positionals = held[int(words[0]) if words and words[0].isdecimal() else 1 :]
         elif name == "set" and words[:1] == ["--"]:

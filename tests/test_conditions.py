@@ -57,6 +57,7 @@ BIG = 'if [[ "${BIG:-0}" == "1" ]]; then '
         "[ 1 = 1 ] || vllm serve c/d; vllm serve a/b --max-model-len 4",
         'if [ "$USE_BIG" = 1 ]; then M=c/d; else M=a/b; fi; vllm serve $M --max-model-len 4',
         "if [[ -n $BIG ]]; then vllm serve c/d; fi; vllm serve a/b --max-model-len 4",
+        "f() { if [ $1 = a ]; then vllm serve a/b --max-model-len 4; return; fi; vllm serve c/d; }; f a; echo",
         "[ 0 = 1 ] && { vllm serve c/d; vllm serve e/f; }; vllm serve a/b --max-model-len 4",
         "if [ 1 = 1 ]; then vllm serve a/b --max-model-len 4; exit; fi; vllm serve c/d",
         "if [ 1 = 1 ]; then exec vllm serve a/b --max-model-len 4; fi\nvllm serve c/d",
@@ -80,6 +81,7 @@ def test_a_branch_that_is_taken_sets_what_it_says():
         "X=0; unknown && read X; [ $X = 1 ]",
         "X=0; while true; do case $1 in --big) X=1;; esac; shift; done; [ $X = 1 ]",
         "cat x; [ $? = 0 ]",
+        "i=0; for x in *; do i=$((i+1)); done; [ $i = 2 ]",
         'source .env; [ "$X" = 1 ]',
         'export $(cat .env); [ "$X" = 1 ]',
         'module load cuda; [ -n "$CUDA_HOME" ]',
@@ -121,3 +123,8 @@ def test_a_load_is_doubted_where_a_condition_may_have_set_what_it_is_told_by(scr
 )
 def test_a_load_is_not_doubted_where_no_condition_bears_on_it(script):
     assert "may set $" not in doubts(script)
+
+
+def test_a_branch_of_a_later_round_may_be_taken():
+    script = "i=0; vllm serve a/b; for x in *; do i=$((i+1)); if [ $i = 2 ]; then vllm serve c/d; fi; done"
+    assert "if they are reached" in doubts(script)
