@@ -31,6 +31,8 @@ _DETACHING = frozenset(
 )
 _DETACHED = frozenset({"-d", "--detach", "-dm", "-dmS", "-itd", "-dit", "-td", "-dt", "-di", "-id"})
 """They come back at once (docker run -d, tmux new -d, screen -dmS)."""
+_BUILT_IN = frozenset("[ [[ : break continue exit false printf read return set shift test trap true wait".split())
+"""A shell's own commands, which say nothing of what a script is for."""
 _REPEATING = frozenset({"xargs", "parallel"})
 """They start the same again for each line that they read, some beside each other."""
 _SENDING = frozenset({"send-keys", "send", "new-window", "neww", "split-window", "splitw"})
@@ -64,7 +66,9 @@ def read_loads(command: Command) -> tuple[Load, ...]:
         if walk.engines and not walk.is_guessed:
             raise UnknownEngine(walk.engines[0])
         if walk.name and not (walk.is_other or walk.is_guessed):
-            raise UnknownProgram(f"{walk.name} is no engine whose command line is known here")
+            is_own = walk.name in _BUILT_IN
+            told = "nothing that this script comes to is an" if is_own else f"{walk.name} is no"
+            raise UnknownProgram(f"{told} engine whose command line is known here")
         return (Load(command=command, launches=read_launches(command)),)
     first = walk.loads[0]
     doubts = [sentence for sentence, is_so in ((_MORE, walk.is_more), (_GUESSED, walk.is_guessed)) if is_so]

@@ -4,6 +4,7 @@ import pytest
 
 from launches.command import Command
 from launches.conditions import outcome
+from launches.errors import UnknownProgram
 from launches.loads import read_loads
 
 
@@ -128,3 +129,8 @@ def test_a_load_is_not_doubted_where_no_condition_bears_on_it(script):
 def test_a_branch_of_a_later_round_may_be_taken():
     script = "i=0; vllm serve a/b; for x in *; do i=$((i+1)); if [ $i = 2 ]; then vllm serve c/d; fi; done"
     assert "if they are reached" in doubts(script)
+
+
+def test_a_script_that_stops_before_its_engine_is_told_of_as_a_whole():
+    with pytest.raises(UnknownProgram, match="nothing that this script comes to"):
+        loaded('if [ -z "$MODEL" ]; then echo set MODEL; exit 1; fi; vllm serve $MODEL')
