@@ -116,6 +116,19 @@ async def test_a_click_on_the_name_of_a_key_does_not_take_the_line_that_is_typed
         assert app.screen.text == "qwen3 0.6bx"  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("text", ["params", "GLM-5"])
+async def test_a_click_in_the_list_does_not_take_the_line_that_is_typed_in(text: str) -> None:
+    app = planned()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settle(app, pilot)
+        await pilot.press("m")
+        await settle(app, pilot)
+        await click(app, pilot, text)
+        await pilot.press(*"qw")
+
+        assert app.screen.text == "qw"  # type: ignore[attr-defined]  # the picker's
+
+
 async def test_a_click_on_a_title_sorts_by_its_column_and_a_second_one_turns_it_round() -> None:
     app = PlimsollApp(snapshot=serving(), to_local=time.gmtime, clock=lambda: 0.0)
     async with app.run_test(size=(120, 36)) as pilot:

@@ -38,6 +38,8 @@ class Listing(Panel, can_focus=True):
         Binding("end", "move(1000000)", show=False),
         Binding("enter", "choose_row", show=False),
     ]
+    FOCUS_ON_CLICK = False
+    """What is typed after a click goes where it went before it: a q of a name would else end the app."""
 
     def __init__(self, *, title: str = "", id: str | None = None) -> None:  # noqa: A002  # Textual's own name
         super().__init__(id=id)
