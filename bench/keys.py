@@ -159,9 +159,10 @@ def _is_whole(shown: tuple[str, ...], last: tuple[str, ...]) -> bool:
 
 
 def _screen_shown(picture: Picture) -> tuple[str, ...]:
-    """Titles, then what stands in the lines between frames."""
+    """Titles, without what they say of the moment behind a dot, then what stands in the lines between frames."""
     lines = picture.lines
-    return " ".join(_TITLE.findall("\n".join(lines))), *(line.strip(" │") for line in lines)
+    titles = (title.partition(" · ")[0] for title in _TITLE.findall("\n".join(lines)))
+    return " ".join(titles), *(line.strip(" │") for line in lines)
 
 
 def _load_shown(picture: Picture) -> tuple[str, ...]:
