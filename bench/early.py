@@ -33,7 +33,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from dummies import Dummies
 from guard import free_port, is_ready
 from screen import ESCAPES, Terminal
-from stand_in import Size, config_path, run_again, write_config
+from stand_in import CARD, Size, config_path, run_again, write_config
 
 from probes.probe import real_sources
 from probes.process_facts import ProcessReader
@@ -47,14 +47,6 @@ if TYPE_CHECKING:
     from probes.snapshot import Snapshot
 
 ROOT = Path(__file__).parent.parent
-CARD = """
-[gpu 0]
-name = NVIDIA H100 80GB HBM3
-cc = 9.0
-total = 81559MiB
-reserved = 551MiB
-used = procs 40MiB
-"""
 GIB = 1 << 30
 WARNED = re.compile(rb"willneed|willnotfit")
 """Of the screen without its blanks."""

@@ -17,17 +17,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from stand_in import config_path, run_again, write_config
+from stand_in import CARD, config_path, run_again, write_config
 
 ROOT = Path(__file__).parent.parent
-CARD = """
-[gpu 0]
-name = NVIDIA H100 80GB HBM3
-cc = 9.0
-total = 81559MiB
-reserved = 551MiB
-used = procs 40MiB
-"""
 COMMAND = "vllm serve Qwen/Qwen2.5-7B-Instruct --gpu-memory-utilization 0.6"
 ENGINE = """#!/bin/sh
 date +%s.%N >> "$RUSH.started"

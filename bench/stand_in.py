@@ -15,6 +15,15 @@ from pathlib import Path
 _FOLDER = "PLIMSOLL_STAND_IN"
 _N_DUMMIES = 64
 MOST_GROWTH = 0.10
+CARD = """
+[gpu 0]
+name = NVIDIA H100 80GB HBM3
+cc = 9.0
+total = 81559MiB
+reserved = 551MiB
+used = procs 40MiB
+"""
+"""Of a file that describes GPUs: one that is empty."""
 
 
 def config_path() -> Path | None:
