@@ -33,6 +33,8 @@ class Title(NamedTuple):
     command: str
     user: str | None = None
     container: str | None = None
+    started_ticks: int | None = None
+    """As ``Process.started_ticks``."""
 
 
 DescribeProcess = Callable[[int], Title | None]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from probes.intake import Intake, intake_in
 from probes.listening import ports_of_owner, ports_of_sockets
+from probes.process_start import parent_and_start
 from probes.sysfs import read_bytes, whole_number
 
 YOUNG_LOOKS, _TURNS = 30, 20
@@ -193,7 +194,7 @@ class ProcessReader:
 
     def is_same(self, facts: ProcessFacts) -> bool:
         """Whether that process still runs."""
-        stat = self._stat(facts.pid)
+        stat = parent_and_start(facts.pid, self.root)
         is_same = stat is not None and stat[1] == facts.started_ticks
         if not is_same:
             self._forget(facts.pid)
@@ -211,7 +212,7 @@ class ProcessReader:
         return self._facts(pid, self._command(pid))
 
     def _facts(self, pid: int, command: bytes) -> ProcessFacts | None:
-        stat = self._stat(pid)
+        stat = parent_and_start(pid, self.root)
         if stat is None or not command:
             return None
         return ProcessFacts(
@@ -281,16 +282,6 @@ class ProcessReader:
             return set(os.listdir(f"{self.root}/proc"))
         except OSError:
             return set()
-
-    def _stat(self, pid: int) -> tuple[int, int] | None:
-        """(parent, start in ticks). The name, which may hold anything, ends with the last closing bracket."""
-        content = read_bytes(f"{self.root}/proc/{pid}/stat", 4096)
-        if content is None:
-            return None
-        words = content.rpartition(b")")[2].split()
-        if len(words) < 20 or not (words[1].isdigit() and words[19].isdigit()):
-            return None
-        return int(words[1][:10]), int(words[19][:20])
 
     def _environment(self, pid: int) -> Mapping[str, str] | None:
         content = read_bytes(f"{self.root}/proc/{pid}/environ", _ENVIRONMENT_BYTES)

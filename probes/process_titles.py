@@ -9,6 +9,7 @@ from functools import lru_cache
 from probes.container import container_of
 from probes.pid_namespace import has_open, sees_whole_machine
 from probes.probe import Title
+from probes.process_start import parent_and_start
 from probes.sysfs import read_bytes, read_text, whole_number
 
 COMMAND_BYTES = 4096
@@ -36,12 +37,14 @@ def process_title(pid: int, root: str) -> Title | None:
     arguments = (read_bytes(f"{proc}/{pid}/cmdline", COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
     command = b" ".join(arguments).decode(errors="replace")
     program = os.path.basename(arguments[0]).decode(errors="replace")
+    stat = parent_and_start(pid, root)
     is_cut = len(comm.encode()) >= _COMM_LENGTH and program.startswith(comm)
     return Title(
         name=program if is_cut else comm,
         command=command or comm,
         user=_user(pid, root),
         container=container_of(read_text(f"{proc}/{pid}/cgroup", 8192) or ""),
+        started_ticks=None if stat is None else stat[1],
     )
 
 

@@ -32,14 +32,13 @@ from probes.process_facts import (
     is_model_file,
     kept_variables,
 )
+from probes.process_start import PSUTIL_TICKS_PER_SECOND, psutil_ticks
 
 _LOOK_SECONDS = 0.1
 """For processes that are new, in one look; the others wait for the next. On Linux one takes 0.1 ms (bench/recognise.py
 --psutil)."""
 _YOUNG_SECONDS = 60.0
 """Who runs for so long when first seen is looked at again in turn only (ASSUMED: a start script is through by then)."""
-_TICKS_PER_SECOND = 100
-"""Of ``started_ticks`` here, counted from 1970."""
 _ANY_OR_LOOPBACK = frozenset({"0.0.0.0", "::", "::1", "::ffff:0.0.0.0"})  # noqa: S104  # compared, never bound
 
 
@@ -115,7 +114,7 @@ class PsutilReader:
 
     def running_seconds(self, started_ticks: int) -> float | None:
         """By the clock on the wall, in which a process's start is told here."""
-        return time.time() - started_ticks / _TICKS_PER_SECOND
+        return time.time() - started_ticks / PSUTIL_TICKS_PER_SECOND
 
     def held(self, pid: int) -> HeldFacts:
         """What it has now. For engines only, and seldom."""
@@ -212,7 +211,7 @@ class PsutilReader:
         directory = self._ask(process.cwd)
         return ProcessFacts(
             pid=process.pid,
-            started_ticks=round(created_seconds * _TICKS_PER_SECOND),
+            started_ticks=psutil_ticks(created_seconds),
             parent_pid=parent_pid,
             arguments=command,
             environment=None

@@ -78,7 +78,8 @@ def _is_titled(shown: Process, process: Process, title: Title) -> bool:
     """Whether this is the process with this very title."""
     user = process.user if title.user is None else title.user
     container = process.container if title.container is None else title.container
-    return (shown.name, shown.command, shown.user, shown.container) == (title.name, title.command, user, container)
+    told = (title.name, title.command, user, container, title.started_ticks)
+    return (shown.name, shown.command, shown.user, shown.container, shown.started_ticks) == told
 
 
 def _titled(process: Process, title: Title) -> Process:
@@ -93,4 +94,5 @@ def _titled(process: Process, title: Title) -> Process:
         is_outside=process.is_outside,
         shared_used_bytes=process.shared_used_bytes,
         utilization_ratio=process.utilization_ratio,
+        started_ticks=title.started_ticks,
     )

@@ -148,6 +148,8 @@ class Process:
     """What it holds of the host's RAM through this device."""
     utilization_ratio: float | None = None
     """The share of the device's time that it had."""
+    started_ticks: int | None = None
+    """When it was started, in ticks of the system's own: with the pid, what tells it from a later one."""
 
 
 @record(frozen=True, slots=True, kw_only=True)

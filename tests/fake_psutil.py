@@ -50,6 +50,7 @@ class FakePsutil:
         self.MACOS, self.WINDOWS, self.LINUX = (system == name for name in ("macos", "windows", "linux"))
         self.processes = processes if processes is not None else {}
         self.asked: Counter[str] = Counter()
+        self.ended: list[tuple[int, str]] = []
         if not self.MACOS:
             self._psplatform = SimpleNamespace(ppid_map=self._parents)
 
@@ -87,6 +88,14 @@ class _Handle:
     def is_running(self) -> bool:
         process = self.table.processes.get(self.pid)
         return process is not None and process.created == self.created
+
+    def terminate(self) -> None:
+        self._answer("created")
+        self.table.ended.append((self.pid, "terminate"))
+
+    def kill(self) -> None:
+        self._answer("created")
+        self.table.ended.append((self.pid, "kill"))
 
     def ppid(self) -> int:
         assert not self.table.WINDOWS, "a list of all processes for each one's parent"

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_psutil import FakeProcess, FakePsutil
 
-from probes.ending import NotEndedError, end_process
+from probes.ending import NotEndedError, end_by_psutil, end_process
+from probes.process_start import parent_and_start
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="names are checked on Linux only")
 
@@ -40,6 +42,34 @@ def test_another_process_of_that_number_is_left_alone(sleeper: subprocess.Popen[
     with pytest.raises(NotEndedError, match="is 'sleep' by now, and was left alone"):
         end_process(sleeper.pid, "llama-server")
     assert sleeper.poll() is None
+
+
+def test_another_process_of_that_number_and_name_is_left_alone(sleeper: subprocess.Popen[bytes]) -> None:
+    stat = parent_and_start(sleeper.pid)
+    assert stat is not None
+    with pytest.raises(NotEndedError, match="is 'sleep' by now, and was left alone"):
+        end_process(sleeper.pid, "sleep", stat[1] - 1)
+    assert sleeper.poll() is None
+
+
+def test_the_same_process_is_ended_whatever_it_calls_itself_by_now(sleeper: subprocess.Popen[bytes]) -> None:
+    stat = parent_and_start(sleeper.pid)
+    assert stat is not None
+    end_process(sleeper.pid, "sh", stat[1])
+    assert sleeper.wait(10) == -signal.SIGTERM
+
+
+def test_where_psutil_knows_processes_the_one_that_was_meant_is_ended() -> None:
+    library = FakePsutil("macos", {42: FakeProcess(words=["ollama"], created=1_000.0)})
+    end_by_psutil(library, 42, 100_000, is_forced=False)
+    assert library.ended == [(42, "terminate")]
+
+
+def test_where_psutil_knows_processes_another_one_of_that_number_is_left_alone() -> None:
+    library = FakePsutil("windows", {42: FakeProcess(words=["ollama"], created=1_000.5)})
+    with pytest.raises(NotEndedError, match="another process by now"):
+        end_by_psutil(library, 42, 100_000, is_forced=True)
+    assert library.ended == []
 
 
 def test_one_that_is_gone_is_said(sleeper: subprocess.Popen[bytes]) -> None:

@@ -454,6 +454,13 @@ def test_process_has_its_name_and_the_whole_command_line(tree: Tree) -> None:
     assert describe_process(42, str(tree.root)) == Title(name="ollama", command="/usr/bin/ollama serve")
 
 
+def test_process_has_its_start_which_tells_it_from_a_later_one(tree: Tree) -> None:
+    tree.write("proc/42/comm", "a) b")
+    tree.write("proc/42/cmdline", b"a\0")
+    tree.write("proc/42/stat", "42 (a) b) S 1 1 1 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 71500 0 0")
+    assert describe_process(42, str(tree.root)) == Title(name="a) b", command="a", started_ticks=71500)
+
+
 def test_name_that_the_kernel_cut_is_made_whole(tree: Tree) -> None:
     tree.write("proc/42/comm", "VLLM::EngineCor")
     tree.write("proc/42/cmdline", b"VLLM::EngineCore_0\0\0\0")

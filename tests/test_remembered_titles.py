@@ -61,8 +61,8 @@ def test_titles_that_change_are_read_anew_after_a_while_and_few_at_a_time() -> N
 
 def test_naming_loses_nothing_that_the_probe_says() -> None:
     said = replace(PROCESS, user="of the probe", container="c", shared_used_bytes=6, utilization_ratio=0.5)
-    (shown,) = RememberedTitles(lambda _: Title(name="n", command="c d")).named((said,), 0.0)
-    assert shown == replace(said, name="n", command="c d")
+    (shown,) = RememberedTitles(lambda _: Title(name="n", command="c d", started_ticks=5)).named((said,), 0.0)
+    assert shown == replace(said, name="n", command="c d", started_ticks=5)
 
 
 def test_same_process_that_is_listed_twice_is_shown_twice() -> None:

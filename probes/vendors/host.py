@@ -19,6 +19,7 @@ from probes.host_memory import HostMemory
 from probes.machine import address_space_note, is_on_battery, linux_machine
 from probes.memory_bandwidth import Bandwidth, bandwidth_of
 from probes.probe import Title
+from probes.process_start import psutil_ticks
 from probes.process_titles import COMMAND_BYTES, process_title
 from probes.processor import Processor, read_processor
 from probes.snapshot import HOST_POOL, SWAP_POOL, Machine, Pool, Reading
@@ -195,7 +196,11 @@ def _describe_by_psutil(pid: int) -> Title | None:
         user = process.username()
     except (psutil.Error, OSError, KeyError):
         user = None
-    return Title(name=name, command=command or name, user=user)
+    try:
+        started_ticks = psutil_ticks(process.create_time())
+    except (psutil.Error, OSError):
+        started_ticks = None
+    return Title(name=name, command=command or name, user=user, started_ticks=started_ticks)
 
 
 def _other_machine(access: Access, n_cores: int | None, n_logical_cores: int | None) -> Machine:

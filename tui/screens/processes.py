@@ -15,10 +15,11 @@ from tui.screens.confirm import Confirm
 from tui.screens.frame import Frame
 from tui.widgets.engine_text import engine_details, engine_line, engine_name
 from tui.widgets.line import fit_text, right_text
+from tui.widgets.listing import followed
 from tui.widgets.processes import NOT_VISIBLE, described, none_known
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tui.recognised import Recognised
     from tui.widgets.line import Line
@@ -45,6 +46,9 @@ class Processes(Browser):
 
     column = "GiB"
     is_reversed = True
+    _shown: Sequence[Process] = ()
+    _wanted = ""
+    """What is typed, of the rows that are shown."""
 
     def fill(self) -> None:
         snapshot = self.view.snapshot
@@ -56,7 +60,7 @@ class Processes(Browser):
         listed = (*(snapshot.processes if snapshot else ()), *in_ram)
         found = [process for process in listed if wanted in self._searched(process)]
         found.sort(key=self._key, reverse=self.is_reversed)
-        self._shown = found
+        self._follow(found, wanted)
         mark = "▼" if self.is_reversed else "▲"
         titles = [f"{title} {mark}" if title == self.column else title for title in _COLUMNS]
         pid, device, held, busy, user, name, command = titles
@@ -71,6 +75,15 @@ class Processes(Browser):
         empty = "nothing of that name" if wanted else none_known(snapshot) if snapshot else "reading …"
         self.listing.show([self._row(process) for process in found], head=((head, "dim"),), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
+
+    def _follow(self, found: Sequence[Process], wanted: str) -> None:
+        """The cursor stays on its process, wherever that has moved; on top of what another filter finds."""
+        cursor, before = self.listing.cursor, self._shown
+        if wanted == self._wanted and cursor < len(before):
+            own = _row(before[cursor])
+            identity = _row if any(_row(process) == own for process in found) else _identity
+            self.listing.cursor = followed([*map(identity, before)], cursor, [*map(identity, found)])
+        self._shown, self._wanted = found, wanted
 
     def describe(self, index: int) -> None:
         if index >= len(self._shown):
@@ -140,9 +153,8 @@ class Processes(Browser):
         width = self.size.width  # rows for another size may come a step later
         is_hidden = {"busy": width < _WITH_USE, "user": width < _WIDE}
         following = _COLUMNS[_COLUMNS.index(self.column) + 1 :] + _COLUMNS
-        self.column = next(title for title in following if not is_hidden.get(title))
-        self.is_reversed = self.column in _LARGEST_FIRST
-        self.fill()
+        column = next(title for title in following if not is_hidden.get(title))
+        self._sort(column, is_reversed=column in _LARGEST_FIRST)
 
     def sort_at(self, x: int) -> None:
         """By the column whose title is nearest to the click; the other way round where it is that already."""
@@ -154,8 +166,7 @@ class Processes(Browser):
         if column == self.column:
             self.action_reverse()
             return
-        self.column, self.is_reversed = column, column in _LARGEST_FIRST
-        self.fill()
+        self._sort(column, is_reversed=column in _LARGEST_FIRST)
 
     def action_end(self) -> None:
         """Ask first; what cannot be named is not ended."""
@@ -171,29 +182,46 @@ class Processes(Browser):
         if process.name is None or process.is_outside:
             self.notify("which process that is cannot be told from here; it is not ended", markup=False)
             return
-        pid, name = process.pid, process.name
+        name = process.name
         held = "" if process.used_bytes is None else f", which holds {gib(process.used_bytes)} GiB"
         where = self._labels.get(process.device_key, UNKNOWN)
         asked = Confirm(
-            f"End {pid} {plain(name, 60)} on {where}{held}?",
+            f"End {process.pid} {plain(name, 60)} on {where}{held}?",
             plain(process.command or "", 1000),
             (("enter", "end it (SIGTERM)"), ("k", "at once (SIGKILL)"), ("esc", "leave it")),
-            lambda is_forced: self._end(pid, name, is_forced=is_forced),
+            lambda is_forced: self._end(process, name, is_forced=is_forced),
         )
         asked.set_reactive(Frame.view, self.view)
         self.app.push_screen(asked)
 
-    def _end(self, pid: int, name: str, *, is_forced: bool) -> None:
+    def _end(self, process: Process, name: str, *, is_forced: bool) -> None:
+        """The one that was asked about, whatever the list shows by now, and whoever has its number."""
         try:
-            end_process(pid, name, is_forced=is_forced)
+            end_process(process.pid, name, process.started_ticks, is_forced=is_forced)
         except NotEndedError as error:
             self.notify(str(error), severity="warning", markup=False)
         else:
-            self.notify(f"{pid} {'was ended' if is_forced else 'was asked to end'}", markup=False)
+            self.notify(f"{process.pid} {'was ended' if is_forced else 'was asked to end'}", markup=False)
 
     def action_reverse(self) -> None:
-        self.is_reversed = not self.is_reversed
+        self._sort(self.column, is_reversed=not self.is_reversed)
+
+    def _sort(self, column: str, *, is_reversed: bool) -> None:
+        """A cursor that was moved to a process stays there; else it is on top, as before."""
+        self.column, self.is_reversed = column, is_reversed
+        if self.listing.cursor == 0:
+            self._shown = ()
         self.fill()
+
+
+def _identity(process: Process) -> tuple[int, int | None]:
+    """What tells it from all others, and from a later one of its number."""
+    return process.pid, process.started_ticks
+
+
+def _row(process: Process) -> tuple[int, int | None, str]:
+    """The same of its row: one that holds memory of two devices has two."""
+    return process.pid, process.started_ticks, process.device_key
 
 
 def _distance(x: int, begin: int, n_cells: int) -> int:
@@ -204,7 +232,11 @@ def _distance(x: int, begin: int, n_cells: int) -> int:
 def _in_ram(engine: Recognised) -> Process:
     """An engine that holds nothing on a device, as one more process."""
     return Process(
-        pid=engine.pid, device_key=HOST_POOL, used_bytes=engine.held.get(HOST_NAME), name=plain(engine.program, 80)
+        pid=engine.pid,
+        device_key=HOST_POOL,
+        used_bytes=engine.held.get(HOST_NAME),
+        name=plain(engine.program, 80),
+        started_ticks=engine.started_ticks,
     )
 
 

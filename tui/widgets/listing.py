@@ -12,7 +12,7 @@ from tui.widgets.line import cut_text, fit, n_cells, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from textual import events
 
@@ -131,3 +131,18 @@ class Listing(Panel, can_focus=True):
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
         event.stop()
         self.action_move(-3)
+
+
+def followed(before: Sequence[Hashable], cursor: int, now: Sequence[Hashable]) -> int:
+    """Where what stood under the cursor is by now; where it is gone, the nearest of what stood around it.
+
+    Args:
+        before: what each row was, by which it is known again.
+        cursor: the number of the row then.
+        now: what each row is.
+    """
+    if not cursor < len(before) or (cursor < len(now) and now[cursor] == before[cursor]):
+        return cursor
+    numbers = {one: number for number, one in enumerate(now)}
+    nearest_first = sorted(range(len(before)), key=lambda number: (abs(number - cursor), number < cursor))
+    return next((numbers[before[number]] for number in nearest_first if before[number] in numbers), cursor)
