@@ -14,7 +14,7 @@ from tui.places import places_of
 from tui.plan import default_plan
 from tui.screens.compare import _cell_lines
 from tui.screens.steps import with_context_step
-from tui.what_if import places_with, snapshot_of
+from tui.what_if import snapshot_of
 
 
 def test_the_same_plan_is_kept_once_and_the_oldest_goes() -> None:
@@ -33,7 +33,11 @@ def test_the_same_plan_is_kept_once_and_the_oldest_goes() -> None:
 
 
 def test_a_described_machine_has_its_own_places() -> None:
-    assert [place.name for place in places_with("2x RTX 3090, RAM 64GiB", desktop())] == ["GPU 0", "GPU 1", "RAM"]
+    assert [place.name for place in places_of(snapshot_of("2x RTX 3090, RAM 64GiB", desktop()))] == [
+        "GPU 0",
+        "GPU 1",
+        "RAM",
+    ]
 
 
 def test_a_card_is_added_to_this_machine_as_it_is_now() -> None:

@@ -77,6 +77,13 @@ def load(n_bytes: int, glyph: str = WEIGHTS) -> Part:
     return Part(n_bytes=n_bytes, glyph=glyph, style="fits")
 
 
+@pytest.mark.parametrize("glyph", [WEIGHTS, CACHE, COMPUTE, LANDED])
+def test_a_part_of_less_than_a_cell_has_its_own_sign(glyph: str) -> None:
+    parts = [Part(n_bytes=100), Part(n_bytes=7, glyph=glyph, style="bad")]
+
+    assert text_of(bar(40, total_bytes=400, parts=parts)) == "█" * 10 + glyph + "░" * 29
+
+
 def test_bar_shows_used_load_free_and_the_line_side_by_side() -> None:
     line = bar(20, total_bytes=20, parts=[used(5), load(10)], line_bytes=18)
 
@@ -269,7 +276,7 @@ def test_vitals_that_are_not_reported_are_not_zero() -> None:
     mute = replace(device(0, "X"), utilization_ratio=None, temperature_celsius=None, power_watts=None)
     shown = drawn(MemoryPanel(), view_of(snapshot([(mute, pool("gpu-0", 8, 1))])))
 
-    assert "no temperature, power or use reported" in shown
+    assert "heat, power and use not reported" in shown
 
 
 def test_a_spill_shows_where_it_would_land_and_what_to_change() -> None:

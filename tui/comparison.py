@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 from estimator.errors import EstimatorError
 from probes.errors import ProbeError
+from probes.snapshot import SWAP_POOL
 from tui.pace import pacing_of
+from tui.places import places_of
 from tui.plan import Plan, assess
 from tui.request import unread_devices
-from tui.what_if import places_with
+from tui.what_if import snapshot_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from estimator.ledger import Place
-    from probes.snapshot import Snapshot
+    from probes.snapshot import Pool, Snapshot
     from tui.pace import Pacing
     from tui.plan import Assessment
 
@@ -39,6 +41,8 @@ class Compared:
     pin: Pin
     assessment: Assessment | None = None
     pacing: Pacing | None = None
+    swap: Pool | None = None
+    """The swap space there; None where none is known of."""
     reason: str = ""
     """Why it can't be judged."""
 
@@ -58,10 +62,12 @@ def _compared(pin: Pin, places: Sequence[Place], snapshot: Snapshot | None) -> C
     plan = pin.plan
     try:
         if pin.hardware:
-            places, plan = places_with(pin.hardware, snapshot), replace(plan, devices=None)
+            snapshot, plan = snapshot_of(pin.hardware, snapshot), replace(plan, devices=None)
+            places = places_of(snapshot)
         elif plan.devices is None and (reason := unread_devices(snapshot, places)):
             return Compared(pin=pin, reason=reason)
         made = assess(plan, places)
     except (EstimatorError, ProbeError) as error:
         return Compared(pin=pin, reason=str(error))
-    return Compared(pin=pin, assessment=made, pacing=pacing_of(made))
+    swap = snapshot.pool(SWAP_POOL) if snapshot is not None else None
+    return Compared(pin=pin, assessment=made, pacing=pacing_of(made), swap=swap)

@@ -1,16 +1,11 @@
-"""Places of a machine that is not here, or of this one with other cards in it."""
+"""A machine that is not here, or this one with other cards in it."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from probes.simulate import simulated_sources
 from probes.snapshot import HOST_POOL, Snapshot
-from tui.places import places_of
-
-if TYPE_CHECKING:
-    from estimator.ledger import Place
 
 ADDED = "+"
 """What a description begins with that adds cards to this machine."""
@@ -47,12 +42,3 @@ def snapshot_of(description: str, here: Snapshot | None) -> Snapshot:
 def _added(key: str) -> str:
     """A key of its own: the machine here may be a described one, too, whose keys are made alike."""
     return f"added:{key}"
-
-
-def places_with(description: str, here: Snapshot | None) -> tuple[Place, ...]:
-    """The places of that machine.
-
-    Raises:
-        SimulationError: it makes no sense, or there is no such product.
-    """
-    return places_of(snapshot_of(description, here))

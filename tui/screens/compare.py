@@ -6,20 +6,18 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from estimator.verdict import Level
+from probes.snapshot import SWAP_POOL
 from tui.aside import Aside
 from tui.comparison import Compared, Pin, compared
-from tui.humanize import UNKNOWN, count, plain, rate, size
+from tui.humanize import plain
 from tui.messages import AsideDone, PinsChanged, PlanChanged
-from tui.pace import times
 from tui.screens.frame import Frame
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
 from tui.widgets.line import cut_text, fit, fit_text, wrap
 from tui.widgets.listing import CURSOR
 from tui.widgets.panel import Panel
-from tui.widgets.place_bar import place_bar
-from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
+from tui.widgets.plan_rows import bar_of, barred_names, plan_rows, signs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from estimator.errors import EstimatorError
-    from estimator.ledger import Place
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
@@ -56,22 +53,22 @@ class Columns(Panel):
             return [(("nothing is pinned; press escape, then c on a plan", "dim"),)]
         n = len(self.shown)
         self._column_width = min(_WIDEST, (width - _LABEL_WIDTH) // n)
-        rows = list(_rows(self.shown))
+        rows = list(plan_rows(self.shown))
+        close, has_bars = [row for row in rows if row[0] or row[1]], True
         lines = self._all_lines(rows, has_bars=True)
         if len(lines) > height:
-            lines = self._all_lines([row for row in rows if row[0] or row[1]], has_bars=True)
+            lines = self._all_lines(close, has_bars=True)
         if len(lines) > height:
-            lines = self._all_lines([row for row in rows if row[0] or row[1]], has_bars=False)
+            lines, has_bars = self._all_lines(close, has_bars=False), False
         self._top = max(0, min(self._top, len(lines) - height))
         n_shown = min(height, len(lines))
-        self.entitle(
-            subtitle=f"{self._top + 1}-{self._top + n_shown} of {len(lines)} lines, ↑ ↓" if n_shown < len(lines) else ""
-        )
+        lines_said = f"{self._top + 1}-{self._top + n_shown} of {len(lines)} lines, ↑ ↓"
+        self.entitle(subtitle=lines_said if n_shown < len(lines) else signs_of(self.shown, width) if has_bars else "")
         return lines[self._top :]
 
     def _all_lines(self, rows: list[tuple[str, list[tuple[str, str]]]], *, has_bars: bool) -> list[Line]:
         """Each place with a bar above its figures, where these have room."""
-        places = _place_names(self.shown) if has_bars else []
+        places = barred_names(self.shown) if has_bars else []
         lines: list[Line] = []
         for label, cells in rows:
             if label in places:
@@ -83,10 +80,7 @@ class Columns(Panel):
     def _bar_line(self, name: str) -> Line:
         line: Line = ((fit_text(name, _LABEL_WIDTH - 1), "dim"),)
         for one in self.shown:
-            place = _place(one, name)
-            drawn: Line = ()
-            if one.assessment is not None and place is not None:
-                drawn = place_bar(one.assessment, place, self._column_width - 3)
+            drawn = bar_of(one, name, self._column_width - 3)
             line = (*line, (" ", "text"), *fit(drawn, self._column_width - 1))
         return line
 
@@ -133,73 +127,6 @@ def _cell_lines(text: str, n_cells: int, most: int) -> list[str]:
     return [*lines[: most - 1], cut_text(" ".join(lines[most - 1 :]), n_cells)]
 
 
-def _rows(shown: tuple[Compared, ...]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Label and a cell for each column."""
-    plans = [one.pin.plan for one in shown]
-    yield "model", [(plan.model.name, "strong") for plan in plans]
-    yield "quant", [(plan.model.stored_as, "text") for plan in plans]
-    yield "context", [(count(plan.workload.context_tokens) if plan.has_context else UNKNOWN, "text") for plan in plans]
-    yield "KV cache", [(plan.workload.kv_type, "text") for plan in plans]
-    yield "sequences", [(count(plan.workload.n_sequences), "text") for plan in plans]
-    yield "engine", [(plan.engine.NAME, "text") for plan in plans]
-    yield "on", [(one.pin.hardware or "this machine, as it is now", "text") for one in shown]
-    yield "", []
-    yield "verdict", [_verdict(one) for one in shown]
-    yield "", [_reason(one) for one in shown]
-    for name in _place_names(shown):
-        yield name, [_held(one, name) for one in shown]
-    yield "in all", [_total(one) for one in shown]
-    yield "", []
-    yield "speed", [_speed(one) for one in shown]
-    yield "", [_slower(one) for one in shown]
-
-
-def _place_names(shown: tuple[Compared, ...]) -> list[str]:
-    names = dict.fromkeys(place.name for one in shown if one.assessment for place in one.assessment.places)
-    return sorted(names, key=lambda name: (name == "RAM", len(name), name))
-
-
-def _verdict(one: Compared) -> tuple[str, str]:
-    if one.assessment is None:
-        return "not judged", "tight"
-    verdict = one.assessment.verdict
-    return f"{GLYPHS[verdict.level]} {verdict.level.name}{said(verdict)}", CELL_STYLES[verdict.level]
-
-
-def _reason(one: Compared) -> tuple[str, str]:
-    return (one.reason if one.assessment is None else one.assessment.verdict.reason), "dim"
-
-
-def _place(one: Compared, name: str) -> Place | None:
-    made = one.assessment
-    return next((place for place in made.places if place.name == name), None) if made else None
-
-
-def _held(one: Compared, name: str) -> tuple[str, str]:
-    made, place = one.assessment, _place(one, name)
-    if made is None or place is None:
-        return UNKNOWN, "dim"
-    return f"{size(made.estimate.n_bytes((name,)))} of {size(place.free_bytes)} free", "text"
-
-
-def _total(one: Compared) -> tuple[str, str]:
-    made = one.assessment
-    return (UNKNOWN, "dim") if made is None else (size(made.estimate.n_bytes()), "strong")
-
-
-def _speed(one: Compared) -> tuple[str, str]:
-    if one.pacing is None:
-        made = one.assessment
-        reason = "" if made is None else " it would not run" if made.verdict.level is Level.FAILS else " not known here"
-        return f"{UNKNOWN}{reason}", "dim"
-    return f"{rate(one.pacing.speed.tokens_per_second)} tokens/s", "strong"
-
-
-def _slower(one: Compared) -> tuple[str, str]:
-    slowdown = one.pacing.speed.slowdown if one.pacing is not None else None
-    return (f"{times(slowdown)} slower than all on the GPU" if slowdown and slowdown >= 1.05 else ""), "tight"
-
-
 class Compare(Frame):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(-1)", show=False),
@@ -230,7 +157,8 @@ class Compare(Frame):
         view, pin = self.view, one.pin
         if view.assessment is None or pin.hardware or pin.plan is not view.plan:
             return one
-        return Compared(pin=pin, assessment=view.assessment, pacing=view.pacing)
+        swap = view.snapshot.pool(SWAP_POOL) if view.snapshot is not None else None
+        return Compared(pin=pin, assessment=view.assessment, pacing=view.pacing, swap=swap)
 
     def _judge(self) -> None:
         """On a thread aside; the figures are of when the screen was opened."""

@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 
 from estimator.ledger import drawing_on
+from probes.snapshot import SWAP_POOL
 from tui.humanize import answer_text, counted, fine_size, plain, size
+from tui.landing import landing_of
 from tui.screens.browser import Browser
 from tui.widgets.line import cut_text, fit_text, n_cells, right_text
 from tui.widgets.place_bar import place_bar
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from estimator.ledger import Term
     from estimator.verdict import Margin
+    from tui.landing import Landing
     from tui.plan import Assessment
     from tui.widgets.line import Line, Run
 
@@ -61,6 +66,9 @@ class Explain(Browser):
             for margin in made.verdict.margins:
                 rows.append(self._columns.margin(margin, made))
                 self._about.append(_margin_text(margin))
+            for name, n_bytes, said in _landed(landing_of(made), has_swap=self._has_swap):
+                rows.append(self._columns.landed(name, n_bytes))
+                self._about.append((f"{size(n_bytes)} {said}", made.verdict.reason))
             if made.verdict.reason:
                 rows.append((("  ", "text"), (plain(made.verdict.reason, 300), "text")))
                 self._about.append((made.verdict.reason, made.verdict.source or "what the engine would do"))
@@ -75,6 +83,11 @@ class Explain(Browser):
                 self._about.append((doubt, "assumed where nothing better is known"))
         self.listing.show(rows, head=((self._columns.head(), "dim"),), empty=(("nothing of that name", "dim"),))
         self.describe(self.listing.cursor)
+
+    @property
+    def _has_swap(self) -> bool:
+        snapshot = self.view.snapshot
+        return snapshot is not None and snapshot.pool(SWAP_POOL) is not None
 
     def describe(self, index: int) -> None:
         if index < len(self._about):
@@ -129,6 +142,15 @@ class _Columns:
     def _band(self, low_bytes: int, high_bytes: int) -> Run:
         return (f"{fit_text(_band(low_bytes, high_bytes) or 'none', 23)}  " if self._has_band else "", "dim")
 
+    def landed(self, place: str, n_bytes: int) -> Line:
+        """What comes to a place since there is no room where it should be."""
+        return (
+            (fit_text(place, 7) + " ", "text"),
+            (fit_text("spilled", self._label_width - 1), "strong"),
+            (f"{GLYPHS[2]} ", CELL_STYLES[2]),
+            (right_text(fine_size(n_bytes), 12) + "  ", "strong"),
+        )
+
     def margin(self, margin: Margin, made: Assessment) -> Line:
         """What is on one place, and its line."""
         place = margin.place
@@ -146,6 +168,16 @@ class _Columns:
             (f"{f'of {fine_size(place.free_bytes)} free, {line}':<44}" if self._has_formula else "", "text"),
             *drawn,
         )
+
+
+def _landed(landing: Landing, *, has_swap: bool) -> Iterator[tuple[str, int, str]]:
+    """Place, bytes, and what would become of them."""
+    if landing.ram_bytes:
+        yield "RAM", landing.ram_bytes, "have no room on the devices, and would be in RAM instead"
+    if landing.swap_bytes and has_swap:
+        yield "swap", landing.swap_bytes, "have no room in RAM, and would be swapped as far as there is swap space"
+    if landing.disk_bytes:
+        yield "disk", landing.disk_bytes, "of the model's file would be read again for every token"
 
 
 def _margin_text(margin: Margin) -> tuple[str, str]:

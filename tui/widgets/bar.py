@@ -61,14 +61,14 @@ def _drawn(
 ) -> Line:
     if width <= 0 or total_bytes <= 0:
         return ()
-    parts = tuple(part for part in parts if part.n_bytes > 0)
+    merged = _merged(parts)
     cells = _Cells()
     end_bytes = 0
-    for number, part in enumerate(parts):
-        following = parts[number + 1] if number + 1 < len(parts) else None
+    for number, part in enumerate(merged):
+        following = merged[number + 1] if number + 1 < len(merged) else None
         end_bytes += part.n_bytes
         _grow(cells, part, following, min(1.0, end_bytes / total_bytes) * width, width, load_style)
-    has_load = any(not part.is_used for part in parts)
+    has_load = any(not part.is_used for part in merged)
     if has_load:
         cells.add(BAND, load_style, min(width, round(high_bytes * width / total_bytes)) - cells.n)
     cells.add(FREE, "free", width - cells.n)
@@ -78,6 +78,20 @@ def _drawn(
     if is_over:
         cells.set(width - 1, OVER, "bad-bold")
     return tuple(cells.runs)
+
+
+def _merged(parts: tuple[Part, ...]) -> list[Part]:
+    """Those that are there; of the load, neighbours of one sign as one, which shows as one where it is small."""
+    merged: list[Part] = []
+    for part in parts:
+        if part.n_bytes <= 0:
+            continue
+        last = merged[-1] if merged else None
+        if last is not None and not part.is_used and last[1:] == part[1:]:
+            merged[-1] = part._replace(n_bytes=last.n_bytes + part.n_bytes)
+        else:
+            merged.append(part)
+    return merged
 
 
 class _Cells:
@@ -126,11 +140,11 @@ def _grow(cells: _Cells, part: Part, following: Part | None, end: float, width: 
             cells.set_last(_SEAM)
         return
     n_whole, n_eighths = divmod(round(8 * end), 8)
+    if not part.is_used and n_whole <= cells.n:  # a part of a cell alone would be told from what is used by its colour
+        cells.add(part.glyph, part.style, min(1, width - cells.n))
+        return
     if n_whole < cells.n or (n_whole == cells.n and n_eighths == 0):
-        n_whole, n_eighths = cells.n, 0 if not part.is_used else 1
-        if not part.is_used and n_whole < width:
-            cells.add(part.glyph, part.style)
-            return
+        n_whole, n_eighths = cells.n, 1
     cells.add(part.glyph, part.style, n_whole - cells.n)
     if n_eighths and n_whole < width:
         if part.is_used:

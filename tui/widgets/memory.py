@@ -3,9 +3,9 @@
 from textual import events
 
 from probes.snapshot import Fault
-from tui.widgets.bar import CACHE, COMPUTE, LANDED, LOAD_LINE, USED, WEIGHTS
-from tui.widgets.line import Line, n_cells
-from tui.widgets.memory_table import KIND_GLYPHS, MANY_DEVICES, MemoryTable, Standing
+from tui.widgets.bar_signs import signs
+from tui.widgets.line import Line
+from tui.widgets.memory_table import MANY_DEVICES, MemoryTable, Standing
 from tui.widgets.notices import notice_lines, notices_of
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
@@ -79,23 +79,13 @@ class MemoryPanel(Panel):
 
 def legend(rows: tuple[Row, ...], width: int, *, has_sparks: bool = False) -> str:
     """What the bars are drawn with, as far as there is room in the frame; what is used is plain without it."""
-    kinds = {kind for row in rows if row.load_bytes for kind, _ in row.load_parts}
-    said = {USED: "used"}
-    if kinds:
-        said |= {WEIGHTS: "weights"}
-    if not kinds.isdisjoint(KIND_GLYPHS.keys() - {"WEIGHTS"}):
-        said |= {CACHE: "KV cache"}
-    if kinds - KIND_GLYPHS.keys():
-        said |= {COMPUTE: "other"}
-    if any(row.landed_bytes for row in rows):
-        said |= {LANDED: "spilled"}
-    if any(row.line_bytes is not None for row in rows):
-        said |= {LOAD_LINE: "load line"}
-    texts = [f"{glyph} {text}" for glyph, text in said.items()]
-    if has_sparks:
-        texts.insert(0, "▂▅█ used lately")
-    tries = (gap.join(texts[first:]) for first in range(len(texts)) for gap in ("  ", " "))
-    return next((text for text in tries if n_cells(text) <= width - 4), "")
+    return signs(
+        {kind for row in rows if row.load_bytes for kind, _ in row.load_parts},
+        width,
+        has_landed=any(row.landed_bytes for row in rows),
+        has_line=any(row.line_bytes is not None for row in rows),
+        has_sparks=has_sparks,
+    )
 
 
 def n_detail_lines(rows: tuple[Row, ...], view: View, width: int) -> int:

@@ -7,7 +7,8 @@ from rich.cells import cell_len
 from probes.snapshot import Device, Pool
 from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
-from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
+from tui.widgets.bar import COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
+from tui.widgets.bar_signs import KIND_GLYPHS
 from tui.widgets.line import Line, Run, cut_to_words, fit_text, right_text, width_of, wrap
 from tui.widgets.rows import Row
 from tui.widgets.view import View
@@ -28,7 +29,6 @@ _WIDEST_BYTES = 9999 << 30
 _VITALS_CELLS = 37
 _REST = " … all: f"
 """Where the rest of a sentence is."""
-KIND_GLYPHS = {"WEIGHTS": WEIGHTS, "KV_CACHE": CACHE, "STATE": CACHE}
 _STYLES = ("fits", "tight", "bad", "bad")
 """By level."""
 
@@ -163,8 +163,10 @@ class MemoryTable:
         counted = f"all {len(rows)}" if len(known) == len(rows) else f"{len(known)} of {len(rows)}"
         label = f"{counted} GPUs" if len(counted) + 5 <= self.label_width else counted
         head = (fit_text(label, self.label_width), "strong"), ("  ", "text")
-        parts = (Part(n_bytes=used), Part(n_bytes=load, glyph=WEIGHTS, style="fits"))
-        drawn = bar(self.bar_width, total_bytes=total, parts=parts)
+        level = max((row.level for row in known if row.level is not None), default=None)
+        style = "fits" if level is None else _STYLES[level]
+        parts = (Part(n_bytes=used), Part(n_bytes=load, glyph=WEIGHTS, style=style))
+        drawn = bar(self.bar_width, total_bytes=total, parts=parts, load_style=style)
         return (*head, *drawn, ("  ", "text"), *self._figures(used, load, total, "strong"))
 
     def vitals(self, row: Row) -> Line:
@@ -217,7 +219,7 @@ class MemoryTable:
             texts.append(right_text(watts(device.power_watts, device.power_limit_watts), n_cells))
         if device.utilization_ratio is not None:
             texts.append(f"{right_text(percent(device.utilization_ratio), 5)} busy")
-        return texts or ["no temperature, power or use reported"]
+        return texts or ["heat, power and use not reported"]
 
     def _vitals(self, device: Device) -> Line:
         return ((f"{' · '.join(self._vitals_texts(device)):<{_VITALS_CELLS}}", "dim"),)

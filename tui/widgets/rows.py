@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from estimator.verdict import Level, Margin
+    from tui.landing import Landing
     from tui.widgets.view import View
 
 _MOST_HOLDERS = 3
@@ -94,31 +95,32 @@ def rows_of(view: View) -> tuple[Row, ...]:
     if snapshot is None:
         return ()
     found = _found(view, snapshot)
+    landing = _landing(view)
     rows = [_device_row(found, device) for device in snapshot.devices if device.pool_key != HOST_POOL]
     host = snapshot.pool(HOST_POOL)
     sharing = tuple(device for device in snapshot.devices if device.pool_key == HOST_POOL)
     if host is not None:
-        rows.append(_host_row(view, found, host, sharing))
+        rows.append(_host_row(found, host, sharing, landing.ram_bytes if landing is not None else 0))
     elif sharing:
         rows += [_device_row(found, device) for device in sharing]
-    return (*rows, *_slower_rows(view, snapshot))
+    return (*rows, *_slower_rows(landing, snapshot)) if landing is not None else tuple(rows)
 
 
-def _slower_rows(view: View, snapshot: Snapshot) -> Iterator[Row]:
+def _landing(view: View) -> Landing | None:
+    if view.assessment is None:
+        return None
+    from tui.landing import landing_of  # noqa: PLC0415  # with the estimator 6 ms, which the first picture does without
+
+    return landing_of(view.assessment)
+
+
+def _slower_rows(landing: Landing, snapshot: Snapshot) -> Iterator[Row]:
     """Swap space and disk, where the plan comes to them."""
-    made = view.assessment
-    if made is None or made.verdict.level.name not in ("SPILLS", "FAILS"):
-        return
-    host = next((margin for margin in made.verdict.margins if margin.place.name == HOST_NAME), None)
-    if host is None or not host.missing_bytes:
-        return
-    reread = min(host.missing_bytes, made.estimate.file_page_bytes((HOST_NAME,)))
     swap = snapshot.pool(SWAP_POOL)
-    if swap is not None and host.missing_bytes > reread:
-        landed = host.missing_bytes - reread
-        yield Row(label="swap", place="swap", pool=swap, landed_bytes=landed)
-    if reread and made.verdict.level.name == "SPILLS":  # what is killed reads nothing again
-        said = f"{size(reread)} of the model's file would be read again for every token"
+    if swap is not None and landing.swap_bytes:
+        yield Row(label="swap", place="swap", pool=swap, landed_bytes=landing.swap_bytes)
+    if landing.disk_bytes:
+        said = f"{size(landing.disk_bytes)} of the model's file would be read again for every token"
         yield Row(label="disk", place="disk", pool=None, reason=said)
 
 
@@ -177,10 +179,9 @@ def _asleep(device: Device) -> str:
     return f"asleep{capacity}, and not woken: g, then w does that" if device.is_asleep else ""
 
 
-def _host_row(view: View, found: _Found, pool: Pool, sharing: tuple[Device, ...]) -> Row:
+def _host_row(found: _Found, pool: Pool, sharing: tuple[Device, ...], landed_bytes: int) -> Row:
     labels = tuple(device_label(device, found.snapshot.devices) for device in sharing)
     here = [found.margins[name] for name in (HOST_NAME, *labels) if name in found.margins]
-    landed = _landed_bytes(view)
     return Row(
         label=f"{labels[0] if len(labels) == 1 else 'GPUs'} + RAM" if labels else HOST_NAME,
         name=short_name(sharing[0].name) if len(sharing) == 1 else "(limit)" if pool.limited_by and not sharing else "",
@@ -190,7 +191,7 @@ def _host_row(view: View, found: _Found, pool: Pool, sharing: tuple[Device, ...]
         load_bytes=max((margin.load_bytes for margin in here), default=0),
         load_parts=_load_parts(found, (HOST_NAME, *labels)),
         high_bytes=max((margin.high_bytes for margin in here), default=0),
-        landed_bytes=landed,
+        landed_bytes=landed_bytes,
         line_bytes=_line_bytes(pool, (HOST_NAME, *labels), found.lines),
         level=max((margin.level for margin in here if margin.load_bytes), default=None),
     )
@@ -200,15 +201,3 @@ def _line_bytes(pool: Pool | None, names: tuple[str, ...], lines: dict[str, int]
     """The lowest of the lines of all that draw on the pool."""
     here = [lines[name] for name in names if name in lines]
     return pool.total_bytes - pool.free_bytes + min(here) if pool and here else None
-
-
-def _landed_bytes(view: View) -> int:
-    """What the engine, or the driver, would put into RAM because it has no room on the devices."""
-    made = view.assessment
-    if made is None or made.verdict.level.name != "SPILLS" or made.verdict.place == HOST_NAME:
-        return 0
-    if made.verdict.spills_into != "into RAM":
-        return 0
-    if made.fallback is not None:
-        return max(0, made.fallback.n_bytes((HOST_NAME,)) - made.estimate.n_bytes((HOST_NAME,)))
-    return made.verdict.spill_bytes
