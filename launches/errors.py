@@ -8,7 +8,7 @@ LaunchError
 └── UnreadableLine      a line that no shell would take
 """
 
-from launches.withheld import screened
+from launches.told import screened
 
 
 class LaunchError(Exception):

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from launches.built_for import vendor_of
 from launches.command import Command, Program
 from launches.errors import UnknownEngine, UnknownProgram
-from launches.withheld import screened, withheld
+from launches.told import screened
+from launches.withheld import withheld
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",

@@ -1,6 +1,6 @@
 """The seam between hardware and the rest: real, simulated and replayed hardware all come through it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from typing import NamedTuple, Protocol
@@ -37,6 +37,9 @@ class Title(NamedTuple):
     """As ``Process.started_ticks``."""
 
 
+TellCommand = Callable[[Iterable[str]], str]
+"""The words of a process's command as one text; whoever shows it says what of it is a secret."""
+
 DescribeProcess = Callable[[int], Title | None]
 """Of a pid; None where the process cannot be seen."""
 
@@ -54,9 +57,9 @@ class ProbeSource(NamedTuple):
     """Names the processes that the probe reports by number only. None where they are not of this machine (a replay)."""
 
 
-def real_sources(access: Access = REAL) -> tuple[ProbeSource, ...]:
+def real_sources(access: Access = REAL, *, tell_command: TellCommand = " ".join) -> tuple[ProbeSource, ...]:
     """The vendors of this machine, none of them imported or opened yet."""
-    describe = _describer(access)
+    describe = _describer(access, tell_command)
     return tuple(
         ProbeSource(name=name, open=_opener(name, access), missing=partial(missing, access), describe_process=describe)
         for name, missing in MISSING.items()
@@ -72,9 +75,9 @@ def _opener(name: str, access: Access) -> Callable[[], Probe]:
     return open_vendor
 
 
-def _describer(access: Access) -> DescribeProcess:
+def _describer(access: Access, tell_command: TellCommand) -> DescribeProcess:
     def describe(pid: int) -> Title | None:
-        title: Title | None = import_module("probes.vendors.host").describe_process(pid, access.root)
+        title: Title | None = import_module("probes.vendors.host").describe_process(pid, access.root, tell_command)
         return title
 
     return describe

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from probes.container import container_of
 from probes.pid_namespace import has_open, sees_whole_machine
-from probes.probe import Title
+from probes.probe import TellCommand, Title
 from probes.process_start import parent_and_start
 from probes.sysfs import read_bytes, read_text, whole_number
 
@@ -22,7 +22,7 @@ _USER_LENGTH = 64
 _PASSWD_BYTES = 256 * 1024
 
 
-def process_title(pid: int, root: str) -> Title | None:
+def process_title(pid: int, root: str, tell_command: TellCommand = " ".join) -> Title | None:
     """What is known of a process, or None where it cannot be seen. Untrusted text.
 
     A driver reports the pids of the whole machine. In a container, a process of that number may be quite another one:
@@ -35,12 +35,12 @@ def process_title(pid: int, root: str) -> Title | None:
     if comm is None or not (sees_whole_machine(root) or has_open(pid, root, _GPU_FILES)):
         return None
     arguments = (read_bytes(f"{proc}/{pid}/cmdline", COMMAND_BYTES) or b"").rstrip(b"\0").split(b"\0")
-    command = b" ".join(arguments).decode(errors="replace")
+    command = tell_command(word.decode(errors="replace") for word in arguments)
     program = os.path.basename(arguments[0]).decode(errors="replace")
     stat = parent_and_start(pid, root)
     is_cut = len(comm.encode()) >= _COMM_LENGTH and program.startswith(comm)
     return Title(
-        name=program if is_cut else comm,
+        name=tell_command((program if is_cut else comm,)),  # a title may be a whole command
         command=command or comm,
         user=_user(pid, root),
         container=container_of(read_text(f"{proc}/{pid}/cgroup", 8192) or ""),

@@ -10,26 +10,32 @@ Which probes had not answered yet (``pending``) is not played back.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from probes.errors import ProbeLost, ProbeUnavailable
-from probes.probe import Probe, ProbeSource
+from probes.probe import Probe, ProbeSource, TellCommand
 from probes.recording import RecordingError, snapshot_from_json
 from probes.snapshot import Fault, Reading, Snapshot
 
 _MOST_LINE_BYTES = 8 * 1024**2
 """Assumed: two thousand processes with command lines of 4 KiB. A longer line is not read into memory."""
+_MOST_TOLD = 256
+"""Commands that are kept as they are told: most stay the same from line to line."""
 _MOST_BROKEN_LINES = 100
 """A file with so many is something else; it is not searched to its end."""
 _HINT = 'record one with "plimsoll snapshot --follow > FILE"'
 
 
-def replay_sources(path: Path, *, clock: Callable[[], float] = time.monotonic) -> tuple[ProbeSource, ...]:
+def replay_sources(
+    path: Path, *, clock: Callable[[], float] = time.monotonic, tell_command: TellCommand = " ".join
+) -> tuple[ProbeSource, ...]:
     """One source, which gives everything that was recorded: machine, pools, devices, processes, faults."""
 
     def open_replay() -> Probe:
-        return ReplayProbe(path, clock=clock)
+        return ReplayProbe(path, clock=clock, tell_command=tell_command)
 
     return (ProbeSource(name="replay", open=open_replay),)
 
@@ -37,7 +43,9 @@ def replay_sources(path: Path, *, clock: Callable[[], float] = time.monotonic) -
 class ReplayProbe:
     """Reads forward through the file, as far as time has come."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, path: Path, *, clock: Callable[[], float] = time.monotonic, tell_command: TellCommand = " ".join
+    ) -> None:
         """Reads the first snapshot.
 
         Raises:
@@ -45,6 +53,7 @@ class ReplayProbe:
         """
         self._name = path.name
         self._clock = clock
+        self._told = lru_cache(maxsize=_MOST_TOLD)(lambda command: tell_command(command.split(" ")))
         self._n_lines = 0
         self._n_broken = 0
         self._broken: str | None = None
@@ -131,7 +140,19 @@ class ReplayProbe:
             ProbeLost: the file cannot be read any more.
         """
         line = self._line()
-        return snapshot_from_line(line) if line else None
+        return self._as_told(snapshot_from_line(line)) if line else None
+
+    def _as_told(self, snapshot: Snapshot) -> Snapshot:
+        """A recording may be another program's, or an older version's: they keep what may be a secret."""
+
+        def told(text: str | None) -> str | None:
+            return None if text is None else self._told(text)
+
+        processes = snapshot.processes
+        return replace(
+            snapshot,
+            processes=tuple(replace(one, name=told(one.name), command=told(one.command)) for one in processes),
+        )
 
     def _line(self) -> bytes:
         try:

@@ -5,7 +5,8 @@ import pytest
 from launches.command import Command
 from launches.errors import LaunchError
 from launches.launch import read_launches
-from launches.withheld import NAMELESS, key_of, screened, withheld
+from launches.told import screened
+from launches.withheld import NAMELESS, key_of, withheld
 from launches.yaml_file import settings_of
 
 
@@ -18,6 +19,8 @@ from launches.yaml_file import settings_of
         ("--bearer 0a1b2c3d4e5f60718293a4b5c6d7e8f9", "--bearer ..."),
         ("--proxy http://me:hunter2@proxy:80", "--proxy ..."),
         ("hf_SECRET3", "..."),
+        ("HUB_TOKN=secret3", "HUB_TOKN=..."),
+        ("--passwrd 1234", "--passwrd ..."),
     ],
 )
 def test_a_value_that_may_be_a_secret_is_left_out(word: str, shown: str) -> None:

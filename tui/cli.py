@@ -169,9 +169,9 @@ def _open_app(rest: Sequence[str] = (), shared: argparse.Namespace | None = None
 
     access = Access()
     if shared is None:
-        from probes.probe import real_sources
+        from tui.sources import machine_sources
 
-        return run_app(real_sources(access), attention=access.attention)
+        return run_app(machine_sources(access), attention=access.attention)
     from tui.commands import wanted
     from tui.sources import sources_of
 

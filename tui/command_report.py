@@ -6,7 +6,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from launches.command import Command
 from launches.errors import NoLaunch, UnknownEngine, UnknownProgram
 from launches.loads import read_loads
-from launches.withheld import screened
+from launches.told import screened
 from probes.snapshot import Snapshot
 from tui.check import FITS, UNKNOWN, UNUSABLE, complain
 from tui.console import is_coloured

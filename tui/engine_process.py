@@ -1,7 +1,7 @@
 """One process that is an engine: what its command line says, and what was found out about it from look to look."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from launches.clients import CLIENTS
@@ -10,6 +10,7 @@ from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.opened import opened_of
 from launches.shell import SHELLS
+from launches.told import screened
 from launches.version import version_of
 from launches.wrappers import base_name
 from probes.process_facts import ProcessFacts
@@ -89,7 +90,9 @@ class EngineProcess:
 
     def take_expectation(self, expected: Expectation) -> None:
         """What it will hold, and by that what it has to read."""
-        self.expected = expected
+        self.expected = replace(
+            expected, model_name=screened(expected.model_name), reason=screened(expected.reason)
+        )  # of its command, which nobody else may read
         self.loading.weight_bytes = 0 if expected.is_by_name else expected.weight_bytes
         self.loading.reads_itself = self.launch.engine_name == _READS_ITSELF
 

@@ -17,7 +17,7 @@ from launches.command import Command
 from launches.errors import LaunchError, NoLaunch
 from launches.loads import Load, read_loads
 from launches.opened import opened_of
-from launches.withheld import screened
+from launches.told import screened
 from probes.snapshot import Snapshot
 from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS

@@ -9,7 +9,7 @@ from tui.usage import UsageError
 TYPE_CHECKING = False  # as typing's, whose import takes 3 ms
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
     from launches.command import Command
@@ -38,9 +38,22 @@ def sources_of(given: argparse.Namespace, access: Access | None = None) -> tuple
             return _replayed(given.replay)
     except ProbeError as error:
         raise UsageError(str(error)) from error
+    return machine_sources(access)
+
+
+def machine_sources(access: Access | None = None) -> tuple[ProbeSource, ...]:
+    """Of this machine. Of what runs on it, nothing that may be a secret comes any further."""
+    from probes.access import REAL
     from probes.probe import real_sources
 
-    return real_sources() if access is None else real_sources(access)
+    return real_sources(access or REAL, tell_command=told_command)
+
+
+def told_command(words: Iterable[str]) -> str:
+    """The words of a process's command, joined by blanks, as they may be shown and written down."""
+    from launches.told import told  # where processes hold memory
+
+    return told(words)
 
 
 def _replayed(path: str) -> tuple[ProbeSource, ...]:
@@ -49,7 +62,7 @@ def _replayed(path: str) -> tuple[ProbeSource, ...]:
 
     from probes.replay import replay_sources
 
-    sources = replay_sources(Path(path))
+    sources = replay_sources(Path(path), tell_command=told_command)
     for source in sources:
         source.open().close()
     return sources

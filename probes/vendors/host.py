@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from probes.probe import Probe
+    from probes.probe import Probe, TellCommand
     from probes.windows_memory import WindowsMemory
 
 _BATTERY_SECONDS = 10.0
@@ -151,11 +151,11 @@ def _is_unplugged(psutil: ModuleType) -> bool | None:
     return None if battery is None or battery.power_plugged is None else not battery.power_plugged
 
 
-def describe_process(pid: int, root: str = "/") -> Title | None:
+def describe_process(pid: int, root: str = "/", tell_command: TellCommand = " ".join) -> Title | None:
     """What is known of a process of this machine, or None where it cannot be seen. Untrusted text."""
     if sys.platform != "linux" and root == "/":
-        return _describe_by_psutil(pid) if pid > 0 else None
-    return process_title(pid, root.rstrip("/"))
+        return _describe_by_psutil(pid, tell_command) if pid > 0 else None
+    return process_title(pid, root.rstrip("/"), tell_command)
 
 
 def psutil_library() -> ModuleType:
@@ -180,7 +180,7 @@ def _cpu_ticks(root: str) -> tuple[int, int] | None:
     return sum(ticks), sum(ticks[3:5])
 
 
-def _describe_by_psutil(pid: int) -> Title | None:
+def _describe_by_psutil(pid: int, tell_command: TellCommand) -> Title | None:
     import psutil  # noqa: PLC0415 - deferred: 16 to 20 ms; see the head of this file
 
     try:
@@ -189,7 +189,7 @@ def _describe_by_psutil(pid: int) -> Title | None:
     except psutil.Error:
         return None
     try:
-        command = " ".join(process.cmdline())[:COMMAND_BYTES]
+        command = tell_command(process.cmdline())[:COMMAND_BYTES]
     except (psutil.Error, OSError):
         command = ""
     try:
