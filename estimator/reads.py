@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from estimator.derived import of_model
 from estimator.ledger import Estimate, Kind, Workload
-from estimator.model import Model, Tensor
+from estimator.model import COMPANION_PARTS, Model, Tensor
 from estimator.pace import LATENT_LAYERS, MATRICES_PER_LAYER, RECURRENT_LAYERS
 
 _EMBEDDINGS = frozenset({"token_embd.weight", "per_layer_token_embd.weight"})
@@ -44,6 +44,8 @@ def work_of(model: Model) -> Work:
     active = total = 0.0
     n_matrices = 0
     for tensor in model.tensors:
+        if tensor.name.rpartition(".")[2] in COMPANION_PARTS:  # read by the kernel of the matrix that it is of
+            continue
         n_elements = _n_elements(tensor)
         total += n_elements
         active += n_elements * _used_ratio(tensor, model, n_loaded)

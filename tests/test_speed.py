@@ -333,3 +333,9 @@ def test_an_embedding_in_ram_is_not_read_where_all_layers_are_on_the_device() ->
     made = ledger(weights("GPU 0", GIB, read_bytes=0), weights("RAM", GIB // 4, read_bytes=0))
     assert reads_by_place(MODEL, WORKLOAD, made).keys() == {"GPU 0"}
     assert reads_by_place(MODEL, WORKLOAD, replace(made, n_gpu_layers=5)).keys() == {"GPU 0", "RAM"}
+
+
+@pytest.mark.parametrize("packed", ["MLX-4bit", "AWQ", "GPTQ-Int4"])
+def test_scales_beside_packed_matrices_launch_no_kernels_of_their_own(packed: str) -> None:
+    alone = read_model("Qwen3 8B", "BF16")
+    assert work_of(read_model("Qwen3 8B", packed)) == work_of(alone)
