@@ -1,16 +1,11 @@
 """What moves memory in llama.cpp, by its own flags; engines that run llama.cpp for their users share it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from estimator.kv_cache import STORED_TYPES
+from estimator.option import option
 
 SPLIT_MODES = ("layer", "none", "row", "tensor")
-
-
-def option(flag: str, text: str, choices: Sequence[str] = (), *, minimum: int = 0) -> dict[str, object]:
-    """What a field says of itself."""
-    return {"flag": flag, "help": text, "choices": tuple(choices), "minimum": minimum}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +14,9 @@ class Options:
 
     n_gpu_layers: int | None = field(
         default=None,
-        metadata=option("--gpu-layers", "layers on the GPU, the output layer counted; as many as fit if not given"),
+        metadata=option(
+            "--gpu-layers", "layers on the GPU, the output layer counted; as many as fit if not given", is_of_model=True
+        ),
     )
     is_flash_attention: bool = field(
         default=True, metadata=option("--flash-attn", "attention without a matrix of all scores; on where supported")
@@ -42,15 +39,20 @@ class Options:
         default=False, metadata=option("--swa-full", "sliding-window layers keep the whole context")
     )
     n_cpu_moe_layers: int = field(
-        default=0, metadata=option("--n-cpu-moe", "the experts of so many layers stay in RAM")
+        default=0, metadata=option("--n-cpu-moe", "the experts of so many layers stay in RAM", is_of_model=True)
     )
     is_cpu_moe: bool = field(default=False, metadata=option("--cpu-moe", "all experts stay in RAM"))
     tensor_overrides: str | None = field(
         default=None,
-        metadata=option("--override-tensor", "tensors that go elsewhere: pattern=CPU, pattern=CUDA1, commas between"),
+        metadata=option(
+            "--override-tensor",
+            "tensors that go elsewhere: pattern=CPU, pattern=CUDA1, commas between",
+            is_of_model=True,
+        ),
     )
     tensor_split: tuple[float, ...] | None = field(
-        default=None, metadata=option("--tensor-split", "share of each device; by free memory if not given")
+        default=None,
+        metadata=option("--tensor-split", "share of each device; by free memory if not given", is_of_model=True),
     )
     split_mode: str = field(
         default="layer", metadata=option("--split-mode", "how several devices share the model", SPLIT_MODES)
@@ -82,16 +84,22 @@ class Options:
         metadata=option("--fit-ctx", "the shortest context that --fit settles on by itself; 4096 if not given"),
     )
     projector: str | None = field(
-        default=None, metadata=option("--mmproj", "the file of the model's image or sound part")
+        default=None, metadata=option("--mmproj", "the file of the model's image or sound part", is_of_model=True)
     )
     is_projector_offloaded: bool = field(
         default=True, metadata=option("--mmproj-offload", "the image or sound part lies on the first GPU")
     )
     draft_model: str | None = field(
-        default=None, metadata=option("--model-draft", "a small model that drafts tokens: its file, or a known name")
+        default=None,
+        metadata=option(
+            "--model-draft", "a small model that drafts tokens: its file, or a known name", is_of_model=True
+        ),
     )
     n_draft_gpu_layers: int | None = field(
-        default=None, metadata=option("--gpu-layers-draft", "the draft model's layers on the GPU; all if not given")
+        default=None,
+        metadata=option(
+            "--gpu-layers-draft", "the draft model's layers on the GPU; all if not given", is_of_model=True
+        ),
     )
     draft_key_type: str = field(
         default="f16",

@@ -15,10 +15,13 @@ from estimator.errors import EstimatorError
 from estimator.found_model import Facts as FileFacts
 from estimator.found_model import FoundModel
 from estimator.inventory import Inventory
-from estimator.readers.catalogue import entries
+from estimator.llama_options import Options
+from estimator.readers.catalogue import entries, read
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.browse import Choice, Facts, chosen, facts_of, items, stepped
+from tui.messages import PlanChanged
+from tui.plan import default_plan
 from tui.screens.picker import Picker
 
 
@@ -294,3 +297,37 @@ async def test_the_cursor_follows_its_model_when_files_are_found() -> None:
         app.screen._take_local(Inventory(models=(here("0-first-by-name"),)))  # type: ignore[attr-defined]
         shown = await until(app, pilot, "0-first-by-name")
         assert next(line for line in shown.split("\n") if "▸" in line)[:30] == before[:30]
+
+
+async def test_a_model_is_picked_without_what_was_said_of_the_layers_of_the_last_one() -> None:
+    app = app_on(desktop())
+    said = Options(n_cpu_moe_layers=36, tensor_split=(1.0, 2.0), projector="mmproj.gguf", n_ubatch_tokens=1024)
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(PlanChanged(replace(default_plan(read("Qwen3 30B-A3B")), options=said), is_model_new=True))
+        await pilot.press("m")
+        assert isinstance(app.screen, Picker)
+        await until(app, pilot, "verdict here now")
+        picked = app.screen._plan_for(read("Qwen3 8B"))
+
+    assert picked.options == Options(n_ubatch_tokens=1024)
+
+
+async def test_models_are_judged_on_the_devices_that_are_planned_on() -> None:
+    app = app_on(desktop())
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.post_message(PlanChanged(replace(default_plan(read("Qwen3 8B")), devices=()), is_model_new=True))
+        await pilot.press("m", *"qwen3 8b")
+        await until(app, pilot, "● fits")
+        assert isinstance(app.screen, Picker)
+        while app.screen._is_judging:
+            await pilot.pause(0.01)
+        facts = app.screen._facts["Qwen/Qwen3-8B"]
+
+    assert facts.tokens_per_second is not None
+    assert facts.tokens_per_second < 20  # of the RAM; 60 of the GPU
+
+
+async def test_what_fits_is_said_to_be_found_so_far_while_others_are_not_judged_yet() -> None:
+    async with only_what_fits(None) as (app, pilot, screen):
+        screen._take_facts({"Qwen/Qwen3-8B": Facts(level=0)}, screen._n_changes)
+        await until(app, pilot, "1 found so far")

@@ -15,12 +15,12 @@ from estimator.fit import MARGIN_BYTES, fitted
 from estimator.ledger import Answer, Estimate, Kind, Place, Workload, host_among
 from estimator.llama_load import Load
 from estimator.llama_options import Options as LlamaOptions
-from estimator.llama_options import option
 from estimator.llama_terms import estimate_layout
 from estimator.mixture import QUANTS as MIXTURES
 from estimator.model import Model
 from estimator.needs import Needs, file_bytes, mapped_needs
 from estimator.ollama_launch import Launch, default_context, launch
+from estimator.option import option
 from estimator.packing import least, spilled_layout
 from estimator.shell import quoted
 
@@ -41,7 +41,8 @@ class Options:
     """What a request or the server's environment may say, by Ollama's own names."""
 
     num_gpu: int | None = field(
-        default=None, metadata=option("--num-gpu", "layers on the GPU; as many as fit if not given")
+        default=None,
+        metadata=option("--num-gpu", "layers on the GPU; as many as fit if not given", is_of_model=True),
     )
     num_batch: int | None = field(
         default=None,

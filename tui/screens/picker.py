@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Kind
+from estimator.option import for_another_model
 from estimator.reader import read_model
 from estimator.readers.catalogue import entries, read, search
 from estimator.survey import Surveyed, survey
@@ -138,10 +139,12 @@ class Picker(Browser):
             self.listing.cursor = next((i for i, key in enumerate(keys) if key == under_cursor), self.listing.cursor)
         reading = f"reading {self._path_being_read} …" if self._path_being_read else ""
         n_known = sum(not isinstance(one, str) for one in found)
-        said_of_them = "" if n_known == len(self._items) or _is_path(text) else f"{n_known} found" if n_known else _NONE
+        so_far = " so far" if self._choice.is_fitting_only and self._is_any_unjudged() else ""
+        is_all = n_known == len(self._items) or _is_path(text)
+        said_of_them = "" if is_all else f"{n_known} found{so_far}" if n_known else _NONE
         failed = _UNREAD if self._unread else _FAILED if self._has_failed else ""
         self.listing.remark = self._error or reading or failed or said_of_them
-        self.listing.entitle(title=f"Models {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
+        self.listing.entitle(title=f"Models · {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
         has_rates = self.size.width >= 88
         is_narrow = self.size.width < _NARROW
         name_width = max(16, min(40, self.size.width - 61 - 8 * has_rates + _LEFT_OUT * is_narrow))
@@ -223,7 +226,7 @@ class Picker(Browser):
         if not wanted:
             return
         self._is_judging = True
-        places, n_changes = tuple(self.view.places), self._n_changes
+        places, n_changes = _planned_on(self.view.places, self.view.plan), self._n_changes
         is_first = not any(known.level is not None for known in self._facts.values())
         if is_first and self._can_survey and _is_usual(self.view.plan):
             workload = self.view.plan.workload if self.view.plan is not None else None
@@ -302,7 +305,7 @@ class Picker(Browser):
         if before.engine_name != plan.engine_name and model.file_bytes is not None:
             return plan  # a file of another kind than the last: with its usual engine
         model = near_size_for(before.engine, model)
-        return replace(before.with_context(tokens), model=model)
+        return replace(before.with_context(tokens), model=model, options=for_another_model(before.options))
 
     def choose(self, index: int) -> None:
         item = self._shown[index]
@@ -424,9 +427,16 @@ def _facts_of(item: Item, places: Sequence[Place], plan_for: Callable[[Model], P
     )
 
 
+def _planned_on(places: Sequence[Place], plan: Plan | None) -> tuple[Place, ...]:
+    """Those that the plan names, where it does: what is picked is planned on them, too."""
+    if plan is None or plan.devices is None:
+        return tuple(places)
+    return tuple(place for place in places if place.kind == "host" or place.name in plan.devices)
+
+
 def _is_usual(plan: Plan | None) -> bool:
     """Whether a survey asks for the same: llama.cpp, as it is started without options."""
-    return plan is None or (plan.engine_name == "llamacpp" and plan.options == plan.engine.Options())
+    return plan is None or (plan.engine_name == "llamacpp" and for_another_model(plan.options) == plan.engine.Options())
 
 
 def _is_path(text: str) -> bool:
