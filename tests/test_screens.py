@@ -15,14 +15,14 @@ from estimator.engine import ENGINES
 from probes.access import Attention
 from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
+from tui.contexts import contexts_of, contexts_shown
 from tui.messages import EnginesSeen, PlanChanged, SnapshotTaken
 from tui.plan import Plan, default_plan
 from tui.plan_memory import PlanMemory, Recalled
 from tui.request import Request
 from tui.screens.dashboard import Dashboard
 from tui.screens.options import fields_of, parse_value
-from tui.screens.steps import contexts_of, with_context_step, with_devices_step, with_engine, with_quant_step
-from tui.screens.study import contexts_shown
+from tui.screens.steps import with_context_step, with_devices_step, with_engine, with_quant_step
 from tui.settings import Settings
 from tui.settings_file import ReadSettings
 

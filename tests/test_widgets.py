@@ -377,7 +377,7 @@ def test_the_matrix_says_what_of_it_is_not_shown() -> None:
     panel = MatrixPanel()
     drawn(panel, view_of(desktop(), model("Llama 3.1 8B"), is_studied=True), width=76, height=5)
 
-    assert panel._subtitle == "4 of 7 quants · 6 of 7 contexts"
+    assert panel._subtitle == "4 of 7 quants, ↑ ↓ · 6 of 7 contexts, ← →"
 
 
 def test_keys_that_change_a_plan_are_not_offered_without_one() -> None:

@@ -24,11 +24,12 @@ from estimator.reads import work_of
 from estimator.shell import quoted
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
+from tui.contexts import SMALLEST_CONTEXT_TOKENS
 from tui.default_devices import default_devices, together
 from tui.expansion import fixed_labels
 from tui.holders import Holder, holders_of
 from tui.humanize import count, counted, size
-from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, assess, level_of, model_bytes, sure_level_of, with_quant
+from tui.plan import Plan, assess, level_of, model_bytes, sure_level_of, with_quant
 from tui.recognised import Recognised
 
 MOST_CHANGES = 5

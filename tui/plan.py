@@ -18,7 +18,6 @@ from estimator.verdict import Level, Verdict, has_room, judge
 from tui.default_devices import default_devices, largest_first, together
 
 DEFAULT_CONTEXT_TOKENS = 8192
-SMALLEST_CONTEXT_TOKENS = 512
 ROOMY_RATIO = 1.1
 """What has room so many times over is not estimated again to the byte; twice what closed forms are held to (5 %)."""
 

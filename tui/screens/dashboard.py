@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.css.scalar import Scalar
 
+from tui.contexts import contexts_shown
 from tui.messages import ActionChosen
 from tui.screens.frame import Frame
 from tui.widgets.arrange import DashboardLayout, Wants, arrange_panels, is_tiny
@@ -15,7 +16,7 @@ from tui.widgets.headline import Headline
 from tui.widgets.keybar import KeyBar
 from tui.widgets.legend import legend_lines
 from tui.widgets.load import LoadPanel
-from tui.widgets.matrix import MatrixPanel
+from tui.widgets.matrix import MatrixPanel, matrix_width
 from tui.widgets.memory import MemoryPanel, n_detail_lines
 from tui.widgets.notices import notice_lines, notices_of
 from tui.widgets.processes import ProcessPanel
@@ -179,6 +180,7 @@ def wants_of(view: View, width: int) -> Wants:
         has_plan=plan is not None,
         has_processes=bool(snapshot and snapshot.processes),
         n_quants=len({cell.quant for cell in view.cells}) or _USUAL_QUANTS,
+        n_matrix_cells=matrix_width(len(contexts_shown(plan))) if plan is not None else 0,
         n_legend=len(legend_lines(view.cells, _LEAST_MATRIX)) if view.cells and width >= _LEAST_MATRIX else 0,
         has_many_processes=n_processes > _USUAL_QUANTS + 1,
         has_charts=not view.is_thrifty,

@@ -6,20 +6,10 @@ from dataclasses import replace
 from estimator.engine import Engine, load_engine
 from estimator.model import Model
 from tui.advice import quants_offered
+from tui.contexts import contexts_of
 from tui.matrix import MATRIX_QUANTS
-from tui.plan import SMALLEST_CONTEXT_TOKENS, Plan, with_quant
+from tui.plan import Plan, with_quant
 from tui.stored import near_size_for
-
-_MOST_CONTEXT_TOKENS = 1 << 20
-
-
-def contexts_of(model: Model) -> list[int]:
-    """Powers of two from 512 to what the model has, and that itself."""
-    native = model.native_context_tokens or _MOST_CONTEXT_TOKENS
-    steps = [SMALLEST_CONTEXT_TOKENS]
-    while steps[-1] * 2 <= native:
-        steps.append(steps[-1] * 2)
-    return sorted({*steps, native})
 
 
 def with_context_step(plan: Plan, step: int) -> Plan:

@@ -10,14 +10,12 @@ from estimator.model import Model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
 from tui.advice import Advice, advise
+from tui.contexts import contexts_shown
 from tui.eviction import eviction_of, with_room_made
 from tui.matrix import Cell, matrix
 from tui.plan import Assessment, Plan, assess
 from tui.recognised import Recognised
 from tui.screens.steps import quants_of
-
-_NATIVE_TOKENS = 131072
-"""Columns end here where the model does not say how long its context is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,12 +99,3 @@ def _refused(plan: Plan, places: tuple[Place, ...], reason: str, seconds: float)
         seconds=seconds,
         reason=reason,
     )
-
-
-def contexts_shown(plan: Plan) -> list[int]:
-    """Powers of two from 2k up to what the model has, that itself, and the plan's own."""
-    if not plan.model.has_context:
-        return [plan.workload.context_tokens]
-    native = plan.model.native_context_tokens or _NATIVE_TOKENS
-    powers = [1024 << n for n in range(1, 11) if 1024 << n <= native]
-    return sorted({*powers, native, plan.workload.context_tokens})

@@ -16,6 +16,10 @@ _GOOD_LINES = 7
 """With four rows, it says more than temperatures, and than what the verdict has to add."""
 _LONG_LIST = 18
 """Rows that are a list to scroll in: sixteen devices, their sum and the RAM."""
+_LEAST_PROCESSES = 45
+"""Cells, frame and padding among them, in which a process and what runs there are told."""
+_THIRD = 56
+"""Of processes and history, each, where all three stand side by side."""
 _MOST_LINES = 10_000
 _WIDE, _WIDER, _WIDEST = 100, 118, 190
 
@@ -30,6 +34,8 @@ class Wants(NamedTuple):
     has_plan: bool = False
     has_processes: bool = False
     n_quants: int = 7
+    n_matrix_cells: int = 0
+    """In which all columns of the matrix have room."""
     n_legend: int = 0
     """Of the matrix, below its rows."""
     has_many_processes: bool = False
@@ -104,8 +110,9 @@ def _below(region: Region, wants: Wants) -> dict[str, Region]:
     n_matrix = _FRAME + 1 + wants.n_quants
     if width >= _WIDEST and height < n_matrix + _BELOW_LINES + 2:
         if not wants.has_charts:
-            return _columns(region, ("matrix", "processes"), (88 if wants.has_plan else 0,))
-        thirds = (88, 56) if wants.has_plan else (0, width // 2)
+            return _columns(region, ("matrix", "processes"), (_matrix_width(width, wants) if wants.has_plan else 0,))
+        n_matrix = max(88, min(wants.n_matrix_cells + _FRAME + 2, width - 2 * _THIRD))
+        thirds = (n_matrix, _THIRD) if wants.has_plan else (0, width // 2)
         return _columns(region, ("matrix", "processes", "history"), thirds)
     places: dict[str, Region] = {}
     if height >= n_matrix + _BELOW_LINES and wants.has_charts:
@@ -115,8 +122,14 @@ def _below(region: Region, wants: Wants) -> dict[str, Region]:
     if not wants.has_plan:
         return places | {"processes": region}
     if width >= _WIDER:
-        return places | _columns(region, ("matrix", "processes"), (min(max(75, width * 9 // 20), 94),))
+        return places | _columns(region, ("matrix", "processes"), (_matrix_width(width, wants),))
     return places | {"matrix": region}
+
+
+def _matrix_width(width: int, wants: Wants) -> int:
+    """As far as the processes beside it have room as well."""
+    usual = min(max(75, width * 9 // 20), 94)
+    return max(usual, min(wants.n_matrix_cells + _FRAME + 2, width - _LEAST_PROCESSES))
 
 
 def _upper_lines(n_matrix: int, wants: Wants) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from tui.humanize import UNKNOWN, gib, rate, sentence, short_count
+from tui.humanize import UNKNOWN, gib, plain, rate, sentence, short_count
 from tui.messages import PlanChanged
 from tui.widgets.legend import legend_lines
-from tui.widgets.line import right_text
+from tui.widgets.line import fit_text, n_cells, right_text
 from tui.widgets.panel import Panel
 from tui.widgets.verdict import CELL_STYLES, GLYPHS
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CELL_WIDTH = 9
-_LABEL_WIDTH = 9
 _RATE_WIDTH = 7
+_LEAST_LABEL, _WIDEST_LABEL = 9, 18
+"""Of the names of quants, with a blank behind them."""
+
+
+def matrix_width(n_contexts: int) -> int:
+    """Cells in which all columns have room, beside names of the usual length."""
+    return _LEAST_LABEL + n_contexts * _CELL_WIDTH + _RATE_WIDTH
 
 
 class MatrixPanel(Panel):
@@ -43,6 +49,7 @@ class MatrixPanel(Panel):
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
         self._shown: list[list[Cell | None]] = []
+        self._n_label = _LEAST_LABEL
         if view.plan is None or not view.cells:
             self.entitle(subtitle="")
         if view.plan is None:
@@ -54,22 +61,25 @@ class MatrixPanel(Panel):
         quants = list(dict.fromkeys(cell.quant for cell in view.cells))
         contexts = sorted({cell.context_tokens for cell in view.cells})
         has_rates = any(cell.tokens_per_second is not None for cell in view.cells)
-        rate_width = _RATE_WIDTH if has_rates and width >= _LABEL_WIDTH + 3 * _CELL_WIDTH + _RATE_WIDTH else 0
-        n_quants, n_contexts = len(quants), len(contexts)
-        contexts = _around(contexts, current[1], (width - _LABEL_WIDTH - rate_width) // _CELL_WIDTH)
+        self._n_label = n_label = max(_LEAST_LABEL, min(_WIDEST_LABEL, 1 + max(map(n_cells, quants))))
+        rate_width = _RATE_WIDTH if has_rates and width >= n_label + 3 * _CELL_WIDTH + _RATE_WIDTH else 0
+        all_quants, all_contexts = quants, contexts
+        contexts = _around(contexts, current[1], (width - n_label - rate_width) // _CELL_WIDTH)
         quants = _around(quants, current[0], height - 1)
-        self.entitle(
-            subtitle=sentence((_some(len(quants), n_quants, "quants"), _some(len(contexts), n_contexts, "contexts")))
-        )
+        said = (_some(quants, all_quants, "quants, ↑ ↓"), _some(contexts, all_contexts, "contexts, ← →"))
+        self.entitle(subtitle=sentence(said))
         labels = [
-            (f"{right_text(short_count(tokens), 6)}   ", "strong" if tokens == current[1] else "dim")
+            (f"{short_count(tokens):>6}".ljust(_CELL_WIDTH), "strong" if tokens == current[1] else "dim")
             for tokens in contexts
         ]
+        if contexts and contexts[-1] != all_contexts[-1]:
+            labels[-1] = (f"{labels[-1][0][:-1]}→", labels[-1][1])
+        before = "←" if contexts and contexts[0] != all_contexts[0] else " "
         rates = {cell.quant: cell.tokens_per_second for cell in view.cells if cell.context_tokens == current[1]}
         if view.pacing is not None and current[0] in rates:  # as the verdict says it
             rates[current[0]] = view.pacing.speed.tokens_per_second
         tail: Line = (("  tok/s", "dim"),) if rate_width else ()
-        head: Line = ((" " * _LABEL_WIDTH, "text"), *labels, *tail)
+        head: Line = ((" " * (n_label - 1) + before, "dim"), *labels, *tail)
         lines: list[Line] = [head]
         if view.assessment is not None and (here := by_key.get(current)) is not None:  # as the verdict says it now
             by_key[current] = replace(here, level=view.assessment.verdict.level)
@@ -81,7 +91,7 @@ class MatrixPanel(Panel):
                 cells += _cell(cell, is_current=cell is not None and (cell.quant, cell.context_tokens) == current)
             style = "strong" if quant == current[0] else "dim"
             tail = ((_rate(rates.get(quant)), style),) if rate_width else ()
-            lines.append(((f"{quant:<{_LABEL_WIDTH}}", style), *cells, *tail))
+            lines.append(((f"{fit_text(plain(quant), n_label - 1)} ", style), *cells, *tail))
         return [*lines, *_said_below(view.cells, width, height - len(lines))]
 
     def on_click(self, event: events.Click) -> None:
@@ -89,9 +99,9 @@ class MatrixPanel(Panel):
         offset = event.get_content_offset(self)
         if offset is None or not 0 < offset.y <= len(self._shown):
             return
-        column = (offset.x - _LABEL_WIDTH) // _CELL_WIDTH
+        column = (offset.x - self._n_label) // _CELL_WIDTH
         row = self._shown[offset.y - 1]
-        if offset.x >= _LABEL_WIDTH and column < len(row) and (cell := row[column]) is not None:
+        if offset.x >= self._n_label and column < len(row) and (cell := row[column]) is not None:
             self.post_message(PlanChanged(cell.plan))
 
 
@@ -109,9 +119,9 @@ def _said_below(cells: Sequence[Cell], width: int, n_lines: int) -> list[Line]:
     return lines if len(lines) == n_lines else lines[:1]
 
 
-def _some(n_shown: int, n_all: int, what: str) -> str:
+def _some(shown: Sequence[object], there: Sequence[object], what: str) -> str:
     """``4 of 7 quants``; nothing where all are shown."""
-    return f"{n_shown} of {n_all} {what}" if n_shown < n_all else ""
+    return f"{len(shown)} of {len(there)} {what}" if len(shown) < len(there) else ""
 
 
 def _rate(tokens_per_second: float | None) -> str:
