@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scenes import desktop, engine, gib
+from scenes import desktop, engine, gib, laptop
 from test_app import app_on, show, text_of
 
 from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
 from tui.messages import EnginesSeen
+from tui.screens.palette import commands_of
 from tui.widgets.listing import followed
+from tui.widgets.processes import title_of
+from tui.widgets.view import View
 
 SIZE = (120, 36)
 
@@ -158,3 +161,74 @@ async def test_one_that_has_only_the_number_and_the_name_of_what_was_shown_is_le
             assert any("was left alone" in said.message for said in app._notifications)
         assert later.poll() is None
         later.kill()
+
+
+IN_RAM = (engine(7, "RAM", 1, None),)
+
+
+@pytest.mark.parametrize(
+    ("view", "title"),
+    [
+        (View(), "Processes"),
+        (View(snapshot=laptop()), "Processes"),
+        (View(snapshot=laptop(), engines=IN_RAM), "Engines in RAM"),
+        (View(snapshot=desktop(), engines=IN_RAM), "Engines in RAM"),
+        (View(snapshot=desktop()), "Processes on the GPUs"),
+        (View(snapshot=desktop(9.0)), "Processes on the GPUs"),
+        (View(snapshot=desktop(9.0), engines=IN_RAM), "Processes on the GPUs, engines in RAM"),
+    ],
+)
+def test_the_title_says_what_is_listed(view: View, title: str) -> None:
+    assert title_of(view) == title
+
+
+@pytest.mark.parametrize("keys", [(), ("p",)])
+async def test_the_panel_and_the_list_have_the_title_of_what_they_show(keys: tuple[str, ...]) -> None:
+    app = app_on(laptop())
+    async with app.run_test(size=(200, 50)) as pilot:
+        app.post_message(EnginesSeen(IN_RAM))
+        await show(app, pilot, laptop(at=1))
+        await pilot.press(*keys)
+        await pilot.pause()
+        await pilot.pause()
+
+        assert "Engines in RAM" in text_of(app)
+        assert "on the GPUs" not in text_of(app)
+
+
+@pytest.mark.parametrize("options", [{"is_read_only": True}, {"is_elsewhere": True}])
+async def test_where_nothing_is_ended_nothing_offers_it(options: dict[str, bool]) -> None:
+    app = app_on(desktop(9.0), **options)
+    shown = []
+    async with app.run_test(size=(200, 60)) as pilot:
+        for keys in (("p",), ("slash", "escape"), ("question_mark",), ("escape", "ctrl+p")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown.append(text_of(app))
+
+    assert not [text for text in shown if "end it" in text or "End the process" in text or "ends one" in text]
+
+
+async def test_where_it_may_be_ended_each_place_offers_it() -> None:
+    app = app_on(desktop(9.0))
+    shown = []
+    async with app.run_test(size=(200, 60)) as pilot:
+        for keys in (("p",), ("slash", "escape"), ("question_mark",), ("escape", "ctrl+p")):
+            await pilot.press(*keys)
+            await pilot.pause()
+            shown.append(text_of(app))
+
+    assert all("end it" in text for text in shown[:3])
+    assert "ends one" in shown[2]
+    assert "End the process" in shown[3]
+
+
+async def test_where_no_file_is_written_nothing_offers_to_save_one() -> None:
+    app = app_on(desktop(9.0), is_read_only=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("h")
+        await pilot.pause()
+        titles = {command.title for command in commands_of(app.screen)}
+
+        assert "s save" not in text_of(app)
+        assert not {"Write the history to a file", "Save a picture of the screen (SVG)"} & titles

@@ -95,7 +95,7 @@ class Browser(Frame):
     def _panels(self) -> Iterator[Panel | Input]:
         yield from self.hand_down((Headline(id="headline"),))
         yield self.entry
-        self.keys = Hints(*self.HINTS)
+        self.keys = Hints(*self.hints)
         yield from self.hand_down((self.listing, self.about, self.keys))
 
     def on_mount(self) -> None:
@@ -113,6 +113,11 @@ class Browser(Frame):
     def _fill_for(self, size: Size) -> None:
         self._filled_size = size
         self.fill()
+
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """Keys of the list, with what they do now."""
+        return self.HINTS
 
     @property
     def text(self) -> str:
@@ -170,7 +175,7 @@ class Browser(Frame):
             self.listing.action_choose_row()
         else:
             self.listing.focus()
-            self.keys.say(*self.HINTS)
+            self.keys.say(*self.hints)
 
     def on_row_chosen(self, message: RowChosen) -> None:
         message.stop()
@@ -216,6 +221,6 @@ class Browser(Frame):
             self.entry.value = ""
             self.entry.display = False
             self.listing.focus()
-            self.keys.say(*self.HINTS)
+            self.keys.say(*self.hints)
             return
         super().action_go_back()

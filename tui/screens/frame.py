@@ -91,6 +91,10 @@ class Frame(Screen[None]):
             return super().render_lines(crop)
         return super().render_lines(Region(crop.x, 0, crop.width, 1)) * crop.height
 
+    def offers(self, action: str) -> bool:  # noqa: ARG002  # most of what keys do here is done at all times
+        """Whether an action of this screen would be done now; where not, nothing names its key."""
+        return True
+
     def hand_down(self, panels: Iterable[T]) -> Iterator[T]:
         """Panels that are being mounted, with the view that there is already."""
         self.set_class(self.view.is_ascii, "-ascii")

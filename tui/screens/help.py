@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _KEY_WIDTH = 14
 """Two columns before the longest keys, and one after."""
+_ENDING = "; del in there ends one, after a question"
+"""Not where nothing is ended."""
 _GROUPS = (
     (
         "What shall be loaded",
@@ -44,7 +46,7 @@ _GROUPS = (
         (
             ("x", "explain: every byte of the estimate, with its source"),
             ("g", "GPUs: clocks, links, errors; plan for one of them, or for hidden ones; wake one that sleeps"),
-            ("p", "processes on the GPUs; del in there ends one, after a question"),
+            ("p", f"processes on the GPUs{_ENDING}"),
             ("h", "history of each pool"),
             ("f", "what could not be read, and what to do about it"),
         ),
@@ -93,10 +95,11 @@ class Help(Browser):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,f1", "go_back", show=False)]
 
     def fill(self) -> None:
-        wanted = self.text.casefold()
+        wanted, is_ending_none = self.text.casefold(), bool(self.view.read_only_reason)
         rows: list[Line] = []
         for title, keys in (*self._here(), *_GROUPS):
-            found = [(key, text) for key, text in keys if wanted in f"{key} {text}".casefold()]
+            said = ((key, text.removesuffix(_ENDING if is_ending_none else "")) for key, text in keys)
+            found = [(key, text) for key, text in said if wanted in f"{key} {text}".casefold()]
             if found:
                 rows.append(((title, "strong"),))
                 for key, text in found:

@@ -13,6 +13,7 @@ from tui.humanize import plain
 from tui.screens.browser import Browser
 from tui.screens.dashboard import Dashboard
 from tui.screens.devices import Devices
+from tui.screens.frame import Frame
 from tui.widgets.line import fit_text
 
 if TYPE_CHECKING:
@@ -50,12 +51,15 @@ def commands_of(screen: Screen[None]) -> list[Command]:
         if not isinstance(binding, Binding) or not binding.description:
             continue
         action = binding.action.removeprefix("app.")
+        if isinstance(node, Frame) and not node.offers(action):
+            continue
         target = node if action == binding.action else app
         if action not in found and hasattr(target, f"action_{action.partition('(')[0]}"):
             title = binding.description[:1].upper() + binding.description[1:]
             keys = "" if first is None else first + keys_text(binding.key)
             found[action] = Command(title=title, keys=keys, action=action, target=target)
-    return [*found.values(), *_without_keys(app)]
+    is_read_only = isinstance(screen, Frame) and screen.view.is_read_only
+    return [*found.values(), *_without_keys(app, may_save=app.is_web or not is_read_only)]
 
 
 def _bindings(screen: Screen[None]) -> Iterator[tuple[Target, BindingType, str | None]]:
@@ -71,10 +75,11 @@ def _bindings(screen: Screen[None]) -> Iterator[tuple[Target, BindingType, str |
         yield screen.app, binding, "g, then "
 
 
-def _without_keys(app: App[None]) -> Iterator[Command]:
+def _without_keys(app: App[None], *, may_save: bool) -> Iterator[Command]:
     for theme in ("plimsoll", "plimsoll-light", "plimsoll-contrast"):
         yield Command(title=f"Theme {theme}", keys="", action=f"choose_theme({theme!r})", target=app)
-    yield Command(title="Save a picture of the screen (SVG)", keys="", action="save_picture", target=app)
+    if may_save:
+        yield Command(title="Save a picture of the screen (SVG)", keys="", action="save_picture", target=app)
 
 
 def keys_text(keys: str) -> str:

@@ -1,4 +1,4 @@
-"""Every process that holds memory on a device; sorted and filtered as asked."""
+"""Every process that holds memory on a device, and engines in RAM; sorted and filtered as asked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui.screens.frame import Frame
 from tui.widgets.engine_text import engine_details, engine_line, engine_name
 from tui.widgets.line import fit_text, right_text
 from tui.widgets.listing import followed
-from tui.widgets.processes import NOT_VISIBLE, described, none_known
+from tui.widgets.processes import NOT_VISIBLE, described, none_known, title_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +32,13 @@ _LARGEST_FIRST = frozenset({"GiB", "busy"})
 """Columns whose largest are what one looks for."""
 _WITH_USE = 112
 """From here on there is room for how busy each keeps its device."""
+_END_HINT = ("del", "end it")
 _COLUMNS = ("PID", "device", "GiB", "busy", "user", "name", "command")
 
 
 class Processes(Browser):
-    TITLE_TEXT = "Processes on the GPUs"
-    HINTS: ClassVar = (("s", "sort"), ("r", "reverse"), ("/", "filter"), ("del", "end it"), ("esc", "back"))
+    TITLE_TEXT = "Processes"
+    HINTS: ClassVar = (("s", "sort"), ("r", "reverse"), ("/", "filter"), _END_HINT, ("esc", "back"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "sort by the next column"),
         Binding("r", "reverse", "sort the other way round"),
@@ -51,6 +52,9 @@ class Processes(Browser):
     """What is typed, of the rows that are shown."""
 
     def fill(self) -> None:
+        if not self.entry.display:
+            self.keys.say(*self.hints)
+        self.listing.entitle(title_of(self.view))
         snapshot = self.view.snapshot
         devices = snapshot.devices if snapshot else ()
         self._labels = {device.key: device_label(device, devices) for device in devices} | {HOST_POOL: HOST_NAME}
@@ -167,6 +171,13 @@ class Processes(Browser):
             self.action_reverse()
             return
         self._sort(column, is_reversed=column in _LARGEST_FIRST)
+
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        return tuple(hint for hint in self.HINTS if hint != _END_HINT or self.offers("end"))
+
+    def offers(self, action: str) -> bool:
+        return action != "end" or not self.view.read_only_reason
 
     def action_end(self) -> None:
         """Ask first; what cannot be named is not ended."""

@@ -107,7 +107,7 @@ class TimelineScreen(Frame):
         hints = Hints(
             ("↑ ↓", "other pools"),
             ("- +", "time"),
-            ("s", "save"),
+            *((("s", "save"),) if self.offers("save") else ()),
             ("┄", "line"),
             ("╌", "with the load"),
             ("esc", "back"),
@@ -122,12 +122,16 @@ class TimelineScreen(Frame):
         timeline.zoom = max(-_MOST_ZOOM, min(timeline.zoom + step, _MOST_ZOOM))
         timeline.redraw()
 
+    def offers(self, action: str) -> bool:
+        return action != "save" or not self.view.is_read_only
+
     def action_save(self) -> None:
         """Write it as a recording into the folder from which the app was started."""
         snapshot = self.view.snapshot
-        if self.view.is_read_only:
+        if not self.offers("save"):
             self.notify("no file is written from here: it is read-only", markup=False)
-        if snapshot is None or self.view.is_read_only:
+            return
+        if snapshot is None:
             return
         from tui.history_file import write_recording  # noqa: PLC0415
 

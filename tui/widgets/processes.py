@@ -1,4 +1,4 @@
-"""Processes on the GPUs, the largest first."""
+"""Processes on the GPUs, the largest first, and engines in RAM."""
 
 from __future__ import annotations
 
@@ -27,8 +27,11 @@ _LEAST_WITH_BARS = 100
 
 
 class ProcessPanel(Panel):
-    TITLE = "Processes on the GPUs"
+    TITLE = "Processes"
     CLICK_ACTION = "show('processes')"
+
+    def on_mount(self) -> None:
+        self.entitle(title_of(self.view))
 
     def is_same(self, before: View, view: View) -> bool:
         """Processes are listed seldom, and stay the same objects until they are."""
@@ -44,6 +47,7 @@ class ProcessPanel(Panel):
         )
 
     def lines(self, view: View, width: int, height: int) -> list[Line]:
+        self.entitle(title_of(view))
         snapshot = view.snapshot
         if snapshot is None:
             return [(("reading …", "dim"),)]
@@ -128,6 +132,16 @@ def _is_called_alike(old: Device, new: Device) -> bool:
     """As far as ``device_label`` goes."""
     is_one = old.key == new.key and old.index == new.index
     return is_one and old.vendor == new.vendor and old.is_integrated == new.is_integrated
+
+
+def title_of(view: View) -> str:
+    """What is listed: processes of devices, and engines that hold nothing there."""
+    has_engines = any(not engine.is_on_device for engine in view.engines)
+    if view.snapshot is None or not (view.snapshot.devices or view.snapshot.processes):
+        return "Engines in RAM" if has_engines else "Processes"
+    if not has_engines:
+        return "Processes on the GPUs"
+    return "Processes on the GPUs, engines in RAM" if view.snapshot.processes else "Engines in RAM"
 
 
 def none_known(snapshot: Snapshot) -> str:
