@@ -9,6 +9,7 @@ from measured import measured_model
 from estimator.engine import ENGINES, load_engine
 from estimator.engines import exllama
 from estimator.ledger import Place, Workload
+from estimator.verdict import Level
 from probes.snapshot import HOST_POOL, Device
 from tui.device_choice import environment_on, flags_on, said_by_hand, start_line
 from tui.plan import Assessment, Plan, assess
@@ -181,3 +182,12 @@ def test_an_integrated_gpu_of_another_vendor_leaves_the_cards_number_known() -> 
 
     assert environment_on(seen, replace(made_on("vllm", ("GPU 1",)), places=places)) == {}
     assert said_by_hand(seen, replace(made_on("llamacpp", ("GPU 1",)), places=places)) == ()
+
+
+def test_what_spills_is_started_as_the_verdict_says() -> None:
+    small = [replace(place, free_bytes=4 << 30) if place.kind != "host" else place for place in PLACES]
+    made = assess(made_on("llamacpp", ("GPU 1",)).plan, small)
+
+    assert made.verdict.level is Level.SPILLS
+    assert "-ngl" not in start_line(devices(), made)
+    assert "-ngl 99" in flags_on(devices(), made, is_as_asked=True)

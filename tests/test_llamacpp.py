@@ -279,6 +279,14 @@ def test_flags_ask_for_what_was_estimated() -> None:
     assert flags(model, workload, options, made) == "-c 16384 -ngl 99 -np 2 -ctk q8_0 -ctv q8_0 -ub 256"
 
 
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "qwen3-30b-a3b"])
+def test_what_fit_is_to_choose_is_not_counted_out_to_it(name: str) -> None:
+    model, workload, options = model_of(name), Workload(context_tokens=8192), Options(fit_target_mib=(512.0,))
+    made = fallback(model, workload, options, [gpu(5 * GIB), ram()])
+    assert made is not None
+    assert flags(model, workload, options, made) == "-c 8192 -np 1 -fitt 512"
+
+
 def test_a_split_that_the_engine_would_not_choose_is_among_the_flags() -> None:
     model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
     made = estimate(model, workload, Options(), [gpu(11 * GIB // 2), gpu(16 * GIB, 1), ram()])

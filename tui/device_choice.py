@@ -114,17 +114,22 @@ def _choice(devices: Sequence[Device], made: Assessment) -> _Choice:
 
 
 def start_line(devices: Sequence[Device], made: Assessment) -> str:
-    """The line that starts the engine with exactly this load, ready to be pasted into a shell."""
+    """The line that starts the engine with this load, ready to be pasted into a shell, as the verdict says of it."""
     line = plain(made.plan.engine.command(made.plan.model, flags_on(devices, made)), MOST_CHARACTERS)
     if os.name == "nt":  # its shells have other ways to set a variable, each its own
         return line
     return "".join(f"{name}={value} " for name, value in environment_on(devices, made).items()) + line
 
 
-def flags_on(devices: Sequence[Device], made: Assessment) -> str:
-    """The engine's own arguments, the devices named where not all of them are used and it has a flag for that."""
+def flags_on(devices: Sequence[Device], made: Assessment, *, is_as_asked: bool = False) -> str:
+    """The engine's own arguments, the devices named where not all of them are used and it has a flag for that.
+
+    Where it would leave a part in RAM by itself, they let it do so, unless all of it is wanted as asked: llama.cpp runs
+    out of memory where its layers are counted out to it.
+    """
     plan, choice = made.plan, _choice(devices, made)
-    flags = plan.engine.flags(plan.model, plan.workload, plan.options, made.estimate)
+    estimate = made.estimate if is_as_asked or made.settled is None else made.settled
+    flags = plan.engine.flags(plan.model, plan.workload, plan.options, estimate)
     seen = choice.seen()
     if not devices or not plan.engine.DEVICE_FLAG:
         return flags

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from estimator.ledger import Estimate, Place
 from estimator.model import Model
 from estimator.needs import Needs
-from estimator.spill import Outcome
-from estimator.verdict import Level
 from probes.snapshot import Snapshot
 from tui.advice import Advice, Change, option_flags
 from tui.default_devices import runs_on
@@ -100,10 +98,7 @@ class Finding:
     @property
     def settled(self) -> Estimate | None:
         """What the engine would do by itself, part of it in RAM; None where it loads as asked, or not at all."""
-        made = self.assessment
-        if made is None or made.verdict.level is not Level.SPILLS or made.verdict.outcome is not Outcome.OFFLOADS:
-            return None
-        return made.fallback
+        return None if self.assessment is None else self.assessment.settled
 
     @property
     def doubts(self) -> tuple[str, ...]:

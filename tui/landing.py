@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from estimator.ledger import drawing_on
-from estimator.spill import Outcome
 from estimator.verdict import Level
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ def landing_of(made: Assessment) -> Landing:
     if verdict.level < Level.SPILLS or host is None:
         return Landing()
     name, does_spill = host.place.name, verdict.level is Level.SPILLS
-    if does_spill and verdict.outcome is Outcome.OFFLOADS and made.fallback is not None:
-        settled = made.fallback
+    if (settled := made.settled) is not None:
         missing_bytes = settled.n_bytes(drawing_on(host.place, made.places)) - host.place.free_bytes
         return Landing(
             ram_bytes=max(0, settled.n_bytes((name,)) - made.estimate.n_bytes((name,))),

@@ -14,6 +14,7 @@ from estimator.model import Model
 from estimator.overflow import way_out
 from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
+from estimator.spill import Outcome
 from estimator.verdict import Level, Verdict, has_room, judge
 from tui.default_devices import default_devices, largest_first, together
 
@@ -73,6 +74,12 @@ class Assessment:
     def device_names(self) -> tuple[str, ...]:
         """The devices that are used."""
         return tuple(place.name for place in self.places if place.kind != "host")
+
+    @property
+    def settled(self) -> Estimate | None:
+        """What the engine would do by itself, part of it in RAM; None where it loads as asked, or not at all."""
+        is_settled = self.verdict.level is Level.SPILLS and self.verdict.outcome is Outcome.OFFLOADS
+        return self.fallback if is_settled else None
 
 
 def default_plan(model: Model) -> Plan:

@@ -64,10 +64,7 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
             yield ""
             yield from _advice_lines(finding.advice, made, finding.rewrites, finding.stored)
         if not finding.is_command:
-            yield ""
-            if made.verdict.level >= Level.SPILLS:
-                yield "  what was asked, and does not fit:"
-            yield f"  {start_line(finding.snapshot.devices, made)}"
+            yield from _command_lines(finding, made)
     if finding.verification is not None:
         yield ""
         yield from _verification_lines(finding.verification)
@@ -84,6 +81,15 @@ def _text_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> I
 
 
 _COLOURS = {Level.FITS: "32", Level.TIGHT: "33", Level.SPILLS: "31", Level.FAILS: "31"}
+
+
+def _command_lines(finding: Finding, made: Assessment) -> Iterator[str]:
+    yield ""
+    if made.settled is not None:
+        yield f"  what was asked, {made.settled.engine} itself placing what has no room:"
+    elif made.verdict.level >= Level.SPILLS:
+        yield "  what was asked, and does not fit:"
+    yield f"  {start_line(finding.snapshot.devices, made)}"
 
 
 def _verdict_lines(finding: Finding, *, is_explained: bool, is_coloured: bool) -> Iterator[str]:

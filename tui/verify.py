@@ -80,7 +80,7 @@ def arguments(finding: Finding, made: Assessment, path: str) -> list[str]:
         Unverifiable: something about the load can't be told to it.
     """
     plan = made.plan
-    flags = shlex.split(flags_on(finding.snapshot.devices, made))
+    flags = shlex.split(flags_on(finding.snapshot.devices, made, is_as_asked=True))
     for flag in _UNKNOWN_FLAGS.intersection(flags):
         if plan.workload.n_sequences > 1:
             raise Unverifiable(f"{PROGRAM} can't be told of {flag}")

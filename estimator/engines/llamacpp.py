@@ -184,13 +184,21 @@ def needs(model: Model, options: Options, made: Estimate, host: str) -> Needs:
 
 
 def flags(model: Model, workload: Workload, options: Options, made: Estimate) -> str:
-    """The arguments of llama-server that ask for exactly this, layers and split spelled out."""
+    """The arguments of llama-server that ask for exactly this, layers and split spelled out.
+
+    Of what its --fit would choose, none: it leaves alone what it is told of layers, split and tensors
+    (`common_fit_params`, common/fit.cpp), and the load would run out of memory.
+    """
+    is_its_own = _is_its_own(options, made)
     n_layers = max(model.n_layers + 1, 99) if made.n_gpu_layers == made.n_layers else made.n_gpu_layers
-    parts = [f"-c {workload.context_tokens}", f"-ngl {n_layers}", f"-np {workload.n_sequences}"]
-    split = options.tensor_split or made.layers_by_device
+    layers = [] if is_its_own else [f"-ngl {n_layers}"]
+    parts = [f"-c {workload.context_tokens}", *layers, f"-np {workload.n_sequences}"]
+    split = () if is_its_own else options.tensor_split or made.layers_by_device
+    targets = ",".join(f"{mib:g}" for mib in options.fit_target_mib or ())
     value_type = options.value_type or workload.kv_type
     said = {
         f"-ts {','.join(f'{share:g}' for share in split)}": bool(split),
+        f"-fitt {targets}": is_its_own and bool(targets),
         f"-sm {options.split_mode}": options.split_mode != DEFAULTS.split_mode,
         f"-mg {options.main_device}": options.main_device != DEFAULTS.main_device,
         f"-ctk {workload.kv_type} -ctv {value_type}": {workload.kv_type, value_type} != {"f16"},
@@ -218,6 +226,12 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
         f"--ctx-checkpoints {options.n_checkpoints}": options.n_checkpoints is not None,
     }
     return " ".join(parts + [flag for flag, is_said in said.items() if is_said])
+
+
+def _is_its_own(options: Options, made: Estimate) -> bool:
+    """Whether layers or experts stay in RAM that nobody has said should: what ``fallback`` tells."""
+    is_said = options.tensor_split or options.tensor_overrides or options.n_cpu_moe_layers or options.is_cpu_moe
+    return options.n_gpu_layers is None and not is_said and bool(made.summary)
 
 
 def _draft_file(options: Options) -> str:
