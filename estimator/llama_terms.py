@@ -1,6 +1,6 @@
 """The ledger of a load of llama.cpp: one term for what each place holds of each kind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from estimator.blas import uses_blas
@@ -108,7 +108,7 @@ SPLIT_DOUBT = 0.25
 
 def weight_terms(load: Load, layout: Layout) -> list[Term]:
     """The tensors, where they lie; those that are rearranged for the CPU apart."""
-    model, output = load.model, layout.layer_devices[-1]
+    model = load.model
     is_cut = load.options.split_mode in ("row", "tensor") and len(load.devices) > 1
     terms: list[Term] = []
     computed = load.computed_weights(layout)
@@ -121,10 +121,7 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
         n_computed = computed.get(device, 0)
         held = replace(whole, n_bytes=whole.n_bytes - n_computed, read_bytes=whole.read_bytes - n_computed)
         doubt = int(held.n_bytes * SPLIT_DOUBT) if is_cut and device != HOST else 0
-        parts = [f"{held.n_blocks} of {model.n_layers} blocks"] if held.n_blocks else []
-        parts += ["the output layer"] if device == output else []
-        parts += ["the embedding"] if device == HOST else []
-        formula = f"{model.quant}, {' and '.join(parts)}"
+        formula = f"{model.quant}, {' and '.join(_parts(model, layout, device, held.n_blocks))}"
         place = load.place_of(device).name
         is_mapped = device == HOST and load.options.is_mapped
         moved = _repacked(load, layout) if device == HOST else Repacked()
@@ -144,6 +141,43 @@ def weight_terms(load: Load, layout: Layout) -> list[Term]:
                 made = _over_a_file(made, load, layout)
             terms.append(made)
     return terms
+
+
+NAMED_ELSEWHERE = " less what --override-tensor puts elsewhere"
+"""Its patterns are any: how many blocks they concern, nobody has counted."""
+
+
+def _parts(model: Model, layout: Layout, device: int, n_blocks: int) -> Iterator[str]:
+    """What of the model lies on this device, in words."""
+    less, more = _moved(layout, device)
+    told = {one.device for one in layout.overrides if one.block is None}
+    if n_blocks:
+        without = f", {less} of them without all of their {_moved_what(layout)}," if less else ""
+        yield f"{n_blocks} of {model.n_layers} blocks{without}{NAMED_ELSEWHERE if told - {device} else ''}"
+    if more:
+        yield f"{_moved_what(layout)} of {more} other blocks"
+    if device in told:
+        yield "what --override-tensor puts here"
+    if device == layout.layer_devices[-1]:
+        yield "the output layer"
+    if device == HOST:
+        yield "the embedding"
+
+
+def _moved(layout: Layout, device: int) -> tuple[int, int]:
+    """Of this device's blocks, those of which a part lies elsewhere; and blocks of others of which a part lies here."""
+    if not layout.n_cpu_moe_layers and not layout.overrides:
+        return 0, 0
+    gone = {(block, HOST) for block in range(layout.n_cpu_moe_layers)}
+    gone |= {(one.block, one.device) for one in layout.overrides if one.block is not None}
+    moved = [(layout.layer_devices[block], block, to) for block, to in gone if layout.layer_devices[block] != to]
+    less = {block for home, block, _ in moved if home == device}
+    return len(less), len({block for _, block, to in moved if to == device})
+
+
+def _moved_what(layout: Layout) -> str:
+    patterns = [one.pattern for one in layout.overrides if one.block is not None]
+    return "experts" if all("exps" in pattern for pattern in patterns) else "matrices"
 
 
 def _repacked(load: Load, layout: Layout) -> Repacked:

@@ -287,6 +287,24 @@ def test_what_fit_is_to_choose_is_not_counted_out_to_it(name: str) -> None:
     assert flags(model, workload, options, made) == "-c 8192 -np 1 -fitt 512"
 
 
+def formulas(made: Estimate) -> dict[str, str]:
+    return {term.place: term.formula for term in made.terms if term.kind is Kind.WEIGHTS}
+
+
+def test_the_formula_of_weights_says_whose_experts_lie_elsewhere() -> None:
+    model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
+    made = estimate(model, workload, Options(n_cpu_moe_layers=36), [gpu(24 * GIB), ram()])
+    assert formulas(made) == {
+        "GPU 0": "Q4_K_M, 48 of 48 blocks, 36 of them without all of their experts, and the output layer",
+        "RAM": "Q4_K_M, experts of 36 other blocks and the embedding",
+    }
+
+
+def test_the_formula_of_weights_of_a_whole_model_is_short() -> None:
+    made = estimate(model_of("llama-3.1-8b"), Workload(context_tokens=8192), Options(), [gpu(24 * GIB), ram()])
+    assert formulas(made)["GPU 0"] == "Q4_K_M, 32 of 32 blocks and the output layer"
+
+
 def test_a_split_that_the_engine_would_not_choose_is_among_the_flags() -> None:
     model, workload = model_of("qwen3-30b-a3b"), Workload(context_tokens=8192)
     made = estimate(model, workload, Options(), [gpu(11 * GIB // 2), gpu(16 * GIB, 1), ram()])
