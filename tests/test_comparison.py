@@ -14,7 +14,7 @@ from tui.places import places_of
 from tui.plan import default_plan
 from tui.screens.compare import _cell_lines
 from tui.screens.steps import with_context_step
-from tui.what_if import snapshot_of
+from tui.what_if import in_words, snapshot_of
 
 
 def test_the_same_plan_is_kept_once_and_the_oldest_goes() -> None:
@@ -126,9 +126,22 @@ async def test_the_same_load_on_a_typed_machine_is_compared() -> None:
     app = app_on(replace(laptop()), model=model("Llama 3.3 70B"))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("w", *"2x rtx 5090")
-        await until(app, pilot, "as typed", "● fits")
+        await until(app, pilot, "2x NVIDIA GeForce RTX 5090 · RAM 64.0 GiB", "as typed", "● fits")
         await pilot.press("enter")
-        await until(app, pilot, "this machine, as it is now", "2x rtx 5090", "● FITS on GPU 0 and 1")
+        await until(app, pilot, "this machine, as it is now", "2x NVIDIA GeForce RTX 5090", "● FITS on GPU 0 and 1")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("5090", "NVIDIA GeForce RTX 5090 · RAM 64.0 GiB"),
+        ("+ 5090", "this machine + NVIDIA GeForce RTX 5090"),
+        ("2x RTX 4090, used 3GiB, RAM 128GiB", "2x NVIDIA GeForce RTX 4090 · 3.0 GiB used · RAM 128 GiB"),
+        ("no such card", ""),
+    ],
+)
+def test_what_was_understood_of_a_typed_machine_is_said(typed: str, said: str) -> None:
+    assert in_words(typed) == said
 
 
 async def test_hardware_that_would_hold_it_is_listed() -> None:

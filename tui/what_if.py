@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from functools import lru_cache
 
+from probes.errors import ProbeError
 from probes.simulate import simulated_sources
 from probes.snapshot import HOST_POOL, Snapshot
+from tui.humanize import size
 
 ADDED = "+"
 """What a description begins with that adds cards to this machine."""
@@ -37,6 +41,26 @@ def snapshot_of(description: str, here: Snapshot | None) -> Snapshot:
     taken = {device.pool_key for device in added}
     pools = tuple(replace(pool, key=_added(pool.key)) for pool in described.pools if _added(pool.key) in taken)
     return replace(here, devices=here.devices + added, pools=here.pools + pools)
+
+
+@lru_cache(maxsize=8)
+def in_words(description: str) -> str:
+    """What was understood: ``2x NVIDIA GeForce RTX 5090 · RAM 64.0 GiB`` of ``2x 5090``; nothing of nonsense.
+
+    Remembered, since it is shown again at every reading.
+    """
+    try:
+        read = snapshot_of(description.strip().removeprefix(ADDED), None)
+    except ProbeError:
+        return ""
+    counts = Counter(device.name for device in read.devices)
+    cards = " + ".join(f"{n}x {name}" if n > 1 else name for name, n in counts.items())
+    if description.strip().startswith(ADDED):
+        return f"this machine + {cards}"
+    host = read.pool(HOST_POOL)
+    ram = [] if host is None else [f"RAM {size(host.total_bytes)}"]
+    used = [f"{size(pool.used_bytes)} used" for pool in read.pools if pool.key != HOST_POOL and pool.used_bytes]
+    return " · ".join([*([cards] if cards else []), *used[:1], *ram])
 
 
 def _added(key: str) -> str:

@@ -13,7 +13,7 @@ from tui.hardware import hardware_options
 from tui.humanize import UNKNOWN, plain, rate, size
 from tui.messages import AsideDone, HardwarePinned
 from tui.screens.browser import Browser
-from tui.what_if import snapshot_of
+from tui.what_if import in_words, snapshot_of
 from tui.widgets.line import cut_text, fit_text, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS, said
 
@@ -100,12 +100,13 @@ class Hardware(Browser):
         if self._typed is None or self._typed.pin.hardware != self.text:
             (self._typed,) = compared([Pin(plan=plan, hardware=self.text)], self.view.places, self.view.snapshot)
         made = self._typed.assessment
+        name = fit_text(plain(in_words(self.text), 200), width)
         if made is None:
-            return ((f"{fit_text(plain(self.text, 80), width)} ", "strong"), (self._typed.reason, "tight"))
+            return ((f"{name} ", "strong"), (plain(self._typed.reason, 400), "tight"))
         level = made.verdict.level
         pacing = self._typed.pacing
         return (
-            (f"{fit_text(plain(self.text, 80), width)} {'as typed        ' if has_class else ''}", "strong"),
+            (f"{name} {'as typed        ' if has_class else ''}", "strong"),
             (right_text(size(made.estimate.n_bytes(made.device_names or None)), 9), "text"),
             (f" {right_text(UNKNOWN if pacing is None else rate(pacing.speed.tokens_per_second), 7)}  ", "text"),
             (f"{GLYPHS[level]} {LEVEL_WORDS[level]}", CELL_STYLES[level]),

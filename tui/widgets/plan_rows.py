@@ -9,6 +9,7 @@ from probes.snapshot import SWAP_POOL
 from tui.humanize import UNKNOWN, count, rate, size
 from tui.landing import landing_of
 from tui.pace import times
+from tui.what_if import in_words
 from tui.widgets.bar_signs import signs
 from tui.widgets.place_bar import place_bar, swap_bar
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, said
@@ -34,7 +35,7 @@ def plan_rows(shown: tuple[Compared, ...]) -> Iterator[tuple[str, list[tuple[str
     yield "KV cache", [(plan.workload.kv_type, "text") for plan in plans]
     yield "sequences", [(count(plan.workload.n_sequences), "text") for plan in plans]
     yield "engine", [(plan.engine.NAME, "text") for plan in plans]
-    yield "on", [(one.pin.hardware or "this machine, as it is now", "text") for one in shown]
+    yield "on", [(_machine(one.pin.hardware), "text") for one in shown]
     yield "", []
     yield "verdict", [_verdict(one) for one in shown]
     yield "", [_reason(one) for one in shown]
@@ -137,3 +138,7 @@ def _speed(one: Compared) -> tuple[str, str]:
 def _slower(one: Compared) -> tuple[str, str]:
     slowdown = one.pacing.speed.slowdown if one.pacing is not None else None
     return (f"{times(slowdown)} slower than all on the GPU" if slowdown and slowdown >= 1.05 else ""), "tight"
+
+
+def _machine(hardware: str) -> str:
+    return (in_words(hardware) or hardware) if hardware else "this machine, as it is now"
