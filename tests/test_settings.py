@@ -1,5 +1,6 @@
 """The settings' file: what it says, what is wrong with it, and how it is changed."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,3 +166,19 @@ def test_a_switch_may_be_given_as_true_or_false(tmp_path: Path, text: str, value
     path.write_text(f"ascii_only = {text}\n")
 
     assert read_settings(path) == ReadSettings(settings=Settings(ascii_only=value))  # type: ignore[arg-type]
+
+
+def test_each_line_of_a_new_file_holds_once_its_mark_is_taken_away(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    wanted = Settings(model_folders='C:\\a "b"', alerts=Alerts(bell=False))
+    write_settings(wanted, path)
+    path.write_text(re.sub(r"^# (\w+ = )", r"\1", path.read_text(), flags=re.MULTILINE))
+
+    assert read_settings(path) == ReadSettings(settings=wanted)
+
+
+def test_what_is_set_in_a_new_file_stands_below_what_it_is_for(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    write_settings(Settings(alerts=Alerts(bell=False)), path)
+
+    assert f"# {help_of('alerts.bell')}\nbell = false\n" in path.read_text()

@@ -129,7 +129,7 @@ def write_settings(settings: Settings, path: Path) -> None:
     import tomlkit  # noqa: PLC0415  # 20 ms, when something is changed
     from tomlkit.exceptions import TOMLKitError  # noqa: PLC0415
 
-    before = path.read_text(encoding="utf-8") if path.is_file() else _template()
+    before = path.read_text(encoding="utf-8") if path.is_file() else _template(settings)
     try:
         document = tomlkit.parse(before)
     except TOMLKitError as error:
@@ -152,24 +152,20 @@ def write_settings(settings: Settings, path: Path) -> None:
     replace_file(path, tomlkit.dumps(document))
 
 
-def _template() -> str:
-    """Every key with what it is for, each a comment: the file documents itself."""
-    defaults = Settings()
-    lines = ["# Settings of Plimsoll. What is commented out is the default."]
-    for key in keys():
-        if not key.startswith("alerts."):
-            lines += ["", f"# {help_of(key)}", f"# {key} = {_toml(value_of(defaults, key))}"]
-    lines += ["", "# Of the table [alerts]:"]
-    for key in keys():
-        if key.startswith("alerts."):
-            lines += [f"# {key} = {_toml(value_of(defaults, key))}    {help_of(key)}"]
+def _template(settings: Settings) -> str:
+    """Every key with what it is for; a comment where it is the default, which holds once its mark is taken away."""
+    import tomlkit  # noqa: PLC0415  # as above
+
+    lines, table = ["# Settings of Plimsoll. What is commented out is the default."], ""
+    for key in keys():  # those of a table behind all others
+        of_table, _, name = key.rpartition(".")
+        if of_table != table:
+            lines += ["", f"[{of_table}]"]
+            table = of_table
+        value = value_of(settings, key)
+        mark = "# " if value == value_of(Settings(), key) else ""
+        lines += ["", f"# {help_of(key)}", f"{mark}{name} = {tomlkit.item(value).as_string()}"]
     return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def replace_file(path: Path, text: str) -> None:
