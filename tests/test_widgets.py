@@ -320,6 +320,14 @@ def test_the_load_says_what_is_planned_in_two_lines_or_six() -> None:
     assert "Context  8\N{NO-BREAK SPACE}192 of 40\N{NO-BREAK SPACE}960" in drawn(LoadPanel(), view, height=6)
 
 
+def test_the_load_says_on_which_devices_where_experts_stay_in_ram() -> None:
+    said = drawn(LoadPanel(), view_of(desktop(), model(), n_cpu_moe_layers=36), height=6)
+
+    assert "Engine   llama.cpp on GPU 0" in said
+    assert "Layers   the experts of 36 of 48 layers in RAM" in said
+    assert "Engine   llama.cpp\n" in drawn(LoadPanel(), view_of(desktop(), model()), height=6)
+
+
 def test_processes_show_their_command_and_those_unseen_say_so() -> None:
     unseen = Process(pid=7, device_key="gpu-0", used_bytes=None)
     taken = workstation()

@@ -56,7 +56,7 @@ class LoadPanel(Panel):
             ][:height]
         labels = [("Model", name), ("Quant", plan.model.stored_as), ("Context", context)]
         if height > TALL_LINES:
-            labels += [("Engine", plan.engine.NAME), ("Layers", placement_of(view))]
+            labels += [("Engine", engine_of(view)), ("Layers", placement_of(view))]
         else:
             labels.append(("Engine", engine))
         names = [*(label for label, _ in labels), "KV cache"]
@@ -77,6 +77,15 @@ def _short_enough(engine: str, plan: Plan, width: int) -> str:
     while len(parts) > 1 and cell_len(sentence(parts)) > width - len(_REST):
         parts.pop()
     return sentence(parts) + _REST
+
+
+def engine_of(view: View) -> str:
+    """``llama.cpp``, and the devices where the placement does not say them."""
+    made, plan = view.assessment, view.plan
+    name = plan.engine.NAME if plan is not None else ""
+    if made is None or not made.device_names or not made.estimate.summary:
+        return name
+    return f"{name} on {counted(made.device_names)}"
 
 
 def placement_of(view: View) -> str:
