@@ -281,6 +281,31 @@ def test_a_lock_that_is_never_given_back_is_not_waited_for_for_ever(guards):
     assert WAITING_SECONDS <= guards.now - begun < WAITING_SECONDS + 1
 
 
+def test_what_is_waited_for_is_said_once_and_within_a_second(guards):
+    told = []
+    claims = replace(guards.claims(SECOND), tell=lambda sentence: told.append((guards.now, sentence)))
+    with turn(str(guards.folder)), claims.turn():
+        pass
+    ((when, sentence),) = told
+    assert when < 101
+    assert str(guards.folder / "lock") in sentence
+
+
+def test_a_short_turn_is_waited_for_in_silence(guards):
+    told = []
+    held = turn(str(guards.folder))
+    held.__enter__()
+    claims = replace(guards.claims(SECOND), tell=told.append, sleep=lambda _: held.__exit__(None, None, None))
+    with claims.turn() as is_held:
+        assert (is_held, told) == (True, [])
+
+
+def test_a_claim_of_more_than_there_is_counts_as_all_there_is(guards):
+    guards.claims(FIRST).add({CARD.pool_key: 1 << 50}, "vllm serve")
+    assert guards.left() == [pool.total_bytes / GIB for pool in machine().pools if pool.key == CARD.pool_key]
+    assert guards.left({FIRST: 23}) == []
+
+
 def test_a_turn_is_given_back(guards):
     for _ in range(2):
         with guards.claims(FIRST).turn() as is_held:

@@ -104,10 +104,12 @@ class Claims:
     """That all processes share."""
     sleep: Callable[[float], object] = time.sleep
     own_pid: int = field(default_factory=os.getpid)
+    tell: Callable[[str], object] = lambda _: None
+    """Is given a sentence where another one's turn has to be waited for."""
 
     def turn(self) -> AbstractContextManager[bool]:
         """Alone among those that judge here; without that where it cannot be had in time."""
-        return turn(self.folder, clock=self.clock, sleep=self.sleep)
+        return turn(self.folder, clock=self.clock, sleep=self.sleep, tell=self.tell)
 
     def reserved(self, snapshot: Snapshot) -> Reserved:
         """What others will still take; a claim that is over is removed."""
@@ -194,15 +196,17 @@ class Claims:
         """None where nothing of it is outstanding."""
         age_seconds = self.clock() - claim.made_seconds
         held = self._held(pids, snapshot)
-        on_devices = {key: n for key, n in claim.n_bytes.items() if key != HOST_POOL}
-        counted = on_devices or claim.n_bytes
+        totals = {pool.key: pool.total_bytes for pool in snapshot.pools}  # anything may stand in a file
+        claimed = {key: min(n, totals.get(key, n)) for key, n in claim.n_bytes.items()}
+        on_devices = {key: n for key, n in claimed.items() if key != HOST_POOL}
+        counted = on_devices or claimed
         n_held = sum(min(held.get(key, 0), n) for key, n in counted.items())
         is_over = not 0 <= age_seconds <= min(claim.lasts_seconds, LASTING_SECONDS)
         if is_over or (age_seconds > _EMPTY_SECONDS and n_held < _LEAST_BYTES):
             return None
         if n_held >= _TAKEN_RATIO * sum(counted.values()):
             return None
-        left = {key: n - held.get(key, 0) for key, n in claim.n_bytes.items()}
+        left = {key: n - held.get(key, 0) for key, n in claimed.items()}
         left = {key: n for key, n in left.items() if n >= _LEAST_BYTES}
         return Outstanding(claim=claim, pids=pids, left=left, age_seconds=age_seconds) if left else None
 

@@ -90,10 +90,16 @@ def _claims_for(given: argparse.Namespace) -> Claims | None:
 
     from probes.processes import open_processes  # noqa: PLC0415  # 10 ms with what follows, while the hardware is read
     from tui.boot import boot_name  # noqa: PLC0415
+    from tui.check import say  # noqa: PLC0415
     from tui.claims import Claims  # noqa: PLC0415
+    from tui.humanize import plain  # noqa: PLC0415
 
-    folder = os.path.join(state_folder(), "claims")
-    return Claims(folder=folder, boot=boot_name(), processes=cache(lambda: open_processes("")))
+    return Claims(
+        folder=os.path.join(state_folder(), "claims"),
+        boot=boot_name(),
+        processes=cache(lambda: open_processes("")),
+        tell=lambda sentence: say(f"plimsoll: waiting: {plain(sentence, 300)}"),
+    )
 
 
 def is_command(arguments: Sequence[str]) -> bool:
