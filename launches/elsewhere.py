@@ -64,7 +64,7 @@ def _are_others(words: Sequence[str]) -> bool:
 
 
 def _values(words: Sequence[str], flags: Sequence[str]) -> list[str]:
-    pairs = zip(words, (*words[1:], ""), strict=True)
+    pairs = zip(words, (*words[1:], ""), strict=False)
     return [value for word, following in pairs for flag, value in (_parted(word, following),) if flag in flags]
 
 

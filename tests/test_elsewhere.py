@@ -71,6 +71,7 @@ def test_nor_what_it_is_given_in_one_word(text):
         ("srun --gres=gpu:8", {"SLURM_JOB_ID": "1"}),
         ("salloc", {"SLURM_JOB_ID": "1"}),
         ("mpirun -host localhost:2", {}),
+        ("mpirun", {}),
         ("mpirun -n 1", {}),
         ("docker run --gpus all image", {"DOCKER_HOST": "unix:///run/docker.sock"}),
         ("docker run --gpus all image", {"DOCKER_HOST": "tcp://127.0.0.1:2375"}),
