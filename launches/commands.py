@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from launches.choices import Choices
 from launches.flow import Flow
 from launches.folders import Folders
 from launches.jobs import Jobs
@@ -47,7 +48,12 @@ class Found:
     """What the text writes before, as ``Command.files``."""
     fed: tuple[str, ...] = ()
     """Scripts that it is given below its line, ``bash <<EOF``."""
-
+    redirected: str = ""
+    """The file that it reads as its input."""
+    before: "Found | None" = None
+    """The command whose output it reads, where that is a single one."""
+    is_given: bool = False
+    """It reads a file, or another's output."""
     doubted: str = ""
     """A variable among its words that a condition may have set to something else."""
 
@@ -69,6 +75,7 @@ class Commands(Iterator["Found"]):
         is_run: bool = False,
         jobs: Jobs | None = None,
         variables: Variables | None = None,
+        choices: Choices | None = None,
     ) -> None:
         """Before the first one.
 
@@ -79,6 +86,7 @@ class Commands(Iterator["Found"]):
             is_run: a shell is given it, word for word; its conditions, loops and functions count.
             jobs: that are known of where it is run.
             variables: of the shell that reads it as its own (``eval``, ``source``).
+            choices: how its conditions come out; None: nobody says.
 
         Raises:
             UnreadableLine: it is too long.
@@ -93,8 +101,13 @@ class Commands(Iterator["Found"]):
         self._depth = 0
         self.folders = Folders(text)
         self._reader = CommandReader(text, self.variables, is_windows=is_windows)
-        self.flow = Flow(self._reader, text, self.variables, jobs or Jobs())
+        self.flow = Flow(self._reader, text, self.variables, jobs or Jobs(), choices)
+        self.variables.is_followed = is_run
+        if choices is not None:
+            self.variables.changed, self.variables.asked = choices.note_variable, choices.asked
         self._n_left = _MOST_PARTS * _PARTS_OF_ONE
+        self._piped: Found | None = None
+        """The command before a pipe, where it is a single one."""
         self._within: list[Found] = []
         """What was started for its output, and comes before the command that asked for it."""
 
@@ -121,7 +134,8 @@ class Commands(Iterator["Found"]):
 
     def _run(self) -> Found | None:
         self.flow.finish()
-        n_fed = len(self.variables.fed)
+        n_fed, self.variables.redirected = len(self.variables.fed), ""
+        piped, is_piped = self._piped, self.flow.ended_by in ("|", "|&")
         part = None if self.flow.is_over else self._next()
         if part is None:
             raise StopIteration
@@ -130,16 +144,19 @@ class Commands(Iterator["Found"]):
         within = [] if self.flow.is_passed else within
         found = None
         words = [piece.word for piece in pieces]
-        if words[:1] == ["wait"]:
-            self.flow.jobs.wait(words[1:])
-        elif words[:1] == ["kill"]:
-            self.flow.jobs.kill(words[1:])
+        if words[:1] in (["wait"], ["kill"]):
+            self.flow.note()
+            (self.flow.jobs.wait if words[0] == "wait" else self.flow.jobs.kill)(words[1:])
         if words[:1] == ["alias"]:  # a script expands none (bash(1), "ALIASES")
             pieces = []
         if pieces and not self._sets(pieces):
             found = self._found(pieces)
             found.doubted = self.variables.doubted(self.text[pieces[0].start : pieces[-1].end])
             found.fed = tuple(self.variables.fed[n_fed:])
+            found.redirected, found.before = self.variables.redirected, piped
+            found.is_given = is_piped or bool(found.redirected)
+        is_one = part.operator in ("|", "|&") and not any(mark == ")" for mark, _ in part.parentheses)
+        self._piped = found if is_one else None
         if within:
             self._within = [self._found([Piece(word, 0, 0) for word in words]) for words in within]
             self._within += [found] if found is not None else []
@@ -246,6 +263,7 @@ class Commands(Iterator["Found"]):
         if self.flow.is_repeated:
             self.variables.unsure.add(name)
         if is_exported:
+            self.variables.asked.add(name)
             known = " ".join(self.variables.words(name) or (value.word,))
             self.settings = [each for each in self.settings if each.word.partition("=")[0] != name]
             self.settings.append(value._replace(word=f"{name}={known}"))

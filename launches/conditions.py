@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from types import MappingProxyType
 
 _ENDS: Mapping[str, str] = MappingProxyType({"[": "]", "[[": "]]", "test": ""})
+_ALWAYS: Mapping[str, bool] = MappingProxyType({"true": True, ":": True, "false": False})
 _ALIKE: Mapping[str, Callable[[str, str], bool]] = MappingProxyType(
     {"=": operator.eq, "==": operator.eq, "!=": operator.ne}
 )
@@ -43,6 +44,8 @@ def outcome(
         unsure: names of variables that nobody knows to hold what they are replaced by.
         is_empty: whether a variable of this name is surely not set.
     """
+    if len(words) == 1 and words[0] in _ALWAYS:
+        return _ALWAYS[words[0]]
     if not words or words[0] not in _ENDS or "`" in written:
         return None
     if any(name in unsure or not re.match(r"\w", name) for name in _ASKED.findall(written)):

@@ -55,8 +55,14 @@ class Functions:
             self._skipped = None
         return True
 
-    def begins(self, pieces: Sequence[Piece], first: int) -> bool:
-        """Whether one begins at that word; then it and what stands behind it are passed over."""
+    def begins(self, pieces: Sequence[Piece], first: int, *, is_passed: bool) -> bool:
+        """Whether one begins at that word; then it and what stands behind it are passed over.
+
+        Args:
+            pieces: of the command.
+            first: of which word.
+            is_passed: it is not reached, and defines nothing.
+        """
         words = [piece.word for piece in pieces[first : first + 3]]
         name, n = self._head, 0
         self._head = ""
@@ -70,7 +76,9 @@ class Functions:
             n -= words[n - 1].endswith("{")
         behind = first + n + 1
         start = pieces[behind].start if behind < len(pieces) else self._reader.position
-        self._found[name] = self._skipped = Function(start)
+        self._skipped = Function(start)
+        if not is_passed:
+            self._found[name] = self._skipped
         self._n_open = 1
         self.skips(pieces[behind:])
         return True

@@ -17,7 +17,7 @@ _VARIABLE = re.compile(r"[$`{]|%\w+%")
 """Of a shell: of a folder in whose name one stands nothing is known."""
 _KEPT_BY_SUDO = re.compile(r"PATH|TERM|COLORTERM|DISPLAY|XAUTHORITY|LANG|LANGUAGE|LC_\w+|TZ|SUDO_\w+")
 """``env_reset`` is on unless sudoers says otherwise; what of these it keeps decides nothing here."""
-_MOVING = re.compile(r"(?:CUDA|HIP|ROCR|GPU|ZE|NVIDIA|GGML|LLAMA|OLLAMA|VLLM|SGLANG|HF|HUGGINGFACE|PYTORCH)_\w+")
+MOVING = re.compile(r"(?:CUDA|HIP|ROCR|GPU|ZE|NVIDIA|GGML|LLAMA|OLLAMA|VLLM|SGLANG|HF|HUGGINGFACE|PYTORCH)_\w+")
 """Variables that move memory, or say where a model lies."""
 _MOST_SAID = 3
 
@@ -77,7 +77,7 @@ def _reset(words: Sequence[str], before: Handover, doubt: str) -> Handover:
     home = os.path.expanduser(f"~{(values_of(words, '-u', '--user') or ['root'])[-1]}")
     if os.path.isabs(home):
         kept["HOME"] = home
-    gone = sorted(key for key in before.environment.keys() - kept.keys() if _MOVING.fullmatch(key))
+    gone = sorted(key for key in before.environment.keys() - kept.keys() if MOVING.fullmatch(key))
     if not gone:
         return replace(before, environment=kept)
     more = f" and {len(gone) - _MOST_SAID} more" if len(gone) > _MOST_SAID else ""

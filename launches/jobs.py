@@ -114,10 +114,15 @@ class Jobs:
         return found
 
     def _most(self, moments: Iterable[Moment]) -> list[Moment]:
-        """Those that are part of no other."""
-        kept: list[Moment] = []
-        for moment in sorted(set(moments), key=len, reverse=True):
-            if not any(set(moment) <= set(other) for other in kept):
-                kept.append(moment)
+        kept = largest(moments)
         self.is_cut = self.is_cut or len(kept) > _MOST_MOMENTS
         return kept[:_MOST_MOMENTS]
+
+
+def largest(moments: Iterable[Moment]) -> list[Moment]:
+    """Those that are part of no other."""
+    kept: list[Moment] = []
+    for moment in sorted(set(moments), key=len, reverse=True):
+        if not any(set(moment) <= set(other) for other in kept):
+            kept.append(moment)
+    return kept

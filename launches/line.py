@@ -6,12 +6,13 @@ from itertools import islice
 
 from launches.command import RUNTIMES, Command, program_of
 from launches.commands import ASSIGNMENT, Commands, Found, nowhere, started
+from launches.continued import continued, is_windows_text
 from launches.elsewhere import REMOTE
 from launches.errors import LoadsElsewhere, NoLaunch, UnknownProgram, UnreadableLine
 from launches.limits import limiting_words
 from launches.posted_code import spans_of, started_in
 from launches.posting import PROMPT, ROOT_PROMPT, fenced_of, prepared
-from launches.splitter import MOST_CHARACTERS, Piece, continued, is_windows_text
+from launches.splitter import MOST_CHARACTERS, Piece
 from launches.typography import as_typed
 from launches.wrappers import base_name
 

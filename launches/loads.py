@@ -1,56 +1,32 @@
-"""All that a command loads: what its scripts, containers and services start, and which of that at a time."""
+"""All that a command loads: what its scripts, containers and services start, and which of that at a time.
 
-import re
-from collections.abc import Mapping
+Where nobody knows how a script's conditions come out, it is gone through several times (``launches.choices``), and what
+is loaded on any of these ways counts; a load that is the same on several of them is one.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from launches.command import Command, Further, Program
-from launches.commands import Commands, started
-from launches.errors import LaunchError, NoLaunch, UnknownEngine, UnknownProgram, UnreadableLine
-from launches.jobs import Jobs, Moment
-from launches.launch import Launch, launches_of, read_launches
-from launches.limits import limiting_words
-from launches.line import BESIDE
-from launches.opened import Cover, Layer, layers_of, opened_of
-from launches.posting import PROMPT, prepared
-from launches.shell import SHELLS
-from launches.shell_file import ShellFile, shell_file_of
-from launches.splitter import MOST_CHARACTERS, continued, is_windows_text
+from launches.choices import Choices, Place
+from launches.command import Command, Program
+from launches.errors import LaunchError, UnknownEngine, UnknownProgram
+from launches.handover import MOVING
+from launches.jobs import Moment, largest
+from launches.launch import Launch, read_launches
+from launches.load import Load
+from launches.opened import Cover, opened_of
 from launches.uncounted import Uncounted
-from launches.variables import Variables
+from launches.walk import BUILT_IN, MOST_LOADS, Standing, Walk
 
-MOST_LOADS = 8
-"""Of one command that are judged (ASSUMED bound)."""
-_MOST_COMMANDS, _MOST_DEPTH = 400, 5
-"""That are looked at, of all scripts together, and scripts within each other (ASSUMED bounds)."""
-_MORE = Uncounted("more of the script's commands load a model if they are reached, and those are not counted")
+_MOST_WAYS = 24
+"""Through one command's scripts (ASSUMED bound)."""
+_MOST_CHARACTERS = 1 << 17
+"""Of scripts that are read again, for further ways (ASSUMED bound)."""
+_MORE = Uncounted("the script may load more than the commands that are judged here, and that is not counted")
 _GUESSED = Uncounted("a program that is not known here may load another model, and that is not counted")
-_DETACHING = frozenset(
-    "bash sh zsh dash ash ksh su script runuser eval tmux screen env sudo docker podman nerdctl docker-compose "
-    "podman-compose apptainer singularity".split()
-)
-_DETACHED = frozenset({"-d", "--detach", "-dm", "-dmS", "-itd", "-dit", "-td", "-dt", "-di", "-id"})
-"""They come back at once (docker run -d, tmux new -d, screen -dmS)."""
-_BUILT_IN = frozenset("[ [[ : break continue exit false printf read return set shift test trap true wait".split())
-"""A shell's own commands, which say nothing of what a script is for."""
-_REPEATING = frozenset({"xargs", "parallel"})
-"""They start the same again for each line that they read, some beside each other."""
-_SENDING = frozenset({"send-keys", "send", "new-window", "neww", "split-window", "splitw"})
-"""Commands of tmux that come back at once."""
-_KEEPING = re.compile(
-    r"(?:.*[/\\])?(?:lms load|pm2 start|systemd-run(?! .*--(?:scope|wait|pty|pipe)\b)|instance start)\b"
-)
-"""Others that do: lmstudio.ai/docs/cli, pm2.keymetrics.io, systemd-run(1), apptainer.org."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """One of the commands of a script, or of the services of a compose file."""
-
-    command: Command
-    launches: tuple[Launch, ...]
-    beside: tuple[Moment, ...] = ((),)
-    """Which loads before it may still run when it starts, at one time or another; none at all in ``()``."""
+_MOST_NAMED = 3
+_MOST_TOLD = 2
+"""Conditions that are told of one load."""
 
 
 def read_loads(command: Command) -> tuple[Load, ...]:
@@ -60,22 +36,136 @@ def read_loads(command: Command) -> tuple[Load, ...]:
         UnknownProgram: it starts no engine that is known.
         NoLaunch: it loads nothing so.
     """
-    walk = _Walk()
-    walk.command(command, Cover(), _Place())
-    if not walk.loads:
-        if walk.engines and not walk.is_guessed:
-            raise UnknownEngine(walk.engines[0])
-        if walk.name and not (walk.is_other or walk.is_guessed):
-            is_own = walk.name in _BUILT_IN
-            told = "nothing that this script comes to is an" if is_own else f"{walk.name} is no"
+    found = _Found(Choices(most_ways=_MOST_WAYS))
+    found.go(command)
+    walks = found.walks
+    doubts = tuple(found.doubts())
+    if not found.loads:
+        engines = [engine for walk in walks for engine in walk.engines]
+        is_guessed = any(walk.is_guessed for walk in walks)
+        name = next((walk.name for walk in walks if walk.name), "")
+        if engines and not is_guessed:
+            raise UnknownEngine(engines[0])
+        if name and not (is_guessed or any(walk.is_other for walk in walks)):
+            told = "nothing that this script comes to is an" if name in BUILT_IN else f"{name} is no"
             raise UnknownProgram(f"{told} engine whose command line is known here")
-        return (Load(command=command, launches=read_launches(command)),)
-    first = walk.loads[0]
-    doubts = [sentence for sentence, is_so in ((_MORE, walk.is_more), (_GUESSED, walk.is_guessed)) if is_so]
-    doubts += map(Uncounted, dict.fromkeys(walk.engines[:MOST_LOADS]))
-    launches = tuple(replace(launch, doubts=(*launch.doubts, *doubts)) for launch in first.launches)
-    whole = command if first.command is command or _is_first(command, walk.first) else first.command
-    return (replace(first, command=whole, launches=launches), *walk.loads[1:])
+        return (Load(command=command, launches=_doubted(read_launches(command), doubts)),)
+    first = found.loads[0]
+    whole = command if first.command is command or _is_first(command, found.first) else first.command
+    return (replace(first, command=whole, launches=_doubted(first.launches, doubts)), *found.loads[1:])
+
+
+def _doubted(launches: Sequence[Launch], doubts: Sequence[str]) -> tuple[Launch, ...]:
+    return tuple(replace(launch, doubts=(*launch.doubts, *doubts)) for launch in launches)
+
+
+@dataclass(slots=True)
+class _Way:
+    """One of those that were gone."""
+
+    taken: dict[Place, bool]
+    numbers: list[int]
+    """Its loads, among all."""
+    is_ended: bool
+    """By a condition, before the end of its script."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is loaded on all ways."""
+
+    choices: Choices
+    loads: list[Load] = field(default_factory=list)
+    walks: list[Walk] = field(default_factory=list)
+    ways: list[_Way] = field(default_factory=list)
+    first: Program | None = None
+    is_more: bool = False
+
+    def go(self, command: Command) -> None:
+        """All ways, as far as they are not too many: then a last one on which all may be reached."""
+        while True:
+            walk = Walk(self.choices)
+            walk.command(command, Cover(), Standing())
+            self._take(walk)
+            if len(self.walks) == 1:
+                self.choices.most_ways = min(_MOST_WAYS, 1 + _MOST_CHARACTERS // max(1, walk.n_characters))
+            if not self.choices.is_open or not self.choices.turn():
+                break
+        if self.choices.is_cut and self.choices.is_open:
+            self.choices.is_open = False
+            walk = Walk(self.choices)
+            walk.command(command, Cover(), Standing())
+            self._take(walk)
+        self._name_branches()
+
+    def _take(self, walk: Walk) -> None:
+        self.walks.append(walk)
+        self.first = self.first or walk.first
+        numbers: list[int] = []
+        for load in walk.loads:
+            beside = tuple(tuple(sorted(numbers[place] for place in moment)) for moment in load.beside)
+            numbers.append(self._number(load, beside, numbers))
+        self.ways.append(_Way(dict(self.choices.taken), numbers, self.choices.is_ended))
+
+    def _number(self, load: Load, beside: Sequence[Moment], own: Sequence[int]) -> int:
+        """That of the same load on another way, or the next one."""
+        least = max((place for moment in beside for place in moment), default=-1)
+        for number, other in enumerate(self.loads):
+            if number > least and number not in own and _alike(load) == _alike(other):
+                self.loads[number] = replace(other, beside=tuple(largest([*other.beside, *beside])))
+                return number
+        if len(self.loads) >= MOST_LOADS:
+            self.is_more = True
+            return len(self.loads) - 1
+        self.loads.append(replace(load, beside=tuple(beside)))
+        return len(self.loads) - 1
+
+    def _name_branches(self) -> None:
+        """Which conditions tell the ways of a load from those on which something else is loaded."""
+        ways = [way for way in self.ways if not (way.is_ended and self._is_part(way))] or self.ways
+        for number, load in enumerate(self.loads):
+            own = [place for place, way in enumerate(ways) if number in way.numbers]
+            shared = _shared([ways[place].taken for place in own])
+            always = _shared([way.taken for way in ways])
+            told = {place: holds for place, holds in shared.items() if place not in always}
+            branch = " and ".join(self.choices.told(told)[-_MOST_TOLD:]) if len(own) < len(ways) else ""
+            self.loads[number] = replace(load, ways=frozenset(own), n_ways=len(ways), branch=branch)
+
+    def _is_part(self, way: _Way) -> bool:
+        return any(set(way.numbers) <= set(other.numbers) for other in self.ways if other is not way)
+
+    def doubts(self) -> list[Uncounted]:
+        """What else may be loaded."""
+        found = []
+        unseen = list(dict.fromkeys(written for walk in self.walks for written in walk.unseen))
+        if unseen:
+            names = ", ".join(f"`{written}`" for written in unseen[:_MOST_NAMED])
+            more = f" and {len(unseen) - _MOST_NAMED} more" if len(unseen) > _MOST_NAMED else ""
+            was = "were" if len(unseen) > 1 else "was"
+            found.append(Uncounted(f"only what is recognised was judged: {names}{more} {was} not looked into"))
+        if self.is_more or any(walk.is_more for walk in self.walks):
+            found.append(_MORE)
+        if any(walk.is_guessed for walk in self.walks):
+            found.append(_GUESSED)
+        if self.choices.is_cut:
+            told = f"the script's conditions have more outcomes than the {self.choices.n_ways} that were gone through"
+            found.append(Uncounted(f"{told}: what differs on others is not counted"))
+        engines = [engine for walk in self.walks for engine in walk.engines]
+        return [*found, *map(Uncounted, list(dict.fromkeys(engines))[:MOST_LOADS])]
+
+
+def _shared(all_taken: Sequence[dict[Place, bool]]) -> dict[Place, bool]:
+    """What is the same in all of them."""
+    first = all_taken[0] if all_taken else {}
+    return {place: holds for place, holds in first.items() if all(taken.get(place) is holds for taken in all_taken)}
+
+
+def _alike(load: Load) -> tuple[Launch, ...]:
+    """The same for loads between which nothing that they take differs."""
+    return tuple(
+        replace(launch, environment={name: told for name, told in launch.environment.items() if MOVING.fullmatch(name)})
+        for launch in load.launches
+    )
 
 
 def _is_first(command: Command, program: Program | None) -> bool:
@@ -85,212 +175,3 @@ def _is_first(command: Command, program: Program | None) -> bool:
     except LaunchError:
         return False
     return program is not None and (found.name, found.arguments) == (program.name, program.arguments)
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a command stands."""
-
-    depth: int = 0
-    """Of scripts around it."""
-    is_maybe: bool = False
-    """Nobody knows whether it is reached."""
-    is_repeated: bool = False
-    """It is done again, nobody knows how often or with what."""
-    doubted: str = ""
-    """A variable that it is told by, which a condition may have set to something else."""
-
-
-@dataclass(slots=True)
-class _Walk:
-    """One way through all scripts of a command."""
-
-    loads: list[Load] = field(default_factory=list)
-    first: Program | None = None
-    """Of the first load."""
-    is_more: bool = False
-    """More may be loaded than is counted."""
-    is_guessed: bool = False
-    """The same, by a program that nobody knows."""
-    engines: list[str] = field(default_factory=list)
-    """A sentence of each that loads a model, and of which there is no estimate."""
-    jobs: Jobs = field(default_factory=Jobs)
-    n_left: int = _MOST_COMMANDS
-    name: str = ""
-    """Of a program that the script starts, where it starts no engine at all, here or elsewhere."""
-    is_other: bool = False
-    """It starts one, or something that may, and loads nothing that is known."""
-    server: Launch | None = None
-    """Ollama's, by whose settings its clients' models are loaded."""
-
-    def command(self, command: Command, cover: Cover, place: _Place, variables: Variables | None = None) -> None:
-        """One that starts an engine, or a script, or neither.
-
-        Args:
-            command: as it stands in a script, or was typed.
-            cover: what is around it.
-            place: where it stands.
-            variables: of the shell that starts it, which some scripts are read by.
-        """
-        try:
-            layer = next(layers_of(command, cover))
-        except NoLaunch:
-            self.is_other = True
-            return
-        except UnknownEngine as error:
-            self.engines.append(str(error))
-            return
-        except UnknownProgram:
-            return
-        self.jobs.open()
-        self._layer(layer, place, variables)
-        if layer.further:
-            self.jobs.end("&")
-            for other in layer.further:
-                self._service(other, place)
-        self.jobs.close()
-
-    def _service(self, other: Further, place: _Place) -> None:
-        self.command(other.command, Cover(), place)
-        self.jobs.end("&")
-
-    def _layer(self, layer: Layer, place: _Place, variables: Variables | None) -> None:
-        program = layer.program
-        if layer.script is not None:
-            if layer.script:
-                shared = variables if program.name == "eval" else None
-                self._text(layer.script, layer.command, layer.known, layer.cover, place, shared)
-            else:
-                self.is_guessed = True
-            return
-        file = shell_file_of(layer.command, program)
-        if file is None:
-            self._load(layer, place)
-        elif file.text is None:
-            self.is_more = True
-        else:
-            self._file(file, layer, place, variables)
-
-    def _file(self, file: ShellFile, layer: Layer, place: _Place, variables: Variables | None) -> None:
-        program = layer.program
-        inside = replace(layer.command, environment=program.environment, directory=program.directory)
-        given = {"0": file.path, **{str(number): word for number, word in enumerate(file.arguments, 1)}}
-        known = {**program.environment, **given}
-        shared = variables if program.name in ("source", ".") else None
-        self._text(file.text or "", inside, known, layer.cover.around(program), place, shared)
-
-    def _load(self, layer: Layer, place: _Place) -> None:
-        program = layer.cover.over(layer.program)
-        command = replace(layer.command, directory=program.directory)
-        try:
-            launches = launches_of(program, command)
-        except UnknownEngine as error:
-            self.engines.append(str(error))
-            return
-        except UnknownProgram:
-            self.name = self.name or (program.name if place.depth and program.name not in BESIDE else "")
-            return
-        except NoLaunch:
-            self.is_other = True
-            return
-        self.is_other = True
-        if all(launch.source is None for launch in launches):
-            self.server = launches[0] if launches[0].engine_name == "ollama" else self.server
-            return
-        if self.server is not None and launches[0].engine_name == "ollama":
-            from launches.programs.ollama import as_served  # noqa: PLC0415  # which few scripts need
-
-            launches = tuple(as_served(self.server, launch) for launch in launches)
-        if program.is_guess:
-            self.is_guessed = True
-            return
-        if self.loads and (place.is_maybe or len(self.loads) >= MOST_LOADS):
-            self.is_more = True
-            return
-        self.is_more = self.is_more or place.is_repeated
-        self.first = self.first or program
-        if place.doubted:
-            told = Uncounted(f"a condition of the script may set ${place.doubted} to something else")
-            launches = tuple(replace(launch, doubts=(*launch.doubts, told)) for launch in launches)
-        beside = self.jobs.start(len(self.loads))
-        self.loads.append(Load(command=command, launches=launches, beside=beside))
-
-    def _text(
-        self,
-        text: str,
-        base: Command,
-        known: Mapping[str, str],
-        cover: Cover,
-        place: _Place,
-        variables: Variables | None,
-    ) -> None:
-        """A script.
-
-        Args:
-            text: of it.
-            base: the folder, the mounts and the files of those that it starts.
-            known: what the shell finds set, the words that it is given among them.
-            cover: what is around it.
-            place: where it is started.
-            variables: of the shell that reads it as its own; None: it has a shell of its own.
-        """
-        if place.depth >= _MOST_DEPTH or len(text) > MOST_CHARACTERS:
-            self.is_more = True
-            return
-        text = PROMPT.sub("", continued(prepared(text.strip())))
-        limits = limiting_words(text)
-        is_windows = is_windows_text(text)
-        commands = Commands(text, known, is_windows=is_windows, is_run=True, jobs=self.jobs, variables=variables)
-        self.jobs.open(is_shell=variables is None)
-        before = None if variables is None else variables.positionals
-        if variables is not None and "1" in known:
-            variables.positionals = tuple(known[name] for name in map(str, range(1, 64)) if name in known)
-        try:
-            for found in commands:
-                if self.n_left <= 0 or (self.is_more and len(self.loads) >= MOST_LOADS):
-                    self.is_more = True
-                    break
-                self.n_left -= 1
-                words = (*limits, *(piece.word for piece in found.settings), *found.words)
-                inner = replace(base, arguments=words, files=(*base.files, *found.files))
-                here = _Place(
-                    place.depth + 1,
-                    place.is_maybe or commands.flow.is_maybe,
-                    place.is_repeated or commands.flow.is_repeated or started(found.words) in _REPEATING,
-                    found.doubted or place.doubted,
-                )
-                is_detached = _is_detached(found.words)
-                if is_detached:
-                    self.jobs.open()
-                self.command(inner, cover, here, commands.variables)
-                for script in found.fed:
-                    self._fed(script, inner, known, cover, here)
-                if is_detached:
-                    self.jobs.close(is_detached=True)
-            self.is_more = self.is_more or commands.flow.is_cut
-        except UnreadableLine:
-            self.is_more = True
-        if variables is not None:
-            variables.positionals = before
-        commands.flow.leave()
-        self.jobs.close()
-
-    def _fed(self, script: str, command: Command, known: Mapping[str, str], cover: Cover, place: _Place) -> None:
-        """What a shell reads as its input; that of another machine is not followed."""
-        try:
-            layers = list(layers_of(command, cover))
-        except NoLaunch:
-            return
-        except UnknownProgram:
-            layers = []
-        if not layers or layers[-1].program.name in SHELLS:
-            self._text(script, command, known, cover, place, None)
-
-
-def _is_detached(words: list[str]) -> bool:
-    name = started(words)
-    if name == "tmux" and not _SENDING.isdisjoint(words):
-        return True
-    if name in _DETACHING and not _DETACHED.isdisjoint(words):
-        return True
-    return _KEEPING.match(" ".join(words[:12])) is not None

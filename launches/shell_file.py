@@ -46,15 +46,35 @@ def shell_file_of(command: Command, program: Program) -> ShellFile | None:
     return _read(command.path(path), is_told=is_told, arguments=arguments)
 
 
+def shell_operands(arguments: Sequence[str]) -> Sequence[str]:
+    """Of a shell: the file that it reads, and what that is given; nothing where it reads its input."""
+    position = 0
+    while position < len(arguments) and arguments[position][:1] in ("-", "+"):
+        if arguments[position] in ("-", "-s"):
+            return ()
+        position += 2 if arguments[position] in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
+    return arguments[position:]
+
+
+def text_at(command: Command, path: str) -> str | None:
+    """A file that the command's text has written before, or that lies here; None where there is none to be read."""
+    written = {_plain(name): content for name, content in command.files}
+    if _plain(path) in written:
+        return written[_plain(path)]
+    if not command.reads_scripts or "\0" in path:
+        return None
+    try:
+        return read_named_file(command.path(path), MOST_CHARACTERS).decode("utf-8", "replace")
+    except UnreadableFile:
+        return None
+
+
 def _words(program: Program) -> Sequence[str]:
     """The file and what it is given."""
     if program.name in _READING:
         return program.arguments
     if program.name in SHELLS:
-        position = 0
-        while position < len(program.arguments) and program.arguments[position][:1] in ("-", "+"):
-            position += 2 if program.arguments[position] in ("-o", "+o", "-O", "+O", "--rcfile", "--init-file") else 1
-        return program.arguments[position:]
+        return shell_operands(program.arguments)
     return (program.path, *program.arguments) if program.path and not program.is_module else ()
 
 

@@ -14,18 +14,6 @@ from launches.variables import MOST_WITHIN, STEPS_WITHIN, Variables, is_unset
 MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
-_CONTINUED = re.compile(
-    r"(?:(?<![ \t])[ \t]+)?(?:\\{1,2}|\^|(?<=[ \t])`)[ \t]*\r?\n(?:More\?[ \t]+)?(>{1,2}[ \t]+(-?))?[ \t]*"
-)
-"""A line goes on behind ``\\`` in a POSIX shell, ``^`` in cmd.exe and a backtick in PowerShell; a shell may have
-prompted for it (``> ``, PowerShell ``>> ``, cmd.exe ``More? ``). Two ``\\\\`` are one where a document or a string is
-written with it."""
-_BEGINS_COMMAND = re.compile(r"[ \t]*[\w./\"$]")
-_WINDOWS = re.compile(
-    r"(?:^|[\s\"'=`])(?:[A-Za-z]:\\|\.{1,2}\\)|\.exe\b|\w\\[\w. -]{1,200}\.gguf\b|\^\s*\n|`\s*\n|\$env:",
-    re.IGNORECASE,
-)
-"""Where a backslash is part of a path and escapes nothing."""
 _PLACEHOLDER = r"<\w(?:[\w .,|/:@*+-]{0,60}[\w.*])?>"
 _REDIRECTION = re.compile(rf"\d?>{{1,2}}(?:&\d)?|\d?(?!{_PLACEHOLDER})<|&>{{1,2}}")
 """``<key>`` stands for something that a person left out."""
@@ -42,9 +30,12 @@ _PART = re.compile(
     r"(?:\$\([^()]{0,400}\)|\$\{(?:[^{}]|\{[^{}]{0,200}\}){0,400}\}|\{\{[^{}\n]{1,80}\}\}|<[^<>]{1,60}>|`[^`]{0,400}`|\S)+"
 )
 """Of a value that is not split: what stands between blanks, substitutions whole."""
+_FIRST_DESCRIPTOR = 63
+"""As which bash opens the first of them."""
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ash", "ksh"})
 _DOUBLED = frozenset({"&&", "||", "|&", ";;", ";&"})
 """Operators of two characters."""
+_PIPES = frozenset({"|", "|&"})
 _BLANKS = re.compile(r"[ \t\r]+")
 _BLANKS_BEHIND = re.compile(r"[ \t]*")
 _PLAIN = re.compile(r"[^\s\"'$`\\%!{<>;|&()]+")
@@ -62,33 +53,6 @@ class Piece(NamedTuple):
     end: int
 
 
-def continued(text: str) -> str:
-    """On one line where it was continued on several; nothing goes on behind the last one."""
-    text = f"{_with_remarks_ended(text)}\n"
-    found = list(_CONTINUED.finditer(text))[:-1] or list(_CONTINUED.finditer(text))
-    # ``> log`` on a line of its own is no prompt: a shell prompts for every line.
-    is_prompted = all(each[1] for each in found) and (len(found) > 1 or any(each[2] for each in found))
-    return _CONTINUED.sub(lambda each: f" {each[2] if is_prompted else each[1] or ''}", text).removesuffix("\n")
-
-
-def _with_remarks_ended(text: str) -> str:
-    """Remarks behind a line that goes on go on nowhere, where a command of its own stands below them."""
-    lines = text.split("\n")
-    first, is_going_on = 0, False
-    for number, line in enumerate(lines):
-        if line.lstrip(" \t").startswith("#"):
-            continue
-        if is_going_on and first < number and _BEGINS_COMMAND.match(line):
-            lines[first:number] = [remark.rstrip(" \t\\") for remark in lines[first:number]]
-        first, is_going_on = number + 1, line.endswith("\\")
-    return "\n".join(lines)
-
-
-def is_windows_text(text: str) -> bool:
-    """Whether a backslash is part of its paths, and escapes nothing."""
-    return _WINDOWS.search(text) is not None
-
-
 def commands_of(text: str, variables: Variables, *, is_windows: bool = False, depth: int = 0) -> Iterator[list[Piece]]:
     """The words of each command: between ``&&``, ``;``, ``|`` and the ends of lines.
 
@@ -101,10 +65,15 @@ def commands_of(text: str, variables: Variables, *, is_windows: bool = False, de
     Raises:
         UnreadableLine: a quote is never closed, or it is too long.
     """
-    reader = CommandReader(text, variables, is_windows=is_windows, depth=depth)
-    while (part := reader.next()) is not None:
+    for part in _parts_of(text, variables, is_windows=is_windows, depth=depth):
         if part.pieces:
             yield part.pieces
+
+
+def _parts_of(text: str, variables: Variables, *, is_windows: bool, depth: int) -> "Iterator[Part]":
+    reader = CommandReader(text, variables, is_windows=is_windows, depth=depth)
+    while (part := reader.next()) is not None:
+        yield part
 
 
 class Part(NamedTuple):
@@ -194,11 +163,12 @@ class _Splitter:
                 return
             if character in " \t\r":
                 self.position = _BLANKS.match(self.text, self.position).end()  # type: ignore[union-attr]  # one is there
-            elif character in "()":
-                self.parentheses.append((character, self.position))
-                self.position += 1
-            elif self._takes_document():
+            elif self._takes_parenthesis(character) or self._takes_document():
                 continue
+            elif (piece := self._printing()) is not None:
+                self.is_begun, is_first = not is_first, False
+                self.words.append(piece.word)
+                yield piece
             elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
                 self._skip_redirection(found)
             elif character in "\n;|&":
@@ -211,6 +181,14 @@ class _Splitter:
                 for field in self._fields():
                     self.words.append(field)
                     yield Piece(field, start, self.position)
+
+    def _takes_parenthesis(self, character: str) -> bool:
+        """Whether one stands here, outside of words."""
+        if character not in "()":
+            return False
+        self.parentheses.append((character, self.position))
+        self.position += 1
+        return True
 
     def _end_command(self, character: str) -> None:
         doubled = self.text[self.position : self.position + 2]
@@ -239,9 +217,10 @@ class _Splitter:
         if found is None:
             return False
         self.position = found.end()
-        begins_else = self.words[:1] == ["else"]
         held = [piece.word for piece in self.pieces(")") if piece is not None]
-        if not (self.variables.is_passed_behind_else if begins_else else self.variables.is_passed):
+        if self.variables.is_followed:
+            self.variables.arrays.append((found[1], held, bool(found[2])))
+        else:
             self.variables.add(found[1], held, is_more=bool(found[2]))
         return True
 
@@ -293,6 +272,24 @@ class _Splitter:
             return self.written
         return self.words[-1] if "tee" in self.words[:-1] and not self.words[-1].startswith("-") else ""
 
+    def _printing(self) -> Piece | None:
+        """``<(echo a)``: a file that holds what its commands print (bash(1), "Process Substitution"); None: no end."""
+        start = self.position
+        if not self.text.startswith("<(", start):
+            return None
+        end = _closing(self.text, start + 2, ")") if self.variables.n_steps_left > 0 else -1
+        self.variables.n_steps_left -= (end if end >= 0 else len(self.text)) - start
+        if end < 0:
+            return None
+        self.position = end + 1
+        told = self._printed(self.text[start + 2 : end])
+        if told is None:
+            return Piece(self.text[start : end + 1], start, end + 1)
+        path = f"/dev/fd/{_FIRST_DESCRIPTOR - self.variables.n_descriptors}"
+        self.variables.n_descriptors += 1
+        self.variables.files[path] = told
+        return Piece(path, start, end + 1)
+
     def _skip_redirection(self, found: re.Match[str]) -> None:
         """``> log`` with what it goes to."""
         self.position = found.end()
@@ -302,6 +299,8 @@ class _Splitter:
             target = self._fields()
             if found[0] in (">", "1>", ">|") and len(target) == 1:
                 self.written = target[0]
+            elif found[0] in ("<", "0<") and len(target) == 1:
+                self.variables.redirected = target[0]
 
     def _fields(self) -> list[str]:
         """One word as it is written; several, or none, where a variable stands for them."""
@@ -443,11 +442,13 @@ class _Splitter:
             return None
         self.variables.n_steps_left -= STEPS_WITHIN
         try:
-            found = commands_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1)
-            commands = [[piece.word for piece in pieces] for pieces in found]
+            parts = list(_parts_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1))
         except UnreadableLine:
             return None
-        told = self.variables.substituted(commands)
+        commands = [[piece.word for piece in part.pieces] for part in parts if part.pieces]
+        operators = [part.operator for part in parts]
+        is_changed = not _PIPES.isdisjoint(operators)
+        told = None if is_changed else self.variables.substituted(commands[: _until_or(operators)])
         if told is None:
             self.variables.run_within += commands[: MOST_WITHIN - len(self.variables.run_within)]
         return told
@@ -468,6 +469,11 @@ class _Splitter:
         except UnreadableLine:
             return text
         return "".join(parts)
+
+
+def _until_or(operators: Sequence[str]) -> int:
+    """How many of the commands are done that end so, where those succeed that are told."""
+    return operators.index("||") + 1 if "||" in operators else len(operators)
 
 
 def _parted(word: str) -> list[str]:

@@ -11,6 +11,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from launches.printed import printed_by
+
 MOST_CHARACTERS = 1 << 16
 """Of one value: variables that hold each other double with every line (ASSUMED bound)."""
 MOST_TOLD = 1 << 20
@@ -39,6 +41,7 @@ _SHELLS_OWN = frozenset(
     "SHELL SHELLOPTS SHLVL SRANDOM TERM UID ZSH_VERSION".split()
 )
 """Set by the shell itself (bash(1), "Shell Variables")."""
+_PRINTING = frozenset({"echo", "printf", "cat"})
 _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = MappingProxyType(
     {
         ast.Add: operator.add,
@@ -86,8 +89,20 @@ class Variables:
         """Variables of any name may have been set by what is not read here."""
         self.is_passed = False
         """What is read now is surely not reached, and sets nothing."""
-        self.is_passed_behind_else = False
-        """The same of what an ``else`` begins that is read next."""
+        self.is_followed = False
+        """Arrays are set by who follows the way of the script, and knows whether what sets them is reached."""
+        self.arrays: list[tuple[str, list[str], bool]] = []
+        """(name, words, whether they are added to what it has) of those that are to be set so."""
+        self.changed: Callable[[str], object] = lambda _: None
+        """Is given the name of each that is set."""
+        self.asked: set[str] = set()
+        """Names that were asked for."""
+        self.read: Callable[[str], str | None] = lambda _: None
+        """The text of a file, where it lies here."""
+        self.n_descriptors = 0
+        """Of ``<(echo a)``, each a file of its own."""
+        self.redirected = ""
+        """The file that a command reads as its input."""
 
     def set(self, name: str, value: str, *, is_sure: bool = True) -> None:
         """Set it to one word.
@@ -99,6 +114,7 @@ class Variables:
         """
         if self.is_passed:
             return
+        self.changed(name)
         is_known = is_sure and not is_unset(value)
         (self.unsure.discard if is_known else self.unsure.add)(name)
         if not is_sure and not is_unset(value) and self._words.get(name) != (value,):
@@ -112,6 +128,7 @@ class Variables:
 
     def add(self, name: str, words: Sequence[str], *, is_more: bool) -> None:
         """Set an array, or add to what it has (``NAME+=(...)``)."""
+        self.changed(name)
         before = self._words.get(name, ()) if is_more else ()
         n_before = self._n_held.get(name) if before else 0
         n_held = sum(map(len, words)) + (sum(map(len, before)) if n_before is None else n_before)
@@ -126,6 +143,7 @@ class Variables:
         """What it stands for; None where the text does not say."""
         if not name.isidentifier():
             return self._special(name)
+        self.asked.add(name)
         if name in self._words:
             words = self._words[name]
             if self._n_left >= 0:  # beyond, to count them would take as long
@@ -155,6 +173,7 @@ class Variables:
         """Nothing is known of it from here on."""
         if self.is_passed:
             return
+        self.changed(name)
         self.unsure.add(name)
         self._words.pop(name, None)
         self._n_held.pop(name, None)
@@ -223,6 +242,9 @@ class Variables:
     def substituted(self, commands: Sequence[Sequence[str]]) -> str | None:
         """What ``$(...)`` with these commands prints; None where that is not known."""
         folder = "."
+        if commands and all(words[0] in _PRINTING for words in commands):
+            printed = [printed_by(words, self.read) for words in commands]
+            return None if None in printed else "\n".join(text or "" for text in printed)[:MOST_CHARACTERS]
         for words in commands:
             name, rest = words[0], list(words[1:])
             if name == "cd" and rest:
@@ -233,7 +255,7 @@ class Variables:
                 return "." if is_unset(rest[-1]) else rest[-1].rstrip("/").rpartition("/")[0] or "."
             elif name == "basename" and rest and not is_unset(rest[0]):
                 return rest[0].rstrip("/").rpartition("/")[2].removesuffix(rest[1] if len(rest) > 1 else "\0")
-            elif name in ("echo", "realpath", "readlink", "cygpath", "wslpath") and rest:
+            elif name in ("realpath", "readlink", "cygpath", "wslpath") and rest:
                 plain = [word for word in rest if not re.fullmatch(r"-\w{1,3}", word)]
                 return " ".join(plain)[:MOST_CHARACTERS]
             elif name == "seq" and all(re.fullmatch(r"\d{1,6}", word) for word in rest) and 1 <= len(rest) <= 3:

@@ -93,22 +93,115 @@ def test_a_branch_that_is_taken_sets_what_it_says():
 def test_a_branch_of_which_nothing_is_known_may_be_taken(test):
     before, semicolon, asked = test.rpartition("; ")
     script = f"{before}{semicolon}vllm serve a/b; if {asked}; then vllm serve c/d; fi"
-    assert "if they are reached" in doubts(script)
+    assert [source for source, _ in loaded(script)] == ["a/b", "c/d"]
+
+
+BOTH = ["a/b", "c/d"]
 
 
 @pytest.mark.parametrize(
     "script",
     [
-        "if unknown; then M=a/b; else M=c/d; fi; vllm serve $M",
-        "M=a/b; if unknown; then M=c/d; fi; vllm serve $M",
-        'M=a/b; if unknown; then M=c/d; fi; A="serve $M"; vllm $A',
-        "A=(a/b); if unknown; then A+=(--max-model-len 9); fi; vllm serve ${A[@]}",
-        "if unknown; then A=(a/b); else A=(c/d); fi; vllm serve ${A[@]}",
-        "M=a/b; while unknown; do M=c/d; done; vllm serve $M",
-        'M=a/b; if unknown; then M=c/d; fi; bash -c "vllm serve $M"',
+        "if grep x y; then M=a/b; else M=c/d; fi; vllm serve $M",
+        "M=c/d; if grep x y; then M=a/b; fi; vllm serve $M",
+        'M=c/d; if grep x y; then M=a/b; fi; A="serve $M"; vllm $A',
+        "A=(c/d); if grep x y; then A=(a/b); fi; vllm serve ${A[@]}",
+        "if grep x y; then A=(a/b); else A=(c/d); fi; vllm serve ${A[@]}",
+        'M=c/d; if grep x y; then M=a/b; fi; bash -c "vllm serve $M"',
+        "M=c/d; grep x y && M=a/b; vllm serve $M",
+        "M=a/b; grep x y || M=c/d; vllm serve $M",
+        "[ -f x ] && M=a/b || M=c/d; vllm serve $M",
+        "if grep x y; then vllm serve a/b; else vllm serve c/d; fi",
+        "if grep x y; then vllm serve a/b; exit; fi; vllm serve c/d",
+        "if grep x y; then exec vllm serve a/b; fi\nvllm serve c/d",
+        "f() { if grep x y; then vllm serve a/b; return; fi; vllm serve c/d; }; f",
+        "if grep x y; then f() { vllm serve a/b; }; else f() { vllm serve c/d; }; fi; f",
+        "if ! grep x y; then echo; elif grep x z; then vllm serve a/b; else vllm serve c/d; fi",
+        "vllm serve a/b || vllm serve c/d",
+        "vllm serve a/b && echo ready || vllm serve c/d",
+        "{ grep x y; echo; } || vllm serve a/b; grep x z || vllm serve c/d",
+        "case $1 in big) vllm serve a/b;; *) vllm serve c/d;; esac",
+        "case $1 in\n  big|huge) M=a/b ;;\n  (small) M=c/d ;;\n  *) echo usage; exit 1 ;;\nesac\nvllm serve $M",
+        "case $1 in big) vllm serve a/b;;& *) vllm serve c/d;; esac",
+        "case $1 in big) vllm serve a/b;& small) vllm serve c/d;; esac",
+        "vllm serve a/b; while grep x y; do vllm serve c/d; done",
+        "vllm serve a/b; until grep x y; do sleep 1; done; vllm serve c/d",
+        "if command -v vllm >/dev/null 2>&1 && grep x y; then vllm serve a/b; else vllm serve c/d; fi",
+        "if grep x y; then cd a; fi; if grep x z; then vllm serve a/b; else vllm serve c/d; fi",
     ],
 )
-def test_a_load_is_doubted_where_a_condition_may_have_set_what_it_is_told_by(script):
+def test_a_condition_that_nobody_knows_is_taken_both_ways(script):
+    assert sorted({source for source, _ in loaded(script)}) == BOTH
+    assert "condition" not in doubts(script)
+
+
+def test_each_of_many_conditions_is_turned_over():
+    tests = "".join(f"if grep x {n}; then A{n}=1; fi; " for n in range(9))
+    script = f"{tests}M=a/b; if grep x y; then M=c/d; fi; vllm serve $M"
+    assert sorted(source for source, _ in loaded(script)) == BOTH
+
+
+def test_what_makes_no_difference_makes_no_ways():
+    tests = "".join(f"if [ -t {n} ]; then echo; else echo; fi; grep x {n} || exit 1; " for n in range(9))
+    script = f"{tests}if grep x y; then vllm serve a/b; else vllm serve c/d; fi"
+    assert sorted(source for source, _ in loaded(script)) == BOTH
+    assert doubts(script) == ""
+
+
+def test_more_outcomes_than_are_gone_through_leave_a_doubt():
+    tests = "".join(f"if grep x {n}; then A=$A{n}; fi; " for n in range(9))
+    assert "more outcomes than" in doubts(f"{tests}vllm serve a/b --served-model-name $A")
+
+
+def branches(script):
+    command = Command(arguments=("bash", "-c", script), environment={"PATH": "/bin"})
+    return {load.launches[0].source: load.branch for load in read_loads(command)}
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("if [ -f x ]; then vllm serve a/b; else vllm serve c/d; fi", ("`[ -f x ]` holds", "`[ -f x ]` does not hold")),
+        ("M=c/d; if grep -q x y; then M=a/b; fi; vllm serve $M", ("`grep -q x y` succeeds", "`grep -q x y` fails")),
+        ("grep x y || vllm serve a/b; vllm serve c/d", ("`grep x y` fails", "")),
+        ("case $1 in big) vllm serve a/b;; esac; vllm serve c/d", ("`$1` is `big`", "")),
+        ("if grep x y; then echo; exit 1; fi; vllm serve a/b; vllm serve c/d", ("", "")),
+        ("cd x || exit 1; vllm serve a/b; if grep x y; then export A=1; fi; vllm serve c/d", ("", "")),
+        (
+            "if grep x y; then if [ -d z ]; then vllm serve a/b; fi; fi; vllm serve c/d",
+            ("`grep x y` succeeds and `[ -d z ]` holds", ""),
+        ),
+    ],
+)
+def test_a_load_tells_how_conditions_come_out_where_it_is_not_always_reached(script, told):
+    assert branches(script) == dict(zip(BOTH, told, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("script", "source"),
+    [
+        ("M=big; case $M in small) vllm serve c/d;; b*) vllm serve a/b;; *) vllm serve e/f;; esac", "a/b"),
+        ("case x in y|z) vllm serve c/d;; *) vllm serve a/b;; esac", "a/b"),
+        ("while true; do vllm serve a/b; sleep 5; done", "a/b"),
+        ("while false; do vllm serve c/d; done; vllm serve a/b", "a/b"),
+        ("false || vllm serve a/b", "a/b"),
+        ("true || vllm serve c/d; vllm serve a/b", "a/b"),
+        ("A=1 || vllm serve c/d; vllm serve a/b", "a/b"),
+    ],
+)
+def test_what_can_be_told_is_taken_one_way(script, source):
+    assert branches(script) == {source: ""}
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "A=(a/b); while unknown; do A=(c/d); done; vllm serve ${A[@]}",
+        "M=a/b; while unknown; do M=c/d; done; vllm serve $M",
+        "M=a/b; for x in *; do if unknown; then M=c/d; fi; done; vllm serve $M",
+    ],
+)
+def test_a_load_is_doubted_where_a_loop_may_have_set_what_it_is_told_by(script):
     assert "may set $" in doubts(script)
 
 
@@ -128,7 +221,7 @@ def test_a_load_is_not_doubted_where_no_condition_bears_on_it(script):
 
 def test_a_branch_of_a_later_round_may_be_taken():
     script = "i=0; vllm serve a/b; for x in *; do i=$((i+1)); if [ $i = 2 ]; then vllm serve c/d; fi; done"
-    assert "if they are reached" in doubts(script)
+    assert [source for source, _ in loaded(script)] == BOTH
 
 
 def test_a_script_that_stops_before_its_engine_is_told_of_as_a_whole():

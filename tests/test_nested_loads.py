@@ -96,14 +96,8 @@ def test_loads_beside_each_other(script, beside):
 @pytest.mark.parametrize(
     "script",
     [
-        f"{A}; if x; then {B}; fi",
-        f"{A}; x || {B}",
-        f"{A}; x || {{ y; {B}; }}",
-        f"{A}; case $1 in x|y) {B};; *) {C};; esac",
-        f"{A}; while x; do {B}; done",
         f"{A}; for m in *.gguf; do llama-cli -m $m; done",
         f"{A}; for m in $LIST; do {A}; done",
-        f"{A}; bash -c 'x || bash -c \"{B}\"'",
         f"{A}; launcher '{B}'",
         f"while x; do {A} & done",
         f"xargs -P 4 -I X {A} < list",
@@ -117,17 +111,32 @@ def test_what_may_be_loaded_too_is_said(script):
 @pytest.mark.parametrize(
     "script",
     [
-        f"{A}; x || exit 1; {B}",
-        f"if x; then y; fi; {A}; {B}",
-        f"x || {{ y; exit 1; }}; {A} & {B}",
-        f"case $1 in x) y;; esac; {A}; {B}",
-        f"while x; do y; done; {A}; {B}",
+        f"{A}; grep x y || exit 1; {B}",
+        f"if grep x y; then echo; fi; {A}; {B}",
+        f"grep x y || {{ echo; exit 1; }}; {A} & {B}",
+        f"case $1 in x) echo;; esac; {A}; {B}",
+        f"while sleep 1; do grep x y; done; {A}; {B}",
     ],
 )
 def test_what_is_reached_in_any_case_is_counted_behind_a_condition(script):
     loads = loads_of(script)
     assert [load.launches[0].source for load in loads] == ["m/a", "m/b"]
     assert loads[0].launches[0].doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "beside"),
+    [
+        (f"{A} & if grep x y; then wait; fi; {B}", [ALONE, [(0,)]]),
+        (f"if grep x y; then {A} & fi; {B}", [ALONE, [(0,)]]),
+        (f"if grep x y; then {A}; {B} & else {B}; {A} & fi", [ALONE, ALONE]),
+        (f"{A} || {B}", [ALONE, ALONE]),
+        (f"{A}; bash -c 'grep x y || bash -c \"{B}\"'", [ALONE, ALONE]),
+    ],
+)
+def test_what_runs_beside_a_load_is_told_over_all_branches(script, beside):
+    found = dict(told(script))
+    assert [found[source] for source in "abc" if source in found][: len(beside)] == beside
 
 
 def test_what_a_function_is_given_is_its_own():

@@ -53,12 +53,41 @@ def test_loads_that_run_beside_each_other_count_together_and_others_do_not(scrip
 
 
 @pytest.mark.parametrize(
-    "script", [f"if nvidia-smi; then {SMALL}; else {LARGE}; fi", f"{SMALL} || {LARGE}"], ids=["if", "or"]
+    ("script", "branch"),
+    [
+        (f"if nvidia-smi; then {SMALL}; else {LARGE}; fi", "where `nvidia-smi` fails"),
+        (f"[ -f x ] || {LARGE}; {SMALL}", "where `[ -f x ]` does not hold"),
+        (f"case $1 in big) {LARGE};; *) {SMALL};; esac", "where `$1` is `big`"),
+        (f"if nvidia-smi; then {LARGE}; fi", "where `nvidia-smi` succeeds"),
+        (f"{HALF} & if nvidia-smi; then {HALF}; else wait; {SMALL}; fi", "where `nvidia-smi` succeeds"),
+    ],
 )
-def test_what_a_script_may_never_reach_is_not_counted_and_said(script):
+def test_of_branches_the_one_that_goes_worst_counts_and_is_named(script, branch):
     finding = judged(script)
-    assert finding.assessment.verdict.level is Level.TIGHT
-    assert "if they are reached" in finding.assessment.verdict.reason
+    assert finding.assessment.verdict.level is Level.FAILS
+    assert branch in finding.notes[0]
+    assert guarded(script) == REFUSED
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        f"if nvidia-smi; then {SMALL}; else {HALF}; fi",
+        f"if nvidia-smi; then {LARGE}; else {LARGE} --port 81; fi",
+        f"{SMALL}; if nvidia-smi; then export X=1; else export X=2; fi; {LARGE}",
+        f"if nvidia-smi; then {SMALL}; fi",
+    ],
+)
+def test_where_all_branches_go_alike_none_is_named(script):
+    assert not any("where `" in note for note in judged(script).notes)
+
+
+@pytest.mark.parametrize("script", [f"{SMALL}; make big", f"make big & {SMALL}", f"if [ -f x ]; then ./x; fi; {SMALL}"])
+def test_beside_what_is_not_recognised_a_fit_is_not_sure(script):
+    verdict = judged(script).assessment.verdict
+    assert verdict.level is Level.TIGHT
+    assert "only what is recognised was judged" in verdict.reason
+    assert find_command(Command(arguments=("bash", "-c", script)), machine(), is_strict=True).exit_status == 1
 
 
 def test_services_of_a_compose_file_count_together(tmp_path):

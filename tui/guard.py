@@ -15,9 +15,11 @@ from estimator.verdict import Level
 from launches.clients import CLIENTS
 from launches.command import Command
 from launches.errors import LaunchError, NoLaunch
-from launches.loads import Load, read_loads
+from launches.load import Load
+from launches.loads import read_loads
 from launches.opened import opened_of
 from launches.told import screened
+from launches.uncounted import Uncounted
 from probes.snapshot import Snapshot
 from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS
@@ -71,10 +73,10 @@ def run_guarded(
         return _start_unjudged(command, manner, str(error), start) if error.is_elsewhere else start(command)
     except LaunchError as error:
         return _start_unjudged(command, manner, str(error), start)
-    if all(
-        launch.source is None for load in loads for launch in load.launches
-    ):  # a server that loads what it is asked for later
-        return start(command)
+    launches = [launch for load in loads for launch in load.launches]
+    if all(launch.source is None for launch in launches):  # a server that loads what it is asked for later
+        unseen = next((doubt for launch in launches for doubt in launch.doubts if isinstance(doubt, Uncounted)), None)
+        return start(command) if unseen is None else _start_unjudged(command, manner, unseen, start)
     case = _Case(loads=loads, snapshot=snapshot, manner=manner, begin=start)
     try:
         finding = case.judge(manner)

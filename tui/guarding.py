@@ -133,9 +133,9 @@ def typed(arguments: Sequence[str], given: argparse.Namespace | None = None) -> 
     if given is not None and (given.simulate is not None or given.replay is not None):
         environment = {**WITHIN_A_JOB, **environment}
     if len(arguments) == 1 and " " in arguments[0] and not os.path.exists(arguments[0]):
-        from launches.line import posted  # noqa: PLC0415
+        from launches.pasted import pasted  # noqa: PLC0415
 
-        command, environment = posted(arguments[0]), {**WITHIN_A_JOB, **environment}
+        command, environment = pasted(arguments[0]), {**WITHIN_A_JOB, **environment}
     return replace(command, environment=environment, directory=os.getcwd(), reads_scripts=True)
 
 

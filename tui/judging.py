@@ -7,7 +7,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
 from launches.command import Command
 from launches.launch import Launch
-from launches.loads import Load
+from launches.load import Load
 from launches.opened import opened_of
 from launches.uncounted import Uncounted
 from probes.snapshot import Snapshot
@@ -69,7 +69,9 @@ def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[F
     """
     if len(loads) == 1:
         finding = _worst_of_one(loads[0], snapshot, manner)
-        return finding, expected_by(finding)
+        branch = _branch_of([(loads[0], finding)], loads[0], finding)
+        notes = (f"this is what it comes to where {branch}", *finding.notes) if branch else finding.notes
+        return replace(finding, notes=notes), expected_by(finding)
     found: list[tuple[Load, Snapshot, Finding]] = []
     taken: list[dict[str, int]] = []
     expected: dict[int, dict[str, int]] = {}
@@ -96,8 +98,10 @@ def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[F
         launches = tuple(replace(launch, doubts=(*launch.doubts, doubt)) for launch in load.launches)
         worst = _worst_of_one(replace(load, launches=launches), here, manner)
     after = ", with what was started before it in place" if any(load.beside) else ""
+    branch = _branch_of([(one, finding) for one, _, finding in found], load, worst)
+    where = f", where {branch}" if branch else ""
     launch = load.launches[0]
-    told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}: "
+    told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}{where}: "
     notes = (f"{told}{launch.program} {plain(launch.source or '', 120)}", *worst.notes)
     together = [
         sum_of([expected[number], *(expected.get(place, {}) for place in moment)])
@@ -106,6 +110,17 @@ def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[F
     ]
     most = {key: max(each.get(key, 0) for each in together) for key in {key for each in together for key in each}}
     return replace(worst, notes=notes, snapshot=snapshot), most
+
+
+def _branch_of(found: Sequence[tuple[Load, Finding]], load: Load, worst: Finding) -> str:
+    """How a script's conditions come out where this goes so; empty where it goes alike however they do."""
+    if not load.branch:
+        return ""
+    levels = []
+    for way in range(load.n_ways):
+        reached = [_badness(finding)[0] for one, finding in found if way in one.ways]
+        levels.append(max(reached, default=Level.FITS))
+    return "" if all(level == _badness(worst)[0] for level in levels) else plain(load.branch, 300)
 
 
 def _worst_moment(load: Load, snapshots: Sequence[Snapshot], manner: Manner) -> tuple[Snapshot, Finding]:

@@ -58,7 +58,9 @@ def _locked(
         except BlockingIOError:
             waited = clock() - begun
             if waited >= _SILENT_SECONDS and not is_told:
-                tell(f"another launch is judged now, and this one after it, in {WAITING_SECONDS:.0f} s at most ({path})")
+                tell(
+                    f"another launch is judged now, and this one after it, in {WAITING_SECONDS:.0f} s at most ({path})"
+                )
                 is_told = True
             if waited < WAITING_SECONDS:
                 sleep(_RETRY_SECONDS)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from estimator.errors import EstimatorError
 from estimator.verdict import Level
-from launches.loads import Load
+from launches.load import Load
 from probes.snapshot import Snapshot
 from tui.check import say
 from tui.finding import Finding
