@@ -178,8 +178,8 @@ class Walk:
         self.is_more = self.is_more or place.is_repeated
         self.first = self.first or program
         if place.doubted and self.choices.is_open:
-            told = Uncounted(f"a condition of the script may set ${place.doubted} to something else")
-            launches = tuple(replace(launch, doubts=(*launch.doubts, told)) for launch in launches)
+            sentence = Uncounted(f"a condition of the script may set ${place.doubted} to something else")
+            launches = tuple(replace(launch, doubts=(*launch.doubts, sentence)) for launch in launches)
         beside = self.jobs.start(len(self.loads))
         self.loads.append(Load(command=command, launches=launches, beside=beside))
 
