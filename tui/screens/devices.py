@@ -7,29 +7,21 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
-from tui.humanize import UNKNOWN, celsius, gib, percent, plain, watts
+from tui.humanize import plain
 from tui.messages import PlanChanged
 from tui.places import device_label
 from tui.screens.browser import Browser
-from tui.widgets.bar import Part, bar
 from tui.widgets.device_facts import facts_of
-from tui.widgets.line import fit_text, right_text, width_of
+from tui.widgets.device_table import DeviceTable
+from tui.widgets.line import n_cells
 from tui.widgets.rows import short_name
 
 if TYPE_CHECKING:
     from probes.snapshot import Device, Snapshot
-    from tui.widgets.line import Line
 
 
-_WIDE = 100
-"""From here on there is room for most names."""
-_ROOMY = 112
-"""From here on there is room for a bar behind all the rest."""
-_LEAST_BAR, _WIDEST_BAR = 10, 60
-_POWER_CELLS = 14
-"""``1000 of 1000 W``"""
-_WHOLE_ROW = 14
-"""With fewer cells for a name, the row has no room for the limit of the power either."""
+_FRAME_CELLS = 4
+"""Frame, the cell of the cursor's sign, and a blank."""
 _PATIENCE = 4
 """Readings after which details that have not come are not waited for: simulated and replayed machines have none."""
 
@@ -60,19 +52,16 @@ class Devices(Browser):
         snapshot = self.view.snapshot
         wanted = self.text.casefold()
         self._shown: list[Device] = []
-        rows: list[Line] = []
-        width = self.size.width
-        n_cells = 30 if width >= _WIDE else _WHOLE_ROW if width >= 76 else max(0, width - 62)
         for device in snapshot.devices if snapshot else ():
             label = device_label(device, snapshot.devices) if snapshot else ""
-            if snapshot is not None and wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
+            if wanted in f"{label} {device.name} {device.bus_address} {device.key}".casefold():
                 self._shown.append(device)
-                row = _row(label, device, snapshot, n_cells)
-                rows.append((*row, *_bar(device, snapshot, width - 4 - width_of(row))) if width >= _ROOMY else row)
-        name = "name" if n_cells else ""
-        head = f"{'device':<9} {name:<{n_cells}} {'used':>6} {'of GiB':>7}  {'busy':>5}  {'heat':>6}  {'':<6} power"
+        table = DeviceTable(self._shown, snapshot, self.size.width - _FRAME_CELLS) if snapshot else None
+        self._n_name = table.n_name if table else 0
+        rows = [table.row(device) for device in self._shown] if table else []
+        head = table.head() if table and rows else ""
         empty = "no device of that name" if wanted else _none(snapshot)
-        self.listing.show(rows, head=((head, "dim"),), empty=((empty, "dim"),))
+        self.listing.show(rows, head=((head, "dim"),) if head else (), empty=((empty, "dim"),))
         self.describe(self.listing.cursor)
 
     def describe(self, index: int) -> None:
@@ -84,7 +73,7 @@ class Devices(Browser):
         if snapshot is not self._described:
             self._described, self._n_readings = snapshot, self._n_readings + 1
         facts = list(facts_of(device, snapshot, is_awaited=self._n_readings <= _PATIENCE))
-        if self.size.width < _WIDE:
+        if n_cells(plain(short_name(device.name))) > self._n_name:
             facts.insert(0, ("name", plain(device.name)))
         self.about.n_indent = 11
         self.about.show(*((f"{title:<10} {text}", "dim" if title == "identity" else "text") for title, text in facts))
@@ -108,36 +97,6 @@ def _none(snapshot: Snapshot | None) -> str:
     if any(fault.probe != "host" and not fault.is_note for fault in snapshot.faults):
         return "no GPU can be read; press f for why"
     return "no GPU was found; press f for what was looked for"
-
-
-def _row(label: str, device: Device, snapshot: Snapshot, n_cells: int) -> Line:
-    """``n_cells``: of the name."""
-    pool = snapshot.pool(device.pool_key)
-    used, total = UNKNOWN, gib(device.capacity_bytes)
-    if pool is not None and device.pool_key == device.key:
-        used, total = gib(pool.used_bytes), gib(pool.total_bytes)
-    elif pool is not None:
-        used, total = gib(device.used_bytes), gib(device.limit_bytes or pool.total_bytes)
-    power = watts(device.power_watts, device.power_limit_watts if n_cells >= _WHOLE_ROW else None)
-    state = "asleep" if device.is_asleep else "hidden" if device.hidden_by else "unread" if pool is None else ""
-    return (
-        (f"{fit_text(label, 9)} ", "strong"),
-        (fit_text(plain(short_name(device.name)), n_cells), "text"),
-        (f" {right_text(used, 6)} {right_text(total, 7)}  ", "strong"),
-        (right_text(percent(device.utilization_ratio), 5), "text"),
-        (f"  {right_text(celsius(device.temperature_celsius), 6)}", "text"),
-        (f"  {state:<6} ", "tight"),
-        (f"{power:<{_POWER_CELLS}}", "text"),
-    )
-
-
-def _bar(device: Device, snapshot: Snapshot, n_cells: int) -> Line:
-    """Of the memory that is its own, in what is left of a line."""
-    pool = snapshot.pool(device.pool_key)
-    if pool is None or device.pool_key != device.key or n_cells < _LEAST_BAR + 2:
-        return ()
-    used = Part(n_bytes=pool.total_bytes - pool.free_bytes)
-    return (("  ", "text"), *bar(min(_WIDEST_BAR, n_cells - 2), total_bytes=pool.total_bytes, parts=(used,)))
 
 
 def open_screen() -> Devices:

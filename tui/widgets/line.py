@@ -53,6 +53,14 @@ def cut_text(text: str, width: int) -> str:
     return text if n_cells(text) <= width else fit_text(text, width)
 
 
+def fit_words(text: str, width: int) -> str:
+    """The same, cut behind a whole word: half a number is another number. Within a word only where it is the first."""
+    if n_cells(text) <= width:
+        return fit_text(text, width)
+    kept = set_cell_size(text, max(0, width - 1)).rpartition(" ")[0].rstrip()
+    return fit_text(f"{kept} …" if kept else text, width)
+
+
 def right_text(text: str, width: int) -> str:
     """Padded on the left."""
     if text.isascii() and len(text) <= width:

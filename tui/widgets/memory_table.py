@@ -9,7 +9,7 @@ from tui.humanize import celsius, duration, gib, percent, plain, size, watts
 from tui.spilled import FULL_SHARE, WORTH_SAYING_BYTES
 from tui.widgets.bar import COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.bar_signs import KIND_GLYPHS
-from tui.widgets.line import Line, Run, cut_to_words, fit_text, right_text, width_of, wrap
+from tui.widgets.line import Line, Run, cut_to_words, fit_text, fit_words, right_text, width_of, wrap
 from tui.widgets.rows import Row
 from tui.widgets.view import View
 
@@ -67,7 +67,9 @@ class MemoryTable:
         """Without the name where hardly any of it would be seen."""
         name = plain(row.name)
         room = self.label_width - cell_len(row.label) - 1
-        return f"{row.label} {name}" if name and room >= min(_CELLS_OF_A_NAME, cell_len(name)) else row.label
+        if not name or room < min(_CELLS_OF_A_NAME, cell_len(name)):
+            return row.label
+        return f"{row.label} {fit_words(name, room)}"
 
     def row(self, row: Row, *, is_whole: bool = False) -> Line:
         """``is_whole``: what is said in place of a bar goes on in the line below."""
