@@ -188,7 +188,12 @@ def _stat(pid: int) -> list[str]:
 
 
 def measured(
-    command: list[str], ready: list[str], seconds: float, env: dict[str, str], key: str = "q"
+    command: list[str],
+    ready: list[str],
+    seconds: float,
+    env: dict[str, str],
+    key: str = "q",
+    quiet_seconds: float = QUIET_SECONDS,
 ) -> dict[str, Any]:
     """Figures of one run; those that could not be taken are missing, and ``outcome`` says why."""
     terminal, found = Terminal(command, env), dict[str, Any](outcome="ok")
@@ -198,7 +203,7 @@ def measured(
                 return {"outcome": f"{' '.join(ready)!r} was never painted"}
         found["first_paint_ms"] = (time.perf_counter() - terminal.started) * 1e3
         found["first_cpu_ms"] = terminal.cpu_seconds() * 1e3
-        for span in (QUIET_SECONDS, seconds):
+        for span in (quiet_seconds, seconds):
             begun, cpu, n_bytes = time.perf_counter(), terminal.cpu_seconds(), terminal.n_bytes
             n_lines = terminal.n_lines
             while (left := begun + span - time.perf_counter()) > 0:
@@ -377,7 +382,7 @@ def main() -> None:
         n_lines = given.lines or n_changing_lines(*screens["plimsoll"], usual)
         screens[DRAWING][0].append(str(n_lines))
         for name, (command, ready) in screens.items():  # what is started for the first time is not in the cache yet
-            measured(command, [ready], 0.1, slow if name == THRIFTY else usual)
+            measured(command, [ready], 0.1, slow if name == THRIFTY else usual, quiet_seconds=0.0)
         for _ in range(given.rounds):
             for name, (command, ready) in screens.items():
                 runs[name].append(measured(command, [ready], given.seconds, slow if name == THRIFTY else usual))
