@@ -40,46 +40,49 @@ class RememberedTitles:
     def named(self, processes: tuple[Process, ...], now_seconds: float) -> tuple[Process, ...]:
         # Most stay the same from one reading to the next; those that are the same objects are compared at once.
         if processes != self._listed or now_seconds >= self._due_seconds:
-            self._describe_all({process.pid for process in processes if _is_nameless(process)}, now_seconds)
+            pids = {process.pid for process in processes if _is_nameless(process)}
+            are_known = pids == self._known.keys() and now_seconds < self._due_seconds
+            renamed = frozenset() if are_known else self._describe_all(pids, now_seconds)
             # Of those that are the same objects, with the same titles, what is shown is the same as well: their
             # memory changes seldom, and another's does at each reading. A copy takes 7 µs.
             before = {id(old): shown for old, shown in zip(self._listed, self._shown, strict=True)}
             self._listed = processes
-            self._shown = tuple(self._with_title(process, before.get(id(process))) for process in processes)
+            self._shown = tuple(
+                [
+                    self._named_anew(process)
+                    if (shown := before.get(id(process))) is None or process.pid in renamed
+                    else shown
+                    for process in processes
+                ]
+            )
         return self._shown
 
-    def _describe_all(self, pids: set[int], now_seconds: float) -> None:
-        """All that are new, and of the others those that have been due longest."""
+    def _describe_all(self, pids: set[int], now_seconds: float) -> frozenset[int]:
+        """All that are new, and of the others those that have been due longest; gives those of another title now."""
         known = {pid: described for pid, described in self._known.items() if pid in pids}
         due = sorted(
             (pid for pid in known if known[pid].due_seconds <= now_seconds), key=lambda p: known[p].due_seconds
         )
+        renamed = set()
         for pid in [*(pids - known.keys()), *due[: max(_RENAMED, len(pids) // 10)]]:
             title = self._describe(pid)
             before = known.get(pid)
             is_settled = before is not None and before.title == title
             period = min(2 * before.period_seconds, _SETTLED_SECONDS) if before and is_settled else _TITLE_SECONDS
             known[pid] = _Described(title, period, now_seconds + period)
+            if not is_settled:
+                renamed.add(pid)
         self._known = known
         self._due_seconds = min((described.due_seconds for described in known.values()), default=float("inf"))
+        return frozenset(renamed)
 
-    def _with_title(self, process: Process, shown: Process | None) -> Process:
+    def _named_anew(self, process: Process) -> Process:
         title = self._known[process.pid].title if _is_nameless(process) else None
-        if title is None:
-            return process
-        return shown if shown is not None and _is_titled(shown, process, title) else _titled(process, title)
+        return process if title is None else _titled(process, title)
 
 
 def _is_nameless(process: Process) -> bool:
     return process.name is None and not process.is_outside
-
-
-def _is_titled(shown: Process, process: Process, title: Title) -> bool:
-    """Whether this is the process with this very title."""
-    user = process.user if title.user is None else title.user
-    container = process.container if title.container is None else title.container
-    told = (title.name, title.command, user, container, title.started_ticks)
-    return (shown.name, shown.command, shown.user, shown.container, shown.started_ticks) == told
 
 
 def _titled(process: Process, title: Title) -> Process:
