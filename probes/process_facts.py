@@ -133,6 +133,22 @@ class ProcessReader:
     _everything: tuple[ProcessFacts, ...] | None = None
     """What the last look gave, as long as it is so."""
     _n_looks: int = 0
+    _n_glances: int = 0
+    """Of these, how many since the last look saw only that nothing has changed."""
+
+    def has_changed(self) -> bool:
+        """Whether a look would find another process, or one of which it is likely that it becomes another program.
+
+        A look that is spared so is counted, and whose turn it was is looked at in the next one.
+        """
+        self._n_looks += 1
+        self._n_glances += 1
+        self._grow_old()
+        if not self._young and not self._waiting and self._everything is not None and self._names == self._listed():
+            return False
+        self._n_looks -= 1
+        self._n_glances -= 1
+        return True
 
     def all_facts(self) -> tuple[ProcessFacts, ...]:
         """Every process that runs now: the same tuple as before where nothing has changed.
@@ -167,8 +183,13 @@ class ProcessReader:
 
     def _due(self) -> set[int]:
         """Who is to be looked at again, of those that were there already."""
+        self._grow_old()
+        n_glances, self._n_glances = self._n_glances, 0
+        turns = {(self._n_looks - before) % _TURNS for before in range(n_glances + 1)}
+        return self._young.union(self._waiting, *(self._turns[turn] for turn in turns))
+
+    def _grow_old(self) -> None:
         self._young = {pid for pid in self._young if self._n_looks - self._seen[pid] <= YOUNG_LOOKS}
-        return self._young | self._waiting | self._turns[self._n_looks % _TURNS]
 
     def _remember(self, pid: int) -> None:
         command = self._command(pid)

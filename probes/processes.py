@@ -14,6 +14,10 @@ class Processes(Protocol):
         """Every process that runs now, as far as this user may see it; the same object as long as it is the same."""
         ...
 
+    def has_changed(self) -> bool:
+        """Whether ``all_facts`` may give others than at the last look; asked between two looks, in place of one."""
+        ...
+
     def is_same(self, facts: ProcessFacts) -> bool:
         """Whether that process still runs."""
         ...

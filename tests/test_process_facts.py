@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from proc_tree import make_process
+from proc_tree import end_process, make_process
 
 from probes.process_facts import HeldFacts, ProcessReader
 
@@ -259,3 +259,44 @@ def test_libraries_of_ggml_are_named_by_their_device(tmp_path, reader):
     make_process(tmp_path, 7, "x", maps=maps)
     assert reader.backends(7) == {"cuda", "vulkan"}
     assert reader.backends(8) == frozenset()
+
+
+@pytest.fixture
+def settled(tmp_path, reader):
+    """Two processes, neither of which is young any more."""
+    make_process(tmp_path, 7, "old", ticks=100)
+    make_process(tmp_path, 100, "plimsoll", ticks=90_000)
+    for _ in range(31):
+        reader.all_facts()
+    return reader
+
+
+def test_where_nobody_came_or_went_a_look_would_find_the_same(settled):
+    assert not settled.has_changed()
+
+
+def test_one_that_came_is_a_change_until_it_has_been_looked_at_for_a_while(tmp_path, settled):
+    make_process(tmp_path, 200, "new", ticks=91_000)
+    assert settled.has_changed()
+    settled.all_facts()
+    assert settled.has_changed()  # it may become another program yet
+
+
+def test_one_that_went_is_a_change(tmp_path, settled):
+    end_process(tmp_path, 7)
+    assert settled.has_changed()
+
+
+def test_one_that_waits_to_become_an_engine_is_a_change_each_time(tmp_path, settled):
+    make_process(tmp_path, 200, "plimsoll", "run", "--wait", "--", "vllm", ticks=91_000)
+    for _ in range(40):
+        settled.all_facts()
+    assert settled.has_changed()
+
+
+def test_whose_turn_it_was_in_a_spared_look_is_looked_at_in_the_next(tmp_path, settled):
+    make_process(tmp_path, 7, "llama-server", ticks=100)
+    for _ in range(19):
+        settled.has_changed()
+    (facts,) = [facts for facts in settled.all_facts() if facts.pid == 7]
+    assert facts.arguments == ("llama-server",)

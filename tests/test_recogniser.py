@@ -277,6 +277,16 @@ def test_many_engines_are_judged_few_at_a_time_until_all_are(bench):
     assert n_judged == [2, 4, 6, 7]
 
 
+def test_who_waits_to_be_judged_keeps_it_from_being_settled(bench):
+    for number in range(3):
+        make_process(bench.root, PID + number, *ENGINE, ticks=500 + number)
+    settled = []
+    for _ in range(2):
+        bench.look({}, after=1)
+        settled.append(bench.recogniser.is_settled)
+    assert settled == [False, True]
+
+
 @pytest.fixture
 def tiny(bench):
     """A store of Ollama with one model, and the path of its weights."""

@@ -103,6 +103,11 @@ class Recogniser:
         loadings = (self._engines[pid].loading for pid in self._heads)
         return not any(one.phase is Phase.LOADING and not one.has_given_back for one in loadings)
 
+    @property
+    def is_settled(self) -> bool:
+        """The same, and each of them was judged."""
+        return self.is_calm and all(self._engines[pid].is_judged for pid in self._heads)
+
     def _sort(self, everything: tuple[ProcessFacts, ...]) -> None:
         """Which of these are engines, and whose the others are."""
         is_first = self._everything is None
