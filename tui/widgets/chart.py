@@ -86,6 +86,7 @@ def _side_by_side(rows: list[Row], chosen: Row, width: int) -> list[Row]:
     return two if width >= 2 * _LEAST_BESIDE + _GAP else [chosen]
 
 
+@lru_cache(maxsize=64)  # of two charts: most readings change no column, and to fit each line takes 3 µs
 def _joined(parts: tuple[Line, ...], each: int) -> Line:
     """Lines of charts, one beside the other."""
     line: Line = ()

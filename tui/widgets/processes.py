@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.humanize import UNKNOWN, counted, gib, plain
 from tui.places import HOST_NAME, device_label
@@ -13,8 +13,10 @@ from tui.widgets.line import fit_text, n_cells, right_text, wrap
 from tui.widgets.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from probes.snapshot import Device, Process, Snapshot
-    from tui.recognised import Predicted
+    from tui.recognised import Predicted, Recognised
     from tui.widgets.line import Line
     from tui.widgets.view import View
 
@@ -26,9 +28,22 @@ _LEAST_WITH_BARS = 100
 """Cells, so that what runs has the larger part of a line."""
 
 
+class Standing(NamedTuple):
+    """What was said of a process, and what that was made of."""
+
+    made_of: tuple[object, ...]
+    lines: tuple[Line, ...]
+
+
 class ProcessPanel(Panel):
     TITLE = "Processes"
     CLICK_ACTION = "show('processes')"
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(**options)
+        self._standing: dict[tuple[int, str], Standing] = {}
+        """By number and device, what was said of a process: a third of the GPUs list theirs anew each second, and to
+        say it takes 20 µs of each."""
 
     def on_mount(self) -> None:
         self.entitle(title_of(self.view))
@@ -60,26 +75,19 @@ class ProcessPanel(Panel):
         n_all = len(processes) + len(in_ram)
         n_shown = height - 1 if n_all < height else height - 2
         bars = _Bars(snapshot, _BAR_WIDTH if width >= _LEAST_WITH_BARS else 0)
-        indent = _INDENT + bars.n_cells
         title = fit_text("of its memory", bars.n_cells)
         lines: list[Line] = [((f"{'PID':>8}  {'GPU':<4} {'GiB':>5}  {title}what runs", "dim"),)]
         n_spare = height - 1 - n_all
+        before, self._standing = self._standing, {}
         for process in processes[: max(0, n_shown)]:
-            label = labels.get(process.device_key, UNKNOWN)
-            engine = engines.get(process.pid)
-            said = described(process, width) if engine is None else engine_line(engine, label)
-            said, further = (said, "") if engine is None or n_spare <= 0 else _in_two(said, width - indent)
-            lines.append(
-                (
-                    (f"{process.pid:>8}  {fit_text(label.removeprefix('GPU '), 4)} ", "dim"),
-                    (right_text(gib(process.used_bytes), 5), "strong"),
-                    *bars.of(process, None if engine is None else engine.predicted.get(label)),
-                    (f"  {said}", "text" if process.name else "dim"),
-                )
-            )
-            if further:
-                lines.append(((f"{'':>{indent}}{further}", "text"),))
-                n_spare -= 1
+            label, engine = labels.get(process.device_key, UNKNOWN), engines.get(process.pid)
+            made_of = (process, engine, label, bars.total_bytes(process), width, n_spare > 0)
+            standing = before.get((process.pid, process.device_key))
+            if standing is None or standing.made_of != made_of:
+                standing = Standing(made_of, tuple(_lines_of(process, engine, label, bars, width, n_spare)))
+            self._standing[process.pid, process.device_key] = standing
+            lines += standing.lines
+            n_spare -= len(standing.lines) - 1
         lines += [
             (
                 (f"{engine.pid:>8}  {HOST_NAME:<4} ", "dim"),
@@ -91,6 +99,23 @@ class ProcessPanel(Panel):
         if n_all > n_shown:
             lines.append(((f"{'':>8}  {n_all - n_shown} more: p", "dim"),))
         return lines
+
+
+def _lines_of(
+    process: Process, engine: Recognised | None, label: str, bars: _Bars, width: int, n_spare: int
+) -> Iterator[Line]:
+    """One, and a second where it is too long and there is a line to spare."""
+    indent = _INDENT + bars.n_cells
+    said = described(process, width) if engine is None else engine_line(engine, label)
+    said, further = (said, "") if engine is None or n_spare <= 0 else _in_two(said, width - indent)
+    yield (
+        (f"{process.pid:>8}  {fit_text(label.removeprefix('GPU '), 4)} ", "dim"),
+        (right_text(gib(process.used_bytes), 5), "strong"),
+        *bars.of(process, None if engine is None else engine.predicted.get(label)),
+        (f"  {said}", "text" if process.name else "dim"),
+    )
+    if further:
+        yield ((f"{'':>{indent}}{further}", "text"),)
 
 
 class _Bars:
@@ -106,8 +131,12 @@ class _Bars:
         totals = {pool.key: pool.total_bytes for pool in snapshot.pools}
         self._totals = {device.key: totals.get(device.pool_key) for device in snapshot.devices}
 
+    def total_bytes(self, process: Process) -> int | None:
+        """Of the memory that it draws on; None where that is not known."""
+        return self._totals.get(process.device_key)
+
     def of(self, process: Process, predicted: Predicted | None) -> Line:
-        total = self._totals.get(process.device_key)
+        total = self.total_bytes(process)
         if not self._width:
             return ()
         if not total or process.used_bytes is None:
