@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -185,7 +186,7 @@ def reader_of(program: Program) -> Reader:
         UnknownEngine: it loads a model that nobody here can judge.
     """
     for name in PROGRAMS:
-        reader: Reader = import_module(f"launches.programs.{name}")
+        reader = _reader(name)
         if reader.recognises(program):
             return reader
     from launches.unestimated import unestimated  # noqa: PLC0415  # for who starts no engine that is read
@@ -193,3 +194,9 @@ def reader_of(program: Program) -> Reader:
     if (told := unestimated(program)) is not None:
         raise UnknownEngine(told)
     raise UnknownProgram(f"{program.name} is no engine whose command line is known here")
+
+
+@cache  # to ask for a module that is there takes 4 µs, and all of these are for each process of a machine
+def _reader(name: str) -> Reader:
+    reader: Reader = import_module(f"launches.programs.{name}")
+    return reader
