@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.flag_values import parse_count
 from tui.humanize import UNKNOWN, band, columns_of, count, duration, gib, parameters, percent, plain, short_count, size
 
 GIB = 1 << 30
@@ -24,7 +25,17 @@ def test_sizes_carry_their_unit() -> None:
 
 
 def test_contexts_are_called_as_people_do() -> None:
-    assert [short_count(n) for n in (8192, 131072, 1 << 20, 40_961)] == ["8k", "128k", "1M", "40961"]
+    assert [short_count(n) for n in (8192, 131072, 1 << 20, 40_961)] == [
+        "8k",
+        "128k",
+        "1M",
+        "40\N{NO-BREAK SPACE}961",
+    ]
+
+
+@given(st.integers(1, 2**26))
+def test_a_context_can_be_typed_as_lists_call_it(n_tokens: int) -> None:
+    assert parse_count(short_count(n_tokens)) == n_tokens
 
 
 def test_parameters_have_one_digit() -> None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from estimator.found_model import MODEL
+from tui.humanize import short_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -84,7 +85,7 @@ class Choice:
             "on disk" if self.is_here_only else "",
             self.kind or "",
             f"licence {self.licence}" if self.licence else "",
-            f"context from {self.least_context_tokens >> 10}k" if self.least_context_tokens else "",
+            f"context from {short_count(self.least_context_tokens)}" if self.least_context_tokens else "",
         ]
         return " · ".join(part for part in parts if part)
 

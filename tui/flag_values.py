@@ -13,10 +13,13 @@ ALL_LAYERS = 999
 """More than any model has; llama.cpp takes the number as it is."""
 
 
+_FACTORS = {"k": 1 << 10, "m": 1 << 20}
+
+
 def parse_count(text: str, minimum: int = 0) -> int:
-    """A whole number, as the command line and the options screen take it: 8192, 8k, 8 192, 8_192."""
+    """A whole number, as the command line and the options screen take it: 8192, 8k, 1M, 8 192, 8_192."""
     digits = text.replace("_", "").replace(" ", "").replace("\N{NO-BREAK SPACE}", "")
-    factor = 1024 if digits[-1:] in ("k", "K") else 1
+    factor = _FACTORS.get(digits[-1:].casefold(), 1)
     digits = digits[:-1] if factor > 1 else digits
     if digits.isascii() and digits.isdigit() and len(digits) < 12 and minimum <= int(digits) * factor <= MOST_COUNT:
         return int(digits) * factor
