@@ -19,10 +19,11 @@ from estimator.llama_options import Options
 from estimator.readers.catalogue import entries, read
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
-from tui.browse import Choice, Facts, chosen, facts_of, items, stepped
+from tui.browse import Choice, Facts, chosen, facts_of, items, sorted_by, stepped
 from tui.messages import PlanChanged
 from tui.plan import default_plan
 from tui.screens.picker import Picker
+from tui.widgets.model_rows import ModelTable
 
 
 def here(name: str, key: str | None = None, **settings: object) -> FoundModel:
@@ -166,6 +167,78 @@ def test_why_what_lies_here_is_not_judged_is_said(settings: dict[str, object], r
     assert facts_of(here("it", **settings)).reason == reason
 
 
+SMALL, LARGE = "mine-Q4_K_M", "someone/odd-model"
+
+
+@pytest.mark.parametrize(("sort", "first"), [("size", SMALL), ("speed", LARGE), ("params", SMALL), ("context", LARGE)])
+def test_what_is_not_known_comes_last_whichever_way_it_is_sorted(sort: str, first: str) -> None:
+    facts = {
+        "/models/mine-Q4_K_M.gguf": Facts(file_bytes=2, tokens_per_second=2.0, n_parameters=2, context_tokens=2),
+        "someone/odd-model": Facts(file_bytes=3, tokens_per_second=3.0, n_parameters=3, context_tokens=3),
+    }
+    choice = sorted_by(Choice(), sort)
+    listed = [
+        [item.name for item in chosen(ALL[-3:], facts, each, "", lambda _: set())]
+        for each in (choice, sorted_by(choice, sort))
+    ]
+
+    second = LARGE if first == SMALL else SMALL
+    assert listed == [[first, second, "llama3.1:8b"], [second, first, "llama3.1:8b"]]
+
+
+def test_the_oldest_comes_first_where_releases_are_turned_round_and_what_has_none_last() -> None:
+    released = {item.name: item.entry.released for item in ALL if item.entry is not None}
+    listed = names(sorted_by(sorted_by(Choice(), "release"), "release"))
+    days = [released[name] for name in listed[:-3]]
+
+    assert days == sorted(days)
+    assert listed[-3:] == sorted(("llama3.1:8b", LARGE, SMALL))
+
+
+def test_an_order_is_turned_round_by_asking_for_it_again_where_it_has_another_way() -> None:
+    by_size, by_fit = sorted_by(Choice(), "size"), sorted_by(Choice(), "fit")
+
+    assert [sorted_by(by_size, "size").is_reversed, sorted_by(by_fit, "fit").is_reversed] == [True, False]
+    assert sorted_by(sorted_by(by_size, "size"), "size") == by_size
+    assert sorted_by(sorted_by(by_size, "size"), "speed") == Choice(sort="speed")
+    assert stepped(sorted_by(by_size, "size"), "sort") == Choice(sort="speed")
+    assert sorted_by(by_size, "size").said() == "by size · largest first"
+
+
+@pytest.mark.parametrize("width", [61, 80, 100, 140, 200])
+def test_each_title_sorts_by_its_own_column_or_by_nothing(width: int) -> None:
+    table = ModelTable(width, Choice(), {})
+    sorts = {
+        "model": "name", "params": "params", "quant": "", "size": "size", "context": "context", "tok/s": "speed",
+        "verdict": "fit", "released": "release", "kind": "", "licence": "",
+    }  # fmt: skip
+    titles = [title for title in sorts if title in table.head]
+    ends = [(table.head.index(title), table.head.index(title) + len(title) - 1) for title in titles]
+
+    assert [[table.sort_at(x) for x in end] for end in ends] == [[sorts[title]] * 2 for title in titles]
+    assert len(titles) >= 4
+
+
+@pytest.mark.parametrize("width", [61, 80, 100, 140, 200])
+def test_the_column_that_is_sorted_by_is_marked_and_none_moves(width: int) -> None:
+    plain = ModelTable(width, Choice(), {}).head
+    for sort, title in (("name", "model"), ("size", "size"), ("fit", "verdict"), ("params", "params")):
+        head = ModelTable(width, Choice(sort=sort), {}).head
+        assert head.count("▼") + head.count("▲") == 1
+        assert title in head.split("▲")[0].split("▼")[0]
+        assert plain.index("params") - (sort == "params") <= head.index("params") <= plain.index("params")
+
+
+@pytest.mark.parametrize(
+    ("n_tokens", "said"), [(262144, "   256k "), (500_000, "500\u00a0000 "), (1_010_000, " 1\u00a0010\u00a0000")]
+)
+def test_a_context_has_room_however_it_is_written(n_tokens: int, said: str) -> None:
+    item = items((), (here("it", facts=FileFacts(context_tokens=n_tokens)),))[0]
+    row = ModelTable(100, Choice(), {item.key: Facts(context_tokens=n_tokens)}).row(item)
+
+    assert [text for text, _ in row if said in text]
+
+
 async def until(app: PlimsollApp, pilot: Pilot[None], text: str) -> str:
     shown = ""
     for _ in range(400):
@@ -228,11 +301,8 @@ async def test_what_cannot_be_judged_at_once_is_judged_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("known", "said"), [(Facts(level=0), "…"), (Facts(level=0, quant="Q4_K_M"), "–"), (Facts(reason="not read"), "–")]
 )
-async def test_a_speed_that_is_still_to_come_is_told_from_one_that_is_not_known(known: Facts, said: str) -> None:
-    async with only_what_fits(None) as (_, _, screen):
-        item = screen._items[0]
-        screen._facts[item.key] = known
-        row = screen._row(item, 20, has_rates=True, is_narrow=False)
+def test_a_speed_that_is_still_to_come_is_told_from_one_that_is_not_known(known: Facts, said: str) -> None:
+    row = ModelTable(120, Choice(), {ALL[0].key: known}).row(ALL[0])
 
     assert [text.strip() for text, _ in row if text.strip() in {"…", "–"}] == [said]
 

@@ -143,6 +143,27 @@ async def test_a_click_on_a_title_sorts_by_its_column_and_a_second_one_turns_it_
     assert orders == [("PID", False), ("PID", True), ("command", False), ("device", False), ("GiB", True)]
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_click_on_a_title_sorts_the_models_by_that_column_where_there_is_such_an_order(
+    size: tuple[int, int],
+) -> None:
+    app = planned()
+    async with app.run_test(size=size) as pilot:
+        await settle(app, pilot)
+        await pilot.press("m")
+        await settle(app, pilot)
+        orders = []
+        for title in ("params", "params▲", "quant", "context", "verdict", "verdict", " model", "size"):
+            await click(app, pilot, f" {title}", moved=len(title.strip()))
+            choice = app.screen._choice  # type: ignore[attr-defined]  # the picker's
+            orders.append((choice.sort, choice.is_reversed))
+
+    assert orders == [
+        ("params", False), ("params", True), ("params", True), ("context", False), ("fit", False), ("fit", False),
+        ("name", False), ("size", False),
+    ]  # fmt: skip
+
+
 async def test_the_wheel_moves_the_history_from_pool_to_pool() -> None:
     app = PlimsollApp(snapshot=MACHINES["eight"].snapshot(), to_local=time.gmtime, clock=lambda: 0.0)
     async with app.run_test(size=(80, 24)) as pilot:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from estimator.found_model import MODEL
 from tui.humanize import short_count
@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from estimator.found_model import FoundModel
     from estimator.readers.catalogue import Entry
 
-SORTS = ("match", "fit", "size", "speed", "release", "name")
+SORTS = ("match", "fit", "size", "speed", "release", "name", "params", "context")
+REVERSED = {
+    "size": "largest first",
+    "speed": "slowest first",
+    "release": "oldest first",
+    "name": "from the end",
+    "params": "most first",
+    "context": "shortest first",
+}
+"""Orders that can be turned round, and what is said of them then."""
+_LARGEST_FIRST = frozenset({"fit", "speed", "release", "context"})
+"""As long as they are not."""
 KINDS = (None, "text", "code", "reasoning", "vision", "embedding", "audio", "image", "video")
 LICENCES = (None, "apache-2.0", "mit", "open", "other")
 """``open``: either of the first two."""
@@ -57,6 +68,11 @@ class Facts:
     """Why it can't be judged."""
 
     @property
+    def is_whole(self) -> bool:
+        """With the speed, or the reason why there is none."""
+        return bool(self.reason) or (self.level is not None and bool(self.quant))
+
+    @property
     def listed_level(self) -> int | None:
         """What filters and order go by."""
         return self.last_level if self.level is None else self.level
@@ -71,16 +87,23 @@ class Choice:
     """How the list is filtered and sorted."""
 
     sort: str = SORTS[0]
+    is_reversed: bool = False
     is_fitting_only: bool = False
     is_here_only: bool = False
     kind: str | None = None
     licence: str | None = None
     least_context_tokens: int = 0
 
+    @property
+    def mark(self) -> str:
+        """Behind the title of the column by which it is sorted: whether what is largest, newest or best comes first."""
+        return "▼" if (self.sort in _LARGEST_FIRST) != self.is_reversed else "▲"
+
     def said(self) -> str:
         """In words; nothing where nothing is set."""
         parts = [
             "" if self.sort == SORTS[0] else f"by {self.sort}",
+            REVERSED[self.sort] if self.is_reversed else "",
             "fits now" if self.is_fitting_only else "",
             "on disk" if self.is_here_only else "",
             self.kind or "",
@@ -88,6 +111,12 @@ class Choice:
             f"context from {short_count(self.least_context_tokens)}" if self.least_context_tokens else "",
         ]
         return " · ".join(part for part in parts if part)
+
+
+def sorted_by(choice: Choice, sort: str) -> Choice:
+    """In that order; the other way round where it is that already, and has another way."""
+    is_again = choice.sort == sort and sort in REVERSED
+    return replace(choice, sort=sort, is_reversed=is_again and not choice.is_reversed)
 
 
 def stepped(choice: Choice, name: str) -> Choice:
@@ -102,7 +131,8 @@ def stepped(choice: Choice, name: str) -> Choice:
     }
     values = steps[name]
     following = values[(values.index(getattr(choice, name)) + 1) % len(values)]
-    return replace(choice, **{name: following})  # type: ignore[arg-type]  # a value of the field's own steps
+    is_reversed = choice.is_reversed and name != "sort"
+    return replace(choice, is_reversed=is_reversed, **{name: following})  # type: ignore[arg-type]  # of its own steps
 
 
 def items(known: Iterable[Entry], local: Iterable[FoundModel]) -> tuple[Item, ...]:
@@ -158,7 +188,40 @@ def chosen(
     """
     keys, folded = matches(text) if text else None, _folded(text)
     found = [item for item in all_items if _is_meant(item, folded, keys) and _is_wanted(item, facts, choice)]
+    if choice.sort in _VALUES:
+        return _by_value(found, facts, choice)
     return sorted(found, key=lambda item: _order(item, facts.get(item.key, _NOTHING), choice.sort, folded))
+
+
+def _by_value(found: list[Item], facts: Mapping[str, Facts], choice: Choice) -> list[Item]:
+    """Those whose value is not known come last, whichever way it is sorted; of alike ones the newest is first."""
+    value = _VALUES[choice.sort]
+    before = sorted(found, key=_by_name if choice.sort == "release" else _newest_first)
+    values = [(value(item, facts.get(item.key, _NOTHING)), item) for item in before]
+    known = [pair for pair in values if pair[0] is not None]
+    known.sort(key=lambda pair: pair[0], reverse=choice.mark == "▼")
+    return [*(item for _, item in known), *(item for one, item in values if one is None)]
+
+
+def parameters_of(item: Item, known: Facts) -> int | None:
+    """As the catalogue says, or the file."""
+    return item.entry.n_parameters if item.entry is not None else known.n_parameters
+
+
+def context_of(item: Item, known: Facts) -> int | None:
+    """The longest that the model has."""
+    return (item.entry.native_context_tokens if item.entry is not None else known.context_tokens) or None
+
+
+_VALUES: dict[str, Callable[[Item, Facts], Any]] = {
+    "size": lambda _, known: known.file_bytes,
+    "speed": lambda _, known: known.tokens_per_second,
+    "release": lambda item, _: item.entry.released or None if item.entry is not None else None,
+    "name": lambda item, _: item.name.casefold(),
+    "params": lambda item, known: parameters_of(item, known) or None,
+    "context": context_of,
+}
+"""What each order goes by; None where it is not known."""
 
 
 _NOTHING = Facts()
@@ -184,8 +247,7 @@ def _is_wanted(item: Item, facts: Mapping[str, Facts], choice: Choice) -> bool:
         return False
     if choice.licence and (entry is None or not _has_licence(entry.licence, choice.licence)):
         return False
-    tokens = entry.native_context_tokens if entry is not None else known.context_tokens or 0
-    return tokens >= choice.least_context_tokens
+    return (context_of(item, known) or 0) >= choice.least_context_tokens
 
 
 def _has_licence(licence: str, wanted: str) -> bool:
@@ -195,23 +257,23 @@ def _has_licence(licence: str, wanted: str) -> bool:
 
 
 def _order(item: Item, known: Facts, sort: str, folded: str) -> tuple[object, ...]:
-    released = _newest_first(item.entry.released if item.entry is not None else "")
+    """Of the orders that are no single value's."""
     if sort == "fit":  # the largest that fits before the smaller ones, and what does not fit after all of them
         level = 9 if known.listed_level is None else known.listed_level
-        return level, -(known.file_bytes or 0), released
-    if sort == "size":
-        return known.file_bytes is None, known.file_bytes or 0, released
-    if sort == "speed":
-        return known.tokens_per_second is None, -(known.tokens_per_second or 0), released
-    if sort == "release":
-        return released, item.name
-    if sort == "name":
-        return (item.name.casefold(),)
-    return _distance(_folded(item.name), folded), released
+        return level, -(known.file_bytes or 0), _newest_first(item)
+    return _distance(_folded(item.name), folded), _newest_first(item)
+
+
+def _newest_first(item: Item) -> tuple[int, ...]:
+    return _turned(item.entry.released if item.entry is not None else "")
+
+
+def _by_name(item: Item) -> str:
+    return item.name
 
 
 @lru_cache(maxsize=_MOST_REMEMBERED)
-def _newest_first(released: str) -> tuple[int, ...]:
+def _turned(released: str) -> tuple[int, ...]:
     return tuple(-ord(char) for char in released) or (0,)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, overload
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 
@@ -18,8 +17,8 @@ from estimator.readers.catalogue import entries, read, search
 from estimator.survey import Surveyed, survey
 from estimator.verdict import Level
 from tui.aside import Aside
-from tui.browse import Choice, Facts, Item, chosen, facts_of, items, stepped
-from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
+from tui.browse import Choice, Facts, Item, chosen, facts_of, items, sorted_by, stepped
+from tui.humanize import plain
 from tui.messages import AsideDone, PlanChanged
 from tui.pace import pacing_of
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan, assess, default_plan, rough_assessment
@@ -27,11 +26,10 @@ from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.shelf import find_models
 from tui.stored import near_size_for
-from tui.widgets.line import fit, fit_text, right_text
-from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
+from tui.widgets.model_rows import ModelTable, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from estimator.inventory import Inventory
     from estimator.ledger import Place
@@ -40,14 +38,6 @@ if TYPE_CHECKING:
     from tui.widgets.view import View
 
 _NOTICEABLE_BYTES = 256 << 20
-_NARROW = 76
-"""Below, quant and context are left out: what the verdict is needs the room."""
-_ROOMY = 140
-"""From here on there is room for what some filters and one of the orders go by."""
-_VERDICT_CELLS = 34
-"""Of the verdict there, or of the reason why there is none."""
-_LEFT_OUT = 27
-"""Cells of these two, and of what the head says shorter."""
 _BATCH_SECONDS = 0.1
 """Of judging on the thread aside, before what was found is shown."""
 _UNKNOWN = Facts()
@@ -145,19 +135,10 @@ class Picker(Browser):
         failed = _UNREAD if self._unread else _FAILED if self._has_failed else ""
         self.listing.remark = self._error or reading or failed or said_of_them
         self.listing.entitle(title=f"Models · {said}" if (said := self._choice.said()) else self.TITLE_TEXT)
-        has_rates = self.size.width >= 88
-        is_narrow = self.size.width < _NARROW
-        name_width = max(16, min(40, self.size.width - 61 - 8 * has_rates + _LEFT_OUT * is_narrow))
-        head = f"  {'model':<{name_width - 2}} {'params':>7} "
-        head += f"{'size':>9}  " if is_narrow else f"{'quant':<8} {'size':>9}  {'context':>7} "
-        head += f"{'tok/s':>7}  verdict here now" if has_rates else "verdict" if is_narrow else " verdict here now"
-        if self.size.width >= _ROOMY:
-            head = f"{fit_text(head, len(head) + _VERDICT_CELLS - len('verdict here now'))}{_FURTHER_HEAD}"
-        self.listing.show(
-            _Rows(found, lambda item: self._row(item, name_width, has_rates=has_rates, is_narrow=is_narrow)),
-            head=((head, "dim"),),
-            empty=((self._nothing(), "dim"),),
+        self._table = ModelTable(
+            self.size.width, self._choice, self._facts, is_unread=bool(self._unread), has_failed=self._has_failed
         )
+        self.listing.show(Rows(found, self._row), head=((self._table.head, "dim"),), empty=((self._nothing(), "dim"),))
 
     def _under_cursor(self) -> str | None:
         """The key of the model that was moved to: it is followed where verdicts or files that come in move its row."""
@@ -181,41 +162,25 @@ class Picker(Browser):
 
     def action_step(self, name: str) -> None:
         """Sort or filter otherwise."""
-        self._choice = stepped(self._choice, name)
+        self._choose(stepped(self._choice, name))
+
+    def _choose(self, choice: Choice) -> None:
+        """List what is wanted so, from its top."""
+        self._choice = choice
         self.listing.cursor = 0
         self.fill()
 
-    def sort_at(self, x: int) -> None:  # noqa: ARG002  # columns are few, and two of the orders have none
-        self.action_step("sort")
+    def sort_at(self, x: int) -> None:
+        """By the column whose title is there; the other way round where it is that already."""
+        sort = self._table.sort_at(x)
+        if sort:
+            self._choose(sorted_by(self._choice, sort))
 
-    def _row(self, item: Item | str, name_width: int, *, has_rates: bool, is_narrow: bool) -> Line:
-        if isinstance(item, str):
-            what = "read the file " if _is_path(item) else "look on this machine for "
-            return ((what, "text"), (plain(item, 300), "strong"))
-        known, entry = self._facts.get(item.key, Facts()), item.entry
-        verdict: Line = (("…", "dim"),)
-        if self._unread:
-            verdict = (("not judged", "dim"),)
-        elif known.level is not None:
-            verdict = ((f"{GLYPHS[known.level]} {LEVEL_WORDS[known.level]}", CELL_STYLES[known.level]),)
-        elif known.reason:
-            verdict = ((plain(known.reason, 60), "dim"),)
-        n_parameters = entry.n_parameters if entry is not None else known.n_parameters
-        tokens = entry.native_context_tokens if entry is not None else known.context_tokens
-        quant = known.quant or (entry.default_quant if entry is not None else "")
-        unknown = UNKNOWN if self._unread or self._has_failed or _is_known(known) else "…"
-        speed = unknown if self._unread or known.tokens_per_second is None else rate(known.tokens_per_second)
-        return (
-            ("▪ " if item.is_here else "  ", "bad" if item.found is not None and item.found.trouble else "fits"),
-            *_name(item, name_width - 2),
-            (right_text(parameters(n_parameters) if n_parameters else "", 7) + " ", "text"),
-            *(() if is_narrow else ((f"{fit_text(quant, 8)} ", "dim"),)),
-            (right_text(size(known.file_bytes) if known.file_bytes is not None else "", 9), "text"),
-            *(() if is_narrow else ((f"  {right_text(short_count(tokens) if tokens else UNKNOWN, 7)} ", "dim"),)),
-            *(((f"{right_text(speed, 7)} ", "text"),) if has_rates else ()),
-            ("  " if is_narrow else " ", "text"),
-            *(verdict if self.size.width < _ROOMY else _and_further(verdict, item)),
-        )
+    def _row(self, item: Item | str) -> Line:
+        if isinstance(item, Item):
+            return self._table.row(item)
+        what = "read the file " if _is_path(item) else "look on this machine for "
+        return ((what, "text"), (plain(item, 300), "strong"))
 
     # Judging, on a thread aside: at first all at once by sketches, then one by one in full
 
@@ -246,7 +211,7 @@ class Picker(Browser):
         elif self._choice.sort == "fit" or self._choice.is_fitting_only:
             unknown = (item for item in self._items if self._facts.get(item.key, _UNKNOWN).level is None)
             wanted |= {item.key: item for item in unknown if item.key not in wanted}
-        return [item for item in wanted.values() if not _is_known(self._facts.get(item.key))]
+        return [item for item in wanted.values() if not self._facts.get(item.key, _UNKNOWN).is_whole]
 
     def _judge_aside(self, work: Callable[[], dict[str, Facts]], n_changes: int) -> None:
         judging = Aside(self.courtesy.considerate(work))
@@ -331,53 +296,8 @@ class Picker(Browser):
         self.dismiss()
 
 
-class _Rows(Sequence["Line"]):
-    """Made when they come into sight: of all 383, they are half a MiB and some milliseconds a letter."""
-
-    def __init__(self, items: Sequence[Item | str], make: Callable[[Item | str], Line]) -> None:
-        self._items, self._make = items, make
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    @overload
-    def __getitem__(self, index: int) -> Line: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Line]: ...
-    def __getitem__(self, index: int | slice) -> Line | list[Line]:
-        if isinstance(index, slice):
-            return [self._make(item) for item in self._items[index]]
-        return self._make(self._items[index])
-
-
-_FURTHER_HEAD = f"{'released':<10}{'kind':<11}licence"
-
-
-def _and_further(verdict: Line, item: Item) -> Line:
-    """And what the catalogue says of it."""
-    entry = item.entry
-    if entry is None:
-        return verdict
-    said = f"{entry.released:<10}{entry.kind:<11}{plain(entry.licence, 40)}"
-    return (*fit(verdict, _VERDICT_CELLS - 2), ("  ", "text"), (said, "dim"))
-
-
-def _name(item: Item, width: int) -> Line:
-    """With whose store it lies in, where there is room for that."""
-    name = plain(item.name)
-    source = "" if item.found is None else f" · {', '.join(item.found.sources)}"
-    if source and len(name) + len(source) <= width:
-        return ((name, "strong"), (fit_text(source, width - len(name)) + " ", "dim"))
-    return ((fit_text(name, width) + " ", "strong"),)
-
-
 def _matches(text: str) -> set[str]:
     return {entry.checkpoint for entry in search(text)}
-
-
-def _is_known(known: Facts | None) -> bool:
-    """In full: with its speed, or the reason why there is none."""
-    return known is not None and (bool(known.reason) or (known.level is not None and bool(known.quant)))
 
 
 def _surveyed_facts(found: Sequence[Surveyed]) -> dict[str, Facts]:
