@@ -14,7 +14,7 @@ from estimator.verdict import Level, judge
 from tui.cli import main
 from tui.humanize import answer_text
 from tui.plan import default_plan, model_bytes
-from tui.screens.steps import with_engine
+from tui.screens.steps import quants_of, with_engine
 from tui.stored import as_published_for, near_size_for
 from tui.widgets.verdict import said
 
@@ -231,3 +231,13 @@ def test_gpt_oss_as_published_is_not_told_as_if_all_of_it_had_16_bits() -> None:
 
     assert published.stored_as == "BF16, experts MXFP4"
     assert as_published_for(load_engine("vllm"), catalogue.read("Qwen3 8B")).stored_as == "BF16"
+
+
+@pytest.mark.parametrize("name", ["mlx", "vllm", "exllama"])
+def test_an_engine_is_offered_its_own_quants_of_a_model_that_is_known_by_name(name: str) -> None:
+    engine = load_engine(name)
+    named = catalogue.read("Qwen3 8B")
+
+    assert "Q4_K_M" not in quants_of(named, engine)
+    assert "Q4_K_M" in quants_of(replace(named, file_bytes=5 << 30), engine)
+    assert quants_of(catalogue.read("gpt-oss 20B"), engine)

@@ -9,7 +9,7 @@ from tui.advice import quants_offered
 from tui.contexts import contexts_of
 from tui.matrix import MATRIX_QUANTS
 from tui.plan import Plan, with_quant
-from tui.stored import near_size_for
+from tui.stored import has_usual_quant, near_size_for
 
 
 def with_context_step(plan: Plan, step: int) -> Plan:
@@ -23,10 +23,14 @@ def with_context_step(plan: Plan, step: int) -> Plan:
 
 
 def quants_of(model: Model, engine: Engine) -> list[str]:
-    """What the matrix offers for this engine, best first; the model's own among them."""
+    """What the matrix offers for this engine, best first; the model's own among them, where it has a file.
+
+    A model that is known by name lies in no file: what its first quant is for other engines, this one may not load.
+    """
     found = quants_offered(model, engine.QUANTS)
     if "Q8_0" not in engine.QUANTS:  # few enough to show all
-        return list(found)
+        is_own = has_usual_quant(engine, model)
+        return [quant for quant in found if is_own or quant in engine.QUANTS] or list(found)
     return [quant for quant in found if quant in MATRIX_QUANTS or quant == model.quant]
 
 
