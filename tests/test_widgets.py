@@ -31,7 +31,7 @@ from tui.widgets.arrange import Wants, arrange_panels, is_tiny
 from tui.widgets.bar import CACHE, COMPUTE, LANDED, WEIGHTS, Part, bar, sparkline
 from tui.widgets.chart import chart, scale
 from tui.widgets.keybar import KeyBar
-from tui.widgets.line import ascii_text, changed_spans, cut_text, fit, fit_text, width_of, wrap
+from tui.widgets.line import ascii_line, ascii_text, changed_spans, cut_text, fit, fit_text, width_of, wrap
 from tui.widgets.listing import Listing
 from tui.widgets.load import LoadPanel
 from tui.widgets.matrix import MatrixPanel
@@ -547,3 +547,10 @@ def test_a_list_is_drawn_where_there_is_no_room_for_it() -> None:
     listing.rows = [(("one", "text"),), (("two", "text"),)]
 
     assert listing.lines(View(), 0, 1)
+
+
+@pytest.mark.parametrize("n_used", range(11, 19))
+def test_no_free_cell_stands_between_what_is_used_and_the_load_in_ascii(n_used: int) -> None:
+    line = ascii_line(bar(10, total_bytes=80, parts=(used(n_used), load(40))))
+
+    assert re.fullmatch(r"#+[+]+[.]*", text_of(line))

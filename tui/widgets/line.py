@@ -113,8 +113,21 @@ _ASCII = str.maketrans(
 
 
 def ascii_line(line: Line) -> Line:
-    """The line in ASCII alone, cell for cell."""
-    return tuple((ascii_text(text), style) for text, style in line)
+    """The line in ASCII alone, cell for cell.
+
+    An edge within a cell of a bar becomes what most of the cell is: no sign of free memory stands between what is used
+    and a load, and none of used memory at a load's end.
+    """
+    found: list[Run] = []
+    for text, style in line:
+        if style.startswith("edge-") and style != "edge-free":
+            shown = "#" * n_cells(text)
+        elif style.startswith("tip-") and ascii_text(text) == "#" and found:
+            shown = found[-1][0][-1:]
+        else:
+            shown = ascii_text(text)
+        found.append((shown, style))
+    return tuple(found)
 
 
 def ascii_text(text: str) -> str:
