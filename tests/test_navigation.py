@@ -174,3 +174,17 @@ async def test_a_list_shows_rows_where_there_is_hardly_room() -> None:
             assert isinstance(screen, Browser)
             assert screen.listing.content_size.height == 6 - screen.entry.display, key
             await pilot.press("escape")
+
+
+async def test_a_setting_is_found_among_the_actions_by_what_it_does() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("ctrl+p", *"ring bell")
+        await settle(app, pilot)
+        assert "Setting alerts.bell: ring the terminal's bell" in text_of(app)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert any(line.startswith("│▸alerts.bell") for line in text_of(app).split("\n"))
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert app.settings.alerts.bell is False

@@ -89,12 +89,13 @@ class ActingApp(LastingApp):
             return
         self.deliver_screenshot()
 
-    def action_show_settings(self) -> None:
+    def action_show_settings(self, key: str = "") -> None:
+        """With the cursor on this one."""
         from tui.screens.preferences import Preferences  # noqa: PLC0415
 
         own = tuple(theme.name for theme in THEMES)
         others = sorted(name for name in self.available_themes if name not in own)
-        self._open(lambda: Preferences(self.settings, (*own, *others)))
+        self._open(lambda: Preferences(self.settings, (*own, *others), key))
 
     def _open(self, make: Callable[[], Frame]) -> None:
         """Over the screen that is seen; where it lies below that already, go back to it, so that escape ends somewhere.

@@ -14,6 +14,8 @@ from tui.screens.browser import Browser
 from tui.screens.dashboard import Dashboard
 from tui.screens.devices import Devices
 from tui.screens.frame import Frame
+from tui.settings import help_of
+from tui.settings import keys as settings_keys
 from tui.widgets.line import fit_text
 
 if TYPE_CHECKING:
@@ -78,6 +80,8 @@ def _bindings(screen: Screen[None]) -> Iterator[tuple[Target, BindingType, str |
 def _without_keys(app: App[None], *, may_save: bool) -> Iterator[Command]:
     for theme in ("plimsoll", "plimsoll-light", "plimsoll-contrast"):
         yield Command(title=f"Theme {theme}", keys="", action=f"choose_theme({theme!r})", target=app)
+    for key in settings_keys():
+        yield Command(title=f"Setting {key}: {help_of(key)}", keys="", action=f"show_settings({key!r})", target=app)
     if may_save:
         yield Command(title="Save a picture of the screen (SVG)", keys="", action="save_picture", target=app)
 

@@ -32,10 +32,18 @@ class Preferences(Browser):
         Binding("delete,backspace", "reset", show=False),
     ]
 
-    def __init__(self, settings: Settings, themes: tuple[str, ...]) -> None:
+    def __init__(self, settings: Settings, themes: tuple[str, ...], at: str = "") -> None:
         super().__init__()
         self._settings = settings
         self._themes = themes
+        self._at = at
+        """The key that the cursor stands on at first; empty: the first one."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        if self._at in keys():
+            self.listing.cursor = keys().index(self._at)
+            self.fill()
 
     def fill(self) -> None:
         self._has_help = self.size.width - _KEY_WIDTH - _VALUE_WIDTH >= _LEAST_HELP  # it stands below in any case
