@@ -367,3 +367,11 @@ def test_caches_and_states_take_what_llama_cpp_prints(name: str, mib: int) -> No
     )
 
     assert kept >> 20 == mib
+
+
+def test_words_are_looked_for_in_parts_of_their_own() -> None:
+    found = [entry.name for entry in catalogue.search("qwen3 30")]
+
+    assert "Qwen3 30B-A3B" in found
+    assert "Qwen3 0.6B" not in found
+    assert [entry.name for entry in catalogue.search("30 qwen3")] == found
