@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _NAMES = {"pageup": "PgUp", "pagedown": "PgDn", "enter": "enter", **{f"f{n}": f"F{n}" for n in range(1, 13)}}
 _KEY_WIDTH = 14
+_ONE_SETTING = "show_settings("
+"""Of twenty, which are found by what is typed, and would hide the others where nothing is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -81,7 +83,7 @@ def _without_keys(app: App[None], *, may_save: bool) -> Iterator[Command]:
     for theme in ("plimsoll", "plimsoll-light", "plimsoll-contrast"):
         yield Command(title=f"Theme {theme}", keys="", action=f"choose_theme({theme!r})", target=app)
     for key in settings_keys():
-        yield Command(title=f"Setting {key}: {help_of(key)}", keys="", action=f"show_settings({key!r})", target=app)
+        yield Command(title=f"Setting {key}: {help_of(key)}", keys="", action=f"{_ONE_SETTING}{key!r})", target=app)
     if may_save:
         yield Command(title="Save a picture of the screen (SVG)", keys="", action="save_picture", target=app)
 
@@ -103,7 +105,10 @@ class Palette(Browser):
         stack = self.app.screen_stack
         below = stack[stack.index(self) - 1] if self in stack else stack[0]
         self._shown = [
-            command for command in self._commands(below) if all(word in command.title.casefold() for word in words)
+            command
+            for command in self._commands(below)
+            if all(word in command.title.casefold() for word in words)
+            and (words or not command.action.startswith(_ONE_SETTING))
         ]
         rows: list[Line] = [
             ((fit_text(command.keys, _KEY_WIDTH) + " ", "key"), (command.title, "text")) for command in self._shown
