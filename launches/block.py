@@ -21,6 +21,14 @@ class Block:
     """What stands here is surely not reached."""
     is_within_passed: bool = False
     """The block itself is not, behind a test that does not hold."""
+    is_around_maybe: bool = False
+    """As the first one, of all that is around it."""
+    is_around_passed: bool = False
+    """What is around it is surely not reached."""
+    is_around_repeated: bool = False
+    """As the second one, of all that is around it."""
+    is_in_loop: bool = False
+    """It, or one around it, is ``while`` or ``until``."""
     is_asking: bool = False
     """Of ``if``: its condition is read."""
     n_asked: int = 0

@@ -43,6 +43,10 @@ _MOST_OPEN = 64
 """Groups within each other (ASSUMED bound)."""
 
 
+_NOTHING = Block("")
+"""Around the whole script."""
+
+
 class Flow:
     """Where in one script a shell is, while its commands are taken."""
 
@@ -85,18 +89,20 @@ class Flow:
     @property
     def is_maybe(self) -> bool:
         """Whether nobody knows that what stands here is reached."""
-        return self._is_otherwise or any(block.is_maybe or block.is_otherwise for block in self._blocks)
+        inner = self._blocks[-1] if self._blocks else _NOTHING
+        return self._is_otherwise or inner.is_maybe or inner.is_around_maybe
 
     @property
     def is_passed(self) -> bool:
         """Whether what stands here is surely not reached."""
-        return self._is_passed or any(block.is_passed or block.is_within_passed for block in self._blocks)
+        inner = self._blocks[-1] if self._blocks else _NOTHING
+        return self._is_passed or inner.is_passed or inner.is_around_passed
 
     @property
     def is_repeated(self) -> bool:
         """Whether what stands here is done again, nobody knows how often or with what."""
-        is_looping = "&" in self._closing and any(block.kind == "loop" for block in self._blocks)
-        return is_looping or any(block.is_repeated for block in self._blocks)
+        inner = self._blocks[-1] if self._blocks else _NOTHING
+        return inner.is_repeated or inner.is_around_repeated or (inner.is_in_loop and "&" in self._closing)
 
     @property
     def settings(self) -> list[Piece]:
@@ -265,7 +271,7 @@ class Flow:
         if words[0] in _SETTING or (words[0] in _DECLARING and any(word[:1] in "$`" for word in words[1:])):
             self._variables.is_open = True
         told = outcome(words, written, self._variables.unsure, self._variables.is_empty)
-        is_known = told is not None and not any(block.is_repeated for block in self._blocks)
+        is_known = told is not None and not (block is not None and (block.is_repeated or block.is_around_repeated))
         told = told is not is_denied if is_known else None
         if told is None and all(_ASSIGNMENT.match(word) for word in words) and not ("$(" in written or "`" in written):
             told = True
@@ -314,7 +320,16 @@ class Flow:
     # Groups
 
     def _open(self, kind: str) -> Block:
-        block = Block(kind, is_otherwise=self._is_otherwise, is_within_passed=self._is_passed)
+        outer = self._blocks[-1] if self._blocks else _NOTHING
+        block = Block(
+            kind,
+            is_otherwise=self._is_otherwise,
+            is_within_passed=self._is_passed,
+            is_around_maybe=self.is_maybe,
+            is_around_passed=self.is_passed,
+            is_around_repeated=outer.is_repeated or outer.is_around_repeated,
+            is_in_loop=kind == "loop" or outer.is_in_loop,
+        )
         if len(self._blocks) >= _MOST_OPEN:
             self.is_cut = True
             return block
@@ -447,9 +462,9 @@ class Flow:
         elif name in ("cd", "chdir", "pushd", "popd"):
             self.note()
         function = self._functions.named(name)
-        n_calls = sum(block.kind == "call" for block in self._blocks)
         if function is None:
             return pieces
+        n_calls = sum(block.kind == "call" for block in self._blocks)
         self._n_left -= function.end - function.start
         if n_calls >= _MOST_CALLS or self._n_left < 0:
             self.is_cut = True

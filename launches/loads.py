@@ -20,8 +20,9 @@ from launches.walk import BUILT_IN, MOST_LOADS, Standing, Walk
 
 _MOST_WAYS = 24
 """Through one command's scripts (ASSUMED bound)."""
-_MOST_CHARACTERS = 1 << 17
-"""Of scripts that are read again, for further ways (ASSUMED bound)."""
+_MOST_SQUARED = 1 << 31
+"""Ways through a script, each as long as it, by its length once more: a long one is gone through less often, one of
+46 000 characters once (ASSUMED bound)."""
 _MORE = Uncounted("the script may load more than the commands that are judged here, and that is not counted")
 _GUESSED = Uncounted("a program that is not known here may load another model, and that is not counted")
 _MOST_NAMED = 3
@@ -88,7 +89,7 @@ class _Found:
             walk.command(command, Cover(), Standing())
             self._take(walk)
             if len(self.walks) == 1:
-                self.choices.most_ways = min(_MOST_WAYS, 1 + _MOST_CHARACTERS // max(1, walk.n_characters))
+                self.choices.most_ways = min(_MOST_WAYS, 1 + _MOST_SQUARED // max(1, walk.n_characters**2))
             if not self.choices.is_open or not self.choices.turn():
                 break
         if self.choices.is_cut and self.choices.is_open:

@@ -126,7 +126,7 @@ class CommandReader:
     def jump(self, position: int) -> None:
         """Read on from there."""
         self._splitter.position = position
-        self._splitter.words, self._splitter.written = [], ""
+        self._splitter.words, self._splitter.written, self._splitter.names_shell = [], "", False
         self._pieces = self._splitter.pieces()
 
 
@@ -145,7 +145,9 @@ class _Splitter:
         self.written = ""
         """Where the command's output goes."""
         self.words: list[str] = []
-        """Of the command, so far."""
+        """Of the command, so far, and of those before its pipe."""
+        self.names_shell = False
+        """One of them is a shell."""
         self.operator = ""
         """That ended a command last."""
         self.parentheses: list[tuple[str, int]] = []
@@ -167,7 +169,7 @@ class _Splitter:
                 continue
             elif (piece := self._printing()) is not None:
                 self.is_begun, is_first = not is_first, False
-                self.words.append(piece.word)
+                self._keep(piece.word)
                 yield piece
             elif (found := _REDIRECTION.match(self.text, self.position)) is not None:
                 self._skip_redirection(found)
@@ -179,8 +181,12 @@ class _Splitter:
                 start = self.position
                 self.is_begun, is_first = not is_first, False
                 for field in self._fields():
-                    self.words.append(field)
+                    self._keep(field)
                     yield Piece(field, start, self.position)
+
+    def _keep(self, word: str) -> None:
+        self.words.append(word)
+        self.names_shell = self.names_shell or word.rpartition("/")[2] in _SHELLS
 
     def _takes_parenthesis(self, character: str) -> bool:
         """Whether one stands here, outside of words."""
@@ -196,8 +202,8 @@ class _Splitter:
         self.position += len(self.operator)
         if character == "\n":
             self._skip_documents()
-        if character != "|":  # what ``tee`` is given stands before it
-            self.words, self.written = [], ""
+        if self.operator not in _PIPES:  # what ``tee`` is given stands before it
+            self.words, self.written, self.names_shell = [], "", False
 
     def _skip_remark(self, *, is_first: bool) -> bool:
         """Whether there was one: ``#`` at the beginning of a word, ``REM`` at that of a line."""
@@ -229,7 +235,7 @@ class _Splitter:
         if self.text.startswith("<<<", self.position):
             self.position = _BLANKS_BEHIND.match(self.text, self.position + 3).end()  # type: ignore[union-attr]  # or none
             written = " ".join(self._fields())
-            if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
+            if self.names_shell:
                 self.variables.fed.append(written)
             return True
         found = _HERE.match(self.text, self.position)
@@ -246,7 +252,7 @@ class _Splitter:
                 document = self.text[self.position : start]
                 document = self.variables.filled(document) if is_filled else document
                 self.variables.documents.append(document)
-                if any(word.rpartition("/")[2] in _SHELLS for word in self.words):
+                if self.names_shell:
                     self.variables.fed.append(document)
                 if (path := self._written_to()) and not self.variables.is_passed:
                     self.variables.files[path] = document
