@@ -55,8 +55,14 @@ class Block:
     """Where the condition does that is read."""
     compared: slice = field(default_factory=lambda: slice(0))
     """Where the word of ``case`` stands; ``values`` has what it is, where that is known."""
+    pattern_start: int = -1
+    """Where the pattern begins that is read; negative: none is."""
     is_matched: bool = False
     """A pattern of ``case`` was read before."""
+    is_counted: bool = False
+    """All that a loop asks is known, so that its rounds are gone through."""
+    n_rounds: int = 0
+    """Of those."""
     is_entered: bool = False
     """What a loop does is read."""
     goes_on: bool = False

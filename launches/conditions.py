@@ -48,7 +48,7 @@ def outcome(
         return _ALWAYS[words[0]]
     if not words or words[0] not in _ENDS or "`" in written:
         return None
-    if any(name in unsure or not re.match(r"\w", name) for name in _ASKED.findall(written)):
+    if any(name in unsure or not re.match(r"[\w#]", name) for name in _ASKED.findall(written)):
         return None
     end = _ENDS[words[0]]
     if end and words[-1] != end:

@@ -31,6 +31,9 @@ _WORDS = re.compile(r"\w+")
 _OPENING = {"{": "{", "if": "if", "while": "loop", "until": "loop"}
 _CLOSING = {"fi": "if", "done": "loop", "esac": "case", "}": "{"}
 _PASSED = frozenset({"!"})
+_ALWAYS = frozenset({"true", ":", "false"})
+_BRANCHES = frozenset({"if", "case", "{"})
+"""Blocks out of which ``break`` and ``return`` come."""
 _READING = frozenset("getopts let mapfile printf read readarray".split())
 """They set the variables that they name."""
 _SETTING = frozenset("activate conda eval mamba micromamba ml module source spack . workon".split())
@@ -295,9 +298,11 @@ class Flow:
         elif block.kind == "if":
             self._branch(word, block, start, end)
         elif block.kind == "loop" and not block.is_entered:
+            told = block.asked if block.n_asked == 1 else None
             block.is_entered = True
-            block.is_passed = block.n_asked == 1 and block.asked is (block.name == "until")
-            block.is_maybe = not block.is_passed
+            block.is_passed = told is (block.name == "until")
+            block.is_counted = told is not None and not block.is_passed and self._name not in _ALWAYS
+            block.is_maybe = not (block.is_passed or block.is_counted)
 
     def _branch(self, word: str, block: Block, start: int, end: int) -> None:
         """What is reached behind ``then``, ``elif`` and ``else``."""
@@ -354,7 +359,7 @@ class Flow:
         block = self._blocks[-1]
         if block.kind == "call" and kind == "{":
             self._returned(block)
-        elif block.kind == "for" and kind == "loop" and self._again(block):
+        elif kind == "loop" and (self._again(block) if block.kind == "for" else self._asked_again(block)):
             self._closing = []
         elif kind == block.kind or (kind == "loop" and block.kind == "for"):
             self._end_own()
@@ -376,7 +381,11 @@ class Flow:
         ends = [place for mark, place in marks if mark == ")"]
         if pieces and pieces[0].word == "esac":
             return pieces, 0, sum(place >= pieces[-1].end for place in ends)
-        if not ends or not self._blocks:
+        if not self._blocks:
+            return [], 0, 0
+        if not ends:  # one of several: ``a|b)``
+            if pieces and self._blocks[-1].pattern_start < 0:
+                self._blocks[-1].pattern_start = pieces[0].start
             return [], 0, 0
         before = [piece for piece in pieces if piece.start < ends[0]]
         self._match(self._blocks[-1], before[0].start if before else ends[0], ends[0])
@@ -397,7 +406,8 @@ class Flow:
 
     def _match(self, block: Block, start: int, end: int) -> None:
         """Whether what stands behind a pattern is reached."""
-        goes_on, block.goes_on = block.goes_on, False
+        start = start if block.pattern_start < 0 else block.pattern_start
+        goes_on, block.goes_on, block.pattern_start = block.goes_on, False, -1
         block.start, block.is_maybe, block.is_passed = 0, block.is_maybe and goes_on, block.holds is True
         block.has_other = block.has_other or block.is_matched
         block.is_matched = True
@@ -439,17 +449,48 @@ class Flow:
 
     def _again(self, block: Block) -> bool:
         """Whether there is another round, which begins."""
-        if not block.values or not block.start:
+        if not block.values or not block.start or not self._goes_back(block.start):
             return False
-        self._n_left -= self._reader.position - block.start
-        if self._n_left < 0:
-            self.is_cut = True
-            return False
+        block.is_passed = False
         self._end_own()
+        self._tell()
         self._variables.unset(block.name)
         self._variables.set(block.name, block.values.pop(0))
         self._reader.jump(block.start)
         return True
+
+    def _asked_again(self, block: Block) -> bool:
+        """Whether the condition of ``while`` is read once more, since all that it asks is known."""
+        if not block.is_counted:
+            return False
+        block.n_rounds += 1
+        if block.n_rounds >= _MOST_ROUNDS or not self._goes_back(block.begins):
+            self.is_cut = True
+            return False
+        self._end_own()
+        block.is_entered, block.is_passed, block.n_asked, block.asked = False, False, 0, None
+        self._reader.jump(block.begins)
+        return True
+
+    def _goes_back(self, start: int) -> bool:
+        """Whether what stands from there on may be read again."""
+        self._n_left -= self._reader.position - start
+        self.is_cut = self.is_cut or self._n_left < 0
+        return self._n_left >= 0
+
+    def _break(self, *, is_over: bool) -> None:
+        """``break`` out of a loop, and ``continue`` with its next round, from branches and groups within it."""
+        n = next((n for n, block in enumerate(reversed(self._blocks)) if block.kind not in _BRANCHES), None)
+        loop = None if n is None else self._blocks[-1 - n]
+        if loop is None or loop.kind not in ("for", "loop"):
+            return
+        self.note()
+        if self.is_maybe or (loop.kind == "loop" and not loop.is_counted):
+            return
+        for block in self._blocks[-1 - (n or 0) :]:
+            block.is_passed = True
+        if is_over:
+            loop.values, loop.is_counted = [], False
 
     # Functions
 
@@ -459,6 +500,8 @@ class Flow:
         name = pieces[n].word if n < len(pieces) else ""
         if name in ("return", "exit", "exec", "shift", "set"):
             self._changes(name, [piece.word for piece in pieces[n + 1 :]])
+        elif name in ("break", "continue"):
+            self._break(is_over=name == "break")
         elif name in ("cd", "chdir", "pushd", "popd"):
             self.note()
         function = self._functions.named(name)
@@ -483,7 +526,7 @@ class Flow:
         """Out of the function, and of the branches and groups within it."""
         kinds = [block.kind for block in self._blocks]
         n_outside = len(kinds) - 1 - kinds[::-1].index("call") if "call" in kinds else len(kinds)
-        if n_outside < len(kinds) and set(kinds[n_outside + 1 :]) <= {"if", "{", "case"}:
+        if n_outside < len(kinds) and set(kinds[n_outside + 1 :]) <= _BRANCHES:
             for kind in reversed(kinds[n_outside + 1 :]):
                 self._close(kind)
             self._returned(self._blocks[-1])
@@ -504,7 +547,13 @@ class Flow:
                 self._variables.positionals = _UNKNOWN
             return
         if name == "exit" or (name == "exec" and words):
-            self.is_over = all(block.kind in ("{", "call", "if", "case") for block in self._blocks)
+            self.is_over = all(
+                block.kind in _BRANCHES
+                or block.kind == "call"
+                or block.is_counted
+                or (block.kind == "for" and not block.is_repeated)
+                for block in self._blocks
+            )
         elif name == "return":
             self._return()
         elif name == "shift" and (held := self._variables.words("@")) is not None:

@@ -279,16 +279,19 @@ class _Splitter:
         return self.words[-1] if "tee" in self.words[:-1] and not self.words[-1].startswith("-") else ""
 
     def _printing(self) -> Piece | None:
-        """``<(echo a)``: a file that holds what its commands print (bash(1), "Process Substitution"); None: no end."""
+        """``<(echo a)``: a file that holds what its commands print (bash(1), "Process Substitution"); None: none here.
+
+        What reads from ``>(tee log)`` is passed over.
+        """
         start = self.position
-        if not self.text.startswith("<(", start):
+        if not self.text.startswith(("<(", ">("), start):
             return None
         end = _closing(self.text, start + 2, ")") if self.variables.n_steps_left > 0 else -1
         self.variables.n_steps_left -= (end if end >= 0 else len(self.text)) - start
         if end < 0:
             return None
         self.position = end + 1
-        told = self._printed(self.text[start + 2 : end])
+        told = self._printed(self.text[start + 2 : end]) if self.text[start] == "<" else None
         if told is None:
             return Piece(self.text[start : end + 1], start, end + 1)
         path = f"/dev/fd/{_FIRST_DESCRIPTOR - self.variables.n_descriptors}"
@@ -302,7 +305,8 @@ class _Splitter:
         if found[0][-1] in "<>":
             while self.text[self.position : self.position + 1] in (" ", "\t"):
                 self.position += 1
-            target = self._fields()
+            piece = self._printing()
+            target = self._fields() if piece is None else [piece.word]
             if found[0] in (">", "1>", ">|") and len(target) == 1:
                 self.written = target[0]
             elif found[0] in ("<", "0<") and len(target) == 1:
@@ -447,14 +451,19 @@ class _Splitter:
         if self.depth >= _MOST_DEPTH or self.variables.n_steps_left <= 0:
             return None
         self.variables.n_steps_left -= STEPS_WITHIN
+        n_documents, around, self.variables.redirected = len(self.variables.documents), self.variables.redirected, ""
         try:
             parts = list(_parts_of(body, self.variables, is_windows=self.is_windows, depth=self.depth + 1))
         except UnreadableLine:
             return None
+        file, self.variables.redirected = self.variables.redirected, around
         commands = [[piece.word for piece in part.pieces] for part in parts if part.pieces]
         operators = [part.operator for part in parts]
         is_changed = not _PIPES.isdisjoint(operators)
         told = None if is_changed else self.variables.substituted(commands[: _until_or(operators)])
+        if not is_changed and commands in ([], [["cat"]]):  # ``$(cat <<EOF``, ``$(< file)``
+            documents = self.variables.documents[n_documents:]
+            told = documents[-1] if documents else self.variables.read(file) if file else told
         if told is None:
             self.variables.run_within += commands[: MOST_WITHIN - len(self.variables.run_within)]
         return told

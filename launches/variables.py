@@ -34,6 +34,8 @@ _PRINTED = re.compile(r"\A\$\((?!\()(.*)\)\Z", re.DOTALL)
 _WITHIN = re.compile(r"\\([$`\\])|\$(?:\{([^{}]{1,200})\}|([A-Za-z_]\w*))")
 _USUAL: Mapping[str, str] = MappingProxyType({"PWD": ".", "HOME": "~", "USERPROFILE": "~", "PSScriptRoot": "."})
 """What holds wherever the text is read: here, and the person's home."""
+_GIVEN = re.compile(r"\$\{?(?:[1-9@*]|OPTARG\b)")
+"""One of the words that a script is given."""
 _ASKED = re.compile(r"\$\{?#?(\w{1,100})")
 _SHELLS_OWN = frozenset(
     "BASH BASHPID BASH_SOURCE BASH_VERSION DIRSTACK EPOCHREALTIME EPOCHSECONDS EUID FUNCNAME GROUPS HOSTNAME HOSTTYPE "
@@ -77,6 +79,8 @@ class Variables:
         """Commands whose output stands for something, ``A=$(llama-cli ...)``, as far as that is not told."""
         self.positionals: tuple[str, ...] | None = None
         """``$1``, ``$2`` and so on; None: those of the environment."""
+        self.has_no_words = False
+        """It is a script of its own, and is given none; which it may be meant to be, so that ``$1`` is not known."""
         self.last_job = ""
         """``$!``, of what was put in the background last; empty: of nothing."""
         self.unsure: set[str] = set()
@@ -117,12 +121,20 @@ class Variables:
         self.changed(name)
         is_known = is_sure and not is_unset(value)
         (self.unsure.discard if is_known else self.unsure.add)(name)
-        if not is_sure and not is_unset(value) and self._words.get(name) != (value,):
+        is_given = self.has_no_words and _GIVEN.search(value) is not None  # and none is: nothing is set
+        if (
+            not is_sure
+            and self._words.get(name) != (value,)
+            and not is_given
+            and (self.is_followed or not is_unset(value))
+        ):
             self.doubtful.add(name)
         elif is_known:
             self.doubtful.discard(name)
-        if name in self._words and (not is_sure or is_unset(value)):
+        if name in self._words and (not is_sure or (is_unset(value) and not self.is_followed)):
             return  # what a loop over arguments, or a condition, would set: without them it is as before
+        if not is_sure and is_unset(value):
+            return
         self._words[name] = (value[:MOST_CHARACTERS],)
         self._n_held.pop(name, None)
 
@@ -158,6 +170,8 @@ class Variables:
         if name == "!":
             return (self.last_job,) if self.last_job else None
         held = self.positionals
+        if held is None and self.has_no_words and name in ("@", "*", "#"):
+            held = ()
         if held is None:
             if "1" not in self._environment or name == "0":
                 return (self._environment[name][:MOST_CHARACTERS],) if name in self._environment else None
@@ -166,7 +180,7 @@ class Variables:
             self._n_left -= sum(map(len, held)) + _WORD * len(held)
             return held if self._n_left >= 0 else None
         if name == "#":
-            return (str(len(held)),)
+            return None if any(map(is_unset, held)) else (str(len(held)),)
         return held[int(name) - 1 : int(name)] if name.isdecimal() and name != "0" and len(name) < 4 else None
 
     def unset(self, name: str) -> None:

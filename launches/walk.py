@@ -238,6 +238,7 @@ class Walk:
             choices=self.choices,
         )
         commands.variables.read = lambda path: self._read(replace(base, arguments=(*limits, "cat")), path)
+        commands.variables.has_no_words = variables is None and "1" not in known
         self.jobs.open(is_shell=variables is None)
         before = None if variables is None else variables.positionals
         if variables is not None and "1" in known:
@@ -308,7 +309,8 @@ class Walk:
             self.command(inner, cover, replace(place, is_repeated=is_repeated), variables)
         if self._reads_input(found, inner, cover):
             for script in found.fed or ([] if given is None else [given]):
-                self._text(script, inner, known, cover, replace(place, is_repeated=False), None)
+                own = {name: value for name, value in known.items() if not name.isdecimal()}
+                self._text(script, inner, own, cover, replace(place, is_repeated=False), None)
             if not found.fed and given is None and place.written:
                 before = "..." if found.before is None else written_of(found.before.words)
                 file = f" < {found.redirected}" if found.redirected else ""

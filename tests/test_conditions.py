@@ -181,6 +181,8 @@ def test_a_load_tells_how_conditions_come_out_where_it_is_not_always_reached(scr
     ("script", "source"),
     [
         ("M=big; case $M in small) vllm serve c/d;; b*) vllm serve a/b;; *) vllm serve e/f;; esac", "a/b"),
+        ("case x in x|y) vllm serve a/b;; *) vllm serve c/d;; esac", "a/b"),
+        ("case y in\n  (x | y | z) vllm serve a/b;;\n  *) vllm serve c/d;;\nesac", "a/b"),
         ("case x in y|z) vllm serve c/d;; *) vllm serve a/b;; esac", "a/b"),
         ("while true; do vllm serve a/b; sleep 5; done", "a/b"),
         ("while false; do vllm serve c/d; done; vllm serve a/b", "a/b"),
@@ -217,6 +219,77 @@ def test_a_load_is_doubted_where_a_loop_may_have_set_what_it_is_told_by(script):
 )
 def test_a_load_is_not_doubted_where_no_condition_bears_on_it(script):
     assert "may set $" not in doubts(script)
+
+
+PARSED = """M=e/f; C=1
+while [[ $# -gt 0 ]]; do
+  case "$1" in
+    -m|--model) M="$2"; shift 2 ;;
+    --context=*) C=${1#*=}; shift ;;
+    -c) C="$2"; shift; shift ;;
+    --) shift; break ;;
+    *) echo "unknown $1"; exit 1 ;;
+  esac
+done
+vllm serve "$M" --max-model-len $C
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), [("e/f", 1)]),
+        (("--model", "a/b"), [("a/b", 1)]),
+        (("-c", "4", "--model", "a/b"), [("a/b", 4)]),
+        (("-m", "c/d", "-m", "a/b", "--", "-m", "g/h"), [("a/b", 1)]),
+    ],
+)
+def test_the_words_that_a_script_is_given_are_gone_through_as_it_does(words, expected):
+    command = Command(arguments=("bash", "-c", PARSED, "x", *words), environment={"PATH": "/bin"})
+    loads = read_loads(command)
+    assert [(load.launches[0].source, load.launches[0].context_tokens) for load in loads] == expected
+    assert loads[0].launches[0].doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("i=0; while [ $i -lt 2 ]; do vllm serve m/$i; i=$((i+1)); done", ["m/0", "m/1"]),
+        ("i=3; until [ $i = 1 ]; do i=$((i-1)); vllm serve m/$i; done", ["m/2", "m/1"]),
+        ("for m in a b c; do [ $m = b ] && continue; vllm serve m/$m; done", ["m/a", "m/c"]),
+        ("for m in a b c; do vllm serve m/$m; if [ $m = b ]; then break; fi; done", ["m/a", "m/b"]),
+        ("for m in a b; do vllm serve m/$m && break; done", ["m/a", "m/b"]),
+        ("for m in a b; do if grep x y; then break; fi; vllm serve m/$m; done", ["m/a", "m/b"]),
+    ],
+)
+def test_rounds_of_which_all_is_known_are_gone_through(script, expected):
+    assert [source for source, _ in loaded(script)] == expected
+
+
+def test_rounds_without_an_end_are_bounded():
+    assert "may load more" in doubts("vllm serve a/b; i=0; while [ $i -lt 9999 ]; do i=$((i+1)); done")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "while read -r l; do M=$l; done < conf; vllm serve ${M:-a/b}",
+        "M=a/b; while getopts m: o; do case $o in m) M=$OPTARG;; esac; done; vllm serve $M",
+        "M=a/b; while grep x; do shift; M=$1; done; vllm serve $M",
+    ],
+)
+def test_what_a_loop_may_set_to_what_is_not_known_is_doubted(script):
+    command = Command(arguments=("bash", "-c", script, "x", "-m", "c/d"), environment={"PATH": "/bin"})
+    assert any("may set $M" in doubt for doubt in read_loads(command)[0].launches[0].doubts)
+
+
+def test_a_script_that_is_given_no_words_is_set_by_none():
+    script = 'M=a/b; while getopts m: o; do case $o in m) M=$OPTARG;; esac; done; vllm serve $M "$@"'
+    assert (loaded(script), doubts(script)) == ([("a/b", 0)], "")
+
+
+def test_a_variable_that_is_set_to_what_is_not_known_is_not_what_it_was():
+    assert loaded("M=a/b; M=$(curl -s x); vllm serve $M")[0][0] != "a/b"
 
 
 def test_a_branch_of_a_later_round_may_be_taken():

@@ -47,6 +47,8 @@ def folder(tmp_path):
         ". <(echo 'M=m/b'); vllm serve $M",
         f"bash -c \"$(echo '{B}')\"",
         f"eval \"$(echo '{B}')\"",
+        f"bash -c \"$(cat <<'E'\n{B}\nE\n)\"",
+        f"exec > >(tee -a log) 2>&1; echo '{B}' | bash",
         f"C='{B}'; echo $C | bash",
         f"echo '{B}' | {{ bash; }}",
         f"if true; then echo '{B}' | bash; fi",
@@ -76,6 +78,7 @@ def test_a_text_that_is_there_is_read(line):
         "cat list.txt | xargs -I{} vllm serve {}",
         "xargs vllm serve < list.txt",
         "vllm serve $(cat list.txt)",
+        "vllm serve $(< list.txt)",
         "cat start.sh | tee copy.sh | bash",
     ],
 )
