@@ -118,7 +118,7 @@ def is_at_rest(app: PlimsollApp) -> bool:
     if isinstance(screen, Engines):
         return all(one.reason != "…" for one in screen._candidates)
     if isinstance(screen, Picker):
-        return not app.is_busy and not screen._is_judging and not screen._unjudged()
+        return not app.is_busy and not screen._appraisal.is_running and not screen._unjudged()
     return not app.is_busy
 
 

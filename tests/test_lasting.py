@@ -10,10 +10,10 @@ from textual.widgets._toast import ToastHolder
 from estimator.model import Model
 from estimator.readers.catalogue import entries
 from tui.app import PlimsollApp
+from tui.appraisal import _judged
 from tui.browse import Facts, items
 from tui.places import places_of
 from tui.plan import default_plan
-from tui.screens.picker import _judged
 
 
 async def test_remarks_that_are_replaced_leave_nothing_on_the_screen() -> None:
@@ -47,7 +47,7 @@ def test_the_list_of_models_keeps_none_that_it_has_judged() -> None:
     gc.collect()
     before = sum(isinstance(found, Model) for found in gc.get_objects())
     for number in range(0, 200, 20):
-        facts |= _judged(known[number : number + 1], places, default_plan, facts, wait=lambda: None)
+        facts |= _judged(known[number : number + 1], places, None, facts, wait=lambda: None)
     gc.collect()
     assert len(facts) == 10
     assert sum(isinstance(found, Model) for found in gc.get_objects()) == before
