@@ -137,7 +137,7 @@ async def test_what_lies_over_a_panel_is_not_written_over() -> None:
         await pilot.pause()
         ours, theirs = both(app, {panel.content_region for panel in app.screen.query(Panel)})
 
-        assert isinstance(ours, CroppedUpdate)
+        assert ours is not None
         assert written(app, ours) == theirs
         assert "something over the panels" in "".join(char for char, _ in theirs.values())
 
