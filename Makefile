@@ -44,8 +44,8 @@ bench: .venv/.test
 	@touch $@ .venv/.run
 
 # Compiled beforehand, so that the first start is as quick as the next.
-.venv/.compiled: $(shell find tui probes estimator launches -name '*.py') | .venv/bin/python
-	@$(BIN)/python -m compileall -q tui probes estimator launches
+.venv/.compiled: $(shell find tui probes estimator launches records -name '*.py') | .venv/bin/python
+	@$(BIN)/python -m compileall -q tui probes estimator launches records
 	@touch $@
 
 clean:

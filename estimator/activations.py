@@ -1,11 +1,11 @@
 """What one step of a server computes beside weights and cache: its widest layer, its sampler, its CUDA graphs."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import sqrt
 
 from estimator.model import Model
 from estimator.sharding import VOCABULARY_MULTIPLE, padded
+from records.record import record
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -23,7 +23,7 @@ IMAGE_BYTES = (0, GIB // 2, 3 * GIB // 2)
 --language-model-only. Others need far more (36.6 GiB in a log of Llama 3.2 11B Vision)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Span:
     """Bytes with a band."""
 

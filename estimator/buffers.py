@@ -6,7 +6,7 @@ it may be off.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.kv_cache import cell_bytes, layer_kinds
 from estimator.model import Model
@@ -26,12 +26,13 @@ from estimator.scratch import (
     query_width,
 )
 from estimator.weights import weight_table
+from records.record import record
 
 N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Buffer:
     """The compute buffer of one place, with what the closed form may be off by."""
 
@@ -44,7 +45,7 @@ class Buffer:
     """Nobody has followed the architecture's graph: the closed form of the others is taken for it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Spread:
     """How the layers lie, as far as the buffers depend on it."""
 

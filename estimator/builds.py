@@ -6,20 +6,20 @@ Each rule holds from a date on, with the change that made it. Dates are those of
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
 from estimator import fork
 from estimator.change import Change, values_on
 from estimator.errors import EstimatorError
+from records.record import record
 
 PULL = "github.com/ggml-org/llama.cpp/pull"
 MEASURED = date(2026, 10, 1)
 """llama.cpp 0c1e57098, the build that this estimator was measured against."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Build:
     """The rules of one build; the defaults are those of the newest one that was measured."""
 

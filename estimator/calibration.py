@@ -4,10 +4,11 @@ The estimator is given it as data, with each place. What was learned is the *dif
 not the whole of the runtime: where an engine calls cuBLAS for one model and not for another, the rules for that stay.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.ledger import Basis, Term
 from estimator.runtime import CUDA_POOL_GROWTH_BYTES
+from records.record import record
 
 CALIBRATED_ENGINES = frozenset({"llamacpp", "ollama"})
 """Keys of ``estimator.engine.ENGINES`` whose loads tell of driver and libraries: all else that they take on a device is
@@ -22,7 +23,7 @@ USE_BYTES = CUDA_POOL_GROWTH_BYTES
 """What use may take beyond what a load held at rest; ASSUMED to be no more under other drivers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Calibration:
     """Of one engine on one device under one driver."""
 

@@ -7,7 +7,7 @@ as of 2026-10-01. The draft's context takes the model's own settings: as many to
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from estimator.model import Model
 from estimator.projector import Encoder, Projector, read_projector
 from estimator.reader import read_model
 from estimator.rounding import ROUNDINGS
+from records.record import record
 
 MIB = 1 << 20
 UNSTATED_COMPUTE_MIB = (30, 300, 2000)
@@ -41,7 +42,7 @@ WARMED_SIDES = MappingProxyType(
 tools/mtmd/clip.cpp), where that is not the size that the file states."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Companions:
     """What was asked to be loaded beside the model."""
 
@@ -138,7 +139,7 @@ def _projector_place(load: Load) -> Place:
     return load.devices[0] if load.options.is_projector_offloaded and load.devices else load.host
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Encoding:
     """What encoding one image takes, with a band."""
 

@@ -24,6 +24,7 @@ from estimator.rounding import Rounding
 from estimator.scheduler import Scheduler
 from estimator.scratch import Step
 from estimator.weights import block_tensors
+from records.record import record
 
 N_PIPELINE_COPIES = 4
 """GGML_SCHED_MAX_COPIES (ggml/CMakeLists.txt)."""
@@ -45,7 +46,7 @@ of 64 each 0.2 (bench/day.py --hours 24 --every 120).
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Machine:
     """Devices, and how the engine was told to use them."""
 

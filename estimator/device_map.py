@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from estimator.modules import Module
+from records.record import record
 
 SINGLE_DEVICE_RATIO = 0.9
 """Of what is free, where there is one device: the rest is for buffers (`get_balanced_memory`)."""
@@ -33,7 +34,7 @@ class Share:
     n_blocks: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class DeviceMap:
     """Where each piece lies."""
 

@@ -4,9 +4,9 @@ transformers/cache_utils.py, 5.24.0: `DynamicLayer`, `DynamicSlidingWindowLayer`
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from estimator.model import Layer
+from records.record import record
 
 Alike = Sequence[tuple[Layer, int]]
 """Layers, and how many there are of each."""
@@ -22,7 +22,7 @@ beside weights, cache and context for Llama 2 7B after 512 tokens, 7.3 and 10 ti
 (github.com/premAI-io/benchmarks, README.md, 2024)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class CacheRun:
     """One batch's life: so many tokens are read, so many are generated after them."""
 

@@ -10,7 +10,9 @@ LM Studio 0.4 (``.part``, ``downloading_*.part``: lmstudio-bug-tracker issues 14
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from records.record import record
 
 GGUF_SUFFIX = ".gguf"
 SAFETENSORS_SUFFIXES = (".safetensors", ".sft")
@@ -28,7 +30,7 @@ _PYTORCH = re.compile(r"(?:pytorch_model|consolidated)[\w.-]*\.(?:bin|pth)")
 _MOST_PARTS = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Group:
     """Names of one model's files in a folder."""
 

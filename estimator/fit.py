@@ -7,7 +7,7 @@ estimator/compute.py remembers what the trials have in common.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.derived import of_model_by
 from estimator.ledger import Answer, Place, Workload
@@ -17,6 +17,7 @@ from estimator.model import Model
 from estimator.packing import fit_margins
 from estimator.placement import HOST, Layout, Override
 from estimator.runtime import told_free_bytes
+from records.record import record
 
 SOURCE = "common/fit.cpp, llama.cpp 0c1e57098, 2026-10-01"
 MARGIN_BYTES = 1024 << 20
@@ -34,7 +35,7 @@ _OVERFLOWS = {
 """Which matrices of a block go elsewhere, as the engine's own -ot list names them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Share:
     """What one device holds."""
 
@@ -52,7 +53,7 @@ class Share:
         return self.n_layers - self.n_partial
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Fitted:
     """What --fit chose."""
 

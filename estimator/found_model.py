@@ -1,15 +1,16 @@
 """A model that lies on this machine, whole or not, under all of its names."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.stored_file import StoredFile
+from records.record import record
 
 MODEL, PROJECTOR, ADAPTER, PART = "model", "projector", "adapter", "part"
 """What it is: to be loaded as it is; an image or sound encoder that goes beside one; a LoRA; a part of a pipeline of
 images (VAE, text encoder, ControlNet)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What its headers say, as far as they were read."""
 
@@ -27,7 +28,7 @@ class Facts:
     """Why it can't be judged here though it is whole."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class FoundModel:
     """Shared files are those of each who shares them; ``Inventory.n_bytes`` counts them once."""
 

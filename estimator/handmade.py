@@ -5,16 +5,16 @@ lie from what that gives. The band says so; a file on disk says its own types.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from estimator.model import Tensor
 from estimator.quant import BLOCKS
+from records.record import record
 
 HEADS = frozenset({"output.weight", "token_embd.weight", "per_layer_token_embd.weight"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Handmade:
     """One such mixture, as a change to one of the quantizer's."""
 

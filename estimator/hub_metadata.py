@@ -5,7 +5,6 @@ names of transformers 5.24 and of the repositories that bring code of their own.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from estimator.errors import UnreadableModel
@@ -13,6 +12,7 @@ from estimator.hub_config import Fields, HubConfig
 from estimator.hub_families import FAMILIES, Keys
 from estimator.hub_windows import FULL, NONE, WINDOWED, layer_kinds, window_tokens
 from estimator.metadata import MAX_LAYERS
+from records.record import record
 
 ARCHITECTURES: Mapping[str, str] = MappingProxyType(
     {
@@ -50,7 +50,7 @@ LATENT = frozenset({"longcat-flash", "deepseek2", "deepseek32", "glm-dsa", "kimi
 """Of these, what has latent attention by nature."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class HubMetadata:
     """A configuration in GGUF's terms."""
 

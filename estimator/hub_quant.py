@@ -7,12 +7,12 @@ Fields by the writers' own names: transformers 5.24 (utils/quantization_config.p
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from fnmatch import translate
 
 from estimator.formats import GROUP, MLX_GROUP
 from estimator.hub_config import Fields
 from estimator.hub_names import hub_module
+from records.record import record
 
 MAX_IGNORED = 1 << 14
 MAX_STARS = 6
@@ -23,7 +23,7 @@ MAX_PATTERNS = 1 << 10
 """With a wild card. DeepSeek's files name some for each of 61 layers."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Packing:
     """What the file says of it."""
 

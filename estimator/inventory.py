@@ -14,12 +14,13 @@ from estimator.folder_shelf import models_in_folder
 from estimator.folder_walk import MOST_ENTRIES, MOST_SECONDS, Budget
 from estimator.found_model import MODEL, Facts, FoundModel, held_bytes
 from estimator.model_roots import SOURCES, Root
+from records.record import record
 
 _GRACE_SECONDS = 2.0
 """Beyond its budget, for a place that is in the middle of something."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """What was found."""
 

@@ -8,7 +8,6 @@ read and not measured.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
@@ -16,6 +15,7 @@ from estimator.graph import Node
 from estimator.model import Layer, Model
 from estimator.quant import BLOCKS
 from estimator.rounding import Rounding
+from records.record import record
 
 METAL_SPLITS = 32
 """Workgroups that share the cells of a short query; each leaves a result per query, with a sum and a maximum."""
@@ -24,7 +24,7 @@ METAL_QUERIES = 32
 METAL_PADDED_CELLS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Kernels:
     """The rules of one kind of device."""
 

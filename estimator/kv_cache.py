@@ -4,13 +4,14 @@ The rules are llama.cpp's (src/llama-context.cpp, src/llama-kv-cache.cpp, src/ll
 src/llama-memory-recurrent.cpp, as of 2026-10).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.builds import Build
 from estimator.derived import of_model, of_model_by
 from estimator.ledger import Workload
 from estimator.model import Compression, Layer, Model
 from estimator.rounding import Rounding
+from records.record import record
 
 CELL_MULTIPLE = 256
 """Cells come in multiples of it (`GGML_PAD(n_ctx, 256)`)."""
@@ -30,7 +31,7 @@ STORED_TYPES = {
 """What llama.cpp takes for --cache-type-k and -v (common/arg.cpp), to the type that is stored."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class CacheShape:
     """How a context is laid out in cells, and how many tokens one step computes."""
 

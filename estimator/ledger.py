@@ -1,10 +1,11 @@
 """Bytes, where they go, and why: an estimate is a tuple of terms, and everything shown of it is a reading of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from estimator.place import Overflow, Place, Surroundings, drawing_on, host_among
+from records.record import record
 
 __all__ = [
     "Answer", "Basis", "Estimate", "Kind", "Overflow", "Place", "Surroundings", "Term", "Workload", "drawing_on",
@@ -37,7 +38,7 @@ class Kind(Enum):
     """What the driver and its libraries take for each process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What is asked of the model, in every engine's terms."""
 
@@ -48,7 +49,7 @@ class Workload:
     """Stored type of the KV cache: ``f16``, ``q8_0``, ``q4_0`` ..."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Term:
     """One line of the ledger."""
 
@@ -95,7 +96,7 @@ class Term:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A figure beside the bytes that people ask this engine for: tokens that its cache holds, the smallest share ..."""
 
@@ -113,7 +114,7 @@ class Answer:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Estimate:
     """What an engine would allocate. Sums are methods; nothing in it is a total that could disagree with its terms."""
 

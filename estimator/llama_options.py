@@ -1,14 +1,15 @@
 """What moves memory in llama.cpp, by its own flags; engines that run llama.cpp for their users share it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.kv_cache import STORED_TYPES
 from estimator.option import option
+from records.record import record
 
 SPLIT_MODES = ("layer", "none", "row", "tensor")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that moves memory, by the engine's own flags."""
 

@@ -5,7 +5,6 @@ In that order, and only where the name is one of theirs as a whole; part of a na
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from estimator.hub_cache import (
     cache_roots,
@@ -15,9 +14,10 @@ from estimator.hub_cache import (
     studio_roots,
 )
 from estimator.ollama_store import find_in_store, names_in_store, store_roots
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class LocalModel:
     """A name's files."""
 

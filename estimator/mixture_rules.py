@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from estimator.model import Tensor
 from estimator.quant import BLOCKS
+from records.record import record
 
 DEFAULT_TYPES = MappingProxyType(
     {
@@ -26,7 +27,7 @@ DEFAULT_TYPES = MappingProxyType(
 """Every mixture, and the type of the tensors that no rule sets apart."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class MixtureShape:
     """What the rules ask of a model beside its tensors."""
 

@@ -3,9 +3,8 @@
 mlx_lm/models/cache.py, mlx-lm 0.32.2: `KVCache`, `RotatingKVCache`, `QuantizedKVCache`, `ArraysCache`.
 """
 
-from dataclasses import dataclass
-
 from estimator.model import Layer
+from records.record import record
 
 STEP_TOKENS = 256
 """`KVCache.step`: keys and values are allocated for so many tokens at once."""
@@ -13,7 +12,7 @@ GROUP = 64
 """Elements that share a scale and a bias of 16 bits each (``--kv-group-size``)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class MlxRun:
     """One batch's life: so many tokens are read in chunks, so many are generated after them."""
 

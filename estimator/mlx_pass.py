@@ -6,11 +6,11 @@ which is why the figure hardly depends on the model's width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from estimator.derived import of_model
 from estimator.mlx_cache import MlxRun
 from estimator.model import Layer, Model
+from records.record import record
 
 MB = 10**6
 
@@ -44,7 +44,7 @@ SCAN_HEAD_WIDTH = 64
 """Of Mamba 2's heads in Granite 4, Nemotron-H, Falcon-H1 and Bamba."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PassBytes:
     """(low, expected, high) beside weights and caches."""
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from records.record import record
+
 COMPANION_PARTS = frozenset(
     (
         "scales zeros group_index nested_scales input_scales quant_map nested_quant_map quant_state packed_shape "
@@ -30,7 +32,7 @@ class Tensor:
     """A key of ``estimator.quant.BLOCKS``: ``F32``, ``Q4_K``, ``MXFP4`` ..."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Compression:
     """How keys that are values too are kept: the latest whole, earlier ones once for several tokens (DeepSeek V4)."""
 
@@ -54,7 +56,7 @@ class Compression:
         return self.ratio * (2 if self.is_overlapping else 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Layer:
     """What one block keeps of the tokens it has seen. All zero: nothing (its keys and values are another layer's)."""
 
@@ -85,7 +87,7 @@ class Layer:
         return self.value_width - self.index_value_width
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Latent:
     """Multi-head latent attention (DeepSeek): widths in elements per head, ranks in elements."""
 
@@ -96,7 +98,7 @@ class Latent:
     value_width: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Experts:
     """Mixture of experts."""
 

@@ -24,10 +24,10 @@ import os
 import posixpath
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from estimator.comfy_paths import extra_paths
 from estimator.found_model import ADAPTER, MODEL, PART
+from records.record import record
 
 OLLAMA, HUGGING_FACE, LM_STUDIO, LLAMA_CPP = "Ollama", "Hugging Face", "LM Studio", "llama.cpp"
 MODEL_SCOPE, JAN, GPT4ALL, TEXT_GENERATION = "ModelScope", "Jan", "GPT4All", "text-generation-webui"
@@ -43,7 +43,7 @@ _WHOLE = frozenset({"checkpoints", "diffusion_models", "unet", "diffusers", "llm
 _ADAPTERS = frozenset({"loras", "lora", "lycoris"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Root:
     """One folder to look through."""
 

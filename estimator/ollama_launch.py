@@ -6,11 +6,11 @@ fb3076099 of 2026-08-21; its llama.cpp is b10488.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from estimator.ledger import Place
 from estimator.model import Model
 from estimator.quant import stored_bytes
+from records.record import record
 
 GIB = 1 << 30
 MIB = 1 << 20
@@ -32,7 +32,7 @@ SINGLE_SEQUENCE = frozenset(
 """Architectures that it runs for one request at a time, whatever OLLAMA_NUM_PARALLEL says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Launch:
     """What it would start."""
 

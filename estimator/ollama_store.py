@@ -8,12 +8,12 @@ the blobs, and one manifest may list others, one for each runner.
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
 from estimator.errors import UnreadableModel
 from estimator.file_cursor import shown
 from estimator.json_file import read_json_object
+from records.record import record
 
 REGISTRY, NAMESPACE, TAG = "registry.ollama.ai", "library", "latest"
 """What a name leaves out."""
@@ -29,7 +29,7 @@ _LAYER = "application/vnd.ollama.image."
 _LIST = "application/vnd.ollama.manifest.list.v2+json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class OllamaModel:
     """One name of the store, and its files."""
 

@@ -7,12 +7,13 @@ generation's cheap and dear cards, and so is the time per layer: that is why sma
 bandwidth on fast cards.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.ledger import Basis, Place
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Pace:
     """Of one class of devices under one engine."""
 
@@ -141,7 +142,7 @@ _INTEL = Pace(bandwidth_ratio=0.7, layer_seconds=150e-6, doubt_ratio=0.45, promp
 _OTHER = replace(_CUDA_UNMEASURED, source="a kind of device that no row is known of")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Discipline:
     """How an engine drives its devices."""
 

@@ -4,11 +4,11 @@ What a format leaves alone (embedding, output, norms, routers, vision tower) sta
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
 from estimator.model import Tensor
 from estimator.quant import BLOCKS, stored_bytes
+from records.record import record
 
 # Parts of names that no format packs: routers, convolutions, gates of a few columns, norms, lookup tables.
 _KEPT = (
@@ -18,7 +18,7 @@ _KEPT = (
 _FLOATS = frozenset({"F32", "F16", "BF16"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Companion:
     """A small tensor beside each packed one."""
 
@@ -38,7 +38,7 @@ class Companion:
         return Tensor(f"{tensor.name.removesuffix('.weight')}.{self.part}", (columns, rows, *rest), self.type)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Format:
     """How one named format stores a model."""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from estimator.sharding import padded
+from records.record import record
 
 MERGE_RATIO = 1.5
 """Where one kind of layer is less than so many times as frequent as the rarest, groups are as large as the largest
@@ -26,7 +27,7 @@ class LayerCache:
     window_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Group:
     """Layers that share one table of blocks."""
 
@@ -48,7 +49,7 @@ class Group:
         return -(-kept // self.block_tokens) + 1  # a window rarely begins where a block does
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PagedCache:
     """How a model's cache is laid out on the devices of a stage."""
 

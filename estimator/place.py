@@ -4,11 +4,11 @@ Apart from the ledger, whose terms name places: who only draws a load line, as t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from estimator.errors import Unjudgeable
+from records.record import record
 
 if TYPE_CHECKING:
     from estimator.calibration import Calibration
@@ -40,7 +40,7 @@ class Surroundings(NamedTuple):
     """What is set or there: names of ``spill.SETTINGS``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Place:
     """A device or the host, as an engine sees it: plain numbers, which a person can also type in."""
 

@@ -8,10 +8,10 @@ import re
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from estimator.errors import Unjudgeable
+from records.record import record
 
 HOST = -1
 """In place of a device's number."""
@@ -59,7 +59,7 @@ def _float32(number: float) -> float:
     return value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Override:
     """Tensors that go elsewhere than their layer (--override-tensor)."""
 
@@ -71,7 +71,7 @@ class Override:
     """Only tensors of this block; what --fit writes is about one block each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Layout:
     """Who holds what."""
 

@@ -6,19 +6,20 @@ llama.cpp, 2026-10.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.errors import UnreadableModel
 from estimator.file_cursor import shown
 from estimator.gguf_header import read_header
 from estimator.metadata import Keys
 from estimator.model import Tensor
+from records.record import record
 
 PROJECTOR_TYPES = frozenset({"mmproj", "clip"})
 """``general.type`` or ``general.architecture`` of such files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Encoder:
     """One encoder of the file, for images or for sound; widths are 0 where the file does not say them."""
 
@@ -37,7 +38,7 @@ class Encoder:
     """Of sound."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Projector:
     """What is loaded beside a model so that it sees or hears."""
 

@@ -6,12 +6,12 @@ widths: three matrices of the feed-forward width and four of the model's for Lla
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
 from estimator.derived import of_model
 from estimator.model import Model, Tensor
+from records.record import record
 
 CARRIED_WIDTHS = 4
 """Of the model's width: the embedded prompt, the block's input, the sum after attention, and its norm."""
@@ -29,7 +29,7 @@ and Granite 4."""
 _DELTA_NETS = frozenset({"qwen3next", "qwen35", "qwen35moe"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PromptPass:
     """Elements per token at the widest moment, in the type that the model computes in."""
 

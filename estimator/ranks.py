@@ -1,7 +1,7 @@
 """The devices of a server: which part of the model each of them holds, and what a process takes beside it."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from estimator.errors import Unjudgeable
@@ -9,6 +9,7 @@ from estimator.ledger import Basis, Kind, Place, Term
 from estimator.model import Model
 from estimator.runtime import allowance
 from estimator.sharding import Split, Stage, padded, stages
+from records.record import record
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -30,7 +31,7 @@ PROCESS_BYTES = (1 * GIB, 2 * GIB, 4 * GIB)
 allowance."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Rank:
     """One process and its device."""
 

@@ -5,7 +5,6 @@ servers run (``opt``, ``longcat-flash``, ``mllama``), whose tensors get names of
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from estimator.blocks import (
@@ -37,11 +36,12 @@ from estimator.sparse import (
     mixed_streams_head,
     residual_scores,
 )
+from records.record import record
 
 Part = Callable[[Sheet, int], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """How one architecture's blocks are put together."""
 

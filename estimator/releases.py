@@ -5,10 +5,11 @@ and when between two of them a rule changed, by the logs that are named.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.activations import MIB, Span
 from estimator.errors import Unjudgeable
+from records.record import record
 
 
 def _span(low: int, expected: int, high: int) -> Span:
@@ -29,7 +30,7 @@ SHARED_MEMORY_BYTES = 5000 * MIB
 Jetson logged 0.0, 0.9, 1.0, 2.2, 3.7, 4.8 and 8.3 GiB in seven runs of one model, a GB10 0.13."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Release:
     """The rules from one release on."""
 

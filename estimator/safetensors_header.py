@@ -14,6 +14,7 @@ from estimator.errors import UnreadableModel
 from estimator.file_cursor import FileCursor, shown
 from estimator.json_file import parse_json_object
 from estimator.quant import BLOCKS
+from records.record import record
 
 MAX_HEADER_BYTES = 48 << 20
 """The crate allows 100 MB. A shard with 40,000 tensors has 6."""
@@ -47,7 +48,7 @@ class StoredTensor:
         return prod(self.shape)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class SafetensorsHeader:
     """What one file says before its weights."""
 

@@ -1,16 +1,17 @@
 """What moves memory in SGLang, by its own flags."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.cache_rows import ROW_TYPES
 from estimator.option import option
+from records.record import record
 
 NAME = "SGLang"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8_e4m3", "fp8_e5m2"))
 NEWEST = "0.5.23"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that moves memory, by the engine's own flags."""
 

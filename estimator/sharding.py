@@ -7,7 +7,6 @@ The rules are vLLM's layers (`vllm/model_executor/layers/linear.py`, `vocab_para
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from math import prod
@@ -15,6 +14,7 @@ from math import prod
 from estimator.derived import of_model_by
 from estimator.model import Model, Tensor
 from estimator.quant import stored_bytes
+from records.record import record
 
 VOCABULARY_MULTIPLE = 64
 """DEFAULT_VOCAB_PADDING_SIZE, vocab_parallel_embedding.py: rows of the embedding and the head are padded to it."""
@@ -36,7 +36,7 @@ for one with the keys' (gemma4.py: k_eq_v). Gemma 4 31B, its attention unpacked,
 FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Split:
     """Over how many devices, and how."""
 
@@ -115,7 +115,7 @@ def layer_of(name: str) -> int | None:
     return int(found.group(1)) if found else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Stage:
     """What each device of one pipeline stage holds of the weights."""
 
@@ -210,7 +210,7 @@ def _used(n_bytes: int, model: Model) -> int:
     return n_bytes * experts.n_used // experts.n_experts if experts and experts.n_experts else n_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class _Table:
     layers: Mapping[int, Mapping[Role, int]]
     padding: Mapping[int, int]

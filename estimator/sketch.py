@@ -10,7 +10,7 @@ import os
 from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from functools import cache
 from itertools import chain
 from sys import intern
@@ -21,6 +21,7 @@ from estimator.model import Compression, Experts, Latent, Layer, Model, Tensor
 from estimator.placement import INPUT_TENSORS
 from estimator.quant import stored_bytes
 from estimator.weights import weight_table
+from records.record import record
 
 SKETCHES = os.path.join(os.path.dirname(__file__), "catalogue", "sketches.jsonl")
 SKETCHED_QUANTS = (*(quant for quant in QUANTS if quant not in ("F32", "F16")), "MXFP4_MOE")
@@ -50,7 +51,7 @@ class Weights(NamedTuple):
         return self.input + self.blocks + self.experts + self.head
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Sketch:
     """One model."""
 

@@ -5,7 +5,6 @@ memory that a driver has moved away over PCIe, pages that have no room from the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from estimator.ledger import Basis, Estimate, Kind, Overflow, Place, Workload, drawing_on
@@ -24,6 +23,7 @@ from estimator.pace import (
     pace_of,
 )
 from estimator.reads import Reads, Work, reads_by_place, work_of
+from records.record import record
 
 PCIE_BYTES_PER_SECOND = (6e9, 12e9, 25e9)
 """(low, expected, high) of what a driver moved to the host: PCIe 3.0 x8 to 4.0 x16, less their overhead. ASSUMED."""
@@ -59,7 +59,7 @@ class Batch(NamedTuple):
     """All of them together."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Speed:
     """Of one sequence."""
 

@@ -6,11 +6,11 @@ graphs and tables, and nothing checks that it is enough.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from estimator.activations import Span, total
 from estimator.ledger import Place
 from estimator.paged_cache import LayerCache
+from records.record import record
 
 MIB, GIB = 1 << 20, 1 << 30
 
@@ -24,7 +24,7 @@ TABLE_REQUESTS = (2048, 4096)
 REQUESTS_PER_CONTEXT = 512
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Defaults:
     """What the server chooses by the card where nothing is said."""
 
@@ -99,7 +99,7 @@ def n_prompt_graphs(most_tokens: int) -> int:
     return sum(len(range(first, min(last, most_tokens) + 1, step)) for first, last, step in steps)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class StaticPool:
     """What one device keeps of tokens and states."""
 

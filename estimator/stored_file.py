@@ -2,13 +2,14 @@
 
 import os
 import stat
-from dataclasses import dataclass
+
+from records.record import record
 
 _BLOCK_BYTES = 512
 """Of ``st_blocks``, on every Unix (stat(2)); Windows has no such field."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class StoredFile:
     """A regular file, its symbolic links followed."""
 

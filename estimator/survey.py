@@ -4,7 +4,7 @@ It answers as llama.cpp's engine would, with bands as wide as closed forms need:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from estimator.blas import recurs_or_routes
@@ -22,6 +22,7 @@ from estimator.runtime import blas_bytes, cpu_runtime, host_runtime, runtime_ter
 from estimator.scratch import Step
 from estimator.sketch import Sketch, Weights, sketches
 from estimator.verdict import Level, judge
+from records.record import record
 
 SOURCE = "estimator/catalogue/sketches.jsonl"
 ENGINE = "llama.cpp"
@@ -29,7 +30,7 @@ N_BATCH_TOKENS, N_UBATCH_TOKENS = 2048, 512
 """llama.cpp's defaults (common/common.h)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Surveyed:
     """What becomes of one model."""
 

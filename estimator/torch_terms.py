@@ -1,12 +1,13 @@
 """What comes and goes while Transformers computes: cache, states and activations of the layers of one device."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.dynamic_cache import Alike, CacheRun, state_bytes
 from estimator.ledger import Basis, Kind, Place, Term
 from estimator.model import Model
 from estimator.prompt_pass import prompt_pass, score_elements, unpacked_bytes
 from estimator.torch_process import ACTIVATIONS
+from records.record import record
 
 RELEASE = "transformers 5.24.0"
 
@@ -18,7 +19,7 @@ PASS_HIGH_RATIO = 1.1
 Seed-OSS and Hunyuan; OLMo 2, EXAONE 4 and StarCoder 2 less (bench/torch_storages.py)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Computation:
     """A model in use, wherever its layers lie."""
 

@@ -1,12 +1,13 @@
 """From an estimate and the places as they are now: does it fit, and if not, what would happen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 
 from estimator.ledger import Estimate, Overflow, Place, drawing_on
 from estimator.overflow import overflow_at, refusal_of, spill_of, surroundings_of, way_out
 from estimator.spill import Outcome, Spill
+from records.record import record
 
 
 class Level(IntEnum):
@@ -22,7 +23,7 @@ class Level(IntEnum):
     """Refused, out of memory, or killed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Margin:
     """One place, with the load on it."""
 
@@ -43,7 +44,7 @@ class Margin:
         return max(0, self.load_bytes - self.place.free_bytes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The worst of all places, and why."""
 

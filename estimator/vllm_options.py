@@ -1,14 +1,15 @@
 """What moves memory in vLLM, by its own flags."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.option import option
 from estimator.releases import NEWEST
+from records.record import record
 
 NAME = "vLLM"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that moves memory, by the engine's own flags."""
 

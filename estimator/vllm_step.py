@@ -3,7 +3,7 @@
 Before it gives out its cache it runs one to see (`determine_available_memory`, vllm/v1/worker/gpu_worker.py, 0.33.0).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.activations import Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
 from estimator.ledger import Place
@@ -12,6 +12,7 @@ from estimator.ranks import is_linked, offered_bytes, shares_memory
 from estimator.releases import LARGE_CARD_BYTES, SHARED_MEMORY_BYTES, Release, release
 from estimator.sharding import Split
 from estimator.vllm_options import Options
+from records.record import record
 
 GIB = 1 << 30
 NOTHING = Span(n_bytes=0, low_bytes=0, high_bytes=0)
@@ -26,7 +27,7 @@ LONG_TOKENS = 32768
 """Beyond it, the engine before V1 fed prompts in pieces of 2048."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Step:
     """The largest one, on each of the devices that share a model."""
 

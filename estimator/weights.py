@@ -1,7 +1,6 @@
 """The bytes of a model's weights on each device and on the host, for a way to place them (estimator/placement.py)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from estimator.derived import of_model, of_model_by
 from estimator.model import Model, Tensor
@@ -16,9 +15,10 @@ from estimator.placement import (
 )
 from estimator.quant import stored_bytes
 from estimator.rounding import ROUNDINGS
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Held:
     """Weights in one place."""
 
@@ -208,7 +208,7 @@ def block_tensors(model: Model) -> tuple[tuple[Tensor, ...], ...]:
     return tuple(tuple(block) for block in blocks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class WeightTable:
     """The weights of a model as one kind of buffer rounds them, summed by where they belong."""
 

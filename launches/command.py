@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from launches.elsewhere import runs_elsewhere
 from launches.handover import Handover, handed_over
 from launches.limits import least_of, limited_by
 from launches.wrappers import WRAPPERS, base_name, behind_wrapper, has_subcommand
+from records.record import record
 
 MOST_WORDS = 4096
 _MOST_WRAPPERS = 32
@@ -29,7 +30,7 @@ _PYTHON_VALUED = frozenset({"-W", "-X", "--check-hash-based-pycs"})
 """Options of ``python`` with a word of their own (docs.python.org, "Command line and environment", 3.13)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Command:
     """What is started: nothing has been looked up yet, and every word is a stranger's."""
 
@@ -61,14 +62,14 @@ class Command:
         return whole
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Further:
     """Another service of the compose file that a command starts."""
 
     command: Command
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Program:
     """The engine's own part of a command."""
 

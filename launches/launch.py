@@ -1,7 +1,7 @@
 """What a command asks an engine to load, in the estimator's terms; and who reads which program's command line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from importlib import import_module
 from types import MappingProxyType
@@ -12,6 +12,7 @@ from launches.command import Command, Program
 from launches.errors import UnknownEngine, UnknownProgram
 from launches.told import screened
 from launches.withheld import withheld
+from records.record import record
 
 PROGRAMS: tuple[str, ...] = (
     "llamacpp",
@@ -33,7 +34,7 @@ PROGRAMS: tuple[str, ...] = (
 """Modules of ``launches.programs``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Span:
     """Where a setting stands in the command, so that it can be replaced there."""
 
@@ -44,7 +45,7 @@ class Span:
     n_words: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Launch:
     """One model that a command loads, with everything that decides how much memory it takes."""
 

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 
 from estimator.builds import MEASURED, day_of_number
 from estimator.change import Change, values_on
+from records.record import record
 
 PULL = "github.com/ggml-org/llama.cpp/pull"
 FORK_PULL = "github.com/ikawrakow/ik_llama.cpp/pull"
@@ -29,7 +29,7 @@ _NUMBER = re.compile(
 _FORK = re.compile(r"ik[_-]llama", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Defaults:
     """Of one build; these are the newest one's (common/common.h, 0c1e57098)."""
 

@@ -7,11 +7,11 @@ common/arg.cpp (`common_models_handler_apply`), common/download.cpp (`find_best_
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from estimator.hub_cache import cache_roots, find_in_cache
 from launches.command import Command
 from launches.wrappers import base_name
+from records.record import record
 
 USUAL_TAGS = ("Q4_K_M", "Q8_0")
 """What is taken of a repository where no quant is named, before its first file."""
@@ -25,7 +25,7 @@ _LATER_PART = re.compile(r"-(?!00001)\d{5}-of-\d{5}\.gguf$")
 _MOST_FILES = 4000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Meant:
     """A model, and what comes with it."""
 

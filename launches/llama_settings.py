@@ -5,7 +5,7 @@ common/arg.cpp and tools/server/server.cpp of 0c1e57098; for ik_llama.cpp common
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.llama_options import SPLIT_MODES, Options
 from launches.llama_defaults import ALL_LAYERS, Defaults
@@ -13,6 +13,7 @@ from launches.numbers import Values
 from launches.uncounted import Uncounted
 from launches.variables import is_unset
 from launches.words import NEGATED, Flag, Given
+from records.record import record
 
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "q5_0", "q5_1")
 """`kv_cache_types` in common/arg.cpp."""
@@ -30,7 +31,7 @@ DENSE_FEED_FORWARD = r"\.ffn_(up|down|gate)\."
 """What --n-cpu-ffn leaves in RAM of each of the first blocks (`LLM_FFN_DENSE_REGEX`, common/common.h)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a command asks for, before a program makes something of its own of it."""
 

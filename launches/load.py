@@ -1,13 +1,12 @@
 """One load of a command: what it asks an engine for, what may run beside it, and on which ways it is reached."""
 
-from dataclasses import dataclass
-
 from launches.command import Command
 from launches.jobs import Moment
 from launches.launch import Launch
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Load:
     """One of the commands of a script, or of the services of a compose file."""
 

@@ -1,7 +1,7 @@
 """What stands around a program, taken off layer by layer: containers, shells, wrappers that nobody knows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from launches.command import RUNTIMES, Command, Further, Program, program_of, shortened
 from launches.elsewhere import runs_elsewhere
@@ -9,12 +9,13 @@ from launches.errors import LoadsElsewhere, UnknownProgram
 from launches.further import further_of, quoted_of
 from launches.limits import least_of
 from launches.shell import commanded, known_in, script_index
+from records.record import record
 
 _MOST_COVERS = 8
 """Containers and shells around a program (ASSUMED; two are usual)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Cover:
     """What those around a program let it have, and what of them is not understood."""
 
@@ -50,7 +51,7 @@ class Cover:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Layer:
     """A command without some of what is around it."""
 
@@ -68,7 +69,7 @@ class Layer:
     """Other services of the same compose file."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Opened:
     """A command without the containers and shells around it."""
 

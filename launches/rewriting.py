@@ -8,12 +8,13 @@ from launches.command import Command
 from launches.launch import Span
 from launches.line import pieces_of
 from launches.opened import Opened, opened_of
+from records.record import record
 
 Words = Mapping[str, tuple[str, ...]]
 """First name of a flag -> its words."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Edit:
     """What changes among the engine's own words."""
 

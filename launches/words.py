@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from functools import lru_cache
 
 from launches.launch import Span
+from records.record import record
 
 
 class Takes(Enum):
@@ -22,7 +23,7 @@ class Takes(Enum):
     """As ``MANY``, or none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Flag:
     """One line of a table."""
 
@@ -35,7 +36,7 @@ class Flag:
     """Names that say the contrary: ``--no-enforce-eager``."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How a program's parser reads a word."""
 
@@ -61,7 +62,7 @@ _OFF = frozenset({"no", "false", "0", "off", "n", "f", "disabled"})
 """What programs take for the contrary where a switch, or a variable for one, has a value."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Given:
     """A command line taken apart."""
 

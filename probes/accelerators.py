@@ -9,11 +9,11 @@ trade writes GB.
 import json
 import pkgutil
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Literal
 
 from probes.errors import ProbeError
+from records.record import record
 
 SIZE_TEXT = re.compile(r"(?<![\w.])(\d{1,9}(?:\.\d{1,6})?)\s*(?:([mgt])i?b|(g))\b", re.IGNORECASE)
 """A size as people write it: 80GB, 1.5 GiB, 144G. Groups: the number; the letter of the unit in one of two."""
@@ -34,7 +34,7 @@ class UnknownHardware(SimulationError):
         self.candidates = candidates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Accelerator:
     """One product, as its driver would name it where that is known."""
 

@@ -11,7 +11,7 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Any
 
-from probes.record import record
+from records.record import record
 
 Run = Callable[[Sequence[str]], bytes]
 """Gives what a command prints. Raises OSError where it cannot be run, fails or takes too long."""

@@ -7,11 +7,11 @@ The files are those of docs.kernel.org/gpu/amdgpu (driver-misc, thermal). Which 
 
 import os
 import re
-from dataclasses import dataclass
 
 from probes.drm import Card, natural, pcie_generation
 from probes.snapshot import Details
 from probes.sysfs import read_bytes, read_text
+from records.record import record
 
 _INTEGRATED_FORMATS = frozenset({2, 3})
 """gpu_metrics_v2_x and v3_x are those of APUs, v1_x those of cards (include/kgd_pp_interface.h)."""
@@ -24,7 +24,7 @@ _LINK = re.compile(r"\d{1,3}:\s*([\d.]{1,5}GT/s)\s*,\s*x(\d{1,2}).*?(\*?)\s*$", 
 _SENSORS = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Its own memory, and the RAM that it can reach through its translation table (GTT), in bytes."""
 
@@ -34,7 +34,7 @@ class Memory:
     gtt_used_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Sensors:
     """How it fares, as far as it says."""
 

@@ -9,9 +9,9 @@
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from probes.sysfs import read_bytes, read_number, read_text
+from records.record import record
 
 AMD = 0x1002
 INTEL = 0x8086
@@ -40,7 +40,7 @@ _GENERATIONS = {
 """GT/s -> generation of PCI Express (drivers/pci/probe.c, pci_speed_string)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Card:
     """One graphics device of a PCI bus, and where its files lie."""
 

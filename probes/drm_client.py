@@ -10,7 +10,9 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from records.record import record
 
 _MOST_COUNT = 1 << 63
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
@@ -21,7 +23,7 @@ _CYCLES, _CAPACITY = "cycles-", "capacity-"
 """``drm-total-cycles-rcs`` is no memory, ``drm-engine-capacity-vcs`` no time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Client:
     """What one client of a driver has, as one file says it."""
 

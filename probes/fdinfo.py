@@ -7,10 +7,11 @@ seconds. Files of other users can be read by root only.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from probes.drm_client import Client, parse_client
 from probes.sysfs import read_bytes, read_text
+from records.record import record
 
 SCAN_SECONDS = 5.0
 """As often as amdgpu_top looks through them (its README, 0.11)."""
@@ -21,7 +22,7 @@ _PASSES_FILES_ON = frozenset({"systemd", "systemd-logind", "seatd"})
 """These open a card and hand it to the desktop, which is the one that uses it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Holding:
     """What one process has of one GPU."""
 
@@ -32,7 +33,7 @@ class Holding:
     """Of its busiest engine since the scan before; None at the first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Scan:
     """All holdings at one time."""
 

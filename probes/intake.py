@@ -6,9 +6,9 @@ reads any of it; so there is no one figure, and what is told here is the sum of 
 """
 
 import re
-from dataclasses import dataclass
 
 from probes.sysfs import read_bytes
+from records.record import record
 
 _READ = re.compile(rb"^(?:rchar|read_bytes): ([0-9]{1,19})$", re.MULTILINE)
 """Of proc_pid_io(5): what it asked calls to read, from whatever cache, and what a storage was read for."""
@@ -16,7 +16,7 @@ _PEAK = re.compile(rb"^VmHWM:\s+([0-9]{1,15}) kB$", re.MULTILINE)
 """Of proc_pid_status(5): the most that was ever resident, pages of mapped files counted in."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Intake:
     """At least what it has read, and up to three times as much: a file that is read from a disk counts twice."""
 

@@ -9,11 +9,11 @@
 """
 
 import os
-from dataclasses import dataclass
 
 from probes.drm import Card, natural
 from probes.snapshot import Details
 from probes.sysfs import read_text
+from records.record import record
 
 _REASONS = {
     "pl1": "sustained power limit",
@@ -29,7 +29,7 @@ _MOST_CELSIUS = 200.0
 _MOST_WATTS = 10_000.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Counters:
     """What only grows; the difference of two readings tells power and load."""
 

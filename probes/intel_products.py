@@ -4,13 +4,12 @@ Names are those of github.com/pciutils/pciids (2026-08-22), cores those of Intel
 (ark.intel.com). A system's own PCI list tells the rest.
 """
 
-from dataclasses import dataclass
-
 from probes.drm import INTEL
 from probes.pci_names import pci_name
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class IntelProduct:
     """What is known of one product."""
 

@@ -16,7 +16,8 @@ import ctypes
 import os
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+from records.record import record
 
 Ioctl = Callable[[int, int, bytearray], int]
 """File descriptor, request, and the structure that is filled in. Raises OSError."""
@@ -56,7 +57,7 @@ def _ioctl(descriptor: int, request: int, structure: bytearray) -> int:
     return answered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class NodeAccess:
     """How a render node is reached, so that tests can stand in for the driver."""
 
@@ -65,7 +66,7 @@ class NodeAccess:
     ioctl: Ioctl = _ioctl
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Region:
     """One body of memory as the driver sees it."""
 

@@ -11,10 +11,10 @@
 """
 
 import os
-from dataclasses import dataclass
 
 from probes.drm import natural
 from probes.sysfs import read_bytes, read_text
+from records.record import record
 
 _NODES = "/sys/class/kfd/kfd/topology/nodes"
 _PROCESSES = "/sys/class/kfd/kfd/proc"
@@ -24,7 +24,7 @@ _MOST_NODES = 1024
 _MOST_BANKS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ComputeNode:
     """One GPU, or one part of a GPU that is split into several."""
 

@@ -8,8 +8,9 @@ structures are from xnu (github.com/apple-oss-distributions/xnu at 1031c58): bsd
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import Any
+
+from records.record import record
 
 LIBRARY = "/usr/lib/libSystem.B.dylib"
 
@@ -73,7 +74,7 @@ class _CpuTicks(ctypes.Structure):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class PageCounts:
     """The kernel's page queues, in bytes, as ``vm_stat`` counts them."""
 
@@ -89,7 +90,7 @@ class PageCounts:
     """Not to be moved: the kernel's, and what a GPU uses."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class SwapUsage:
     total_bytes: int
     """Of the files that exist now: macOS makes more as they are needed."""

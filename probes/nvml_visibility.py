@@ -13,8 +13,8 @@ the start of a part's UUID is as good as that of a GPU's. Parsed here, for CUDA 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from probes.record import record
 from probes.sysfs import whole_number
+from records.record import record
 
 VISIBLE_DEVICES = "CUDA_VISIBLE_DEVICES"
 DEVICE_ORDER = "CUDA_DEVICE_ORDER"

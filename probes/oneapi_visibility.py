@@ -13,14 +13,15 @@ all. Vulkan programs follow none of these.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from records.record import record
 
 _BACKENDS = frozenset({"*", "level_zero", "opencl"})
 """Those that have Intel GPUs."""
 _MOST_TERMS = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Visibility:
     """How programs see the GPUs, each given by its place in the order of PCI addresses."""
 

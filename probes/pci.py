@@ -6,8 +6,8 @@ https://docs.kernel.org/power/runtime_pm.html: ``runtime_status`` is the kernel'
 import os
 
 from probes.access import Access
-from probes.record import record
 from probes.sysfs import read_number, read_text
+from records.record import record
 
 NVIDIA = 0x10DE
 """The vendor's number: pcisig.com, pci-ids.ucw.cz."""

@@ -15,6 +15,7 @@ from probes.intake import Intake, intake_in
 from probes.listening import ports_of_owner, ports_of_sockets
 from probes.process_start import parent_and_start
 from probes.sysfs import read_bytes, whole_number
+from records.record import record
 
 YOUNG_LOOKS, _TURNS = 30, 20
 """Looks at a process that is new, and among how many the others take turns: a command line takes 12 µs to read."""
@@ -50,7 +51,7 @@ _RESIDENT = re.compile(rb"^(VmRSS|RssAnon|RssShmem|RssFile):\s+([0-9]{1,15}) kB$
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW|AUTH|CREDENTIAL", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class ProcessFacts:
     """One process, as far as this user may see it."""
 
@@ -65,7 +66,7 @@ class ProcessFacts:
     directory: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class HeldFacts:
     """What a process has now; read more than once in its life."""
 

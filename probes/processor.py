@@ -6,8 +6,8 @@ and ABI/stable/sysfs-devices-node); read once, when the probe is opened.
 
 from probes.cgroup import levels
 from probes.numa import nodes_with_memory, numbers_of
-from probes.record import record
 from probes.sysfs import read_number, read_text, whole_number
+from records.record import record
 
 _FIRST_ENTRY_BYTES = 8192
 """Holds the first of /proc/cpuinfo, some 200 flags of 2026; all of it takes milliseconds where cores are many."""

@@ -14,12 +14,13 @@ Vulkan programs follow none of these.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from records.record import record
 
 _MOST_ENTRIES = 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Visibility:
     """How programs see the GPUs, each given by its place in ROCm's own order."""
 

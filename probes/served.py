@@ -6,11 +6,11 @@ Each engine's answers as its source has them; a field that is missing, or of ano
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from probes.loopback import NoAnswer, Unavailable
+from records.record import record
 
 Ask = Callable[[str], bytes]
 """Path -> body; raises NoAnswer."""
@@ -21,7 +21,7 @@ _SAMPLE = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)(?:\{[^}]*\})?\s+([-+0-9.eE]{1,
 """One line of Prometheus' text format (prometheus.io/docs/instrumenting/exposition_formats)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Served:
     """One model that is served. None: not said. Untrusted text."""
 

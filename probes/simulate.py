@@ -18,6 +18,7 @@ from probes.accelerators import SIZE_TEXT, Accelerator, SimulationError, find_ac
 from probes.probe import Probe, ProbeSource
 from probes.snapshot import HOST_POOL, Device, Fault, Machine, Pool, Reading, Snapshot, pool_of
 from probes.working_set import estimated_gtt_bytes, estimated_metal_bytes
+from records.record import record
 
 _MIB = 1024**2
 _GIB = 1024**3
@@ -35,7 +36,7 @@ _BETWEEN_PARTS = re.compile(r",(?![^()]*\))")
 _BETWEEN_PRODUCTS = re.compile(r"(?<!max)\+", re.IGNORECASE)  # "Ryzen AI Max+ 395" is one product
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class _Item:
     """One product that was asked for, once."""
 
@@ -43,7 +44,7 @@ class _Item:
     size_gib: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class _Request:
     """The text, understood."""
 

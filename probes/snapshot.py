@@ -6,7 +6,7 @@ text for the screen; it can be compared, written as JSON and played back.
 
 from dataclasses import field
 
-from probes.record import record
+from records.record import record
 
 
 @record(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ were written after the documents. Rates are those of a class of disks, so they a
 """
 
 import os
-from dataclasses import dataclass
 
 from probes.access import REAL, Access
 from probes.sysfs import read_number, read_text
+from records.record import record
 
 _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "beegfs", "gpfs", "wekafs", "afs")
 _SLOW_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs")
@@ -34,7 +34,7 @@ _CARD_BYTES_PER_SECOND = 0.09e9
 """ASSUMED: cards of UHS-I carry 104 MB/s at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Storage:
     """What a path lies on."""
 

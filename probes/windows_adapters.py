@@ -13,11 +13,11 @@ dxcore_interface.h (github.com/microsoft/DirectX-Headers) and d3dkmthk.h (Window
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from probes.com import GUID, POINTER, RESULT, ComObject, guid, new_object
 from probes.libraries import Prototypes, declare
+from records.record import record
 
 if TYPE_CHECKING:
     from probes.access import Load
@@ -112,7 +112,7 @@ _KERNEL_PROTOTYPES: Prototypes = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """One adapter, as Windows describes it. Sizes that it does not tell are 0, as it says itself."""
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from probes.libraries import Prototypes, declare
+from records.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,7 @@ class _Item(ctypes.Structure):
     _fields_ = (("name", ctypes.c_void_p), ("status", ctypes.c_uint32), ("value", _Value))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Instance:
     """What an instance's name says."""
 

@@ -114,7 +114,11 @@ def test_a_reader_never_raises_anything_of_its_own(reader: ModuleType, source: s
 
 
 ROOT = Path(__file__).parent.parent
-SOURCES = [path for room in ("tui", "probes", "estimator", "launches") for path in sorted((ROOT / room).rglob("*.py"))]
+SOURCES = [
+    path
+    for room in ("tui", "probes", "estimator", "launches", "records")
+    for path in sorted((ROOT / room).rglob("*.py"))
+]
 
 
 @cache

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, asdict, dataclass, field, fields, r
 
 import pytest
 
-from probes.record import record
+from records.record import record
 
 
 @record(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """What to change about a plan so that it fits here, one setting at a time."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from math import prod
 from typing import Any
 
@@ -24,6 +24,7 @@ from estimator.reads import work_of
 from estimator.shell import quoted
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.contexts import SMALLEST_CONTEXT_TOKENS
 from tui.default_devices import default_devices, together
 from tui.expansion import fixed_labels
@@ -37,7 +38,7 @@ ALIKE = frozenset({"F32", "F16", "BF16", "FP8"})
 """Quants that store all tensors alike: what is worth offering of a model whose tensors aren't known one by one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Change:
     """One thing to change so that the plan fits."""
 
@@ -49,7 +50,7 @@ class Change:
     """False where the change is up to the person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Advice:
     """What would fit here."""
 

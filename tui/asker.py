@@ -11,13 +11,14 @@ from threading import Condition, Thread
 
 from probes.loopback import NoAnswer, ask
 from probes.served import READERS, Served, served_by, version_by
+from records.record import record
 
 _INTERVAL_SECONDS = 10.0
 _MOST_SECONDS = 320.0
 """Between two questions to one that gives no answer: each failure doubles the time, up to this."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Subject:
     """Whom to ask."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from estimator.found_model import MODEL
+from records.record import record
 from tui.humanize import short_count
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ READ_FORMATS = frozenset({"gguf", "safetensors", "mlx", "exl"})
 _OPEN = ("apache-2.0", "mit")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Item:
     """One model."""
 
@@ -52,7 +53,7 @@ class Item:
     """What lies here, of a row of its own; None of one that the catalogue knows."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What became of one model on this machine now; None where it is not known yet, or never."""
 
@@ -82,7 +83,7 @@ class Facts:
         return replace(self, level=None, last_level=self.listed_level, tokens_per_second=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Choice:
     """How the list is filtered and sorted."""
 

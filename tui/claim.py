@@ -6,7 +6,8 @@ Nothing of its command line, its model or its user is in it. Who reads one belie
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from records.record import record
 
 MOST_BYTES = 8192
 """Of one as it is written: 64 pools of some 100 characters."""
@@ -17,7 +18,7 @@ _NAME = re.compile(r"[\w. -]{1,40}", re.ASCII)
 _BOOT = re.compile(r"[0-9a-f-]{0,64}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Claim:
     """Of one process, which becomes the engine (exec), or starts it."""
 

@@ -17,6 +17,7 @@ from itertools import islice
 
 from probes.processes import Processes
 from probes.snapshot import HOST_POOL, Snapshot
+from records.record import record
 from tui.beside import beside
 from tui.claim import MOST_BYTES, Claim, claim_in, program_named
 from tui.humanize import duration, plain, size
@@ -47,7 +48,7 @@ _OLD_SECONDS = 86_400.0
 """A file of another start of the machine, or of another machine that shares the folder, is nobody's by then."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Outstanding:
     """One claim, as far as it is not taken yet."""
 

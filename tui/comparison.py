@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from estimator.errors import EstimatorError
 from probes.errors import ProbeError
 from probes.snapshot import SWAP_POOL
+from records.record import record
 from tui.pace import pacing_of
 from tui.places import places_of
 from tui.plan import Plan, assess
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 MOST_PINS = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Pin:
     """A plan that is kept in sight."""
 
@@ -34,7 +35,7 @@ class Pin:
     """A description where it is another machine than this one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Compared:
     """A pin, judged."""
 

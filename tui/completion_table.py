@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from estimator.engine import ENGINES, load_engine
+from records.record import record
 from tui.flags import app_parser, check_parser, doctor_parser, plan_parser, snapshot_parser
 from tui.history_flags import forget_parser, history_parser
 from tui.models_flags import models_parser
@@ -34,7 +35,7 @@ APP = ""
 _BY_METAVAR = {"FILE": FILE, "FOLDER": FOLDER, "MODEL": MODEL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Option:
     """One option, under all of its names."""
 
@@ -46,7 +47,7 @@ class Option:
     """The only engine that has it; nothing where it is for all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Words:
     """One command."""
 

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from estimator.engine import ANY_VENDOR
 from probes.snapshot import HOST_POOL, Device
+from records.record import record
 from tui.humanize import plain
 from tui.places import device_label, is_lone_part
 from tui.plan import Assessment
@@ -23,7 +23,7 @@ MOST_CHARACTERS = 8192
 """Of a line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class _Choice:
     """The devices that an engine counts, and those of them that are meant."""
 

@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from estimator.errors import Unjudgeable
 from estimator.hub_cache import cache_roots, studio_roots
@@ -13,6 +12,7 @@ from probes.access import Access
 from probes.snapshot import HOST_POOL, SWAP_POOL, Details, Snapshot
 from probes.storage import Storage, storage_of
 from probes.sysfs import read_text
+from records.record import record
 from tui import __version__
 from tui.calibrations_here import trouble_here
 from tui.humanize import duration, percent, size
@@ -34,7 +34,7 @@ LOCKED_BYTES = 1 << 30
 """No model worth locking is smaller."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Folder:
     """Where models lie."""
 
@@ -44,7 +44,7 @@ class Folder:
     storage: Storage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Examination:
     """One machine, looked at."""
 

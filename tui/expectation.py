@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from estimator.calibration import Calibration
 from estimator.errors import EstimatorError
@@ -11,6 +11,7 @@ from estimator.verdict import Level
 from launches.launch import Launch
 from probes.served import Served
 from probes.snapshot import HOST_POOL, Snapshot
+from records.record import record
 from tui.launched import places_seen, plan_of
 from tui.model_found import FoundAs, find_running_model
 from tui.places import HOST_NAME, device_label
@@ -23,7 +24,7 @@ _SHARES = frozenset({"vllm", "sglang", "trtllm", "tgi"})
 """Engines that take a share of a device."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """Figures only: the model is let go."""
 

@@ -1,12 +1,12 @@
 """What a check found out, and the flags of each change."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from estimator.ledger import Estimate, Place
 from estimator.model import Model
 from estimator.needs import Needs
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.advice import Advice, Change, option_flags
 from tui.default_devices import runs_on
 from tui.device_choice import said_by_hand
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tui.hardware import Option
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Figures:
     """Bytes on one device, or on the host."""
 
@@ -35,7 +35,7 @@ class Figures:
         return self.weights_bytes + self.cache_bytes + self.compute_bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Compared:
     """The engine's own figures beside ours, at one place."""
 
@@ -47,7 +47,7 @@ class Compared:
     ours: Figures
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Verification:
     """What the engine's own program says of the load, or why it says nothing."""
 
@@ -58,7 +58,7 @@ class Verification:
     """Empty where there are figures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Finding:
     """All that ``plimsoll check`` found out."""
 

@@ -21,6 +21,7 @@ from launches.opened import opened_of
 from launches.told import screened
 from launches.uncounted import Uncounted
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS
 from tui.finding import Finding
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 REFUSED = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Terminal:
     """Where a question can be asked; tests answer it themselves."""
 

@@ -7,6 +7,7 @@ from estimator.errors import EstimatorError
 from estimator.verdict import Level
 from probes.accelerators import Accelerator, known_accelerators
 from probes.simulate import described
+from records.record import record
 from tui.pace import Pacing, pacing_of
 from tui.places import places_of
 from tui.plan import Assessment, Plan, assess, model_bytes
@@ -37,7 +38,7 @@ NOT_RUN = ("Gaudi", "per GPU", "per GCD")
 LEAST_RAM_BYTES = 64 * GIB
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Option:
     """So many of one product."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from records.record import record
 from tui.humanize import plain
 from tui.places import HOST_NAME, device_label
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _NAME_LENGTH = 24
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Holder:
     """What ends as one."""
 

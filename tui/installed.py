@@ -4,9 +4,9 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from probes.access import Run
+from records.record import record
 
 OWN_PACKAGES = ("textual", "rich", "pydantic", "psutil", "nvidia-ml-py")
 """What Plimsoll stands on."""
@@ -28,7 +28,7 @@ _MOST_ENTRIES = 20_000
 """Of a folder of packages, which has two for each."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Program:
     """A program on the path."""
 

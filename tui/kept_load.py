@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from probes.record import record
+from records.record import record
 
 NAME_LENGTH = 120
 """Of every text that is kept."""

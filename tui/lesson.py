@@ -8,10 +8,10 @@ lesson never feeds on itself.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from estimator.calibration import CALIBRATED_ENGINES, MOST_RUNTIME_BYTES, Calibration
+from records.record import record
 from tui.steadiness import Steady, Unsteady, steadiness
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ MOST_LOADS = 30
 _FAMILY = re.compile(r"v?(\d{1,4}\.\d{1,4})(?:\.|$)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Lesson:
     """Of one engine on one device under one driver."""
 

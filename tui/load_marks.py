@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from records.record import record
 from tui.recognised import Phase
 from tui.widgets.engine_text import engine_name
 
@@ -26,7 +27,7 @@ class Turn(Enum):
     ENDED = "◂"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Mark:
     """One moment of one load."""
 

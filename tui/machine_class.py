@@ -6,7 +6,7 @@ run, of three sizes in which open models are published: 8B (entry), 32B (mid-siz
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from functools import cache
 
@@ -18,6 +18,7 @@ from estimator.reader import read_model
 from estimator.verdict import Level
 from probes.accelerators import known_accelerators
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.default_devices import default_devices, runs_on
 from tui.expansion import fixed_labels
 from tui.hardware import SINCE, hardware_options
@@ -72,7 +73,7 @@ AS_TRAINED = frozenset({"gpt-oss 20B", "gpt-oss 120B"})
 """Published in four bits already: not quantised anew."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One model on one machine with nothing else in use."""
 
@@ -95,7 +96,7 @@ class Trial:
         return self.tokens_per_second is None or self.tokens_per_second >= READING_TOKENS_PER_SECOND
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Step:
     """One change of the machine, and what that would allow."""
 
@@ -105,7 +106,7 @@ class Step:
     """What is run then and was not before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class MachineClass:
     """The class, what it rests on, and the next step."""
 

@@ -1,7 +1,6 @@
 """How ``plimsoll run`` is to stand in the way, and what it may ask of this machine."""
 
-from dataclasses import dataclass
-
+from records.record import record
 from tui.neighbours import nobody
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
@@ -11,7 +10,7 @@ if TYPE_CHECKING:
     from tui.neighbours import Neighbours
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Manner:
     """How to stand in the way."""
 

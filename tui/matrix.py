@@ -1,19 +1,20 @@
 """Every quant against every context: what each takes, and the verdict."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.errors import EstimatorError
 from estimator.ledger import Place
 from estimator.spill import Outcome
 from estimator.verdict import Level
+from records.record import record
 from tui.pace import pacing_of
 from tui.plan import Assessment, Plan, assess, with_quant
 
 MATRIX_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One combination of quant and context."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from estimator.errors import EstimatorError
@@ -12,6 +12,7 @@ from estimator.ollama_store import name_of_blob
 from estimator.readers import catalogue
 from launches.launch import Launch
 from probes.served import Served
+from records.record import record
 from tui.launched import model_of
 
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
@@ -29,7 +30,7 @@ class FoundAs(Enum):
     """The file cannot be read here: it is taken for what its name says."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class RunningModel:
     """One model, and the launch with what names it."""
 

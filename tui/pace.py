@@ -1,9 +1,8 @@
 """How fast an assessed load would run, in figures and in words, for reports and for the screen alike."""
 
-from dataclasses import dataclass
-
 from estimator.speed import Speed, Stage, speed_of
 from estimator.verdict import Level, has_room
+from records.record import record
 from tui.humanize import count, fine_size, rate
 from tui.plan import Assessment
 
@@ -11,7 +10,7 @@ LEAST_SLOWDOWN = 1.05
 """Rounded, anything less is 1.0 times."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Pacing:
     """The speed of what would really run."""
 

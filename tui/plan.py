@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
 from estimator.derived import of_model, of_model_by
@@ -16,6 +16,7 @@ from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
 from estimator.spill import Outcome
 from estimator.verdict import Level, Verdict, has_room, judge
+from records.record import record
 from tui.default_devices import default_devices, largest_first, together
 
 DEFAULT_CONTEXT_TOKENS = 8192
@@ -23,7 +24,7 @@ ROOMY_RATIO = 1.1
 """What has room so many times over is not estimated again to the byte; twice what closed forms are held to (5 %)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What shall be loaded, and how."""
 
@@ -57,7 +58,7 @@ class Plan:
         return load_engine(self.engine_name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Assessment:
     """A plan on places."""
 

@@ -1,12 +1,13 @@
 """``plimsoll plan``: which known hardware would hold a load, as text or as JSON, without reading this machine's."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from estimator.errors import EstimatorError
 from estimator.model import Model
 from estimator.reader import read_model
+from records.record import record
 from tui.check import DOES_NOT_FIT, FITS, UNKNOWN, UNUSABLE, complain
 from tui.hardware import Option, hardware_options
 from tui.humanize import count, gib, plain, sentence
@@ -19,7 +20,7 @@ from tui.schema import SCHEMA, model_json, option_json
 NONE_KNOWN = "no known hardware holds it: not even eight of the largest data-centre cards"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """A load, and what would hold it."""
 

@@ -1,11 +1,12 @@
 """An engine that runs here, as far as it could be recognised: figures only, so that it can be kept and shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from types import MappingProxyType
 
 from probes.served import Served
+from records.record import record
 from tui.places import HOST_NAME
 
 GROWING = frozenset({"mlx", "transformers"})
@@ -31,7 +32,7 @@ class Phase(Enum):
     """What it will hold is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Predicted:
     """What a launch takes at one place once it is loaded."""
 
@@ -47,7 +48,7 @@ class Predicted:
     """Without what was learned on this machine; None where nothing was."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Recognised:
     """One engine with its children."""
 

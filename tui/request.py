@@ -1,7 +1,6 @@
 """A load as it was asked for on the command line, and the plan that it becomes once model and devices are known."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from estimator.engine import load_engine, usual_engine
@@ -9,6 +8,7 @@ from estimator.errors import Unjudgeable
 from estimator.ledger import Place, Workload
 from estimator.model import Model
 from probes.snapshot import HOST_POOL, Device, Snapshot
+from records.record import record
 from tui.places import device_label, missing_places
 from tui.plan import DEFAULT_CONTEXT_TOKENS, Plan
 from tui.stored import as_published_for
@@ -28,7 +28,7 @@ class UnknownDevice(Exception):
     """No such device here; the message lists those there are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Request:
     """What was asked for; names and numbers are checked, the model has not been read."""
 

@@ -7,7 +7,7 @@ most. Reading and writing the file is in ``settings_file``.
 from dataclasses import field, fields
 from typing import Any, Literal
 
-from probes.record import record
+from records.record import record
 
 Switch = Literal["auto", "on", "off"]
 THEMES = ("plimsoll", "plimsoll-light", "plimsoll-contrast")

@@ -1,17 +1,16 @@
 """What would happen on this machine to a load that a place has no room for, by the table of spills."""
 
-from dataclasses import dataclass
-
 from estimator.overflow import spill_of, surroundings_of
 from estimator.spill import Spill
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.places import places_of
 
 ENGINES = ("llama.cpp", "vLLM")
 """One that runs by ggml, and one that runs by PyTorch: what the table tells apart."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class SpillHere:
     """A row of the table, and where it holds."""
 

@@ -7,9 +7,10 @@ others, never worse than the prediction alone did.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
+
+from records.record import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ _STUDENT = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.20, 2
 """Student's t of 1, 2, 3 ... degrees of freedom, 95 % within; of more the last one is a little too wide."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Steady:
     """The next load, of whatever model, is expected to differ by so much."""
 
@@ -40,7 +41,7 @@ class Steady:
     high_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Unsteady:
     """Nothing can be reckoned with, and why."""
 

@@ -3,15 +3,15 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from records.record import record
 from tui.terminal import has_true_colours
 
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 """What the screen is made for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Terminal:
     """Of this process."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from records.record import record
 from tui.recognised import Phase
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _LOADING_BYTES = 64 << 20
 """What was there already when watching began is a load only if it grows by so much (ASSUMED: more than a context)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Rested:
     """A load that has come to rest, or holds more at rest than when it did."""
 

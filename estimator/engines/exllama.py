@@ -4,7 +4,7 @@ exllamav2/cache.py and model.py (`load_autosplit_gen`), exllamav3/cache/quant.py
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from estimator.engine import nothing
 from estimator.errors import Unjudgeable
@@ -16,6 +16,7 @@ from estimator.prompt_pass import prompt_pass
 from estimator.runtime import runtime_term
 from estimator.shell import quoted
 from estimator.torch_process import process_term
+from records.record import record
 
 NAME = "ExLlama"
 KV_TYPES = ("f16", "q8", "q6", "q4")
@@ -51,7 +52,7 @@ def _option(flag: str, text: str, *, minimum: int = 0) -> dict[str, object]:
     return {"flag": flag, "help": text, "choices": (), "minimum": minimum}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """What moves memory, by TabbyAPI's flags."""
 

@@ -4,7 +4,7 @@ It knows nothing of contexts, attention or engines, and says so: every figure is
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.engine import ANY_VENDOR, nothing
 from estimator.errors import Unjudgeable
@@ -12,6 +12,7 @@ from estimator.ledger import Basis, Estimate, Kind, Place, Term, Workload, host_
 from estimator.model import Model
 from estimator.needs import rule_of_thumb_needs, stored_weights
 from estimator.shell import quoted
+from records.record import record
 
 NAME = "rule of thumb"
 KV_TYPES = ("f16",)
@@ -38,7 +39,7 @@ def _option(flag: str, text: str) -> dict[str, object]:
     return {"flag": flag, "help": text, "choices": (), "minimum": 0.0, "maximum": 16.0}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """The rule's own numbers."""
 

@@ -4,7 +4,7 @@ What it prints as ``Peak memory`` is the sum of all terms but those of ``Kind.RU
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from estimator.engine import nothing
 from estimator.errors import Unjudgeable
@@ -16,6 +16,7 @@ from estimator.modules import has_gguf_types, layer_kinds, modules_of
 from estimator.needs import mlx_needs
 from estimator.runtime import host_runtime, runtime_term
 from estimator.shell import quoted
+from records.record import record
 
 NAME = "MLX"
 KV_TYPES = ("f16", "int8", "int4")
@@ -41,7 +42,7 @@ def _option(flag: str, text: str, *, minimum: int = 0) -> dict[str, object]:
     return {"flag": flag, "help": text, "choices": (), "minimum": minimum}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """What moves memory, by the flags of ``mlx_lm.server`` and ``mlx_lm.generate``."""
 

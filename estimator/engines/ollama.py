@@ -7,7 +7,7 @@ number of requests at a time (``num_ctx``, ``OLLAMA_NUM_PARALLEL``) are the work
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from estimator.engine import ANY_VENDOR
 from estimator.errors import Unjudgeable
@@ -23,6 +23,7 @@ from estimator.ollama_launch import Launch, default_context, launch
 from estimator.option import option
 from estimator.packing import least, spilled_layout
 from estimator.shell import quoted
+from records.record import record
 
 NAME = "Ollama"
 KV_TYPES = ("f16", "q8_0", "q4_0")
@@ -36,7 +37,7 @@ MIB = 1 << 20
 FLASH_ATTENTION = {"auto": None, "on": True, "off": False}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a request or the server's environment may say, by Ollama's own names."""
 

@@ -6,7 +6,7 @@ smaller, and is no reason to refuse. CUDA graphs are captured after it. No log w
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 from estimator.activations import MIB, Span, layer_bytes, peak, sampler_bytes, total, workspace_bytes
@@ -33,6 +33,7 @@ from estimator.ranks import (
 from estimator.repository import repository_word
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
+from records.record import record
 
 NAME = "TGI"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "fp8_e4m3", "fp8_e5m2"))
@@ -65,7 +66,7 @@ LOGIT_BYTES = 10
 SOURCE = "warmup, models/flash_causal_lm.py, 3.3.7"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that moves memory, by the launcher's own flags."""
 

@@ -8,7 +8,7 @@ often the largest part after the weights. The terms without ``Kind.RUNTIME`` add
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from estimator.device_map import auto_device_map
 from estimator.ledger import Estimate, Kind, Place, Workload
@@ -18,6 +18,7 @@ from estimator.needs import Needs, torch_needs
 from estimator.repository import repository_of
 from estimator.shell import quoted
 from estimator.torch_load import KV_TYPES, NAME, TorchLoad
+from records.record import record
 
 __all__ = ["KV_STEPS", "KV_TYPES", "NAME", "QUANTS", "Options"]
 
@@ -34,7 +35,7 @@ def _option(flag: str, text: str, choices: Sequence[str] = (), *, minimum: int =
     return {"flag": flag, "help": text, "choices": tuple(choices), "minimum": minimum}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """What moves memory, by the names of ``from_pretrained`` and ``generate``."""
 

@@ -5,7 +5,7 @@ both 0.900; 32 or 64 tokens per block; bytes per token as the shapes have them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from estimator.activations import MIB, Span, layer_bytes, peak, sampler_bytes, workspace_bytes
 from estimator.cache_rows import ROW_TYPES, layer_caches, row_type
@@ -29,6 +29,7 @@ from estimator.ranks import (
 from estimator.repository import repository_word
 from estimator.runtime import runtime_term
 from estimator.sharding import Split
+from records.record import record
 
 NAME = "TensorRT-LLM"
 KV_TYPES = tuple(name for name in ROW_TYPES if name in ("auto", "bfloat16", "fp8", "nvfp4"))
@@ -45,7 +46,7 @@ BUFFERS = Span(n_bytes=900 * MIB, low_bytes=150 * MIB, high_bytes=2600 * MIB)
 SOURCE = "logs of 0.18 to 1.2"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Options:
     """Everything that moves memory, by the engine's own flags."""
 

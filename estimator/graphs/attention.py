@@ -5,11 +5,11 @@ src/llama-kv-cache.cpp, as of 2026-10-01.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
 
 from estimator.graph import CacheInputs, Draft, Node, stored
 from estimator.model import Model
+from records.record import record
 
 
 def every_layer(model: Model, layer: int) -> bool:
@@ -18,7 +18,7 @@ def every_layer(model: Model, layer: int) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class AttentionTraits:
     """What an architecture's attention does that its tensors don't tell."""
 

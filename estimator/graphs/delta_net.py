@@ -4,18 +4,17 @@ llama.cpp: src/models/delta-net-base.cpp, qwen3next.cpp, qwen35.cpp and qwen35mo
 operator that all backends of its own have.
 """
 
-from dataclasses import dataclass
-
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import attend, cache_inputs, rotated
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.state import StateRows, convolution_input, read_state, state_cache, write_state
 from estimator.graphs.transformer import embedded, logits
+from records.record import record
 
 PLAIN_ROUTER = RouterTraits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class DeltaNetStack:
     """What the architectures don't have in common."""
 

@@ -3,13 +3,14 @@
 llama.cpp: `build_ffn` and `build_moe_ffn` in src/llama-graph.cpp, as of 2026-10-01.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from estimator.graph import Draft, Node
 from estimator.model import Experts
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class RouterTraits:
     """How the experts are weighted, where neither the file nor the tensors tell."""
 

@@ -4,8 +4,6 @@ llama.cpp: src/models/mamba.cpp, mamba2.cpp, jamba.cpp, granite-hybrid.cpp, falc
 2026-10-01. What a layer is, its tensors say.
 """
 
-from dataclasses import dataclass
-
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
@@ -14,12 +12,13 @@ from estimator.graphs.selective_scan import selective_scan
 from estimator.graphs.short_convolution import short_convolution
 from estimator.graphs.state import StateRows
 from estimator.graphs.transformer import embedded, logits, output_rows
+from records.record import record
 
 PLAIN_ATTENTION = AttentionTraits()
 PLAIN_ROUTER = RouterTraits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class HybridStack:
     """What an architecture does that its tensors don't tell."""
 

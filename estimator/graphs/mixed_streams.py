@@ -4,12 +4,11 @@ llama.cpp: `build_hc_pre`, `build_hc_post` and `build_hc_head` in src/models/dee
 fused operators that CPU and CUDA have. To be written with nodes that wait (``Draft.defer``).
 """
 
-from dataclasses import dataclass
-
 from estimator.graph import Draft, Node
+from records.record import record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Mixed:
     """What a part of a layer reads, and how its result goes back into the streams."""
 

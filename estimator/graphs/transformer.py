@@ -4,20 +4,19 @@ llama.cpp: src/models/llama.cpp, qwen2.cpp, qwen3.cpp, qwen3moe.cpp, gemma2.cpp,
 openai-moe-iswa.cpp and deepseek2.cpp, as of 2026-10-01. They differ in a few habits, which are the traits below.
 """
 
-from dataclasses import dataclass
-
 from estimator.graph import Draft, Node
 from estimator.graphs.attention import AttentionTraits, attention, gated
 from estimator.graphs.feed_forward import RouterTraits, experts, feed_forward
 from estimator.graphs.fork_latent import fork_latent_attention, whole_heads
 from estimator.graphs.latent import latent_attention
 from estimator.weights import UNCOPIED_HEADS
+from records.record import record
 
 PLAIN_ATTENTION = AttentionTraits()
 PLAIN_ROUTER = RouterTraits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Transformer:
     """What an architecture does that its tensors don't tell."""
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from sys import intern
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from estimator.mixture import parse_quant, requantised
 from estimator.model import Model, Tensor
 from estimator.patience import rest
 from estimator.templates import tensors_of
+from records.record import record
 
 _FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "catalogue")
 CATALOGUE = os.path.join(_FOLDER, "models.jsonl")
@@ -41,7 +42,7 @@ _DESCRIPTION = re.compile(r"([a-z][a-z0-9_-]*) ([0-9.]+|\?)([BMT])(?:\.A([0-9.]+
 _WORDS = re.compile(r"[a-z0-9]+(?:\.[0-9]+)*").findall
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One model, before anything is computed."""
 

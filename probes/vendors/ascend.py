@@ -7,7 +7,7 @@ second has the address on the PCI bus.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from probes.access import REAL, Access
 from probes.errors import ProbeUnavailable
@@ -16,6 +16,7 @@ from probes.probe import Probe
 from probes.snapshot import Device, Fault, Pool, Process, Reading, Version
 from probes.tool import ToolProbe, find_tool, near_nodes
 from probes.tool_text import bus_address, figure, ratio, visible_indices
+from records.record import record
 
 MIB = 1 << 20
 VISIBLE = "ASCEND_RT_VISIBLE_DEVICES"
@@ -27,7 +28,7 @@ _NAME = re.compile(r"[\w-]{1,24}", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class _Chip:
     """What the first of its two lines says."""
 

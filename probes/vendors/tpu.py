@@ -18,6 +18,7 @@ from probes.probe import Probe
 from probes.snapshot import Device, Fault, Pool, Process, Reading
 from probes.sysfs import read_text
 from probes.tool import ToolProbe, find_tool
+from records.record import record
 
 GIB = 1 << 30
 _PCI = "/sys/bus/pci/devices"
@@ -57,7 +58,7 @@ _OLD_KINDS = {"0x004e": _Kind("v2", 16), "0x004f": _Kind("v3", 32)}
 """By the subsystem's number, both with the device number 0x0027."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What libtpu says of one of its devices: a chip, or one of the two cores of a v2 or v3."""
 

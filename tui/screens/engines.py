@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from estimator.engine import ENGINES, load_engine
 from estimator.errors import EstimatorError
 from estimator.verdict import Level
+from records.record import record
 from tui.aside import Aside
 from tui.humanize import UNKNOWN, answer_text, count, plain, rate, sentence, size
 from tui.messages import AsideDone, PlanChanged
@@ -35,7 +36,7 @@ _LEAST_TOLD = 40
 """Cells: less of a reason says nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """One engine, with this load."""
 

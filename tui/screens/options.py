@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 
 from estimator.errors import EstimatorError
+from records.record import record
 from tui.device_choice import said_by_hand, start_line
 from tui.flag_values import parse_count, parse_number, parse_shares
 from tui.messages import PlanChanged
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tui.widgets.line import Line
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record(frozen=True, slots=True, kw_only=True)
 class Field:
     """One thing that can be set, of the workload or of the engine's options."""
 

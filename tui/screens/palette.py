@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding
 from textual.keys import format_key
 
+from records.record import record
 from tui.humanize import plain
 from tui.screens.browser import Browser
 from tui.screens.dashboard import Dashboard
@@ -35,7 +36,7 @@ _ONE_SETTING = "show_settings("
 """Of twenty, which are found by what is typed, and would hide the others where nothing is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Command:
     """One action."""
 

@@ -1,7 +1,7 @@
 """Advice and the matrix: up to some hundred estimates, so they are made on a thread aside."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import thread_time
 
 from estimator.errors import EstimatorError
@@ -9,6 +9,7 @@ from estimator.ledger import Place
 from estimator.model import Model
 from estimator.verdict import Level
 from probes.snapshot import Snapshot
+from records.record import record
 from tui.advice import Advice, advise
 from tui.contexts import contexts_shown
 from tui.eviction import eviction_of, with_room_made
@@ -18,7 +19,7 @@ from tui.recognised import Recognised
 from tui.screens.steps import quants_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@record(frozen=True, slots=True, kw_only=True, eq=False)
 class Study:
     """What was found about one plan on places as they were."""
 

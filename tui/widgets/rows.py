@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from probes.record import record
 from probes.snapshot import HOST_POOL, SWAP_POOL, Device, Pool, Snapshot
+from records.record import record
 from tui.humanize import size
 from tui.places import HOST_NAME, device_label
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING
 
-from probes.record import record
+from records.record import record
 from tui.history import History
 
 if TYPE_CHECKING:  # a screen without a model does not pay for the estimator: 35 ms of its start
