@@ -132,7 +132,7 @@ async def test_what_lies_over_a_panel_is_not_written_over() -> None:
     app = app_of("fits")
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await settle(app, pilot)
-        app.notify("something over the panels", timeout=60)
+        app.notify("\n".join(["something over the panels"] * 9), timeout=60)
         await pilot.pause()
         await pilot.pause()
         ours, theirs = both(app, {panel.content_region for panel in app.screen.query(Panel)})
@@ -157,7 +157,7 @@ async def test_a_change_beside_what_lies_over_its_panel_is_written_around_it() -
     app = app_of("fits")
     async with app.run_test(size=(120, 36), notifications=True) as pilot:
         await settle(app, pilot)
-        app.notify("something over the panels", timeout=60)
+        app.notify("\n".join(["something over the panels"] * 9), timeout=60)
         await pilot.pause()
         await pilot.pause()
         compositor = app.screen._compositor
