@@ -81,6 +81,8 @@ def test_a_state_has_a_column_where_a_device_is_in_one() -> None:
         ("H100 80GB HBM3", 13, "H100 80GB …  "),
         ("H100 80GB HBM3", 9, "H100 …   "),
         ("Accelerator", 8, "Acceler…"),
+        ("H100 80GB HBM3", 10, "H100 80GB…"),
+        ("serve -m /models/Qwen3-30B", 22, "serve -m /models/Qwen…"),
     ],
 )
 def test_a_name_is_cut_behind_a_word(text: str, width: int, said: str) -> None:

@@ -134,7 +134,7 @@ async def test_a_wide_list_of_models_says_what_its_filters_go_by() -> None:
     found = (await walk("fits", ["picker"], [(200, 50), (120, 36)]))["picker"]
 
     assert re.search(r"Qwen3 0\.6B .* ● fits +2025-04 +text +apache-2\.0", found["200x50"])
-    assert re.search(r"Qwen-Image 20B .*…  20\d\d-\d\d +image", found["200x50"])
+    assert re.search(r"Qwen-Image 20B .*… +20\d\d-\d\d +image", found["200x50"])
     assert "licence" not in found["120x36"].split("\n")[5]
 
 

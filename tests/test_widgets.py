@@ -77,6 +77,19 @@ def load(n_bytes: int, glyph: str = WEIGHTS) -> Part:
     return Part(n_bytes=n_bytes, glyph=glyph, style="fits")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ((("● fits    ", "fits"),), "● fits  "),
+        ((("● fits", "fits"), ("    ", "dim")), "● fits  "),
+        ((("between two readings", "dim"),), "between…"),
+        ((("a and more words", "dim"),), "a and … "),
+    ],
+)
+def test_a_line_is_cut_behind_a_word_and_blanks_without_a_sign(line: tuple[tuple[str, str], ...], said: str) -> None:
+    assert text_of(fit(line, 8)) == said
+
+
 @pytest.mark.parametrize("glyph", [WEIGHTS, CACHE, COMPUTE, LANDED])
 def test_a_part_of_less_than_a_cell_has_its_own_sign(glyph: str) -> None:
     parts = [Part(n_bytes=100), Part(n_bytes=7, glyph=glyph, style="bad")]

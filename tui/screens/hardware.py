@@ -14,7 +14,7 @@ from tui.humanize import UNKNOWN, plain, rate, size
 from tui.messages import AsideDone, HardwarePinned
 from tui.screens.browser import Browser
 from tui.what_if import in_words, snapshot_of
-from tui.widgets.line import cut_text, fit_text, right_text
+from tui.widgets.line import cut_text, fit_text, fit_words, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS, said
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Hardware(Browser):
         if self._typed is None or self._typed.pin.hardware != self.text:
             (self._typed,) = compared([Pin(plan=plan, hardware=self.text)], self.view.places, self.view.snapshot)
         made = self._typed.assessment
-        name = fit_text(plain(in_words(self.text), 200), width)
+        name = fit_words(plain(in_words(self.text), 200), width)
         if made is None:
             return ((f"{name} ", "strong"), (plain(self._typed.reason, 400), "tight"))
         level = made.verdict.level
@@ -141,7 +141,7 @@ def _with_its_end(name: str, width: int) -> str:
     if len(name) <= width:
         return fit_text(name, width)
     end = name[-6:].lstrip()
-    return f"{name[: width - len(end) - 2]}… {end}"
+    return f"{fit_words(name, width - len(end) - 1)} {end}"
 
 
 def open_screen() -> Hardware:

@@ -63,7 +63,8 @@ class Timeline(Panel):
         self.first = max(0, min(self.first, len(rows) - 1))
         n_charts = max(1, min(len(rows) - self.first, height // _CHART_LINES))
         shown = rows[self.first : self.first + n_charts]
-        others = f"{self.first + 1}-{self.first + n_charts} of {len(rows)}, ↑ ↓" if n_charts < len(rows) else ""
+        first, last = self.first + 1, self.first + n_charts
+        others = f"{first if first == last else f'{first}-{last}'} of {len(rows)}, ↑ ↓" if n_charts < len(rows) else ""
         self.entitle(subtitle=_subtitle(others, width, has_marks=bool(view.marks)))
         lines: list[Line] = []
         for number, row in enumerate(shown):

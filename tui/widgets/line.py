@@ -16,6 +16,10 @@ _SMALLEST_GAP = 16
 colours again takes 40 bytes."""
 
 
+_LONGEST_WORD = 12
+"""Cells; a path or an address is longer, and cut within."""
+
+
 def run(text: str, style: str = "text") -> Run:
     return (text, style)
 
@@ -54,11 +58,18 @@ def cut_text(text: str, width: int) -> str:
 
 
 def fit_words(text: str, width: int) -> str:
-    """The same, cut behind a whole word: half a number is another number. Within a word only where it is the first."""
+    """The same, cut behind a whole word: half a number is another number.
+
+    Within a word only where it is the first, or so long that little else would be seen.
+    """
     if n_cells(text) <= width:
         return fit_text(text, width)
-    kept = set_cell_size(text, max(0, width - 1)).rpartition(" ")[0].rstrip()
-    return fit_text(f"{kept} …" if kept else text, width)
+    kept = set_cell_size(text, max(0, width - 1))
+    if text[len(kept) :][:1].strip():
+        words = kept.rpartition(" ")[0].rstrip()
+        if words.strip() and len(kept) - len(words) <= _LONGEST_WORD:
+            return fit_text(f"{words} …", width)
+    return fit_text(text, width)
 
 
 def right_text(text: str, width: int) -> str:
@@ -143,6 +154,9 @@ def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
         left -= len(text) if text.isascii() else n_cells(text)
     if left >= 0:
         return (*line, (" " * left, "text")) if left else line
+    line = _without_blanks_behind(line)
+    if (left := width - width_of(line)) >= 0:
+        return (*line, (" " * left, "text")) if left else line
     fitted: list[Run] = []
     left = width
     for text, style in line:
@@ -153,10 +167,20 @@ def fit(line: Line, width: int, *, is_ascii: bool = False) -> Line:
             fitted.append((text, style))
             left -= wide
         else:
-            cut = fit_text(text, left)
-            fitted.append((f"{cut[:-1]}~" if is_ascii else cut, style))
+            cut = fit_words(text, left)
+            fitted.append((cut.replace("…", "~") if is_ascii else cut, style))
             left = 0
     return tuple(fitted)
+
+
+def _without_blanks_behind(line: Line) -> Line:
+    """That nothing is cut but blanks need not be said."""
+    runs = list(line)
+    while runs:
+        text, style = runs.pop()
+        if kept := text.rstrip(" "):
+            return (*runs, (kept, style))
+    return ()
 
 
 def cut_line(line: Line, width: int) -> Line:

@@ -24,6 +24,8 @@ _CELLS_OF_A_HOLDER = 2
 """Narrower than these, a part says nothing."""
 _CELLS_OF_A_NAME = 5
 """With less of it, a device's name is left out beside its number."""
+_CELLS_OF_A_SUM = 8
+"""``63 of 64``"""
 _WIDEST_BYTES = 9999 << 30
 """More has no room in a column of figures."""
 _VITALS_CELLS = 37
@@ -55,9 +57,12 @@ class MemoryTable:
         longest = max((width_of(((f"{row.label} {plain(row.name)}", ""),)) for row in rows), default=3)
         most = 32 if width >= 140 else 24 if width >= 110 else 16 if width >= 90 else 15 if width >= 70 else 7
         self.label_width = max(min(longest, most), max((cell_len(row.label) for row in rows), default=3))
+        is_long = sum(len(row.devices) for row in rows) >= MANY_DEVICES
+        if longest > most:  # cut behind words, names may take less
+            least = _CELLS_OF_A_SUM if is_long else 0
+            self.label_width = max(least, *(cell_len(self._label(row).rstrip()) for row in rows))
         self.is_wordy = width >= 94
         self.figures_width = 44 if self.is_wordy else 30 if width >= 66 else 14
-        is_long = sum(len(row.devices) for row in rows) >= MANY_DEVICES
         self.has_vitals = is_long and width >= 150
         vitals_width = 52 if self.has_vitals else 0
         self.bar_width = max(4, width - self.label_width - self.figures_width - 4 - vitals_width)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 from tui.browse import Facts, Item, context_of, parameters_of
 from tui.humanize import UNKNOWN, parameters, plain, rate, short_count, size
-from tui.widgets.line import fit, fit_text, n_cells, right_text
+from tui.widgets.line import fit, fit_text, fit_words, n_cells, right_text
 from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Column(NamedTuple):
         n_free = self.width - self.n_before - self.n_after
         if self.is_right and n_cells(text) > n_free:
             return right_text(text, self.width)
-        fitted = right_text(text, n_free) if self.is_right else fit_text(text, n_free)
+        fitted = right_text(text, n_free) if self.is_right else fit_words(text, n_free)
         return f"{'':{self.n_before}}{fitted}{'':{self.n_after}}"
 
 
@@ -183,4 +183,4 @@ def _name(item: Item, width: int) -> Line:
     source = "" if item.found is None else f" · {', '.join(item.found.sources)}"
     if source and len(name) + len(source) <= width:
         return ((name, "strong"), (fit_text(source, width - len(name)) + " ", "dim"))
-    return ((fit_text(name, width) + " ", "strong"),)
+    return ((fit_words(name, width) + " ", "strong"),)
