@@ -56,6 +56,13 @@ def read_loads(command: Command) -> tuple[Load, ...]:
     return (replace(first, command=whole, launches=_doubted(first.launches, doubts)), *found.loads[1:])
 
 
+def first_load(command: Command) -> Load | None:
+    """The first one, on the first way on which there is any; None where there is none."""
+    found = _Found(Choices(most_ways=_MOST_WAYS))
+    found.go(command, is_first_wanted=True)
+    return found.loads[0] if found.loads else None
+
+
 def _doubted(launches: Sequence[Launch], doubts: Sequence[str]) -> tuple[Launch, ...]:
     return tuple(replace(launch, doubts=(*launch.doubts, *doubts)) for launch in launches)
 
@@ -82,12 +89,14 @@ class _Found:
     first: Program | None = None
     is_more: bool = False
 
-    def go(self, command: Command) -> None:
+    def go(self, command: Command, *, is_first_wanted: bool = False) -> None:
         """All ways, as far as they are not too many: then a last one on which all may be reached."""
         while True:
             walk = Walk(self.choices)
             walk.command(command, Cover(), Standing())
             self._take(walk)
+            if is_first_wanted and self.loads:
+                return
             if len(self.walks) == 1:
                 self.choices.most_ways = min(_MOST_WAYS, 1 + _MOST_SQUARED // max(1, walk.n_characters**2))
             if not self.choices.is_open or not self.choices.turn():

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from launches.ordinary_names import BUILT_IN, DESKTOP, MANAGERS, SERVERS, TOOLS, WINDOWS
-from launches.wrappers import base_name
+from launches.wrappers import WRAPPERS, base_name
 
 _ORDINARY = BUILT_IN | TOOLS | MANAGERS | SERVERS | DESKTOP | WINDOWS
 SUCCEEDING = (BUILT_IN | TOOLS | MANAGERS) - frozenset(
@@ -18,6 +18,14 @@ SUCCEEDING = (BUILT_IN | TOOLS | MANAGERS) - frozenset(
     "curl nc read getopts id lsof lspci lsmod ping ss netstat mountpoint findstr jq false wait kill git-lfs".split()
 )
 """What a script does and does not ask about: what stands behind ``&&`` of it is meant to be reached."""
+_PLAIN = (
+    (BUILT_IN | TOOLS | SERVERS)
+    - frozenset(
+        "builtin command coproc env eval exec find nice nohup source . sudo time timeout tmux at watch install".split()
+    )
+    - WRAPPERS.keys()
+)
+"""Those of them that start nothing that stands among their words, nor anything elsewhere."""
 _TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "npm": frozenset("exec run run-script start test x restart".split()),
@@ -33,6 +41,7 @@ _TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
         "rc-service": frozenset("start restart".split()),
         "service": frozenset("start restart".split()),
         "launchctl": frozenset("load bootstrap start kickstart submit".split()),
+        "supervisorctl": frozenset("start restart reload update".split()),
         "pm2": frozenset("start restart resurrect".split()),
         "ray": frozenset({"job", "exec", "submit", "up"}),
         "lms": frozenset({"load"}),
@@ -95,6 +104,11 @@ def is_ordinary(words: Sequence[str]) -> bool:
     if _PYTHON.fullmatch(name):
         return _is_harmless_python(rest)
     return plain in _ORDINARY or plain.startswith("cloudflared-")
+
+
+def is_plain(words: Sequence[str]) -> bool:
+    """Whether no more than its name need be looked at."""
+    return words[0] in _PLAIN and not words[0].startswith("llama-")
 
 
 def is_interpreter(words: Sequence[str]) -> bool:

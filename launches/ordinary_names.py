@@ -43,10 +43,10 @@ MANAGERS = frozenset(
 SERVERS = frozenset(
     "Xorg Xvfb caddy cloudflared dbus-daemon etcd grafana-server haproxy httpd litellm memcached mosquitto mysql "
     "mysqld nginx ngrok node_exporter postgres prometheus psql rabbitmq-server redis-cli redis-server sqlite3 squid "
-    "ssh-add ssh-agent ssh-keygen ssh-keyscan sshd supervisorctl tor traefik x11vnc xhost xset".split()
+    "ssh-add ssh-agent ssh-keygen ssh-keyscan sshd tor traefik x11vnc xhost xset".split()
 )
 """They serve something else, or pass it on."""
-DESKTOP = frozenset("code explorer gnome-open open osascript pbcopy say wl-copy xclip xdg-open xdotool".split())
+DESKTOP = frozenset("code explorer gnome-open open pbcopy say wl-copy xclip xdg-open xdotool".split())
 """They open what is there."""
 WINDOWS = frozenset(
     "add-content attrib chcp chdir choice clear-host cls color copy copy-item del dir echo. echo: endlocal erase "

@@ -15,7 +15,7 @@ from launches.limits import limiting_words
 from launches.line import BESIDE
 from launches.load import Load
 from launches.opened import Cover, Layer, layers_of
-from launches.ordinary import is_interpreter, is_ordinary, sets_up
+from launches.ordinary import is_interpreter, is_ordinary, is_plain, sets_up
 from launches.posting import PROMPT, prepared
 from launches.printed import printed_by
 from launches.shell import SHELLS
@@ -49,8 +49,8 @@ class Standing:
     """It is done again, nobody knows how often or with what."""
     doubted: str = ""
     """A variable that it is told by, which a condition may have set to something else."""
-    written: str = ""
-    """It, as a script has it; empty where it stands in none, or in one that only sets a shell up."""
+    words: Sequence[str] = ()
+    """Its own, of a script; none where it stands in none, or in one that only sets a shell up."""
     is_setting_up: bool = False
     """It stands in such a script."""
 
@@ -102,8 +102,8 @@ class Walk:
             return
         except UnknownProgram:
             program = program_of(command)
-            if program is None and place.written and is_interpreter(command.arguments):
-                self._leave_out(place.written)
+            if program is None and place.words and is_interpreter(command.arguments):
+                self._leave_out(_written_of(place.words))
             self._unseen(program, place)
             return
         self.jobs.open()
@@ -195,8 +195,8 @@ class Walk:
         """Of a script, what may start an engine and is none that is known."""
         if program is None or program.name in SHELLS or is_ordinary(_words_of(program)):
             return
-        if place.written:
-            self._leave_out(place.written)
+        if place.words:
+            self._leave_out(_written_of(place.words))
 
     def _leave_out(self, written: str) -> None:
         self.choices.note_load()
@@ -245,6 +245,9 @@ class Walk:
             variables.positionals = tuple(known[name] for name in map(str, range(1, 64)) if name in known)
         try:
             for found in commands:
+                if is_plain(found.words):
+                    self.name = self.name or ("" if found.words[0] in BESIDE else found.words[0])
+                    continue
                 if self.n_left <= 0 or (self.is_more and len(self.loads) >= MOST_LOADS):
                     self._more()
                     break
@@ -254,7 +257,7 @@ class Walk:
                     place.depth + 1,
                     place.is_repeated or flow.is_repeated,
                     found.doubted or place.doubted,
-                    "" if place.is_setting_up else written_of(found.words),
+                    () if place.is_setting_up else found.words,
                     place.is_setting_up,
                 )
                 settings = (*limits, *(piece.word for piece in found.settings))
@@ -311,10 +314,11 @@ class Walk:
             for script in found.fed or ([] if given is None else [given]):
                 own = {name: value for name, value in known.items() if not name.isdecimal()}
                 self._text(script, inner, own, cover, replace(place, is_repeated=False), None)
-            if not found.fed and given is None and place.written:
-                before = "..." if found.before is None else written_of(found.before.words)
+            if not found.fed and given is None and place.words:
+                written = _written_of(place.words)
+                before = "..." if found.before is None else _written_of(found.before.words)
                 file = f" < {found.redirected}" if found.redirected else ""
-                self._leave_out(f"{place.written}{file}" if file else f"{before} | {place.written}")
+                self._leave_out(f"{written}{file}" if file else f"{before} | {written}")
         if goes_on:
             self.jobs.close(is_detached=True)
 
@@ -353,7 +357,7 @@ class Walk:
         return text_at(inside, path)
 
 
-def written_of(words: Sequence[str]) -> str:
+def _written_of(words: Sequence[str]) -> str:
     """A command as it is told, without what may be a secret."""
     text = told(words)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

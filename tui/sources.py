@@ -84,13 +84,14 @@ def reading_of(given: argparse.Namespace, access: Access | None = None) -> Calla
 def reading_for(given: argparse.Namespace, command: Command) -> Callable[[], Snapshot]:
     """Starts to read the hardware as a program in that environment sees it; read anew at every further call."""
     from launches.errors import LaunchError
-    from launches.loads import read_loads
+    from launches.loads import first_load
     from launches.opened import opened_of
     from probes.access import Access
     from tui.visibility import as_seen_with, for_probes
 
     try:
-        environment = opened_of(read_loads(command)[0].command).program.environment
+        load = first_load(command)
+        environment = opened_of(command if load is None else load.command).program.environment
     except LaunchError:
         environment = command.environment
     sources = sources_of(given, Access(environment=for_probes(environment, os.environ)))
