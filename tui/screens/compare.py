@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _LABEL_WIDTH = 13
 """With a blank behind it, in which the cursor's sign stands."""
-_WIDEST = 44
+_WIDEST = 72
 _MOST_LINES = 14
 """Of one cell: what people are told fits in, with four plans on the usual terminal."""
 _MOST_NAME_LINES = 4

@@ -15,7 +15,7 @@ from tui.screens.frame import Frame
 from tui.widgets.chart import chart, column_seconds_of
 from tui.widgets.headline import Headline
 from tui.widgets.hints import Hints
-from tui.widgets.line import cut_text, n_cells, spread
+from tui.widgets.line import fit_words, n_cells, spread
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
 
@@ -81,7 +81,7 @@ def _title(row: Row, width: int) -> Line:
     load_bytes = row.load_bytes + row.landed_bytes
     load = f" + {gib(load_bytes)} load = {gib(row.used_bytes + load_bytes)}" if load_bytes else ""
     figures = f"{gib(row.used_bytes)} used{load} of {gib(row.pool.total_bytes)} GiB "
-    name = cut_text(f"{row.label} {plain(row.name)}", max(8, width - n_cells(figures) - 2))
+    name = fit_words(f"{row.label} {plain(row.name)}", max(8, width - n_cells(figures) - 2)).rstrip()
     return spread(((name, "strong"),), ((figures, "text"),), width)
 
 
