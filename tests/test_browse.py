@@ -20,8 +20,9 @@ from estimator.readers.catalogue import entries, read
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
 from tui.appraisal import plan_like
-from tui.browse import Choice, Facts, chosen, facts_of, items, sorted_by, stepped
+from tui.browse import Facts, facts_of, items
 from tui.messages import PlanChanged
+from tui.model_choice import Choice, chosen, sorted_by, stepped
 from tui.plan import default_plan
 from tui.screens.picker import Picker
 from tui.widgets.model_rows import ModelTable

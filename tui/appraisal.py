@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from estimator.ledger import Place
     from estimator.model import Model
-    from tui.browse import Choice, Item
+    from tui.browse import Item
+    from tui.model_choice import Choice
     from tui.plan import Plan
 
 REST_RATIO = 1.0

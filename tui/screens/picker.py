@@ -12,9 +12,10 @@ from estimator.reader import read_model
 from estimator.readers.catalogue import entries, search
 from tui.appraisal import REST_RATIO, Appraisal, plan_like
 from tui.aside import Aside
-from tui.browse import Choice, Item, chosen, items, sorted_by, stepped
+from tui.browse import Item, items
 from tui.humanize import plain
 from tui.messages import AsideDone, PlanChanged
+from tui.model_choice import Choice, chosen, sorted_by, stepped
 from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.shelf import find_models

@@ -13,7 +13,7 @@ from tui.widgets.verdict import CELL_STYLES, GLYPHS, LEVEL_WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from tui.browse import Choice
+    from tui.model_choice import Choice
     from tui.widgets.line import Line, Run
 
 _NARROW = 76
@@ -31,7 +31,7 @@ class Column(NamedTuple):
 
     title: str
     sort: str
-    """The order by what stands in it, of ``tui.browse.SORTS``; empty where there is none."""
+    """The order by what stands in it, of ``tui.model_choice.SORTS``; empty where there is none."""
     width: int
     """Cells, with the blanks around it."""
     n_before: int = 0
