@@ -229,7 +229,6 @@ def entry(record: dict[str, Any], name: str, further: list[str], taken: set[str]
         "family": record["family"],
         "kind": kind_of(record),
         "parameters": record["total_params"],
-        "active": record["active_params"],
         "vision": record["params_vision"] or None,
         "ollama": record["ollama_name"],
         "published": published_quant(record),

@@ -36,7 +36,7 @@ def ratio_of(row: Mapping[str, Any]) -> float | None:
         model = model_of_row(row)
     except (NotReplayable, EstimatorError):
         return None
-    n_bytes, _ = file_bytes(model)
+    n_bytes = file_bytes(model)
     return float(peak_gb * 1e9 / (n_bytes * OVERHEADS.get(model.kind, OTHER_OVERHEAD)))
 
 

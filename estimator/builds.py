@@ -44,8 +44,6 @@ class Build:
     """Layers with a sliding window keep no more than it, and a step."""
     is_window_padded_last: bool = True
     """A window's cells are cut to the context before they are rounded up, not after."""
-    has_latent_cache: bool = True
-    """Files converted for latent attention are cached as their latents."""
     drops_latent_values: bool = True
     """A latent is cached once; before, its value half a second time."""
     skips_predictor_cache: bool = True
@@ -129,7 +127,6 @@ CHANGES = (
         before=1,
         after=64,
     ),
-    Change(date(2025, 4, 15), "has_latent_cache", f"{PULL}/12801", before=False, after=True),
     Change(date(2025, 5, 20), "has_window_caches", f"{PULL}/13194", before=False, after=True),
     Change(date(2025, 6, 30), "has_gated_unit", f"{PULL}/14158", before=False, after=True),
     Change(date(2025, 7, 16), "has_streams", f"{PULL}/14363", before=False, after=True),

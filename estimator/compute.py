@@ -153,11 +153,6 @@ def simulated(model: Model, step: Step, layout: Layout, machine: Machine) -> tup
     return _run(model, step, layout, machine, None)[0]
 
 
-def whole_graph(model: Model, step: Step, layout: Layout, machine: Machine) -> Graph:
-    """All layers, none left out: for those who want to look."""
-    return _graph(model, step, layout, machine, None)
-
-
 @of_model_by(MOST_LAYOUTS)
 def _by_layout(model: Model, step: Step, layout: Layout, machine: Machine) -> tuple[int, ...] | None:
     try:
@@ -307,7 +302,7 @@ def _tensors(model: Model) -> dict[str, tuple[str, tuple[int, ...]]]:
     return {tensor.name: (tensor.type, tensor.shape) for tensor in model.tensors}
 
 
-def _graph(model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None) -> Graph:
+def graph_of(model: Model, step: Step, layout: Layout, machine: Machine, layers: Sequence[int] | None) -> Graph:
     draft = Draft(
         model,
         _tensors(model),
@@ -330,7 +325,7 @@ def _run(
 ) -> tuple[tuple[int, ...], list[Mark]]:
     """(bytes per buffer, the allocator's state at each layer's start) with only these layers, all where None."""
     pause()
-    graph = _graph(model, step, layout, machine, layers)
+    graph = graph_of(model, step, layout, machine, layers)
     n_copies = N_PIPELINE_COPIES if machine.is_pipelined(layout) else 1
     scheduler = Scheduler(
         machine.n_devices,

@@ -46,7 +46,6 @@ def rules_on(day: date) -> dict[str, Any]:
     own: dict[str, Any] = {
         "is_fork": True,
         "computes_up_first": True,
-        "has_latent_cache": True,
         "drops_latent_values": True,
     }
     return own | values_on(day, CHANGES)

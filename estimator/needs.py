@@ -16,7 +16,6 @@ class Needs(NamedTuple):
 
     disk_bytes: int
     """Of the model's files."""
-    disk_basis: Basis
     ram_bytes: int
     """At the peak while loading, beside the process itself, of memory that can't be given back under pressure."""
     cached_bytes: int
@@ -25,14 +24,12 @@ class Needs(NamedTuple):
     source: str
 
 
-def file_bytes(model: Model) -> tuple[int, Basis]:
+def file_bytes(model: Model) -> int:
     """Of its files: as they are, or as their format would store the tensors."""
     if model.file_bytes is not None:
-        return model.file_bytes, Basis.EXACT
-    n_bytes, basis = stored_weights(model)
-    if model.format == "gguf" and model.layers:
-        n_bytes = gguf_size(model, n_bytes).n_bytes
-    return n_bytes, basis
+        return model.file_bytes
+    n_bytes, _ = stored_weights(model)
+    return gguf_size(model, n_bytes).n_bytes if model.format == "gguf" and model.layers else n_bytes
 
 
 @of_model
@@ -47,10 +44,9 @@ def mapped_needs(model: Model, resident_bytes: int) -> Needs:
 
     ``resident_bytes``: the weights that stay on the host; they are the file's own pages.
     """
-    n_bytes, basis = file_bytes(model)
+    n_bytes = file_bytes(model)
     return Needs(
         disk_bytes=n_bytes,
-        disk_basis=basis,
         ram_bytes=resident_bytes,
         cached_bytes=max(0, n_bytes - resident_bytes),
         reason="the file is mapped: what goes to devices passes through the page cache, which gives it back",
@@ -63,10 +59,9 @@ def unmapped_needs(model: Model, resident_bytes: int) -> Needs:
 
     What goes to devices is read through small buffers (`load_all_data`).
     """
-    n_bytes, basis = file_bytes(model)
+    n_bytes = file_bytes(model)
     return Needs(
         disk_bytes=n_bytes,
-        disk_basis=basis,
         ram_bytes=resident_bytes,
         cached_bytes=n_bytes,
         reason="without mapping, the weights of the host are read into memory of their own, beside the page cache",
@@ -80,12 +75,11 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
     What is quantised while loading (bitsandbytes) has to be there unquantised first: on disk all of it, in RAM the
     largest piece at a time. GGUF's packed types are dequantised in RAM, all of them, before anything moves.
     """
-    n_bytes, basis = file_bytes(model)
+    n_bytes = file_bytes(model)
     largest = max((module.n_bytes for module in modules), default=0)
     if has_gguf_types(model) and sum(module.n_bytes for module in modules) > stored_weights(model)[0]:
         return Needs(
             disk_bytes=n_bytes,
-            disk_basis=basis,
             ram_bytes=sum(module.n_bytes for module in modules),
             cached_bytes=n_bytes,
             reason="a GGUF file is dequantised in RAM as a whole",
@@ -95,7 +89,6 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
         whole = unquantised_bytes(model)
         return Needs(
             disk_bytes=whole,
-            disk_basis=Basis.DERIVED,
             ram_bytes=unquantised_share(model, largest),
             cached_bytes=whole,
             reason="bitsandbytes quantises while loading: the files are those of the unquantised model",
@@ -103,7 +96,6 @@ def torch_needs(model: Model, modules: Sequence[Module]) -> Needs:
         )
     return Needs(
         disk_bytes=n_bytes,
-        disk_basis=basis,
         ram_bytes=largest,
         cached_bytes=n_bytes,
         reason="safetensors are mapped and copied piece by piece",
@@ -135,8 +127,8 @@ def rule_of_thumb_needs(model: Model, options: object, made: Estimate, host: str
 
 def _only_files(model: Model, reason: str, source: str) -> Needs:
     """The files and their page cache, and no RAM beside the memory that the load ends up in."""
-    n_bytes, basis = file_bytes(model)
-    return Needs(disk_bytes=n_bytes, disk_basis=basis, ram_bytes=0, cached_bytes=n_bytes, reason=reason, source=source)
+    n_bytes = file_bytes(model)
+    return Needs(disk_bytes=n_bytes, ram_bytes=0, cached_bytes=n_bytes, reason=reason, source=source)
 
 
 @of_model

@@ -27,15 +27,11 @@ class Encoder:
     n_heads: int
     embedding_width: int
     feed_forward_width: int
-    projection_width: int
-    """Of what is handed to the text model, which is the text model's own width for most."""
     image_size: int = 0
     """Pixels along one side."""
     patch_size: int = 0
     merge_size: int = 1
     """Patches along one side that become one token."""
-    n_mel_bins: int = 0
-    """Of sound."""
 
 
 @record(frozen=True, slots=True, kw_only=True, eq=False)
@@ -102,9 +98,7 @@ def _encoder(metadata: Mapping[str, object], part: str) -> Encoder | None:
         n_heads=keys.count("attention.head_count", 0),
         embedding_width=keys.count("embedding_length", 0),
         feed_forward_width=keys.count("feed_forward_length", 0),
-        projection_width=keys.count("projection_dim", 0),
         image_size=keys.count("image_size", 0),
         patch_size=keys.count("patch_size", 0),
         merge_size=keys.count("spatial_merge_size", keys.count("projector.scale_factor", 1)) or 1,
-        n_mel_bins=keys.count("num_mel_bins", 0),
     )

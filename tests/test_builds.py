@@ -32,15 +32,13 @@ def test_the_last_values_of_all_changes_are_the_newest_rules_but_for_mixed_input
 @pytest.mark.parametrize(
     ("text", "field", "value"),
     [
-        ("2025-04", "has_latent_cache", True),
-        ("2025-03", "has_latent_cache", False),
         ("2025-05-19", "has_window_caches", False),
         ("2026-05-30", "reserves_all_outputs", True),
         ("2026-06", "reserves_all_outputs", False),
         ("b5269", "has_window_caches", False),
         ("b11549", "has_mixed_input", True),
         ("ik-2026-05", "reserves_all_outputs", True),
-        ("ik", "has_latent_cache", True),
+        ("ik", "drops_latent_values", True),
         ("ik-2025-09", "skips_predictor_cache", False),
         ("ik-2025-03", "spares_experts", False),
         ("ik-2025-09", "spares_experts", True),

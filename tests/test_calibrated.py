@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands_found import find_command
 from gguf_files import llama_metadata, llama_tensors, write_gguf
 from kept_loads import lesson_loads
 from proc_tree import make_process
@@ -22,7 +23,6 @@ from probes.process_facts import ProcessReader
 from probes.snapshot import Process, Snapshot
 from tui.app import PlimsollApp
 from tui.check import run_check
-from tui.guard import find_command
 from tui.launched import places_seen
 from tui.learner import Learner
 from tui.lesson_file import read_calibrations

@@ -6,7 +6,7 @@ import pytest
 from measured import measured_model
 
 from estimator.allocator import Allocator, Pool
-from estimator.compute import Machine, compute_bytes, simulated, whole_graph
+from estimator.compute import Machine, compute_bytes, graph_of, simulated
 from estimator.fusion import longer_lives
 from estimator.graph import Graph, Node
 from estimator.kv_cache import cache_shape
@@ -143,7 +143,7 @@ def test_the_experts_results_live_until_their_sum_as_cuda_fuses_them() -> None:
 
 def test_a_split_holds_one_weight_of_the_host_at_a_time() -> None:
     model = model_of("llama-3.1-8b")
-    graph = whole_graph(model, step(), layout(model, 20), machine())
+    graph = graph_of(model, step(), layout(model, 20), machine(), None)
     splits = Scheduler(1, CUDA).schedule(graph)
     n_weights = [sum(source.op == "WEIGHT" and len(source.shape) > 1 for source, _ in split.copied) for split in splits]
     assert max(n_weights) == 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from shlex import split
 
 import pytest
+from commands_found import find_command
 
 from estimator.reader import read_model
 from estimator.verdict import Level
@@ -13,7 +14,7 @@ from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from probes.snapshot import Process
 from tui.command_report import report_command
-from tui.guard import REFUSED, Terminal, find_command, run_guarded
+from tui.guard import REFUSED, Terminal, run_guarded
 from tui.guarding import is_command
 from tui.handover import uncoerced
 from tui.launched import find_launch

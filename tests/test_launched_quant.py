@@ -1,13 +1,13 @@
 """A quant that the source names is the one that is judged."""
 
 import pytest
+from commands_found import find_command
 
 from estimator.ledger import Kind
 from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import find_command
 from tui.report import finding_text
 
 

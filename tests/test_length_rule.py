@@ -3,12 +3,12 @@
 import json
 
 import pytest
+from commands_found import find_command
 
 from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import find_command
 
 CONFIG = {
     "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 2048, "num_hidden_layers": 16,

@@ -4,12 +4,12 @@ import re
 from shlex import split
 
 import pytest
+from commands_found import find_command
 
 from estimator.verdict import Level
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import find_command
 
 SGLANG = "sglang serve --context-length 4096 --model-path Qwen/Qwen3-14B"
 IMAGE = "docker run --gpus all vllm/vllm-openai:{} --max-model-len 4096 --model Qwen/Qwen3-14B --quantization fp8"

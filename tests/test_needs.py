@@ -6,7 +6,7 @@ import pytest
 from measured import measured_model
 
 from estimator.engine import load_engine
-from estimator.ledger import Basis, Place, Workload
+from estimator.ledger import Place, Workload
 from estimator.modules import modules_of
 from estimator.needs import mapped_needs, torch_needs, unmapped_needs
 from estimator.reader import read_model
@@ -23,10 +23,9 @@ GIB = 1 << 30
 def test_a_file_that_is_there_needs_its_own_size_on_disk() -> None:
     model = read_model("Qwen3 8B", "BF16")
     assert torch_needs(model, modules_of(model)).disk_bytes > 15 * GIB
-    assert torch_needs(model, modules_of(model)).disk_basis is Basis.DERIVED
     found = measured_model("llama-3.1-8b")
     assert found is not None
-    assert mapped_needs(found, resident_bytes=0).disk_basis is Basis.EXACT
+    assert mapped_needs(found, resident_bytes=0).disk_bytes == found.file_bytes
 
 
 def test_a_mapped_file_holds_only_what_stays_on_the_host() -> None:

@@ -1,12 +1,12 @@
 """Another quant is offered as a command where a file of it lies beside, or a repository is named."""
 
+from commands_found import find_command
 from gguf_files import llama_metadata, llama_tensors, write_gguf
 
 from estimator.model import Tensor
 from launches.command import Command
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import find_command
 
 N_TOKENS = 36_000_000
 """Of a vocabulary whose output matrix takes gigabytes: only the header is read."""

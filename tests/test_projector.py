@@ -41,17 +41,17 @@ def test_a_projector_is_read_with_its_widths(tmp_path: Path) -> None:
 
     assert (found.name, found.kind, found.tensors, found.audio) == ("Gemma 3 4B", "gemma3", TENSORS, None)
     assert found.vision == Encoder(
-        n_layers=27, n_heads=16, embedding_width=1152, feed_forward_width=4304, projection_width=2560, image_size=896,
+        n_layers=27, n_heads=16, embedding_width=1152, feed_forward_width=4304, image_size=896,
         patch_size=14, merge_size=4,
     )  # fmt: skip
 
 
 def test_a_file_may_see_and_hear(tmp_path: Path) -> None:
-    found = read_projector(mmproj(tmp_path, clip__has_audio_encoder=True, clip__audio__num_mel_bins=128))
+    found = read_projector(mmproj(tmp_path, clip__has_audio_encoder=True, clip__audio__block_count=32))
 
     assert found.vision is not None
     assert found.audio is not None
-    assert found.audio.n_mel_bins == 128
+    assert found.audio.n_layers == 32
 
 
 def test_a_model_is_no_projector(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from shlex import quote, split
 
 import pytest
 from command_lines import launches_of
+from commands_found import find_command
 
 from estimator.verdict import Level
 from launches.command import Command
@@ -13,7 +14,6 @@ from launches.rewriting import Edit, rewritten_words
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.advice import advise
-from tui.guard import find_command
 from tui.launched import model_of, places_seen, plan_of
 from tui.plan import assess
 from tui.rewritten import rewritten

@@ -1,6 +1,7 @@
 """Of a script or a compose file that loads several models, each is judged, those beside each other together."""
 
 import pytest
+from commands_found import find_command
 
 from estimator.verdict import Level
 from launches.command import Command
@@ -8,7 +9,7 @@ from launches.errors import UnknownProgram
 from launches.loads import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import REFUSED, Terminal, find_command, run_guarded
+from tui.guard import REFUSED, Terminal, run_guarded
 from tui.manner import Manner
 
 SMALL = "vllm serve Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.3"

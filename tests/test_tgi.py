@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from commands_found import find_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from launches.launch import read_launches
 from launches.line import words_of
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
-from tui.guard import find_command
 
 GIB = 1 << 30
 RAM = Place(name="RAM", kind="host", total_bytes=256 * GIB, free_bytes=200 * GIB)

@@ -26,15 +26,11 @@ from tui.check import UNKNOWN, complain, say
 from tui.device_choice import MOST_CHARACTERS
 from tui.finding import Finding
 from tui.humanize import plain
-from tui.judging import Judged, find, has_room, judge, may_start
+from tui.judging import Judged, has_room, judge, may_start
 from tui.manner import Manner
 from tui.pace import slowdown_text
 from tui.report import GLYPHS, guard_text, headline, wrapped
 from tui.waiting import has_hope, wait
-
-TYPE_CHECKING = False  # as typing's: only who has learned something imports them
-if TYPE_CHECKING:
-    from estimator.calibration import Calibration
 
 REFUSED = 1
 
@@ -153,23 +149,6 @@ def _refused(command: Command, finding: Finding, manner: Manner, terminal: Termi
         say("plimsoll: not started; --yes starts it all the same, --wait waits for room")
         return REFUSED
     return case.start(command) if _agrees(terminal) else REFUSED
-
-
-def find_command(
-    command: Command,
-    snapshot: Snapshot,
-    *,
-    is_strict: bool = False,
-    calibrations: "tuple[Calibration, ...]" = (),
-) -> Finding:
-    """What ``plimsoll check -- COMMAND`` reports: of several loads, the one that goes worst.
-
-    Raises:
-        LaunchError: it is no engine's, or loads nothing.
-        EstimatorError: the model cannot be read.
-    """
-    manner = Manner(is_strict=is_strict, calibrations=calibrations)
-    return find(read_loads(command), snapshot, manner)
 
 
 def _start_unjudged(command: Command, manner: Manner, reason: str, start: Callable[[Command], int]) -> int:

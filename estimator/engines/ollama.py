@@ -192,7 +192,7 @@ def _plan(model: Model, workload: Workload, options: Options, places: Sequence[P
         n_batch_tokens=plan.n_batch_tokens,
         n_ubatch_tokens=plan.n_batch_tokens,
         # It maps no file that free RAM has no room for (SOURCE; on Linux it wants 8 GiB beside it, too).
-        is_mapped=options.is_mapped and host.free_bytes >= file_bytes(model)[0],
+        is_mapped=options.is_mapped and host.free_bytes >= file_bytes(model),
     )
     given = replace(
         workload, context_tokens=plan.context_tokens * plan.n_sequences, n_sequences=plan.n_sequences

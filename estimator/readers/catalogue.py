@@ -57,7 +57,6 @@ class Entry:
     """``text``, ``code``, ``reasoning``, ``vision``, ``embedding``, ``audio``, ``image`` or ``video``."""
     n_parameters: int
     """As the checkpoint states, a vision tower included, layers that predict further tokens not."""
-    n_active_parameters: int | None
     n_vision_parameters: int
     """Of a vision tower, whose tensors are not listed; GGUF has a file of its own for it."""
     native_context_tokens: int
@@ -143,7 +142,6 @@ def _entry_at(number: int) -> Entry:
         family=found["family"],
         kind=found["kind"],
         n_parameters=found["parameters"],
-        n_active_parameters=found.get("active"),
         n_vision_parameters=found.get("vision", 0),
         native_context_tokens=keys.get("context_length", 0) if keys else 0,
         released=found["released"],
