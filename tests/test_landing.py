@@ -7,17 +7,19 @@ from scenes import GIB, desktop, laptop, model, pool
 from test_widgets import drawn, view_of
 
 from estimator.place import Overflow, Place
+from estimator.verdict import Level
 from probes.snapshot import SWAP_POOL, Snapshot
 from tui.comparison import Compared, Pin, compared
 from tui.landing import Landing, landing_of
 from tui.places import places_of
 from tui.plan import Assessment, Plan, assess, default_plan
 from tui.screens.compare import Columns
-from tui.widgets.bar import LANDED
+from tui.widgets.bar import LANDED, WEIGHTS
 from tui.widgets.line import Line
+from tui.widgets.memory_table import MemoryTable
 from tui.widgets.place_bar import place_bar
 from tui.widgets.plan_rows import plan_rows
-from tui.widgets.rows import rows_of
+from tui.widgets.rows import Row, rows_of
 from tui.widgets.view import View
 
 
@@ -153,3 +155,14 @@ def test_side_by_side_the_frame_says_what_the_signs_are() -> None:
     drawn(panel, View(), 110, 40)
 
     assert f"{LANDED} spilled" in panel._subtitle
+
+
+@pytest.mark.parametrize(("level", "style"), [(Level.FITS, "fits"), (Level.TIGHT, "tight"), (Level.SPILLS, "bad")])
+def test_the_sum_of_a_long_list_has_the_colour_of_its_worst(level: Level, style: str) -> None:
+    rows = [
+        Row(label=f"GPU {n}", place=f"GPU {n}", pool=pool(f"gpu-{n}", 80, 20), load_bytes=30 * GIB, level=its)
+        for n, its in enumerate((Level.FITS, level))
+    ]
+    line = MemoryTable(tuple(rows), View(), 100).sum(rows)
+
+    assert {name for text, name in line if WEIGHTS in text} == {style}

@@ -1,5 +1,6 @@
 """The columns of the memory panel at one width: a bar for each pool, its figures, and a line of vitals under it."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len
@@ -42,6 +43,16 @@ class Standing(NamedTuple):
     line: Line
 
 
+@lru_cache(maxsize=256)  # the same at each reading, and each takes 3 µs: of 64 GPUs 0.2 ms
+def _labelled(label: str, device_name: str, width: int) -> str:
+    """Without the name where hardly any of it would be seen."""
+    name = plain(device_name)
+    room = width - cell_len(label) - 1
+    if not name or room < min(_CELLS_OF_A_NAME, cell_len(name)):
+        return label
+    return f"{label} {fit_words(name, room)}"
+
+
 def _is_hidden(row: Row) -> bool:
     return bool(row.devices) and all(device.hidden_by is not None for device in row.devices)
 
@@ -69,12 +80,7 @@ class MemoryTable:
         self._shape = (self.label_width, self.figures_width, self.bar_width)
 
     def _label(self, row: Row) -> str:
-        """Without the name where hardly any of it would be seen."""
-        name = plain(row.name)
-        room = self.label_width - cell_len(row.label) - 1
-        if not name or room < min(_CELLS_OF_A_NAME, cell_len(name)):
-            return row.label
-        return f"{row.label} {fit_words(name, room)}"
+        return _labelled(row.label, row.name, self.label_width)
 
     def row(self, row: Row, *, is_whole: bool = False) -> Line:
         """``is_whole``: what is said in place of a bar goes on in the line below."""
