@@ -70,7 +70,7 @@ class Timeline(Panel):
         for number, row in enumerate(shown):
             n_lines = height * (number + 1) // n_charts - height * number // n_charts
             lines.append(_title(row, width))
-            drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width, self.zoom))
+            drawn = chart(view, row, width, n_lines - 1, column_seconds_of(view, width, self.zoom), has_ticks=True)
             lines += drawn + [()] * (n_lines - 1 - len(drawn))
         return [*lines, ((said, "dim"),)] if said else lines
 

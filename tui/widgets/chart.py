@@ -118,8 +118,13 @@ def column_seconds_of(view: View, width: int, zoom: int = 0) -> float:
     return next(enough, steps[-1] if steps else 2 * view.interval_seconds)
 
 
-def chart(view: View, row: Row, width: int, height: int, column_seconds: float) -> list[Line]:
-    """Bars from the bottom; ``┄`` the load line, ``╌`` what would be in use with the load, marks of loads below."""
+def chart(
+    view: View, row: Row, width: int, height: int, column_seconds: float, *, has_ticks: bool = False
+) -> list[Line]:
+    """Bars from the bottom; ``┄`` the load line, ``╌`` what would be in use with the load, marks of loads below.
+
+    ``has_ticks``: how long ago it was is said between the ends of the time as well.
+    """
     if row.pool is None or view.snapshot is None or height < 2 or width <= _AXIS_WIDTH + 4:
         return []
     n_columns, n_rows = width - _AXIS_WIDTH, height - 1
@@ -134,7 +139,8 @@ def chart(view: View, row: Row, width: int, height: int, column_seconds: float) 
     plan_row = _row_of(plan_bytes, total, n_rows) if is_planned else None
     if row.line_bytes is not None and line_row is not None and line_row == plan_row:
         line_row, plan_row = _apart(line_row, plan_row, n_rows, is_over=plan_bytes > row.line_bytes)
-    lines = _drawn(heights, n_rows, total, line_row, plan_row, _STYLES[row.level or 0], column_seconds)
+    ticks = _ticks(n_columns, column_seconds) if has_ticks else ""
+    lines = _drawn(heights, n_rows, total, line_row, plan_row, _STYLES[row.level or 0], column_seconds, ticks)
     return [*lines, *(((" " * _AXIS_WIDTH, "text"), *line) for line in marks)]
 
 
@@ -155,6 +161,7 @@ def _drawn(
     plan_row: int | None,
     plan_style: str,
     column_seconds: float,
+    ticks: str,
 ) -> tuple[Line, ...]:
     """The chart and its time, from the top; a column for each character of ``heights``, in eighths of a line."""
     lines: list[Line] = []
@@ -169,11 +176,33 @@ def _drawn(
             axis, style, rule = "load", plan_style, "╌"
         head = (f"{right_text(axis, 5)} ", style if rule else "dim"), ("│", "dim")
         lines.append((*head, *_overdrawn(fills, rule, style)))
-    span = duration(len(heights) * column_seconds)
-    lines.append(
-        ((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{span} ago".ljust(len(heights) - 4, "─")[:-1] + " now", "dim"))
-    )
+    first = f"{duration(len(heights) * column_seconds)} ago"
+    time = first + (ticks[len(first) :] or "─" * (len(heights) - 5 - len(first)))
+    lines.append(((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{time[: len(heights) - 5]} now", "dim")))
     return tuple(lines)
+
+
+def _ticks(n_columns: int, column_seconds: float) -> str:
+    """``────┴3 min────┴2 min────``: of the whole width, without what stands at its ends."""
+    span = n_columns * column_seconds
+    finest = next(least for most, least in _FINEST_TICKS if span <= most)
+    step = next((one for one in _TICK_SECONDS if one >= max(finest, _TICK_COLUMNS * column_seconds)), None)
+    found = ["─"] * n_columns
+    if step is None:
+        return "".join(found)
+    for number in range(1, int(span / step) + 1):
+        told = f"┴{duration(number * step)}"
+        start = n_columns - round(number * step / column_seconds)
+        if start >= _TICK_COLUMNS and start + len(told) <= n_columns - len(told):
+            found[start : start + len(told)] = told
+    return "".join(found)
+
+
+_TICK_SECONDS = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_FINEST_TICKS = ((100.0, 10), (5400.0, 60), (float("inf"), 3600))
+"""Up to how much there is to see, and what is said whole of it: 90 s, 3 min, 2 h."""
+_TICK_COLUMNS = 16
+"""At least, from one to the next."""
 
 
 def _marks(view: View, row: Row, n_columns: int, column_seconds: float, height: int) -> list[Line]:

@@ -85,7 +85,7 @@ _ASCII = str.maketrans(
         **dict.fromkeys("▍▎▏", "."),
         **dict.fromkeys("┃│╽╿", "|"),
         **dict.fromkeys("─╌", "-"),
-        **dict.fromkeys("└╰╭", "+"),
+        **dict.fromkeys("└╰╭┴", "+"),
         **dict.fromkeys("▁▂", "_"),
         **dict.fromkeys("▃▄", "-"),
         **dict.fromkeys("▅▆▇", "="),
