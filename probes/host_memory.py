@@ -6,6 +6,8 @@ ZFS's (github.com/openzfs/zfs/issues/10255), and, within a control group, the gr
 """
 
 import os
+import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from probes.cgroup import Group, Limit, groups
@@ -35,15 +37,18 @@ _MEMINFO = (
 _ARC = "/proc/spl/kstat/zfs/arcstats"
 _WSL_LIMIT = "WSL (memory= in .wslconfig, by default half of Windows' RAM)"
 """learn.microsoft.com/windows/wsl/wsl-config, 2026-11: Linux sees the RAM of its virtual machine, and only that."""
+_LIMITS_SECONDS = 5.0
+"""How often control groups are asked for their limits, 0.1 ms of three levels: somebody changes them by hand."""
 _NOTED_SHARE = 50
 """Huge pages that take less than one part in so many of the RAM are not worth a sentence (ASSUMED)."""
 
 
 class HostMemory:
-    """RAM and swap, read anew at each call; which control groups there are is read once."""
+    """RAM and swap, read anew at each call; which control groups there are is read once, their limits now and then."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = root
+        self._clock = clock
         self._is_wsl = is_wsl(root)
         self._groups = groups(root)
         self._has_arc = os.path.exists(f"{root}{_ARC}")
@@ -52,6 +57,9 @@ class HostMemory:
         self._bound_nodes = _bound_nodes(root)
         self._is_strict = read_number(f"{root}/proc/sys/vm/overcommit_memory") == 2
         self._limiting: Group | None = None
+        self._limits: tuple[Limit | None, ...] = ()
+        """Of each group."""
+        self._limits_seconds = float("-inf")
 
     def is_readable(self) -> bool:
         return "MemTotal" in read_fields(f"{self._root}/proc/meminfo")
@@ -135,8 +143,10 @@ class HostMemory:
         """Within the tightest limit of the control groups, and no more free than the fullest of them leaves."""
         self._limiting = None
         tightest: Limit | None = None
-        for group in self._groups:
-            limit = group.limit()
+        now_seconds = self._clock()
+        if now_seconds - self._limits_seconds >= _LIMITS_SECONDS:
+            self._limits_seconds, self._limits = now_seconds, tuple(group.limit() for group in self._groups)
+        for group, limit in zip(self._groups, self._limits, strict=True):
             # A limit above the RAM never binds before the RAM does. One that equals it does bind: lxcfs shows a
             # container's limit as the RAM.
             if limit is None or limit.n_bytes > pool.total_bytes:

@@ -220,8 +220,11 @@ def test_hybrid_system_takes_the_version_that_has_the_memory_controller(tree: Tr
 def test_limit_that_is_changed_later_holds(tree: Tree) -> None:
     tree.belongs("0::/box", V2_MOUNT)
     tree.group_v2("/box", max=8 * GIB)
-    probe = LinuxProbe(tree.access())
+    now = [0.0]
+    probe = LinuxProbe(tree.access(), clock=lambda: now[0])
+    probe.sample()
     tree.group_v2("/box", max=4 * GIB)
+    now[0] = 5.0
     assert probe.sample().pools[0].total_bytes == 4 * GIB
 
 

@@ -66,7 +66,7 @@ class LinuxProbe:
 
     def __init__(self, access: Access = REAL, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._root = access.root.rstrip("/")
-        self._memory = HostMemory(self._root)
+        self._memory = HostMemory(self._root, clock)
         if not self._memory.is_readable():
             raise ProbeUnavailable("/proc/meminfo is not readable: is /proc mounted?")
         processor = read_processor(self._root)
