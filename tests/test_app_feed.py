@@ -8,7 +8,9 @@ from scenes import desktop, laptop, model
 
 from estimator.errors import EstimatorError, UnreadableModel
 from probes.snapshot import HOST_POOL, Fault, Snapshot
+from tui.app import PlimsollApp
 from tui.aside import Aside
+from tui.courtesy import Courtesy
 from tui.feed import SnapshotFeed
 from tui.plan import default_plan
 from tui.screens.desk import Desk
@@ -140,3 +142,50 @@ def test_a_hidden_device_is_judged_only_once_it_is_chosen() -> None:
     assessment = desk.view().assessment
     assert assessment is not None
     assert assessment.device_names == ("GPU 0",)
+
+
+def app_with(feed: SnapshotFeed) -> PlimsollApp:
+    return PlimsollApp(snapshot=desktop(1.0), feed=feed, to_local=time.gmtime, courtesy=Courtesy(answer_seconds=0.0))
+
+
+def told_elsewhere(feed: SnapshotFeed, *taken: Snapshot) -> None:
+    """As a sampler does, on a thread of its own."""
+    thread = threading.Thread(target=lambda: [feed(one) for one in taken])
+    thread.start()
+    thread.join()
+
+
+async def test_a_reading_that_another_thread_tells_is_on_the_screen() -> None:
+    feed = SnapshotFeed()
+    app = app_with(feed)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        told_elsewhere(feed, desktop(7.0, at=1.0))
+        await pilot.pause()
+        shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips(app.screen.size))
+
+    assert "7.0 used" in shown
+
+
+async def test_of_readings_that_wait_only_the_newest_is_taken() -> None:
+    feed = SnapshotFeed()
+    app = app_with(feed)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        n_before = len(list(app._desk.history.moments()))
+        newest = desktop(4.0, at=3.0)
+        told_elsewhere(feed, desktop(2.0, at=1.0), desktop(3.0, at=2.0), newest)
+        await pilot.pause()
+
+        assert len(list(app._desk.history.moments())) == n_before + 1
+        assert app._desk.snapshot is newest
+
+
+async def test_a_reading_that_cannot_be_taken_ends_the_app_as_any_defect_does() -> None:
+    feed = SnapshotFeed()
+    app = app_with(feed)
+    with pytest.raises(AttributeError):  # noqa: PT012  # where the test's app ends, it raises
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.pause()
+            told_elsewhere(feed, "no snapshot")  # type: ignore[arg-type]
+            await pilot.pause()

@@ -7,8 +7,9 @@ import gc
 import os
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.binding import Binding, BindingType
@@ -168,6 +169,8 @@ class PlimsollApp(ActingApp):
         self._read_learned = learned
         self._learned: tuple[Calibration, ...] = ()
         self._looked_at: Snapshot | None = None
+        self._coming: Snapshot | None = None
+        """Heard, and not taken yet: only the newest one matters."""
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
 
@@ -186,6 +189,7 @@ class PlimsollApp(ActingApp):
         return self._is_studying
 
     def on_mount(self) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._hear_of_defect)
         self._write(CELLS_IN_ORDER)
         if not self.is_headless:
             mind_stops(self._write)
@@ -288,9 +292,35 @@ class PlimsollApp(ActingApp):
             self._sampler.stop()
 
     def _hear(self, snapshot: Snapshot) -> None:
-        """On the sampler's thread."""
-        if snapshot is not self._first:
+        """On the sampler's thread.
+
+        Once the first picture is there past the library's queue, whose way takes a quarter of all that a reading takes
+        of this thread: 0.9 of 3.8 ms.
+        """
+        if snapshot is self._first:
+            return
+        if not self._is_drawn or self._loop is None:
             self.post_message(SnapshotTaken(snapshot))
+            return
+        self._coming = snapshot
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            self._loop.call_soon_threadsafe(self._take_newest)
+
+    def _take_newest(self) -> None:
+        """On the loop."""
+        snapshot, self._coming = self._coming, None
+        if snapshot is None:  # a newer one took this one's turn
+            return
+        with self._context():
+            self._take_reading(snapshot)
+
+    def _hear_of_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What is called by the loop itself ends the app with a defect, as the library does for any handler."""
+        error = context.get("exception")
+        if "handle" in context and isinstance(error, Exception):
+            self._handle_exception(error)
+        else:
+            loop.default_exception_handler(context)
 
     # What comes in
 
@@ -302,14 +332,17 @@ class PlimsollApp(ActingApp):
         await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
+        self._take_reading(message.snapshot)
+
+    def _take_reading(self, snapshot: Snapshot) -> None:
         if self._held_back is not None:  # each is judged, and what it warns of said
             self._held_back.cancel()
             self._held_back = None
             self._show(is_reading=True)
         self._taken_seconds = self._clock()
         self._await_reading()
-        self._desk.take(message.snapshot, is_first=not self._is_drawn)
-        self._look_for_engines(message.snapshot)
+        self._desk.take(snapshot, is_first=not self._is_drawn)
+        self._look_for_engines(snapshot)
         self._plan_as_asked()
         self._show_reading(self._taken_seconds)
 
