@@ -57,6 +57,12 @@ def test_one_device_is_used_where_the_load_fits_on_one() -> None:
     assert assess(plan_of(), [gpu(20), gpu(20, 1), RAM]).device_names == ("GPU 0",)
 
 
+def test_one_device_is_used_that_holds_what_is_not_to_stay_in_ram() -> None:
+    plan = plan_of("qwen3-30b-a3b", options=Options(n_cpu_moe_layers=36))
+
+    assert assess(plan, [gpu(12), gpu(12, 1), RAM]).device_names == ("GPU 0",)
+
+
 def test_the_larger_device_is_tried_first() -> None:
     assert assess(plan_of(), [gpu(11, 0, 12), gpu(20, 1), RAM]).device_names == ("GPU 1",)
 

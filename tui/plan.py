@@ -11,6 +11,7 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import requantised
 from estimator.model import Model
+from estimator.option import for_another_model
 from estimator.overflow import way_out
 from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
@@ -241,8 +242,14 @@ def _first_that_holds(plan: Plan, devices: Sequence[Place], host: tuple[Place, .
     return None
 
 
+def _leaves_weights(options: Any) -> bool:
+    """Whether some were told to stay in RAM, so that a device has to hold less than the model."""
+    is_told = getattr(options, "is_cpu_moe", False) or getattr(options, "cpu_offload_gb", 0.0) > 0
+    return is_told or options != for_another_model(options)
+
+
 def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
-    if model_bytes(plan.model) > device.free_bytes:  # by far the most of it: spares the estimate
+    if model_bytes(plan.model) > device.free_bytes and not _leaves_weights(plan.options):  # spares the estimate
         return False
     places = (device, *host)
     made = _sketched(plan, places) or plan.engine.estimate(plan.model, plan.workload, plan.options, places)
