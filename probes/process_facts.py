@@ -138,14 +138,18 @@ class ProcessReader:
     """Of these, how many since the last look saw only that nothing has changed."""
 
     def has_changed(self) -> bool:
-        """Whether a look would find another process, or one of which it is likely that it becomes another program.
+        """Whether a look would find another process, or another program of one that is young or waits to become one.
 
         A look that is spared so is counted, and whose turn it was is looked at in the next one.
         """
         self._n_looks += 1
         self._n_glances += 1
         self._grow_old()
-        if not self._young and not self._waiting and self._everything is not None and self._names == self._listed():
+        if (
+            self._everything is not None
+            and self._names == self._listed()
+            and not any(map(self._is_another, self._near))
+        ):
             return False
         self._n_looks -= 1
         self._n_glances -= 1
@@ -162,9 +166,8 @@ class ProcessReader:
         names = self._listed()
         for pid in map(_pid, self._names - names):
             self._forget(pid)
-        for pid in self._due():
-            if _hash(self._command(pid)) != self._commands[pid]:
-                self._remember(pid)
+        for pid in filter(self._is_another, self._due()):
+            self._remember(pid)
         new = sorted(filter(None, map(_pid, names - self._names)))
         for pid in new:
             self._seen[pid] = self._n_looks
@@ -187,7 +190,16 @@ class ProcessReader:
         self._grow_old()
         n_glances, self._n_glances = self._n_glances, 0
         turns = {(self._n_looks - before) % _TURNS for before in range(n_glances + 1)}
-        return self._young.union(self._waiting, *(self._turns[turn] for turn in turns))
+        return self._near.union(*(self._turns[turn] for turn in turns))
+
+    @property
+    def _near(self) -> set[int]:
+        """Those that are likely to become another program."""
+        return self._young | self._waiting
+
+    def _is_another(self, pid: int) -> bool:
+        """Whether it has become another program."""
+        return _hash(self._command(pid)) != self._commands[pid]
 
     def _grow_old(self) -> None:
         self._young = {pid for pid in self._young if self._n_looks - self._seen[pid] <= YOUNG_LOOKS}

@@ -275,11 +275,18 @@ def test_where_nobody_came_or_went_a_look_would_find_the_same(settled):
     assert not settled.has_changed()
 
 
-def test_one_that_came_is_a_change_until_it_has_been_looked_at_for_a_while(tmp_path, settled):
+def test_one_that_came_is_a_change_until_it_has_been_looked_at(tmp_path, settled):
     make_process(tmp_path, 200, "new", ticks=91_000)
     assert settled.has_changed()
     settled.all_facts()
-    assert settled.has_changed()  # it may become another program yet
+    assert not settled.has_changed()
+
+
+def test_a_young_one_that_becomes_another_program_is_a_change(tmp_path, settled):
+    make_process(tmp_path, 200, "bash", ticks=91_000)
+    settled.all_facts()
+    make_process(tmp_path, 200, "llama-server", ticks=91_000)
+    assert settled.has_changed()
 
 
 def test_one_that_went_is_a_change(tmp_path, settled):
@@ -287,10 +294,12 @@ def test_one_that_went_is_a_change(tmp_path, settled):
     assert settled.has_changed()
 
 
-def test_one_that_waits_to_become_an_engine_is_a_change_each_time(tmp_path, settled):
+def test_one_that_has_waited_for_long_and_becomes_the_engine_is_a_change(tmp_path, settled):
     make_process(tmp_path, 200, "plimsoll", "run", "--wait", "--", "vllm", ticks=91_000)
     for _ in range(40):
         settled.all_facts()
+    assert not settled.has_changed()
+    make_process(tmp_path, 200, "vllm", ticks=91_000)
     assert settled.has_changed()
 
 
