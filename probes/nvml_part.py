@@ -55,7 +55,8 @@ _LISTS_SECONDS = 3.0
 """The lists of processes are the dearest calls: 4.5 ms for two (median of an RTX 4090 under driver 610.57,
 flightlessmango/MangoHud pull 2104), where memory takes 12 µs."""
 _CHANGED_SECONDS = 0.9
-"""But when memory moved they are asked for at the next second: whose it is, is what a user wants to know then."""
+"""But when memory moved, those that have somebody are asked for at the next second: whose it is, is what a user wants
+to know then."""
 _CHANGED_BYTES = 32 << 20
 """Less than a CUDA context takes (ASSUMED: some 100 MiB)."""
 _HEAT_SECONDS = 0.9
@@ -153,7 +154,7 @@ class Part:
         memory = self._memory.memory
         if memory is None or abs(memory.free_bytes - self._listed_free_bytes) < _CHANGED_BYTES:
             return False
-        for kind in LISTS:
+        for kind in [kind for kind in LISTS if self._figures.value(kind)] or LISTS:
             self._figures.hurry(kind, _CHANGED_SECONDS)
         return True
 
