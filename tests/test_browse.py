@@ -274,6 +274,12 @@ async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
         await until(app, pilot, "◆ spills")
 
 
+async def test_the_list_is_filtered_and_sorted_as_it_was_when_it_was_left() -> None:
+    async with only_what_fits(None) as (app, pilot, _):
+        await pilot.press("escape", "m")
+        await until(app, pilot, "by name · fits now")
+
+
 async def test_the_filter_waits_for_verdicts_and_says_for_what() -> None:
     async with only_what_fits(None) as (app, pilot, _):
         await until(app, pilot, "what fits is said once the memory has been read")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from probes.access import Attention
     from tui.comparison import Pin
-    from tui.messages import HardwarePinned, PinsChanged
+    from tui.messages import HardwarePinned, ModelsListed, PinsChanged
+    from tui.model_choice import Choice
     from tui.plan import Plan
     from tui.screens.desk import Desk
 
@@ -50,6 +52,8 @@ class ActingApp(LastingApp):
     """Through which real probes are told what is looked at; None where they are not real."""
     _pins: tuple[Pin, ...] = ()
     """Plans that are kept in sight."""
+    _models_listed: Choice | None = None
+    """How the list of models was filtered and sorted last."""
 
     def _choose(self, plan: Plan, *, is_model_new: bool = False) -> None:
         """Judge another plan from now on."""
@@ -62,7 +66,10 @@ class ActingApp(LastingApp):
     def action_show(self, name: str) -> None:
         """Another screen, imported only when it is asked for."""
         module = import_module(f"tui.screens.{name}")
-        self._open(module.open_screen)
+        self._open(partial(module.open_screen, self._models_listed) if name == "picker" else module.open_screen)
+
+    def on_models_listed(self, message: ModelsListed) -> None:
+        self._models_listed = message.choice
 
     def action_command_palette(self) -> None:
         """In place of Textual's own, whose cursor is a shade."""
@@ -111,6 +118,7 @@ class ActingApp(LastingApp):
             self._attend()
             return
         self._finish_start()  # the dashboard would call it back once it is drawn, which may not come to pass any more
+        self._desk.finish()
         screen.set_reactive(Frame.view, self._desk.view())
         screen.courtesy = self._courtesy
         self._opened.add(screen)
@@ -219,7 +227,7 @@ class ActingApp(LastingApp):
         self._pins = with_pin(self._pins, Pin(plan=plan))
         self._show_pins()
         if len(self._pins) == 1:
-            self.tell("this plan is kept: change something, and press c again to see both")
+            self.tell("this plan is kept: escape, change something, and c again shows both")
 
     def _show_pins(self) -> None:
         from tui.screens.compare import Compare  # noqa: PLC0415

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.comparison import Pin
+    from tui.model_choice import Choice
     from tui.plan import Plan
     from tui.recognised import Recognised
     from tui.settings import Settings
@@ -61,6 +62,14 @@ class PinsChanged(Message):
 
     def __init__(self, pins: "tuple[Pin, ...]") -> None:
         self.pins = pins
+        super().__init__()
+
+
+class ModelsListed(Message):
+    """The list of models is filtered and sorted otherwise."""
+
+    def __init__(self, choice: "Choice") -> None:
+        self.choice = choice
         super().__init__()
 
 

@@ -14,7 +14,7 @@ from tui.appraisal import REST_RATIO, Appraisal, plan_like
 from tui.aside import Aside
 from tui.browse import Item, items
 from tui.humanize import plain
-from tui.messages import AsideDone, PlanChanged
+from tui.messages import AsideDone, ModelsListed, PlanChanged
 from tui.model_choice import Choice, chosen, sorted_by, stepped
 from tui.request import unread_devices
 from tui.screens.browser import Browser
@@ -56,10 +56,10 @@ class Picker(Browser):
         Binding("f7", "step('least_context_tokens')", "only with a longer context", priority=True),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, choice: Choice | None = None) -> None:
         super().__init__()
         self._items: tuple[Item, ...] = items(entries(), ())
-        self._choice = Choice()
+        self._choice = choice or Choice()
         self._shown: list[Item | str] = []
         self._appraisal = Appraisal()
         self._error = ""
@@ -133,6 +133,7 @@ class Picker(Browser):
     def _choose(self, choice: Choice) -> None:
         """List what is wanted so, from its top."""
         self._choice = choice
+        self.post_message(ModelsListed(choice))
         self.listing.cursor = 0
         self.fill()
 
@@ -220,5 +221,6 @@ def _is_path(text: str) -> bool:
     return text.startswith(("/", "~", "./", "../")) or text.casefold().endswith(".gguf") or "\\" in text
 
 
-def open_screen() -> Picker:
-    return Picker()
+def open_screen(choice: Choice | None = None) -> Picker:
+    """Filtered and sorted as it was last."""
+    return Picker(choice)
