@@ -25,11 +25,12 @@ def test_sizes_carry_their_unit() -> None:
 
 
 def test_contexts_are_called_as_people_do() -> None:
-    assert [short_count(n) for n in (8192, 131072, 1 << 20, 40_961)] == [
+    assert [short_count(n) for n in (8192, 131072, 1 << 20, 40_961, 10_240_000)] == [
         "8k",
         "128k",
         "1M",
         "40\N{NO-BREAK SPACE}961",
+        "10\N{NO-BREAK SPACE}240\N{NO-BREAK SPACE}000",
     ]
 
 

@@ -54,13 +54,13 @@ def count(number: int | None) -> str:
 
 
 def short_count(number: int) -> str:
-    """``8k``, ``128k``, ``1M``, as contexts are called in lists and choices; ``500 000`` where 1024 does not divide it.
+    """``8k``, ``128k``, ``1M``, as contexts are called in lists and choices; others as ``500 000`` or ``10 240 000``.
 
     Where there is room for what is typed and computed with, ``count`` says the number itself.
     """
     if number >= 1 << 20 and number % (1 << 20) == 0:
         return f"{number >> 20}M"
-    if number >= 1024 and number % 1024 == 0:
+    if 1024 <= number < 1 << 20 and number % 1024 == 0:
         return f"{number >> 10}k"
     return count(number)
 
