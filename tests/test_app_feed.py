@@ -189,3 +189,13 @@ async def test_a_reading_that_cannot_be_taken_ends_the_app_as_any_defect_does() 
             await pilot.pause()
             told_elsewhere(feed, "no snapshot")  # type: ignore[arg-type]
             await pilot.pause()
+
+
+async def test_a_reading_that_comes_while_the_app_is_left_is_none_of_its_business() -> None:
+    feed = SnapshotFeed()
+    app = app_with(feed)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        app.exit()
+        told_elsewhere(feed, "no snapshot")  # type: ignore[arg-type]
+    assert app.return_code == 0

@@ -178,7 +178,7 @@ class PlimsollApp(ActingApp):
         self._obey(self.settings)
         self._dashboard = Dashboard()
         if self._first is not None:
-            self._desk.take(self._first, is_first=True)
+            self._desk.take(self._first, are_places_wanted=False)
         self._dashboard.set_reactive(Frame.view, self._desk.view())
         self._dashboard.courtesy = self._courtesy
         return self._dashboard
@@ -309,7 +309,9 @@ class PlimsollApp(ActingApp):
     def _take_newest(self) -> None:
         """On the loop."""
         snapshot, self._coming = self._coming, None
-        if snapshot is None:  # a newer one took this one's turn
+        if (
+            snapshot is None or self._exit or not self._running
+        ):  # a newer one took this one's turn; or all is being left
             return
         with self._context():
             self._take_reading(snapshot)
@@ -341,7 +343,8 @@ class PlimsollApp(ActingApp):
             self._show(is_reading=True)
         self._taken_seconds = self._clock()
         self._await_reading()
-        self._desk.take(snapshot, is_first=not self._is_drawn)
+        are_places_wanted = self._is_drawn and (len(self.screen_stack) > 1 or self._desk.is_loading)
+        self._desk.take(snapshot, are_places_wanted=are_places_wanted)
         self._look_for_engines(snapshot)
         self._plan_as_asked()
         self._show_reading(self._taken_seconds)
