@@ -75,7 +75,7 @@ class PlimsollApp(ActingApp):
     """The full-screen app.
 
     Snapshots come from ``sources`` through a sampler of its own, from a sampler that runs already and the feed it fills
-    (``tui.launch``), or, in tests, as ``SnapshotTaken`` messages.
+    (``tui.launch``): before the first picture as ``SnapshotTaken`` messages, and from then on past the library's queue.
     """
 
     CSS_PATH = "app.tcss"
@@ -170,7 +170,7 @@ class PlimsollApp(ActingApp):
         self._learned: tuple[Calibration, ...] = ()
         self._looked_at: Snapshot | None = None
         self._coming: Snapshot | None = None
-        """Heard, and not taken yet: only the newest one matters."""
+        """The newest that was heard: those before it do not matter any more."""
         self._asked_model: Model | None = None
         """While what was asked for on the command line is not yet the plan: a driver has not answered, say."""
 
@@ -299,27 +299,29 @@ class PlimsollApp(ActingApp):
         """
         if snapshot is self._first:
             return
-        if not self._is_drawn or self._loop is None:
+        loop = self._loop
+        if not self._is_drawn or loop is None:
             self.post_message(SnapshotTaken(snapshot))
             return
         self._coming = snapshot
         with suppress(RuntimeError):  # the loop has ended meanwhile
-            self._loop.call_soon_threadsafe(self._take_newest)
+            loop.call_soon_threadsafe(self._take_newest, snapshot)
 
-    def _take_newest(self) -> None:
-        """On the loop."""
-        snapshot, self._coming = self._coming, None
-        if (
-            snapshot is None or self._exit or not self._running
-        ):  # a newer one took this one's turn; or all is being left
-            return
-        with self._context():
-            self._take_reading(snapshot)
+    def _take_newest(self, snapshot: Snapshot) -> None:
+        """On the loop; not one after which another has come."""
+        if snapshot is self._coming and not self._is_being_left:
+            with self._context():
+                self._take_reading(snapshot)
+
+    @property
+    def _is_being_left(self) -> bool:
+        """Screens go one by one then, and what is called by the loop itself finds none."""
+        return self._exit or not self._running
 
     def _hear_of_defect(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """What is called by the loop itself ends the app with a defect, as the library does for any handler."""
         error = context.get("exception")
-        if "handle" in context and isinstance(error, Exception):
+        if "handle" in context and isinstance(error, Exception) and not self._is_being_left:
             self._handle_exception(error)
         else:
             loop.default_exception_handler(context)
@@ -334,7 +336,8 @@ class PlimsollApp(ActingApp):
         await super().on_event(event)
 
     def on_snapshot_taken(self, message: SnapshotTaken) -> None:
-        self._take_reading(message.snapshot)
+        if self._coming is None:  # else this one has stood in line meanwhile
+            self._take_reading(message.snapshot)
 
     def _take_reading(self, snapshot: Snapshot) -> None:
         if self._held_back is not None:  # each is judged, and what it warns of said
@@ -352,6 +355,8 @@ class PlimsollApp(ActingApp):
     def _show_reading(self, since_seconds: float) -> None:
         """Once the last key has been answered, and while others are pressed all the time, after a while."""
         self._held_back = None
+        if self._is_being_left:
+            return
         left_seconds = self._courtesy.left_seconds
         if left_seconds and self._clock() - since_seconds < MOST_SECONDS:
             loop = asyncio.get_running_loop()
@@ -409,6 +414,8 @@ class PlimsollApp(ActingApp):
         self._silence = asyncio.get_running_loop().call_later(seconds, self._notice_silence)
 
     def _notice_silence(self) -> None:
+        if self._is_being_left:
+            return
         self._await_reading(max(1.0, self._desk.interval_seconds))
         self._sweep()
         silent_seconds = self._clock() - self._taken_seconds

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SnapshotTaken(Message, bubble=False):
-    """A new snapshot, posted from the sampler's thread. Only the newest one matters."""
+    """A new snapshot, posted from the sampler's thread before the first picture. Only the newest one matters."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
