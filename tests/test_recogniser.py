@@ -14,6 +14,7 @@ from probes.simulate import simulated_sources
 from probes.snapshot import Process
 from tui.recognised import Phase
 from tui.recogniser import Recogniser
+from tui.watch import Glances
 from tui.widgets.engine_text import engine_line
 
 GIB = 1 << 30
@@ -32,14 +33,18 @@ class Bench:
     def look(self, held=None, *, after=0.0, answers=None):
         """Engines, where each pid holds so many GiB on the first card, or on each of a list."""
         self.now += after
+        return self.recogniser.look(self.snapshot(held or {}), answers or {})
+
+    def snapshot(self, held):
+        """Of these processes on the cards."""
         processes = []
-        for pid, gib in (held or {}).items():
+        for pid, gib in held.items():
             parts = gib if isinstance(gib, list) else [gib]
             processes += [
                 Process(pid=pid, device_key=device.key, used_bytes=int(part * GIB))
                 for device, part in zip(self.empty.devices, parts, strict=False)
             ]
-        return self.recogniser.look(replace(self.empty, processes=tuple(processes)), answers or {})
+        return replace(self.empty, processes=tuple(processes))
 
 
 @pytest.fixture
@@ -285,6 +290,53 @@ def test_who_waits_to_be_judged_keeps_it_from_being_settled(bench):
         bench.look({}, after=1)
         settled.append(bench.recogniser.is_settled)
     assert settled == [False, True]
+
+
+class Spared:
+    """An engine that has rested for long, and whose looks are spared."""
+
+    def __init__(self, bench):
+        make_process(bench.root, PID, *ENGINE, ticks=100)
+        make_process(bench.root, 9000, "plimsoll", ticks=90_000)
+        self.bench, self.reader = bench, bench.recogniser._reader
+        self.glances = Glances(bench.recogniser, self.reader)
+        for _ in range(40):
+            while self.spare():
+                pass
+            bench.look({PID: 20}, after=3)
+
+    def spare(self, held=20.0, answers=None):
+        return self.glances.spare(self.bench.snapshot({PID: held}), answers or {})
+
+
+@pytest.fixture
+def spared(bench):
+    return Spared(bench)
+
+
+def test_two_looks_of_three_are_spared_where_nothing_happens(spared):
+    assert [spared.spare() for _ in range(6)] == [True, True, False, True, True, False]
+
+
+def test_no_look_is_spared_where_an_engine_holds_more(spared):
+    assert not spared.spare(held=21)
+
+
+def test_no_look_is_spared_where_an_engine_says_something_else(spared):
+    assert not spared.spare(answers={PID: (Served(model="a"),)})
+
+
+def test_no_look_is_spared_where_a_process_came(spared):
+    make_process(spared.bench.root, 9001, "llama-server", ticks=95_000)
+    assert not spared.spare()
+
+
+def test_no_look_is_spared_while_something_loads(bench):
+    make_process(bench.root, PID, *ENGINE, ticks=100)
+    glances = Glances(bench.recogniser, bench.recogniser._reader)
+    glances.spare(bench.snapshot({PID: 1}), {})
+    bench.look({PID: 1})
+    assert not glances.spare(bench.snapshot({PID: 1}), {})
 
 
 @pytest.fixture

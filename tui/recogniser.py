@@ -65,6 +65,8 @@ class Recogniser:
         self._groups: dict[int, frozenset[int]] = {}
         """The processes of each of them."""
         self._head_of: dict[int, int] = {}
+        self._device_bytes: dict[int, int] = {}
+        """What each of them held on devices at the last look."""
 
     def look(
         self, snapshot: Snapshot, answers: Mapping[int, tuple[Served, ...]] = MappingProxyType({})
@@ -83,6 +85,7 @@ class Recogniser:
         engines = self._engines
         self._read_ports()
         on_devices = self._held_on_devices(snapshot)
+        self._device_bytes = {pid: sum(places.values()) for pid, places in on_devices.items()}
         held = {pid: self._with_own(engines[pid], on_devices.get(pid, {})) for pid in self._heads}
         told = {pid: engines[pid].told(answers.get(pid, ())) for pid in self._heads}
         self._judge(held, told, snapshot)
@@ -107,6 +110,14 @@ class Recogniser:
     def is_settled(self) -> bool:
         """The same, and each of them was judged."""
         return self.is_calm and all(self._engines[pid].is_judged for pid in self._heads)
+
+    def has_moved(self, snapshot: Snapshot) -> bool:
+        """Whether an engine holds noticeably more or less on devices than at the last look."""
+        now = self._held_on_devices(snapshot)
+        return any(
+            abs(sum(now.get(pid, {}).values()) - self._device_bytes.get(pid, 0)) >= NOTICEABLE_BYTES
+            for pid in self._heads
+        )
 
     def _sort(self, everything: tuple[ProcessFacts, ...]) -> None:
         """Which of these are engines, and whose the others are."""

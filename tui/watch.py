@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from estimator.calibration import Calibration
+    from probes.processes import Processes
     from probes.served import Served
     from probes.snapshot import Snapshot
     from tui.learner import Learner
     from tui.recognised import Recognised
+    from tui.recogniser import Recogniser
 
 _INTERVAL_SECONDS, _CALM_SECONDS = 1.0, 3.0
 """Between two looks: while something loads, and while nothing does."""
@@ -39,6 +41,35 @@ _PARTS = (
     "tui.asker",
 )
 """Of what recognises engines, 30 ms and 4 MiB after the first picture: imported one by one, or a key would wait."""
+
+
+class Glances:
+    """Sees which looks would find what the last one did."""
+
+    def __init__(self, recogniser: Recogniser, processes: Processes) -> None:
+        self._recogniser, self._processes = recogniser, processes
+        self._heard: Mapping[int, tuple[Served, ...]] | None = None
+        """What engines had said at the last look; None before the first."""
+        self._n_spared = 0
+
+    def spare(self, snapshot: Snapshot, answers: Mapping[int, tuple[Served, ...]]) -> bool:
+        """Whether this look may be spared; one follows where it is not.
+
+        Args:
+            snapshot: what devices hold now.
+            answers: by pid, what engines last said.
+        """
+        if (
+            self._n_spared < _MOST_SPARED
+            and answers == self._heard
+            and self._recogniser.is_settled
+            and not self._recogniser.has_moved(snapshot)
+            and not self._processes.has_changed()
+        ):
+            self._n_spared += 1
+            return True
+        self._n_spared, self._heard = 0, answers
+        return False
 
 
 class Watch:
@@ -110,17 +141,13 @@ class Watch:
         )
         learner = None if self._make_learner is None else self._make_learner()
         said: tuple[Recognised, ...] = ()
-        heard: Mapping[int, tuple[Served, ...]] | None = None
-        n_spared = 0
+        glances = Glances(recogniser, processes)
         while (snapshot := self._next()) is not None:
             began_seconds = time.thread_time()
             answers = asker.answers()
-            is_spared = n_spared < _MOST_SPARED and answers == heard and recogniser.is_settled
-            if is_spared and not processes.has_changed():
-                n_spared += 1
+            if glances.spare(snapshot, answers):
                 self._rest(_CALM_SECONDS)
                 continue
-            n_spared, heard = 0, answers
             engines = recogniser.look(snapshot, answers)
             asker.follow(
                 tuple(
