@@ -66,6 +66,19 @@ def test_each_process_has_a_bar_of_the_memory_that_it_draws_on() -> None:
     assert "░" not in narrow
 
 
+@pytest.mark.parametrize("width", [110, 60])
+def test_what_is_kept_of_a_process_is_said_anew_where_it_is_another(width: int) -> None:
+    panel, first = ProcessPanel(), workstation()
+    drawn(panel, view_of(first), width=110)
+    moved = replace(
+        first, processes=tuple(replace(one, used_bytes=(one.used_bytes or 0) * 2) for one in first.processes)
+    )
+    renamed = replace(first, processes=tuple(replace(one, command="another --program") for one in first.processes))
+
+    for taken in (first, moved, renamed):
+        assert drawn(panel, view_of(taken), width=width) == drawn(ProcessPanel(), view_of(taken), width=width)
+
+
 def test_memory_that_is_not_told_has_no_bar() -> None:
     unseen = Process(pid=7, device_key="gpu-0", used_bytes=None, name="seen")
 
