@@ -26,11 +26,11 @@ TOKEN = rf"(?<![\w-])(?:{'|'.join(_STARTS)})[\w-]{{6,400}}"
 LONG_LETTERS = 32
 LONG_WORD = rf"(?<![\w/:.-])(?=\w{{0,200}}\d)(?=\w{{0,200}}[A-Za-z])\w{{{LONG_LETTERS},200}}(?![\w/.-])"
 """What is too long, of too few signs, for a name (ASSUMED)."""
-_SHOWN = (
-    rf"{TOKEN}|{LONG_WORD}|(?<=://)[^\s/?#@]{{0,200}}:[^\s/?#]{{1,200}}@"
-    r"|(?<![\w.-])[\w.-]{1,64}:[^\s:/@]{1,200}@(?!sha256:)"
-)
-"""The same, within a sentence: ``user:password@host`` too."""
+_LOGIN = r"(?<=://)[^\s/?#@]{0,200}:[^\s/?#]{1,200}@|(?<![\w.-])[\w.-]{1,64}:[^\s:/@]{1,200}@(?!sha256:)"
+"""``user:password@host``, within a sentence."""
+_IN_NAME = rf"{_LOGIN}|{TOKEN}"
+"""Names of models are as long as ``Meta_Llama_3_1_70B_Instruct_Q4_K_M``."""
+_SHOWN = rf"{_IN_NAME}|{LONG_WORD}"
 _STEMS = ("tok", "key", "secret", "pass", "_pwd", "auth", "cred", "cookie", "@")
 """One of them is in whatever is found by a name: to look for these first takes a tenth of the time."""
 _FLAG = rf"(?i)--?(?!-|(?:no|disable|enable|skip|allow)-)(?=[\w.-]{{0,60}}?(?:{NAME_PART}))[\w.-]{{1,80}}"
@@ -61,12 +61,21 @@ def told(words: Iterable[str]) -> str:
 
 def screened(sentence: str) -> str:
     """A sentence that quotes a command, without what may be a secret."""
-    return re.sub(_SHOWN, lambda found: CUT + "@" * found[0].endswith("@"), sentence)
+    return re.sub(_SHOWN, _cut, sentence)
+
+
+def screened_name(name: str) -> str:
+    """The name of a model, without what is a secret by its form; however long its words are."""
+    return re.sub(_IN_NAME, _cut, name)
 
 
 def is_number_of_tokens(given: str) -> bool:
     """Whether that is a flag with its value which is named for tokens that a model reads."""
     return re.fullmatch(_NUMBER_OF_TOKENS, given) is not None
+
+
+def _cut(found: re.Match[str]) -> str:
+    return CUT + "@" * found[0].endswith("@")
 
 
 def _without_named(word: str) -> str:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from proc_tree import make_process
 
 import tui
-from launches.told import told
+from launches.told import screened_name, told
 from probes.process_facts import ProcessReader
 from probes.process_titles import process_title
 from probes.recording import snapshot_to_json
 from probes.replay import replay_sources
+from probes.served import Served
 from probes.snapshot import Process, Snapshot
 from tui.dump import snapshot_line
 from tui.engine_process import engine_in
@@ -43,6 +44,7 @@ from tui.sources import told_command
         (("x", "-H", "Authorization: Bearer abc.def"), "x -H Authorization: ..."),
         (("x", "-H", "Cookie: a=b; c=d"), "x -H Cookie: ..."),
         (("x", "hf_abcdefgh"), "x ..."),
+        (("x", "hf_abcdefgh:pa55@host"), "x ...@host"),
         (("x", "--ngrok", "2AbcDEfghijklmnopqrstuvwxyz0123456789"), "x --ngrok ..."),
     ],
 )  # fmt: skip
@@ -73,6 +75,11 @@ def test_what_was_told_before_is_told_alike(words: list[str]) -> None:
     assert told(once.split(" ")) == once
 
 
+LONG_NAMES = (
+    "Qwen3_30B_A3B_Instruct_2507_Q4_K_M",
+    "Meta_Llama_3_1_70B_Instruct_Q4_K_M",
+    "our_support_mails_fine_tune_2026_11_run_3",
+)
 SECRETS = ("sk-1", "hunter2", "pa55")
 WORDS = ("vllm", "serve", "a/b", "--api-key", "sk-1", "HF_TOKEN=hunter2", "--proxy", "http://me:pa55@proxy")
 
@@ -122,8 +129,36 @@ def test_an_engine_is_told_without_what_its_command_has_of_secrets(tmp_path: Pat
     engine = engine_in(facts, None, is_new=True)
     assert engine is not None
     engine.take_expectation(Expectation(model_name="hf_abcdefgh", reason="http://me:pa55@host/x: no such file"))
+    shown = engine.recognised(frozenset({42}), {}, None, 1.0)
 
-    assert (engine.expected.model_name, engine.expected.reason) == ("...", "http://...@host/x: no such file")
+    assert (shown.model_name, shown.reason) == ("...", "http://...@host/x: no such file")
+
+
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_a_model_of_a_long_name_is_shown_by_it_and_found_among_what_is_served(tmp_path: Path, name: str) -> None:
+    make_process(tmp_path, 42, "ollama", "runner", "--model", f"/m/{name}")
+    facts = ProcessReader(root=str(tmp_path)).facts(42)
+    assert facts is not None
+    engine = engine_in(facts, None, is_new=True)
+    assert engine is not None
+    engine.take_expectation(Expectation(model_name=name))
+    served = Served(model=name)
+
+    assert engine.told([Served(model="other"), served]) is served
+    assert engine.recognised(frozenset({42}), {}, served, 1.0).model_name == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("hf_abcdefgh", "..."),
+        ("sk-abcdefgh0123456789abcdefgh0123456789", "..."),
+        ("me:pa55@host", "...@host"),
+        *((name, name) for name in LONG_NAMES),
+    ],
+)
+def test_of_a_model_s_name_only_a_known_form_of_a_secret_is_left_out(name: str, shown: str) -> None:
+    assert screened_name(name) == shown
 
 
 def test_nobody_here_reads_this_machine_without_saying_how_commands_are_told() -> None:

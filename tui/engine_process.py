@@ -10,7 +10,7 @@ from launches.errors import LaunchError
 from launches.launch import Launch, read_launches
 from launches.opened import opened_of
 from launches.shell import SHELLS
-from launches.told import screened
+from launches.told import screened, screened_name
 from launches.version import version_of
 from launches.wrappers import base_name
 from probes.process_facts import ProcessFacts
@@ -90,9 +90,7 @@ class EngineProcess:
 
     def take_expectation(self, expected: Expectation) -> None:
         """What it will hold, and by that what it has to read."""
-        self.expected = replace(
-            expected, model_name=screened(expected.model_name), reason=screened(expected.reason)
-        )  # of its command, which nobody else may read
+        self.expected = replace(expected, reason=screened(expected.reason))  # of a command that others may not read
         self.loading.weight_bytes = 0 if expected.is_by_name else expected.weight_bytes
         self.loading.reads_itself = self.launch.engine_name == _READS_ITSELF
 
@@ -133,7 +131,7 @@ class EngineProcess:
             pids=pids,
             program=self.launch.program,
             engine_name=self.launch.engine_name,
-            model_name=expected.model_name,
+            model_name=screened_name(expected.model_name),  # it was compared as it is with what is served
             quant=expected.quant,
             architecture=expected.architecture,
             engine_version=(served.version if served else None) or self.version,
