@@ -40,6 +40,11 @@ _GIVEN = (
     rf"|(?<!\S){_FLAG[4:]}\s(?!-)[\"']?)([^\s\"'&;,{{}}\[\\][^\s\"'&;,}}\\]{{0,400}})"
 )
 """A name with its value, within a word: an assignment, a field of JSON, a part of an address, a flag of a script."""
+_FURTHER = (
+    rf"(?i)(?<!\S){_FLAG[4:]}[ \t][\"']?{re.escape(CUT)}[\"']?"
+    r"((?:[ \t]+(?![-&|;<>(){}])[\"']?[^\s\"'&|;]{1,400}[\"']?){1,40})"
+)
+"""What follows the first value of a flag of a script."""
 _HEADER = r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s?:\s?)[^\"'\n]{1,2000}"
 """Of HTTP, whose value has blanks in it."""
 _NUMBER_OF_TOKENS = r"(?i)[\w.-]{0,80}tok[\w.-]{0,80}[ =:]{1,3}[\d.,]{1,7}"
@@ -48,11 +53,13 @@ _NUMBER_OF_TOKENS = r"(?i)[\w.-]{0,80}tok[\w.-]{0,80}[ =:]{1,3}[\d.,]{1,7}"
 def told(words: Iterable[str]) -> str:
     """The words of a command, joined by blanks, without what may be a secret."""
     shown: list[str] = []
-    flag = ""
+    flag, is_further = "", False  # vLLM's --api-key takes several values
     for word in words:
         is_value = bool(flag) and not word.startswith("--") and not is_number_of_tokens(f"{flag} {word}")
+        is_value = is_value or (is_further and not word.startswith("-"))
         is_suspect = not is_value and any(stem in word.casefold() for stem in _STEMS)
         flag = word if is_suspect and re.fullmatch(_FLAG, word) else ""
+        is_further = is_value
         shown.append(CUT if is_value else _without_named(word) if is_suspect else word)
     said = " ".join(shown)
     is_long = any(len(word) >= LONG_LETTERS for word in shown)
@@ -80,7 +87,11 @@ def _cut(found: re.Match[str]) -> str:
 
 def _without_named(word: str) -> str:
     """Of a word, which may be a whole script, what is given by name."""
-    return re.sub(_GIVEN, _named_only, re.sub(_HEADER, rf"\1\2{CUT}", word))
+    return re.sub(_FURTHER, _each_cut, re.sub(_GIVEN, _named_only, re.sub(_HEADER, rf"\1\2{CUT}", word)))
+
+
+def _each_cut(given: re.Match[str]) -> str:
+    return given[0].removesuffix(given[1]) + f" {CUT}" * len(given[1].split())
 
 
 def _named_only(given: re.Match[str]) -> str:

@@ -43,6 +43,11 @@ from tui.sources import told_command
         (("x", '{"api_key": "abc", "tokens": 5}'), 'x {"api_key": "...", "tokens": 5}'),
         (("x", "-H", "Authorization: Bearer abc.def"), "x -H Authorization: ..."),
         (("x", "-H", "Cookie: a=b; c=d"), "x -H Cookie: ..."),
+        (("vllm", "serve", "a/b", "--api-key", "first", "second", "--port", "1"),
+         "vllm serve a/b --api-key ... ... --port 1"),
+        (("x", "--password", "-abc", "-v"), "x --password ... -v"),
+        (("sh", "-c", "vllm serve --api-key first second 'third' --port 1 && ls"),
+         "sh -c vllm serve --api-key ... ... ... --port 1 && ls"),
         (("x", "hf_abcdefgh"), "x ..."),
         (("x", "hf_abcdefgh:pa55@host"), "x ...@host"),
         (("x", "--ngrok", "2AbcDEfghijklmnopqrstuvwxyz0123456789"), "x --ngrok ..."),
@@ -81,7 +86,7 @@ LONG_NAMES = (
     "our_support_mails_fine_tune_2026_11_run_3",
 )
 SECRETS = ("sk-1", "hunter2", "pa55")
-WORDS = ("vllm", "serve", "a/b", "--api-key", "sk-1", "HF_TOKEN=hunter2", "--proxy", "http://me:pa55@proxy")
+WORDS = ("vllm", "serve", "a/b", "HF_TOKEN=hunter2", "--api-key", "sk-1", "--proxy", "http://me:pa55@proxy")
 
 
 def test_a_process_is_described_without_secrets(tmp_path: Path) -> None:
@@ -89,7 +94,7 @@ def test_a_process_is_described_without_secrets(tmp_path: Path) -> None:
     title = process_title(42, str(tmp_path), told_command)
 
     assert title is not None
-    assert title.command == "vllm serve a/b --api-key ... HF_TOKEN=... --proxy http://...@proxy"
+    assert title.command == "vllm serve a/b HF_TOKEN=... --api-key ... --proxy http://...@proxy"
 
 
 def test_a_title_that_is_a_whole_command_is_told_without_secrets_too(tmp_path: Path) -> None:
