@@ -48,7 +48,7 @@ def end_process(
         else:
             from probes.vendors.host import psutil_library  # noqa: PLC0415 - psutil is 16 to 20 ms: for what is ended
 
-            end_by_psutil(psutil_library(), pid, started_ticks, is_forced=is_forced)
+            end_by_psutil(psutil_library(), pid, name, started_ticks, is_forced=is_forced)
     except ProcessLookupError:
         raise NotEndedError(f"process {pid} is gone already") from None
     except PermissionError:
@@ -89,7 +89,7 @@ def _expect(pid: int, name: str, started_ticks: int | None, access: Access) -> N
         raise NotEndedError(f"{pid} is {now[:40]!a} by now, and was left alone" if now else f"{pid} {_ANOTHER}")
 
 
-def end_by_psutil(library: Any, pid: int, started_ticks: int | None, *, is_forced: bool) -> None:
+def end_by_psutil(library: Any, pid: int, name: str, started_ticks: int | None, *, is_forced: bool) -> None:
     """The same where psutil knows processes; it looks at the start once more before it ends one (``send_signal``).
 
     Raises:
@@ -97,7 +97,11 @@ def end_by_psutil(library: Any, pid: int, started_ticks: int | None, *, is_force
     """
     try:
         process = library.Process(pid)
-        if started_ticks is not None and psutil_ticks(process.create_time()) != started_ticks:
+        if started_ticks is None:
+            is_same = process.name() == name  # as ``probes.vendors.host`` had it of psutil
+        else:
+            is_same = psutil_ticks(process.create_time()) == started_ticks
+        if not is_same:
             raise NotEndedError(f"{pid} {_ANOTHER}")
         (process.kill if is_forced else process.terminate)()
     except library.NoSuchProcess:

@@ -38,6 +38,7 @@ class FakeProcess:
     opened: list[str] | None = None
     memory: dict[str, int] | None = None
     reads: dict[str, int] | None = None
+    name: str | None = None
 
 
 class FakePsutil:
@@ -100,6 +101,9 @@ class _Handle:
     def ppid(self) -> int:
         assert not self.table.WINDOWS, "a list of all processes for each one's parent"
         return self._answer("parent")
+
+    def name(self) -> str:
+        return self._answer("name")
 
     def create_time(self) -> float:
         return self._answer("created")

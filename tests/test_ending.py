@@ -61,14 +61,34 @@ def test_the_same_process_is_ended_whatever_it_calls_itself_by_now(sleeper: subp
 
 def test_where_psutil_knows_processes_the_one_that_was_meant_is_ended() -> None:
     library = FakePsutil("macos", {42: FakeProcess(words=["ollama"], created=1_000.0)})
-    end_by_psutil(library, 42, 100_000, is_forced=False)
+    end_by_psutil(library, 42, "ollama", 100_000, is_forced=False)
     assert library.ended == [(42, "terminate")]
 
 
 def test_where_psutil_knows_processes_another_one_of_that_number_is_left_alone() -> None:
     library = FakePsutil("windows", {42: FakeProcess(words=["ollama"], created=1_000.5)})
     with pytest.raises(NotEndedError, match="another process by now"):
-        end_by_psutil(library, 42, 100_000, is_forced=True)
+        end_by_psutil(library, 42, "ollama", 100_000, is_forced=True)
+    assert library.ended == []
+
+
+def test_where_psutil_knows_no_start_the_one_of_that_name_is_ended() -> None:
+    library = FakePsutil("windows", {42: FakeProcess(words=None, name="ollama.exe")})
+    end_by_psutil(library, 42, "ollama.exe", None, is_forced=False)
+    assert library.ended == [(42, "terminate")]
+
+
+def test_where_psutil_knows_no_start_one_of_another_name_is_left_alone() -> None:
+    library = FakePsutil("windows", {42: FakeProcess(words=None, name="explorer.exe")})
+    with pytest.raises(NotEndedError, match="another process by now"):
+        end_by_psutil(library, 42, "ollama.exe", None, is_forced=True)
+    assert library.ended == []
+
+
+def test_where_psutil_may_know_neither_start_nor_name_nothing_is_ended() -> None:
+    library = FakePsutil("macos", {42: FakeProcess(words=None, name=None)})
+    with pytest.raises(PermissionError):
+        end_by_psutil(library, 42, "ollama", None, is_forced=True)
     assert library.ended == []
 
 
