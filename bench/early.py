@@ -106,7 +106,7 @@ class Follower:
 
     def __init__(self, interval_seconds: float, clock: Callable[[], float]) -> None:
         self._readings: queue.Queue[Snapshot] = queue.Queue()
-        self._sampler = Sampler(real_sources(), self._readings.put, interval_seconds)
+        self._sampler = Sampler(real_sources(tell_command=" ".join), self._readings.put, interval_seconds)
         self._recogniser, self._alarms = Recogniser(ProcessReader(), clock=clock), Alarms()
         self.snapshot: Snapshot | None = None
         self.standing: tuple[str, ...] = ()

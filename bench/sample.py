@@ -102,7 +102,7 @@ def sampler_ms(n_readings: int) -> float:
     def take(_: object) -> None:
         n_taken[0] += 1
 
-    sampler = Sampler(real_sources(), take, 0.1)
+    sampler = Sampler(real_sources(tell_command=" ".join), take, 0.1)
     sampler.start()
     time.sleep(1.0)
     begun, n_begun = time.process_time(), n_taken[0]
@@ -143,8 +143,8 @@ def measure(path: Path, options: argparse.Namespace) -> int:
     for name, text in scenes.items():
         write_config(path, text)
         driver = Driver(*pace)
-        over[name] = row(name, readings_ms(real_sources(), *pace), driver)
-    row("no GPU: the host alone", readings_ms(real_sources()[:1], *pace))
+        over[name] = row(name, readings_ms(real_sources(tell_command=" ".join), *pace), driver)
+    row("no GPU: the host alone", readings_ms(real_sources(tell_command=" ".join)[:1], *pace))
     write_config(path, next(iter(scenes.values())))
     print(f"{'the first, by the sampler, 10 a second':36}{sampler_ms(100):11.2f}")
     for name, code in PEERS.items() if options.peers else ():
@@ -186,7 +186,7 @@ def main() -> int:
     if path is None:
         return run_again(options.library, EIGHT)
     if options.only_read:
-        readings_ms(real_sources(), options.readings, options.interval)
+        readings_ms(real_sources(tell_command=" ".join), options.readings, options.interval)
         return 0
     return measure(path, options)
 

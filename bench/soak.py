@@ -128,7 +128,7 @@ def soak(scenes: Scenes, seconds: float, interval_seconds: float) -> list[str]:
     started = told = time.monotonic()
     warm: Size | None = None
     scene_end = started + scenes.next("well")
-    sampler = Sampler(real_sources(), log.take, interval_seconds)
+    sampler = Sampler(real_sources(tell_command=" ".join), log.take, interval_seconds)
     sampler.start()
     while (now := time.monotonic()) < started + seconds:
         if now >= scene_end:

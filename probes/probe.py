@@ -57,8 +57,14 @@ class ProbeSource(NamedTuple):
     """Names the processes that the probe reports by number only. None where they are not of this machine (a replay)."""
 
 
-def real_sources(access: Access = REAL, *, tell_command: TellCommand = " ".join) -> tuple[ProbeSource, ...]:
-    """The vendors of this machine, none of them imported or opened yet."""
+def real_sources(access: Access = REAL, *, tell_command: TellCommand) -> tuple[ProbeSource, ...]:
+    """The vendors of this machine, none of them imported or opened yet.
+
+    Args:
+        access: what is read.
+        tell_command: how the command of a process is told. Without a default: whether it may hold secrets is for each
+            caller to say.
+    """
     describe = _describer(access, tell_command)
     return tuple(
         ProbeSource(name=name, open=_opener(name, access), missing=partial(missing, access), describe_process=describe)

@@ -30,12 +30,18 @@ _HINT = 'record one with "plimsoll snapshot --follow > FILE"'
 
 
 def replay_sources(
-    path: Path, *, clock: Callable[[], float] = time.monotonic, tell_command: TellCommand = " ".join
+    path: Path, *, tell_command: TellCommand, clock: Callable[[], float] = time.monotonic
 ) -> tuple[ProbeSource, ...]:
-    """One source, which gives everything that was recorded: machine, pools, devices, processes, faults."""
+    """One source, which gives everything that was recorded: machine, pools, devices, processes, faults.
+
+    Args:
+        path: of the recording.
+        tell_command: how commands are told, as in ``real_sources``.
+        clock: seconds that only go forward.
+    """
 
     def open_replay() -> Probe:
-        return ReplayProbe(path, clock=clock, tell_command=tell_command)
+        return ReplayProbe(path, tell_command=tell_command, clock=clock)
 
     return (ProbeSource(name="replay", open=open_replay),)
 
@@ -43,9 +49,7 @@ def replay_sources(
 class ReplayProbe:
     """Reads forward through the file, as far as time has come."""
 
-    def __init__(
-        self, path: Path, *, clock: Callable[[], float] = time.monotonic, tell_command: TellCommand = " ".join
-    ) -> None:
+    def __init__(self, path: Path, *, tell_command: TellCommand, clock: Callable[[], float] = time.monotonic) -> None:
         """Reads the first snapshot.
 
         Raises:

@@ -59,7 +59,9 @@ class RecordedMachine:
 
     def sources(self) -> tuple[ProbeSource, ...]:
         """As the app would open them there; NVML and render nodes alone are stood in for."""
-        return tuple(self._with_nodes(self._with_nvml(source)) for source in real_sources(self.access))
+        return tuple(
+            self._with_nodes(self._with_nvml(source)) for source in real_sources(self.access, tell_command=" ".join)
+        )
 
     def snapshot(self) -> Snapshot:
         return take_one(self.sources(), PATIENCE_SECONDS)

@@ -55,7 +55,7 @@ def test_a_vendor_opens_or_says_why_not(vendor: ModuleType) -> None:
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=short)
 def test_a_vendor_is_among_the_sources_of_this_machine(vendor: ModuleType) -> None:
-    assert short(vendor) in {source.name for source in real_sources()}
+    assert short(vendor) in {source.name for source in real_sources(tell_command=" ".join)}
 
 
 @pytest.mark.parametrize("engine", ENGINE_MODULES, ids=short)

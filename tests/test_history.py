@@ -94,7 +94,7 @@ def test_a_recording_of_the_history_is_played_back(tmp_path: Path) -> None:
     history = filled((0, 20), (7200, 1), (7201, 2))
 
     assert write_recording(history, desktop(2, at=7201), path) == 3
-    (source,) = replay_sources(path, clock=lambda: 0.0)
+    (source,) = replay_sources(path, tell_command=" ".join, clock=lambda: 0.0)
     probe = source.open()
     reading = probe.sample()
     probe.close()

@@ -33,7 +33,7 @@ from probes.access import Access
 from probes.probe import real_sources
 from probes.sampler import take_one
 from threading import active_count
-snapshot = take_one(real_sources(Access(root=sys.argv[1], system="linux", environment={})), 30.0)
+snapshot = take_one(real_sources(Access(root=sys.argv[1], system="linux", environment={}), tell_command=" ".join), 30.0)
 assert snapshot.pools, snapshot
 print(told(), len(snapshot.absences), active_count(), "ctypes" in sys.modules, sep="\\n")
 """
@@ -200,7 +200,7 @@ def test_what_is_loaded_beforehand_may_bring_any_library(bare: Path) -> None:
 
 
 def test_every_vendor_says_in_a_sentence_how_one_can_tell_that_it_is_missing(bare: Path) -> None:
-    snapshot = take_one(real_sources(access(bare)), PATIENCE_SECONDS)
+    snapshot = take_one(real_sources(access(bare), tell_command=" ".join), PATIENCE_SECONDS)
     assert {absence.probe for absence in snapshot.absences} == MISSING.keys() - {"host"}
     assert all(len(absence.reason.split()) >= 4 for absence in snapshot.absences)
     assert not any(fault.probe in MISSING.keys() - {"host"} for fault in snapshot.faults)

@@ -53,7 +53,7 @@ def holding(n_bytes: int) -> Iterator[Held]:
 
 
 def taken() -> Snapshot:
-    return take_one(real_sources(Access(attention=Attention(is_on_details=True))), 20.0)
+    return take_one(real_sources(Access(attention=Attention(is_on_details=True)), tell_command=" ".join), 20.0)
 
 
 def first(snapshot: Snapshot) -> tuple[Device, Pool]:

@@ -57,7 +57,7 @@ def line(taken_seconds: float = 1_700_000_000.0, used_gib: int = 4) -> bytes:
 def opened(tmp_path: Path, data: bytes, clock: FakeClock | None = None) -> Probe:
     path = tmp_path / "recording.jsonl"
     path.write_bytes(data)
-    (source,) = replay_sources(path, clock=clock or FakeClock())
+    (source,) = replay_sources(path, tell_command=" ".join, clock=clock or FakeClock())
     return source.open()
 
 
@@ -268,7 +268,7 @@ def test_the_one_source_gives_all_that_was_recorded(tmp_path: Path) -> None:
 
 
 def test_the_source_leaves_processes_as_they_were_named(tmp_path: Path) -> None:
-    (source,) = replay_sources(tmp_path / "recording.jsonl")
+    (source,) = replay_sources(tmp_path / "recording.jsonl", tell_command=" ".join)
     assert source.name == "replay"
     assert source.describe_process is None
 
@@ -376,6 +376,6 @@ def test_a_file_without_lines_is_not_read_into_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["missing.jsonl", ".", "a\0b"])
 def test_a_file_that_cannot_be_opened_is_unavailable(tmp_path: Path, name: str) -> None:
-    (source,) = replay_sources(tmp_path / name)
+    (source,) = replay_sources(tmp_path / name, tell_command=" ".join)
     with pytest.raises(ProbeError):
         source.open()
