@@ -17,6 +17,7 @@ from typing import BinaryIO, NoReturn
 
 from probes.errors import ProbeLost, ProbeUnavailable
 from probes.probe import Probe, ProbeSource, TellCommand
+from probes.process_titles import COMMAND_BYTES
 from probes.recording import RecordingError, snapshot_from_json
 from probes.snapshot import Fault, Reading, Snapshot
 
@@ -58,6 +59,7 @@ class ReplayProbe:
         self._name = path.name
         self._clock = clock
         self._told = lru_cache(maxsize=_MOST_TOLD)(lambda command: tell_command(command.split(" ")))
+        """Of texts that were cut (``_as_told``): it keeps them."""
         self._n_lines = 0
         self._n_broken = 0
         self._broken: str | None = None
@@ -150,7 +152,7 @@ class ReplayProbe:
         """A recording may be another program's, or an older version's: they keep what may be a secret."""
 
         def told(text: str | None) -> str | None:
-            return None if text is None else self._told(text)
+            return None if text is None else self._told(text[:COMMAND_BYTES])
 
         processes = snapshot.processes
         return replace(

@@ -1,6 +1,7 @@
 """Recordings: every snapshot comes back as it was, plays at its own speed, and hostile files give a sentence."""
 
 import json
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from probes.errors import ProbeError, ProbeUnavailable
 from probes.probe import Probe
+from probes.process_titles import COMMAND_BYTES
 from probes.recording import RecordingError, snapshot_from_json, snapshot_to_json
 from probes.replay import replay_sources, snapshot_from_line
 from probes.snapshot import HOST_POOL, Absence, Details, Device, Fault, Machine, Pool, Process, Snapshot, Version
@@ -271,6 +273,24 @@ def test_the_source_leaves_processes_as_they_were_named(tmp_path: Path) -> None:
     (source,) = replay_sources(tmp_path / "recording.jsonl", tell_command=" ".join)
     assert source.name == "replay"
     assert source.describe_process is None
+
+
+def test_of_a_command_without_end_no_more_is_told_and_kept_than_of_a_running_one(tmp_path: Path) -> None:
+    lengths = []
+
+    def told(words: Iterable[str]) -> str:
+        lengths.append(len(" ".join(words)))
+        return "told"
+
+    endless = replace(
+        snapshot(), processes=(Process(pid=42, device_key="GPU-1", name="x" * 9000, command="a " * 9000),)
+    )
+    path = tmp_path / "recording.jsonl"
+    path.write_text(json.dumps(snapshot_to_json(endless)) + "\n")
+    (source,) = replay_sources(path, tell_command=told, clock=FakeClock())
+    source.open().close()
+
+    assert lengths == [COMMAND_BYTES, COMMAND_BYTES]
 
 
 def test_it_plays_at_the_speed_at_which_it_was_recorded(tmp_path: Path) -> None:
