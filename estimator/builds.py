@@ -70,6 +70,8 @@ class Build:
     """A gate and what it multiplies are one operation, whose result is a third matrix; before, two in place."""
     keeps_fused_alive: bool = True
     """What CUDA fuses, routers and the sum of experts, is kept until it is done."""
+    has_fit: bool = True
+    """Leaves by itself in RAM what devices have no room for (--fit)."""
     rotates_quantised_cache: bool = True
     reserves_expanded_cache: bool = True
     """The float16 copy of a quantised cache that CUDA's flash attention needs lies in the compute buffer; before, in a
@@ -137,6 +139,7 @@ CHANGES = (
     # q, k, v in the tree of 2025-08 that PyPI's llama-cpp-python 0.3.16 carries, q, v, k in that of its 0.3.17.
     Change(date(2025, 11, 13), "computes_values_first", f"{PULL}/16884", before=False, after=True),
     Change(date(2025, 12, 10), "mask_row_multiple", f"{PULL}/17910", before=64, after=1),
+    Change(date(2025, 12, 15), "has_fit", f"{PULL}/16653", before=False, after=True),
     Change(date(2026, 1, 23), "has_embedding_input", f"{PULL}/18898", before=False, after=True),
     Change(date(2026, 1, 25), "drops_latent_values", f"{PULL}/19067", before=False, after=True),
     # Not yet in ec98e2002 of 2025-12-16, but in a5bb8ba4c of 2026-01-27, which Ollama carried (its Makefile.sync).

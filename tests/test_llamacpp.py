@@ -287,6 +287,14 @@ def test_what_fit_is_to_choose_is_not_counted_out_to_it(name: str) -> None:
     assert flags(model, workload, options, made) == "-c 8192 -np 1 -fitt 512"
 
 
+@pytest.mark.parametrize("build", ["b5269", "b6500", "ik-2026-08"])
+def test_a_build_that_leaves_no_layers_by_itself_is_told_how_many(build: str) -> None:
+    model, workload, options = model_of("llama-3.1-8b"), Workload(context_tokens=8192), Options(build=build)
+    made = fallback(model, workload, options, [gpu(5 * GIB), ram()])
+    assert made is not None
+    assert f"-ngl {made.n_gpu_layers}" in flags(model, workload, options, made)
+
+
 def formulas(made: Estimate) -> dict[str, str]:
     return {term.place: term.formula for term in made.terms if term.kind is Kind.WEIGHTS}
 

@@ -7,6 +7,7 @@ architecture is known (estimator/compute.py); else they are closed forms with a 
 from collections.abc import Sequence
 from dataclasses import replace
 
+from estimator.builds import build_of
 from estimator.engine import ANY_VENDOR
 from estimator.fit import Fitted, fit, fitted
 from estimator.kv_cache import STORED_TYPES
@@ -229,9 +230,9 @@ def flags(model: Model, workload: Workload, options: Options, made: Estimate) ->
 
 
 def _is_its_own(options: Options, made: Estimate) -> bool:
-    """Whether layers or experts stay in RAM that nobody has said should: what ``fallback`` tells."""
+    """Whether layers or experts stay in RAM that nobody has said should, by a build that does so by itself."""
     is_said = options.tensor_split or options.tensor_overrides or options.n_cpu_moe_layers or options.is_cpu_moe
-    return options.n_gpu_layers is None and not is_said and bool(made.summary)
+    return options.n_gpu_layers is None and not is_said and bool(made.summary) and build_of(options.build).has_fit
 
 
 def _draft_file(options: Options) -> str:
