@@ -63,6 +63,15 @@ def test_one_device_is_used_that_holds_what_is_not_to_stay_in_ram() -> None:
     assert assess(plan, [gpu(12), gpu(12, 1), RAM]).device_names == ("GPU 0",)
 
 
+@pytest.mark.parametrize(
+    "options", [Options(tensor_overrides="blk\\.4.*=CUDA1"), Options(is_cpu_moe=True, split_mode="none", main_device=1)]
+)
+def test_what_names_a_second_device_is_tried_on_both(options: Options) -> None:
+    made = assess(plan_of("qwen3-30b-a3b", options=options), [gpu(12), gpu(12, 1), RAM])
+
+    assert made.device_names == ("GPU 0", "GPU 1")
+
+
 def test_the_larger_device_is_tried_first() -> None:
     assert assess(plan_of(), [gpu(11, 0, 12), gpu(20, 1), RAM]).device_names == ("GPU 1",)
 

@@ -11,7 +11,6 @@ from estimator.errors import EstimatorError, Unjudgeable
 from estimator.ledger import Estimate, Place, Workload, drawing_on
 from estimator.mixture import requantised
 from estimator.model import Model
-from estimator.option import for_another_model
 from estimator.overflow import way_out
 from estimator.patience import NotRememberedError, only_remembered, rest
 from estimator.quant import stored_bytes
@@ -242,17 +241,28 @@ def _first_that_holds(plan: Plan, devices: Sequence[Place], host: tuple[Place, .
     return None
 
 
-def _leaves_weights(options: Any) -> bool:
+def _leaves_weights(plan: Plan) -> bool:
     """Whether some were told to stay in RAM, so that a device has to hold less than the model."""
-    is_told = getattr(options, "is_cpu_moe", False) or getattr(options, "cpu_offload_gb", 0.0) > 0
-    return is_told or options != for_another_model(options)
+    options = plan.options
+    n_gpu_layers = getattr(options, "n_gpu_layers", None)
+    places = [part.rpartition("=")[2] for part in (getattr(options, "tensor_overrides", None) or "").split(",")]
+    return (
+        getattr(options, "is_cpu_moe", False)
+        or getattr(options, "n_cpu_moe_layers", 0) > 0
+        or getattr(options, "cpu_offload_gb", 0.0) > 0
+        or "CPU" in places
+        or (n_gpu_layers is not None and 0 <= n_gpu_layers <= plan.model.n_layers)
+    )
 
 
 def _fits_alone(plan: Plan, device: Place, host: tuple[Place, ...]) -> bool:
-    if model_bytes(plan.model) > device.free_bytes and not _leaves_weights(plan.options):  # spares the estimate
+    if model_bytes(plan.model) > device.free_bytes and not _leaves_weights(plan):  # spares the estimate
         return False
     places = (device, *host)
-    made = _sketched(plan, places) or plan.engine.estimate(plan.model, plan.workload, plan.options, places)
+    try:
+        made = _sketched(plan, places) or plan.engine.estimate(plan.model, plan.workload, plan.options, places)
+    except Unjudgeable:  # what was said names a second device
+        return False
     return judge(made, places).level is Level.FITS
 
 
