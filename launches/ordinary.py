@@ -45,6 +45,10 @@ _TASKS: Mapping[str, frozenset[str]] = MappingProxyType(
         "pm2": frozenset("start restart resurrect".split()),
         "ray": frozenset({"job", "exec", "submit", "up"}),
         "lms": frozenset({"load"}),
+        "mise": frozenset("exec run r x watch".split()),
+        "bundle": frozenset({"exec"}),
+        "flatpak": frozenset({"run"}),
+        "snap": frozenset({"run"}),
     }
 )
 """Programs that start others by these of their commands only."""
@@ -67,6 +71,13 @@ _IMAGES = re.compile(
     r"|registry|searxng|cloudflared|haproxy)(?:[:@].*)?"
 )
 """Of containers that hold no model."""
+_SWITCHES = frozenset(
+    "-d -i -t -P -q -it -ti -dit -itd -idt -tid -di -dt -td --detach --init --interactive --no-healthcheck "
+    "--oom-kill-disable --privileged --publish-all --quiet --read-only --rm --sig-proxy --tty".split()
+)
+"""Options of ``docker run`` that take no value (docs.docker.com/reference/cli/docker/container/run, 2026-11)."""
+_ASKED = frozenset("--version -version --help -V".split())
+"""Alone behind a program, it only says what it is."""
 _SETTING_UP = re.compile(
     r"(?:.*[/\\])?(?:[Aa]ctivate(?:\.\w{1,8})?|\.?\w*(?:rc|profile|env|aliases|completion)|conda\.sh|nvm\.sh|setvars\.sh"
     r"|vars\.sh|mamba\.sh|micromamba\.sh)"
@@ -84,7 +95,7 @@ def is_ordinary(words: Sequence[str]) -> bool:
         words: of the program and behind it, without assignments and wrappers.
     """
     name, rest = base_name(words[0]).removeprefix("@"), words[1:]  # of cmd.exe: not to be shown
-    if _NO_PROGRAM.match(words[0]):
+    if _NO_PROGRAM.match(words[0]) or (len(rest) == 1 and rest[0] in _ASKED):
         return True
     plain = name if name in _ORDINARY else name.casefold()
     if name in _TASKS:
@@ -100,7 +111,7 @@ def is_ordinary(words: Sequence[str]) -> bool:
     if name in ("make", "gmake"):
         return _TARGETS.issuperset(_targets(rest))
     if plain == "docker" and "run" in rest[:1]:
-        return any(_IMAGES.fullmatch(word) for word in rest)
+        return _IMAGES.fullmatch(_image_of(rest[1:])) is not None
     if _PYTHON.fullmatch(name):
         return _is_harmless_python(rest)
     return plain in _ORDINARY or plain.startswith("cloudflared-")
@@ -143,6 +154,16 @@ def _is_harmless_python(rest: Sequence[str]) -> bool:
     if rest[0] == "-m":
         return any(module == rest[1] for module in _MODULES) if len(rest) > 1 else True
     return rest[0].endswith(("convert_hf_to_gguf.py", "convert-hf-to-gguf.py", "convert.py", "setup.py"))
+
+
+def _image_of(rest: Sequence[str]) -> str:
+    """Of ``docker run``: the first word that is neither an option nor an option's value."""
+    is_value = False
+    for word in rest:
+        if not is_value and not word.startswith("-"):
+            return word
+        is_value = word.startswith("-") and "=" not in word and word not in _SWITCHES
+    return ""
 
 
 def _behind(words: Sequence[str], flags: Sequence[str]) -> Sequence[str]:

@@ -38,6 +38,11 @@ def doubts(script, folder="", **manner):
         "brew services start my-llm",
         "supervisorctl start llm",
         "cargo run --release",
+        "docker run -d --gpus all --name redis my/llm",
+        "docker run -d --network traefik my/llm",
+        "mise run serve-big",
+        "flatpak run org.my.llm",
+        "echo 'vllm serve c/d' | at now",
         "go run .",
         "docker start llm",
         "docker run -d my/image",
@@ -132,6 +137,10 @@ def test_what_may_start_an_engine_is_named_before_and_after_a_load(command):
         "# ./x",
         "X='./x'",
         "@echo off",
+        "docker run -d --rm --name cache -p 6379:6379 redis:7",
+        "my-tool --version",
+        "7z x a.7z",
+        "sensors",
     ],
 )
 def test_ordinary_tools_are_silent(command):
