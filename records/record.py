@@ -27,6 +27,8 @@ else:
 
         def made(plain):
             cls = dataclass(init=False, repr=False, eq=False, slots=True, kw_only=True)(plain)
+            if hasattr(cls, "__post_init__") or not all(field.init and field.compare for field in fields(cls)):
+                raise TypeError(f"{plain.__name__} wants more than a record does: make it with the library's dataclass")
             names = [field.name for field in fields(cls)]
             cls._values = property(attrgetter(*names) if len(names) > 1 else lambda self: (getattr(self, names[0]),))
             cls.__init__ = _init_of(cls)

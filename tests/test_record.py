@@ -103,3 +103,23 @@ def test_a_copy_is_equal(again: object) -> None:
 def test_what_is_not_frozen_is_refused() -> None:
     with pytest.raises(TypeError, match="frozen"):
         record(frozen=False, slots=True, kw_only=True)
+
+
+@pytest.mark.parametrize("option", [{"compare": False}, {"init": False, "default": 1}])
+def test_what_a_record_takes_no_note_of_is_refused(option: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match="Picky wants more"):
+
+        @record(frozen=True, slots=True, kw_only=True)
+        class Picky:
+            n: int = field(**option)  # type: ignore[call-overload]
+
+
+def test_a_record_checks_nothing_when_it_is_made() -> None:
+    with pytest.raises(TypeError, match="Checked wants more"):
+
+        @record(frozen=True, slots=True, kw_only=True)
+        class Checked:
+            n: int
+
+            def __post_init__(self) -> None:
+                assert self.n
