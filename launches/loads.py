@@ -72,8 +72,8 @@ class _Way:
     """One of those that were gone."""
 
     taken: dict[Place, bool]
-    numbers: list[int]
-    """Its loads, among all."""
+    numbers: dict[int, tuple[Moment, ...]]
+    """Its loads, among all, in their order: what may run beside each."""
     is_ended: bool
     """By a condition, before the end of its script."""
 
@@ -112,10 +112,12 @@ class _Found:
         self.walks.append(walk)
         self.first = self.first or walk.first
         numbers: list[int] = []
+        moments: dict[int, tuple[Moment, ...]] = {}
         for load in walk.loads:
             beside = tuple(tuple(sorted(numbers[place] for place in moment)) for moment in load.beside)
             numbers.append(self._number(load, beside, numbers))
-        self.ways.append(_Way(dict(self.choices.taken), numbers, self.choices.is_ended))
+            moments[numbers[-1]] = beside
+        self.ways.append(_Way(dict(self.choices.taken), moments, self.choices.is_ended))
 
     def _number(self, load: Load, beside: Sequence[Moment], own: Sequence[int]) -> int:
         """That of the same load on another way, or the next one."""
@@ -139,7 +141,9 @@ class _Found:
             always = _shared([way.taken for way in ways])
             told = {place: holds for place, holds in shared.items() if place not in always}
             branch = " and ".join(self.choices.told(told)[-_MOST_TOLD:]) if len(own) < len(ways) else ""
-            self.loads[number] = replace(load, ways=frozenset(own), n_ways=len(ways), branch=branch)
+            self.loads[number] = replace(
+                load, ways={place: ways[place].numbers[number] for place in own}, n_ways=len(ways), branch=branch
+            )
 
     def _is_part(self, way: _Way) -> bool:
         return any(set(way.numbers) <= set(other.numbers) for other in self.ways if other is not way)

@@ -10,6 +10,7 @@ from launches.loads import read_loads
 from probes.sampler import take_one
 from probes.simulate import simulated_sources
 from tui.guard import REFUSED, Terminal, run_guarded
+from tui.judging import judge
 from tui.manner import Manner
 
 SMALL = "vllm serve Qwen/Qwen3-0.6B --max-model-len 2048 --gpu-memory-utilization 0.3"
@@ -53,21 +54,71 @@ def test_loads_that_run_beside_each_other_count_together_and_others_do_not(scrip
     assert judged(script).assessment.verdict.level is level
 
 
+PARTED = [
+    (f"if nvidia-smi; then {SMALL}; else {LARGE}; fi", LARGE, "where `nvidia-smi` fails"),
+    (f"[ -f x ] || {LARGE}; {SMALL}", LARGE, "where `[ -f x ]` does not hold"),
+    (
+        f"[ -f /etc/passwd ] && M={LARGE[11:]} || M={SMALL[11:27]}; vllm serve $M",
+        LARGE,
+        "where `[ -f /etc/passwd ]` holds",
+    ),
+    (f"case $1 in big) {LARGE};; *) {SMALL};; esac", LARGE, "where `$1` is `big`"),
+    (f'if [ "$1" = big ]; then {LARGE}; else {SMALL}; fi', LARGE, 'where `[ "$1" = big ]` holds'),
+    (f"V=$(nvidia-smi -q); if [ $V -gt 9 ]; then {LARGE}; else {SMALL}; fi", LARGE, "where `[ $V -gt 9 ]` holds"),
+    (
+        f"A=1; if [ $A = 1 ] && [ $A = 2 ]; then {LARGE}; else {SMALL}; fi",
+        LARGE,
+        "where `[ $A = 1 ] && [ $A = 2 ]` holds",
+    ),
+    (f"{HALF} & if nvidia-smi; then {HALF}; else wait; {SMALL}; fi", HALF, "where `nvidia-smi` succeeds"),
+    (f"{HALF} & if nvidia-smi; then {HALF}; else wait; {HALF}; fi", HALF, "on another way through the script"),
+    (f"if nvidia-smi; then {SMALL} --port 81 & {HALF} --port 82 & fi; {HALF}", HALF, "where `nvidia-smi` succeeds"),
+]
+
+
+@pytest.mark.parametrize(("script", "load", "branch"), PARTED)
+def test_where_only_some_branches_fit_it_is_tight_and_the_load_that_does_not_is_named(script, load, branch):
+    verdict = judged(script).assessment.verdict
+    assert verdict.level is Level.TIGHT
+    assert f"{' '.join(load.split()[:3])} would not fit, {branch}: " in verdict.reason
+
+
+@pytest.mark.parametrize("script", [PARTED[0][0], PARTED[-3][0]])
+def test_where_only_some_branches_fit_it_is_started_unless_strict(script):
+    strict = find_command(Command(arguments=("bash", "-c", script)), machine(), is_strict=True)
+    assert (judged(script).exit_status, guarded(script), strict.exit_status) == (0, 42, 1)
+
+
+def test_the_figures_are_of_what_has_room_where_only_some_branches_fit():
+    finding = judged(PARTED[0][0])
+    assert finding.model.name == "Qwen3 0.6B"
+    assert "goes worst where there is room for all: vllm serve Qwen/Qwen3-0.6B" in finding.notes[0]
+
+
+def test_only_what_has_room_is_claimed_where_only_some_branches_fit():
+    def claimed(script):
+        loads = read_loads(Command(arguments=("bash", "-c", script)))
+        return judge(loads, machine(), Manner()).n_bytes
+
+    assert claimed(PARTED[0][0]) == claimed(SMALL)
+
+
 @pytest.mark.parametrize(
-    ("script", "branch"),
+    "script",
     [
-        (f"if nvidia-smi; then {SMALL}; else {LARGE}; fi", "where `nvidia-smi` fails"),
-        (f"[ -f x ] || {LARGE}; {SMALL}", "where `[ -f x ]` does not hold"),
-        (f"case $1 in big) {LARGE};; *) {SMALL};; esac", "where `$1` is `big`"),
-        (f"if nvidia-smi; then {LARGE}; fi", "where `nvidia-smi` succeeds"),
-        (f"{HALF} & if nvidia-smi; then {HALF}; else wait; {SMALL}; fi", "where `nvidia-smi` succeeds"),
+        f"if nvidia-smi; then {LARGE}; fi",
+        f"if nvidia-smi; then {LARGE}; else {LARGE} --port 81; fi",
+        f"if nvidia-smi; then {SMALL}; else echo; fi; {LARGE}",
+        f"if nvidia-smi; then {LARGE}; else vllm serve ./nowhere; fi",
     ],
 )
-def test_of_branches_the_one_that_goes_worst_counts_and_is_named(script, branch):
-    finding = judged(script)
-    assert finding.assessment.verdict.level is Level.FAILS
-    assert branch in finding.notes[0]
+def test_where_no_branch_fits_it_does_not(script):
+    assert judged(script).assessment.verdict.level is Level.FAILS
     assert guarded(script) == REFUSED
+
+
+def test_the_only_branch_that_loads_is_named():
+    assert "where `nvidia-smi` succeeds" in judged(f"if nvidia-smi; then {LARGE}; fi").notes[0]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from estimator.errors import EstimatorError, Unjudgeable
 from estimator.verdict import Level
 from launches.command import Command
+from launches.jobs import Moment
 from launches.launch import Launch
 from launches.load import Load
 from launches.opened import opened_of
@@ -19,6 +20,7 @@ from tui.launched import find_launch, model_of
 from tui.manner import Manner
 from tui.rewritten import rewritten
 from tui.visibility import VARIABLES, as_seen_with
+from tui.ways import Going, Parting, badness, branch_of, parting
 
 TYPE_CHECKING = False  # as typing's: only who has learned something imports them
 if TYPE_CHECKING:
@@ -62,75 +64,85 @@ def find(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> Finding:
 def _worst(loads: Sequence[Load], snapshot: Snapshot, manner: Manner) -> tuple[Finding, dict[str, int]]:
     """Of all loads, the one that goes worst, and what they will take of each pool, the most at any time.
 
-    One that can't be judged counts as worse than all that fit.
+    One that can't be judged counts as worse than all that fit. Where nobody can tell which way a script goes, and some
+    ways have room and some have not, it is the worst of those that have, and no sure fit.
 
     Raises:
         EstimatorError: no model that it names can be read.
     """
     if len(loads) == 1:
         finding = _worst_of_one(loads[0], snapshot, manner)
-        branch = _branch_of([(loads[0], finding)], loads[0], finding)
+        going = Going(0, loads[0], finding)
+        branch = branch_of([going], going)
         notes = (f"this is what it comes to where {branch}", *finding.notes) if branch else finding.notes
         return replace(finding, notes=notes), expected_by(finding)
-    found: list[tuple[Load, Snapshot, Finding]] = []
+    found: list[Going] = []
     taken: list[dict[str, int]] = []
-    expected: dict[int, dict[str, int]] = {}
-    unread: list[EstimatorError] = []
-    for load in loads:
+    unread: list[tuple[Load, EstimatorError]] = []
+
+    def judged(load: Load, moments: Sequence[Moment]) -> Finding:
+        seen = snapshot if _visibility(load) == _visibility(loads[0]) else as_seen_with(_environment(load), snapshot)
+        return _worst_moment(load, [beside(seen, [taken[place] for place in moment]) for moment in moments], manner)
+
+    for number, load in enumerate(loads):
         taken.append({})
         if all(launch.source is None for launch in load.launches):
             continue
-        seen = snapshot if _visibility(load) == _visibility(loads[0]) else as_seen_with(_environment(load), snapshot)
         try:
-            moments = [beside(seen, [taken[place] for place in moment]) for moment in load.beside]
-            here, finding = _worst_moment(load, moments, manner)
+            finding = judged(load, load.beside)
         except EstimatorError as error:
-            unread.append(error)
+            unread.append((load, error))
             continue
         taken[-1] = taken_by(finding)
-        expected[len(taken) - 1] = expected_by(finding)
-        found.append((load, here, finding))
+        found.append(Going(number, load, finding))
     if not found:
-        raise unread[0] if unread else Unjudgeable("no command of it names a model that would be loaded")
-    load, here, worst = max(found, key=lambda each: _badness(each[2]))
+        raise unread[0][1] if unread else Unjudgeable("no command of it names a model that would be loaded")
+    going = max(found, key=lambda each: badness(each.finding))
+    parts = None
+    if going.load.n_ways > 1 and badness(going.finding)[0] >= Level.SPILLS:
+        unsure = {way for load, _ in unread for way in load.ways}
+        parts = parting(found, unsure, lambda each, moments: judged(each.load, moments))
+    going = going if parts is None else parts.shown
+    load, worst = going.load, going.finding
     if unread:
-        doubt = Uncounted(f"what else it loads is not counted: {unread[0]}")
+        doubt = Uncounted(f"what else it loads is not counted: {unread[0][1]}")
         launches = tuple(replace(launch, doubts=(*launch.doubts, doubt)) for launch in load.launches)
-        worst = _worst_of_one(replace(load, launches=launches), here, manner)
+        worst = _worst_of_one(replace(load, launches=launches), worst.snapshot, manner)
     after = ", with what was started before it in place" if any(load.beside) else ""
-    branch = _branch_of([(one, finding) for one, _, finding in found], load, worst)
+    which = "goes worst"
+    if parts is not None:
+        worst, which = parts.tight(worst, is_strict=manner.is_strict), "goes worst where there is room for all"
+    branch = "" if parts is not None else branch_of(found, going)
     where = f", where {branch}" if branch else ""
     launch = load.launches[0]
-    told = f"of {len(loads)} commands that load a model, this is the one that goes worst{after}{where}: "
+    told = f"of {len(loads)} commands that load a model, this is the one that {which}{after}{where}: "
     notes = (f"{told}{launch.program} {plain(launch.source or '', 120)}", *worst.notes)
+    return replace(worst, notes=notes, snapshot=snapshot), _most(found, parts)
+
+
+def _most(found: Sequence[Going], parts: Parting | None) -> dict[str, int]:
+    """What is held of each pool at most: where some ways have no room, on those that have."""
+    goings = found if parts is None else [going for way in parts.room.values() for going in way]
+    expected = {going.number: expected_by(going.finding) for going in goings}
+    if parts is None:
+        moments = [(going.number, going.load.beside) for going in found]
+    else:
+        moments = [(going.number, going.load.ways[way]) for way, all_of in parts.room.items() for going in all_of]
     together = [
         sum_of([expected[number], *(expected.get(place, {}) for place in moment)])
-        for number in expected
-        for moment in loads[number].beside
+        for number, beside_it in moments
+        for moment in beside_it
     ]
-    most = {key: max(each.get(key, 0) for each in together) for key in {key for each in together for key in each}}
-    return replace(worst, notes=notes, snapshot=snapshot), most
+    return {key: max(each.get(key, 0) for each in together) for key in {key for each in together for key in each}}
 
 
-def _branch_of(found: Sequence[tuple[Load, Finding]], load: Load, worst: Finding) -> str:
-    """How a script's conditions come out where this goes so; empty where it goes alike however they do."""
-    if not load.branch:
-        return ""
-    levels = []
-    for way in range(load.n_ways):
-        reached = [_badness(finding)[0] for one, finding in found if way in one.ways]
-        levels.append(max(reached, default=Level.FITS))
-    return "" if all(level == _badness(worst)[0] for level in levels) else plain(load.branch, 300)
-
-
-def _worst_moment(load: Load, snapshots: Sequence[Snapshot], manner: Manner) -> tuple[Snapshot, Finding]:
-    """Of the machine as it may be when the load begins, the one on which it goes worst, and how.
+def _worst_moment(load: Load, snapshots: Sequence[Snapshot], manner: Manner) -> Finding:
+    """How it goes on the machine as it may be when the load begins, where it goes worst.
 
     Raises:
         EstimatorError: as ``_worst_of_one``.
     """
-    found = [(snapshot, _worst_of_one(load, snapshot, manner)) for snapshot in snapshots]
-    return max(found, key=lambda each: _badness(each[1]))
+    return max((_worst_of_one(load, snapshot, manner) for snapshot in snapshots), key=badness)
 
 
 def _environment(load: Load) -> "Mapping[str, str]":
@@ -161,7 +173,7 @@ def _worst_of_one(load: Load, snapshot: Snapshot, manner: Manner) -> Finding:
         )
         for launch in launches
     ]
-    launch, worst = max(found, key=lambda pair: _badness(pair[1]))
+    launch, worst = max(found, key=lambda pair: badness(pair[1]))
     if worst.assessment is None or worst.advice is None:
         return worst
     lines = tuple(
@@ -191,16 +203,6 @@ def emptied(snapshot: Snapshot) -> Snapshot:
         replace(device, used_bytes=0 if device.used_bytes else device.used_bytes) for device in snapshot.devices
     )
     return replace(snapshot, pools=tuple(pools), devices=devices, processes=())
-
-
-def _badness(finding: Finding) -> tuple[float, int]:
-    """By level, and of one level by what is left to the load line, as a verdict is decided among places."""
-    if finding.is_refused:
-        return Level.FAILS, 0
-    if finding.assessment is None:
-        return Level.TIGHT + 0.5, 0
-    verdict = finding.assessment.verdict
-    return verdict.level, -verdict.headroom_bytes
 
 
 def may_start(finding: Finding) -> bool:
