@@ -95,6 +95,14 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
 
 
+def whole_duration(seconds: float) -> str:
+    """``40 s``, ``3 min 40 s``, ``2 h 30 min``: to the second, and from an hour on to the minute."""
+    is_short = seconds < 3600
+    units = ("min", "s") if is_short else ("h", "min")
+    parts = zip(divmod(round(seconds if is_short else seconds / 60), 60), units, strict=True)
+    return " ".join(f"{n} {unit}" for n, unit in parts if n) or "0 s"
+
+
 def celsius(degrees: float | None) -> str:
     """``62 °C``."""
     return UNKNOWN if degrees is None else f"{degrees:.0f} °C"

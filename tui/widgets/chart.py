@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tui.humanize import duration, gib
+from tui.humanize import duration, gib, whole_duration
 from tui.widgets.line import fit, right_text
 from tui.widgets.panel import Panel
 from tui.widgets.rows import Row, rows_of
@@ -176,7 +176,10 @@ def _drawn(
             axis, style, rule = "load", plan_style, "╌"
         head = (f"{right_text(axis, 5)} ", style if rule else "dim"), ("│", "dim")
         lines.append((*head, *_overdrawn(fills, rule, style)))
-    first = f"{duration(len(heights) * column_seconds)} ago"
+    span_seconds = len(heights) * column_seconds
+    first = f"{whole_duration(span_seconds) if ticks else duration(span_seconds)} ago"
+    if len(first) > len(heights) - 5:  # a part of it would say another time
+        first = ""
     time = first + (ticks[len(first) :] or "─" * (len(heights) - 5 - len(first)))
     lines.append(((" " * (_AXIS_WIDTH - 1) + "└", "dim"), (f"{time[: len(heights) - 5]} now", "dim")))
     return tuple(lines)
@@ -191,7 +194,7 @@ def _ticks(n_columns: int, column_seconds: float) -> str:
     if step is None:
         return "".join(found)
     for number in range(1, int(span / step) + 1):
-        told = f"┴{duration(number * step)}"
+        told = f"┴{whole_duration(number * step)}"
         start = n_columns - round(number * step / column_seconds)
         if start >= _TICK_COLUMNS and start + len(told) <= n_columns - len(told):
             found[start : start + len(told)] = told
