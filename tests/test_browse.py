@@ -15,12 +15,13 @@ from estimator.errors import EstimatorError
 from estimator.found_model import Facts as FileFacts
 from estimator.found_model import FoundModel
 from estimator.inventory import Inventory
+from estimator.ledger import Place
 from estimator.llama_options import Options
 from estimator.readers.catalogue import entries, read
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
-from tui.appraisal import plan_like
-from tui.browse import Facts, facts_of, items
+from tui.appraisal import Appraisal, plan_like
+from tui.browse import Facts, Item, facts_of, items
 from tui.messages import PlanChanged
 from tui.model_choice import Choice, chosen, sorted_by, stepped
 from tui.plan import default_plan
@@ -90,6 +91,47 @@ def test_memory_that_moves_twice_does_not_make_a_verdict_forgotten() -> None:
     twice = Facts(level=1, tokens_per_second=9.0).outdated().outdated()
 
     assert (twice.level, twice.listed_level, twice.tokens_per_second) == (None, 1, None)
+
+
+def test_by_speed_models_stand_still_while_they_are_judged_again() -> None:
+    fast, slow = key_of("Qwen3 30B-A3B"), key_of("Llama 3.1 8B")
+    facts = {
+        slow: Facts(level=0, quant="Q4_K_M", tokens_per_second=120.0).outdated(),
+        fast: Facts(level=0, quant="Q4_K_M", tokens_per_second=180.0).outdated().outdated(),
+    }
+    assert names(Choice(sort="speed"), facts)[:2] == ["Qwen3 30B-A3B", "Llama 3.1 8B"]
+
+    facts[fast] = replace(facts[fast], level=2, tokens_per_second=9.0)
+    assert names(Choice(sort="speed"), facts)[:2] == ["Llama 3.1 8B", "Qwen3 30B-A3B"]
+
+
+def test_the_last_speed_counts_no_more_where_it_is_found_that_there_is_none() -> None:
+    before = Facts(level=0, quant="Q4_K_M", tokens_per_second=120.0).outdated()
+
+    assert replace(before, level=3).listed_tokens_per_second is None
+
+
+def test_a_survey_of_all_models_does_not_make_their_last_speeds_forgotten() -> None:
+    appraisal, key = Appraisal(), key_of("Llama 3.1 8B")
+    appraisal.facts = {key: Facts(level=0, quant="Q4_K_M", tokens_per_second=120.0).outdated()}
+
+    places = [
+        Place(name=name, kind=kind, total_bytes=24 * GIB, free_bytes=20 * GIB)
+        for name, kind in (("GPU 0", "cuda"), ("RAM", "host"))
+    ]
+    found = appraisal.work([], places, None, int)
+
+    known = found()[key]
+    assert (known.level, known.tokens_per_second, known.listed_tokens_per_second) == (0, None, 120.0)
+
+
+def test_files_that_are_read_do_not_make_the_last_verdict_and_speed_forgotten() -> None:
+    appraisal, item = Appraisal(), Item(key="/x/a.gguf", name="a", is_here=True, found=here("a"))
+    appraisal.facts = {item.key: Facts(level=1, quant="Q4_K_M", tokens_per_second=120.0).outdated()}
+
+    appraisal.see_files([item])
+
+    assert (appraisal.of(item).listed_level, appraisal.of(item).listed_tokens_per_second) == (1, 120.0)
 
 
 def test_the_largest_that_fits_comes_first_by_fit_and_what_does_not_fit_last() -> None:

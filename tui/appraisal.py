@@ -66,7 +66,12 @@ class Appraisal:
             if item.found is not None:
                 told, known = facts_of(item.found), self.of(item)
                 self.facts[item.key] = replace(
-                    told, level=known.level, tokens_per_second=known.tokens_per_second, quant=told.quant or known.quant
+                    told,
+                    level=known.level,
+                    last_level=known.last_level,
+                    tokens_per_second=known.tokens_per_second,
+                    last_tokens_per_second=known.last_tokens_per_second,
+                    quant=told.quant or known.quant,
                 )
 
     def is_any_unjudged(self, items: Iterable[Item]) -> bool:
@@ -98,13 +103,17 @@ class Appraisal:
         self.is_running = True
         places = _planned_on(places, plan)
         is_first = not any(known.level is not None for known in self.facts.values())
+        facts = dict(self.facts)
         if is_first and self.can_survey and _is_usual(plan):
             tokens, kv_type = (DEFAULT_CONTEXT_TOKENS, "f16") if plan is None else _asked(plan)
             return lambda: {
-                one.checkpoint: Facts(file_bytes=one.file_bytes, level=one.level)
+                one.checkpoint: Facts(
+                    file_bytes=one.file_bytes,
+                    level=one.level,
+                    last_tokens_per_second=facts.get(one.checkpoint, _NOTHING).listed_tokens_per_second,
+                )
                 for one in survey(places, tokens, kv_type=kv_type)
             }  # the rest of what is shown of them comes one by one
-        facts = dict(self.facts)
         return lambda: _judged(wanted, places, plan, facts, wait)
 
     def take(self, found: dict[str, Facts] | EstimatorError, n_changes: int) -> bool:

@@ -48,6 +48,8 @@ class Facts:
     n_parameters: int | None = None
     context_tokens: int | None = None
     tokens_per_second: float | None = None
+    last_tokens_per_second: float | None = None
+    """Likewise."""
     reason: str = ""
     """Why it can't be judged."""
 
@@ -61,9 +63,22 @@ class Facts:
         """What filters and order go by."""
         return self.last_level if self.level is None else self.level
 
+    @property
+    def listed_tokens_per_second(self) -> float | None:
+        """What the order goes by: the last one as long as nothing newer is known, be it that there is none."""
+        if self.tokens_per_second is None and not self.is_whole:
+            return self.last_tokens_per_second
+        return self.tokens_per_second
+
     def outdated(self) -> Facts:
         """The same once the memory has moved."""
-        return replace(self, level=None, last_level=self.listed_level, tokens_per_second=None)
+        return replace(
+            self,
+            level=None,
+            last_level=self.listed_level,
+            tokens_per_second=None,
+            last_tokens_per_second=self.listed_tokens_per_second,
+        )
 
 
 def items(known: Iterable[Entry], local: Iterable[FoundModel]) -> tuple[Item, ...]:

@@ -126,7 +126,7 @@ def _by_value(found: list[Item], facts: Mapping[str, Facts], choice: Choice) -> 
 
 _VALUES: dict[str, Callable[[Item, Facts], Any]] = {
     "size": lambda _, known: known.file_bytes,
-    "speed": lambda _, known: known.tokens_per_second,
+    "speed": lambda _, known: known.listed_tokens_per_second,
     "release": lambda item, _: item.entry.released or None if item.entry is not None else None,
     "name": lambda item, _: item.name.casefold(),
     "params": lambda item, known: parameters_of(item, known) or None,
