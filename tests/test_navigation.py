@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from pictures import settle, text_of
 from scenes import desktop, lost, mixed, model, workstation
+from textual.geometry import Size
 
 from probes.snapshot import Snapshot
 from tui.app import PlimsollApp
@@ -14,9 +15,12 @@ from tui.screens.browser import Browser
 from tui.screens.confirm import Confirm
 from tui.screens.dashboard import Dashboard
 from tui.screens.explain import Explain
+from tui.screens.hardware import Hardware
 from tui.screens.palette import commands_of, keys_text
+from tui.screens.picker import Picker
 from tui.screens.preferences import Preferences
 from tui.screens.processes import Processes
+from tui.settings import Settings
 
 
 def app_on(taken: Snapshot) -> PlimsollApp:
@@ -188,3 +192,49 @@ async def test_a_setting_is_found_among_the_actions_by_what_it_does() -> None:
         await pilot.press("enter")
         await settle(app, pilot)
         assert app.settings.alerts.bell is False
+
+
+async def test_a_setting_is_gone_to_where_the_settings_are_open_already() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("comma", "ctrl+p", *"ring bell", "enter")
+        await settle(app, pilot)
+
+        assert [type(screen) for screen in app.screen_stack] == [Dashboard, Preferences]
+        assert any(line.startswith("│▸alerts.bell") for line in text_of(app).split("\n"))
+
+
+async def test_the_settings_are_gone_back_to_with_the_cursor_where_it_was_if_none_is_asked_for() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press("comma", "down", "down", "x", "comma")
+        await settle(app, pilot)
+
+        assert isinstance(app.screen, Preferences)
+        assert app.screen.listing.cursor == 2
+
+
+class CountedFills(Preferences):
+    n_fills = 0
+
+    def _fill_for(self, size: Size) -> None:
+        self.n_fills += 1
+        super()._fill_for(size)
+
+
+async def test_a_list_gets_its_first_rows_once() -> None:
+    app = app_on(workstation())
+    async with app.run_test(size=(100, 30)) as pilot:
+        screen = CountedFills(Settings(), ("plimsoll",))
+        app._open(lambda: screen)
+        await settle(app, pilot)
+
+        assert screen.n_fills == 1
+
+
+@pytest.mark.parametrize("screen", [Preferences, Picker, Hardware])
+def test_what_follows_the_first_rows_of_a_list_is_no_handler_which_the_library_calls_for_each_class(
+    screen: type[Browser],
+) -> None:
+    assert "on_mount" not in vars(screen)
+    assert "begin" in vars(screen)

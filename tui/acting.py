@@ -102,7 +102,10 @@ class ActingApp(LastingApp):
 
         own = tuple(theme.name for theme in THEMES)
         others = sorted(name for name in self.available_themes if name not in own)
+        below = next((screen for screen in self.screen_stack if isinstance(screen, Preferences)), None)
         self._open(lambda: Preferences(self.settings, (*own, *others), key))
+        if below is not None and self.screen is below:  # gone back to, and what was made for the key is not seen
+            below.stand_on(key)
 
     def _open(self, make: Callable[[], Frame]) -> None:
         """Over the screen that is seen; where it lies below that already, go back to it, so that escape ends somewhere.

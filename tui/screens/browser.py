@@ -99,7 +99,12 @@ class Browser(Frame):
         yield from self.hand_down((self.listing, self.about, self.keys))
 
     def on_mount(self) -> None:
+        """Not to be called by a subclass's own: Textual calls that of each class by itself."""
         self._fill_for(self.size)
+        self.begin()
+
+    def begin(self) -> None:
+        """What follows once the list has its first rows."""
 
     def watch_view(self, view: View) -> None:
         super().watch_view(view)

@@ -52,8 +52,7 @@ class Hardware(Browser):
         self._typed: Compared | None = None
         self._error = ""
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         plan = self.view.plan
         if plan is not None:
             work = Aside(self.courtesy.considerate(lambda: hardware_options(plan)))

@@ -67,8 +67,7 @@ class Picker(Browser):
         """Why a verdict would be no answer: the memory of no GPU is known now."""
         self._path_being_read: str | None = None
 
-    def on_mount(self) -> None:
-        super().on_mount()
+    def begin(self) -> None:
         work = Aside(self.courtesy.considerate(lambda: find_models(is_reading=False)))
         work.then(lambda found: self.post_message(AsideDone(lambda: self._take_listed(found))))
 

@@ -39,10 +39,14 @@ class Preferences(Browser):
         self._at = at
         """The key that the cursor stands on at first; empty: the first one."""
 
-    def on_mount(self) -> None:
-        super().on_mount()
-        if self._at in keys():
-            self.listing.cursor = keys().index(self._at)
+    def begin(self) -> None:
+        self.stand_on(self._at)
+
+    def stand_on(self, key: str) -> None:
+        """Move the cursor to this setting; where there is none of that name it stays where it is."""
+        if key in keys():
+            self._is_complaining = False
+            self.listing.cursor = keys().index(key)
             self.fill()
 
     def fill(self) -> None:
