@@ -25,6 +25,7 @@ from tui.browse import Facts, Item, facts_of, items
 from tui.messages import PlanChanged
 from tui.model_choice import Choice, chosen, sorted_by, stepped
 from tui.plan import default_plan
+from tui.screens.palette import commands_of
 from tui.screens.picker import Picker
 from tui.widgets.model_rows import ModelTable
 
@@ -314,6 +315,30 @@ async def test_the_list_is_filtered_and_sorted_by_keys() -> None:
 
         await pilot.press("f3", *"qwen3 0.6b")
         await until(app, pilot, "◆ spills")
+
+
+async def test_the_order_is_turned_round_and_back_by_a_key() -> None:
+    async with only_what_fits(None) as (app, pilot, _):
+        await pilot.press("f8")
+        await until(app, pilot, "by name · from the end · fits now")
+
+        await pilot.press("f8")
+        await until(app, pilot, "by name · fits now")
+
+
+async def test_the_key_that_turns_the_order_round_does_and_is_said_to_do_nothing_where_there_is_one_way() -> None:
+    app = app_on(None)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("m", "f8", "f2", "f8")
+        shown = await until(app, pilot, "by fit")
+        assert isinstance(app.screen, Picker)
+        assert app.screen._choice == Choice(sort="fit")
+        assert "F8" not in shown
+        assert "F8" not in {command.keys for command in commands_of(app.screen)}
+
+        await pilot.press("f2")
+        await until(app, pilot, "F8 turn")
+        assert "F8" in {command.keys for command in commands_of(app.screen)}
 
 
 async def test_the_list_is_filtered_and_sorted_as_it_was_when_it_was_left() -> None:

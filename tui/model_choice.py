@@ -75,6 +75,11 @@ def sorted_by(choice: Choice, sort: str) -> Choice:
     return replace(choice, sort=sort, is_reversed=is_again and not choice.is_reversed)
 
 
+def turned_round(choice: Choice) -> Choice:
+    """The same order the other way round; the choice as it is where that has no other way."""
+    return sorted_by(choice, choice.sort)
+
+
 def stepped(choice: Choice, name: str) -> Choice:
     """The choice with one of its fields a step on."""
     steps: dict[str, tuple[object, ...]] = {

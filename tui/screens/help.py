@@ -58,7 +58,10 @@ _GROUPS = (
             ("space", "pause, and go on"),
             (",", "settings: look, pace and warnings"),
             ("/", "filter a list"),
-            ("F2 - F7", "in the list of models: sort; only what fits, one kind, one licence, on disk, a long context"),
+            (
+                "F2 - F8",
+                "in the list of models: sort; only what fits, a kind, a licence, on disk, long contexts; turn round",
+            ),
             ("enter", "choose"),
             ("esc", "back to where you came from"),
             ("? F1", "this help; F1 also where text is typed"),

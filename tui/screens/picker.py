@@ -15,7 +15,7 @@ from tui.aside import Aside
 from tui.browse import Item, items
 from tui.humanize import plain
 from tui.messages import AsideDone, ModelsListed, PlanChanged
-from tui.model_choice import Choice, chosen, sorted_by, stepped
+from tui.model_choice import REVERSED, Choice, chosen, sorted_by, stepped, turned_round
 from tui.request import unread_devices
 from tui.screens.browser import Browser
 from tui.shelf import find_models
@@ -54,6 +54,7 @@ class Picker(Browser):
         Binding("f5", "step('licence')", "the next licence", priority=True),
         Binding("f6", "step('is_here_only')", "only what is on disk", priority=True),
         Binding("f7", "step('least_context_tokens')", "only with a longer context", priority=True),
+        Binding("f8", "turn_round", "turn the order round", priority=True),
     ]
 
     def __init__(self, choice: Choice | None = None) -> None:
@@ -125,6 +126,18 @@ class Picker(Browser):
             return f"none: {self._choice.said()}; the same keys lead back"
         return "no model of that name is known here; a file or a directory can be given by its path"
 
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        return (*self.HINTS[:-1], ("F8", "turn"), self.HINTS[-1]) if self.offers("turn_round") else self.HINTS
+
+    def offers(self, action: str) -> bool:
+        return action != "turn_round" or self._choice.sort in REVERSED
+
+    def action_turn_round(self) -> None:
+        """Sort the other way round, where the order has one."""
+        if self.offers("turn_round"):
+            self._choose(turned_round(self._choice))
+
     def action_step(self, name: str) -> None:
         """Sort or filter otherwise."""
         self._choose(stepped(self._choice, name))
@@ -132,6 +145,7 @@ class Picker(Browser):
     def _choose(self, choice: Choice) -> None:
         """List what is wanted so, from its top."""
         self._choice = choice
+        self.keys.say(*self.hints)
         self.post_message(ModelsListed(choice))
         self.listing.cursor = 0
         self.fill()
