@@ -25,7 +25,8 @@ SWITCHES = frozenset(
 )
 """All others take a value."""
 _LETTERS = frozenset("ditPq")
-"""Switches of one letter, which may stand together: ``-it``."""
+"""Switches of one letter, which may stand together, before one that takes the rest, or the next word, as its value:
+``-it``, ``-dp 8000:8000`` (spf13/pflag, flag.go, ``parseSingleShortArg``)."""
 MOST_FILE_BYTES = 1 << 20
 _MOST_UNREAD = 4
 """Variables among the options (ASSUMED)."""
@@ -248,11 +249,16 @@ def _options(words: tuple[str, ...], position: int) -> tuple[list[tuple[str, str
 
 def _option(words: tuple[str, ...], position: int) -> tuple[tuple[str, str], int]:
     """((option, value), where the next word stands)."""
-    name, equals, value = words[position].partition("=")
+    word = words[position]
     position += 1
-    is_switch = name in SWITCHES or (not name.startswith("--") and _LETTERS.issuperset(name[1:]))
-    if not name.startswith("--") and len(name) > 2 and not is_switch:  # -e of -eA=b
-        name, value, equals = name[:2], words[position - 1][2:], "="
+    name, equals, value = word.partition("=")
+    is_switch = name in SWITCHES
+    if not word.startswith("--"):
+        n_switches = next((n for n, letter in enumerate(word[1:]) if letter not in _LETTERS), len(word) - 1)
+        is_switch = n_switches > 0 and word[1 + n_switches : 2 + n_switches] in ("", "=")  # -it, and -d=true
+        if not is_switch:
+            letter, value = word[1 + n_switches], word[2 + n_switches :]
+            name, equals, value = f"-{letter}", value[:1], value.removeprefix("=")
     if not equals and not is_switch and position < len(words):
         value = words[position]
         position += 1

@@ -212,3 +212,21 @@ def test_a_containers_gpus_are_counted_as_the_driver_does(option):
     environment = read(f"docker run {option} vllm/vllm-openai --model a/b").environment
     assert (environment["CUDA_VISIBLE_DEVICES"], environment["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
     assert "CUDA_DEVICE_ORDER" not in read("docker run --gpus all vllm/vllm-openai --model a/b").environment
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-dp 8000:8000",
+        "-itdp8000:8000",
+        "-dit",
+        "-itd=true",
+        "-dv /a:/b -ite A=b",
+        "-div=/a:/b",
+        "-eA=b -e=A=b -e A=b",
+        "-p=80:80 -d",
+    ],
+)
+def test_of_letters_that_stand_together_the_first_that_takes_a_value_takes_the_rest(options):
+    launch = read(f"docker run --gpus all {options} vllm/vllm-openai --model a/b")
+    assert (launch.source, launch.refusal) == ("a/b", "")
