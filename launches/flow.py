@@ -42,6 +42,8 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 _DECLARING = frozenset("declare export local readonly typeset".split())
 _UNKNOWN = tuple(f"${number}" for number in range(1, 10))
 """What a script was given, where nobody knows which of it is left."""
+_MOST_DIGITS = 12
+"""Of a number of words: no script is given so many (ASSUMED bound)."""
 _MOST_OPEN = 64
 """Groups within each other (ASSUMED bound)."""
 
@@ -540,7 +542,7 @@ class Flow:
 
     def _changes(self, name: str, words: Sequence[str]) -> None:
         """``return``, ``exit``, ``shift``, ``set -- a b``."""
-        if name != "exit" and not (name == "exec" and words):
+        if name not in ("exit", "exec"):
             self.note()
         if self.is_maybe:
             if name in ("shift", "set") and self._variables.words("@") is not None:
@@ -557,7 +559,7 @@ class Flow:
         elif name == "return":
             self._return()
         elif name == "shift" and (held := self._variables.words("@")) is not None:
-            self._variables.positionals = held[int(words[0]) if words and words[0].isdecimal() else 1 :]
+            self._variables.positionals = held[int(words[0][:_MOST_DIGITS]) if words and words[0].isdecimal() else 1 :]
         elif name == "set" and words[:1] == ["--"]:
             self._variables.positionals = tuple(words[1:])
 

@@ -338,13 +338,19 @@ class Walk:
 
     def _given(self, found: Found, around: Command) -> str | None:
         """The text that it reads, from a file or a pipe; None where it is not known, or there is none."""
-        if found.redirected:
-            return self._read(around, found.redirected)
-        if found.before is None:
-            return None
-        before, name = found.before, started(found.before.words)
-        if name == "tee" or (name == "cat" and len(before.words) == 1):
-            return before.fed[-1] if before.fed else self._given(before, around)
+        while not found.redirected:
+            if found.before is None:
+                return None
+            before, name = found.before, started(found.before.words)
+            if name != "tee" and (name != "cat" or len(before.words) > 1):
+                return self._printed(before, around)
+            if before.fed:
+                return before.fed[-1]
+            found = before
+        return self._read(around, found.redirected)
+
+    def _printed(self, before: Found, around: Command) -> str | None:
+        """What another command prints; None where that is not known."""
         program = program_of(Command(arguments=tuple(before.words)))
         words = before.words if program is None else before.words[program.offset - 1 :]
         return printed_by(words, lambda path: self._read(around, path)) if words else None

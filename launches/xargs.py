@@ -8,6 +8,8 @@ from launches.wrappers import base_name, behind_wrapper
 
 _MOST_COMMANDS = 16
 """Of one text (ASSUMED bound)."""
+_MOST_DIGITS = 12
+"""Of a number of items, which no text has (ASSUMED bound)."""
 _MOST_BEFORE = 6
 """Words before it (ASSUMED)."""
 
@@ -57,7 +59,7 @@ def _sign(options: Sequence[str]) -> str:
 def _count(options: Sequence[str]) -> int:
     """Items of one command; 0: all."""
     told = [word[2:] for word in _joined(options, ("-n", "-L", "--max-args", "--max-lines"))]
-    return next((int(word) for word in told if word.isdecimal()), 0)
+    return next((int(word[:_MOST_DIGITS]) for word in told if word.isdecimal()), 0)
 
 
 def _joined(words: Sequence[str], flags: Sequence[str]) -> list[str]:

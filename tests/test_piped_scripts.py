@@ -162,3 +162,13 @@ def test_each_command_of_xargs_is_made(words, commands):
 
 def test_more_commands_than_are_looked_at_are_not_made():
     assert made_of(["xargs", "-n1", "x"], "a " * 100) is None
+
+
+def test_a_text_that_goes_through_many_programs_is_read():
+    assert loaded(f"echo '{B}' {'| cat ' * 1200}| bash")[0] == ["m/b"]
+
+
+@pytest.mark.parametrize("many", ["9" * 20, "9" * 5000])
+def test_a_number_of_many_digits_is_no_error(many):
+    assert loaded(f"echo m/b | xargs -n {many} vllm serve")[0] == ["m/b"]
+    assert loaded(f"set -- a; shift {many}; {B}")[0] == ["m/b"]
