@@ -15,7 +15,12 @@ MOST_CHARACTERS = 1 << 16
 _MOST_DEPTH = 6
 """Of substitutions within substitutions (ASSUMED; two are usual)."""
 _PLACEHOLDER = r"<\w(?:[\w .,|/:@*+-]{0,60}[\w.*])?>"
-_REDIRECTION = re.compile(rf"\d?>{{1,2}}(?:&\d)?|\d?(?!{_PLACEHOLDER})<|&>{{1,2}}")
+_DESCRIPTOR = r"(?:\d{1,3}|\{[A-Za-z_]\w{0,63}\})?"
+"""``200>lock`` and ``{lock}>file`` (bash(1), "REDIRECTION"): no more than 1024 are open where nobody raised the limit
+(Linux, ``INR_OPEN_CUR``, include/uapi/linux/fs.h), so that four digits are a word, as ``8000>log``."""
+_REDIRECTION = re.compile(
+    rf"{_DESCRIPTOR}>{{1,2}}(?:&(?:\d{{1,3}}|-))?|{_DESCRIPTOR}(?!{_PLACEHOLDER})<(?:&(?:\d{{1,3}}|-))?|&>{{1,2}}"
+)
 """``<key>`` stands for something that a person left out."""
 _HERE = re.compile(r"<<(-?)[ \t]*(['\"]?)(\w{1,64})\2")
 _ARRAY = re.compile(r"([A-Za-z_]\w*)(\+?)=\(")

@@ -300,3 +300,25 @@ def test_a_branch_of_a_later_round_may_be_taken():
 def test_a_script_that_stops_before_its_engine_is_told_of_as_a_whole():
     with pytest.raises(UnknownProgram, match="nothing that this script comes to"):
         loaded('if [ -z "$MODEL" ]; then echo set MODEL; exit 1; fi; vllm serve $MODEL')
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "exec 200>/tmp/l; flock -n 200 || exit 1; vllm serve a/b",
+        "exec {lock}>/tmp/l; flock -n $lock || exit 1; vllm serve a/b",
+        "exec 200<>/tmp/l\nvllm serve a/b",
+        "exec > >(tee log) 2>&1; vllm serve a/b",
+        "exec 200>&-; vllm serve a/b 200>&- 2>&1",
+        "exec 13<&0; vllm serve a/b",
+        "(flock -n 200 || exit 1; vllm serve a/b) 200>/tmp/l",
+    ],
+)
+def test_a_shell_that_changes_only_its_descriptors_goes_on(script):
+    (load,) = read_loads(Command(arguments=("bash", "-c", script)))
+    launch = load.launches[0]
+    assert (launch.source, launch.unknown, launch.doubts, load.branch) == ("a/b", (), (), "")
+
+
+def test_a_shell_that_another_program_replaces_does_not_go_on():
+    assert loaded("exec 200>/tmp/l; exec vllm serve a/b --max-model-len 4 200>&-\nvllm serve c/d") == [("a/b", 4)]
