@@ -34,7 +34,7 @@ class Condition:
     fits: str = ""
     """Of ``case``: the pattern that the word is compared with; else it is a command that succeeds or fails."""
     is_and: bool = False
-    """Of ``&&``: where it fails, less is loaded, which counts only if something else is different too."""
+    """Of ``&&``: where it fails, less is loaded, which counts for a test, else only if something else is different."""
     done: dict[bool, set[str]] = field(default_factory=dict)
     """What is done where it comes out so; no key where that was not seen."""
     ends: set[bool] = field(default_factory=set)
@@ -45,11 +45,16 @@ class Condition:
         """The outcome that is taken first."""
         return True not in self.ends
 
+    @property
+    def is_test(self) -> bool:
+        """It is asked for its outcome alone: that it does not hold is nothing unusual."""
+        return self.written.startswith(("[", "test "))
+
     def told(self, *, holds: bool) -> str:
         """``where ...``."""
         if self.fits:
             return f"`{_short(self.written)}` is {'' if holds else 'not '}`{_short(self.fits)}`"
-        if self.written.startswith(("[", "test ")):
+        if self.is_test:
             return f"`{_short(self.written)}` {'holds' if holds else 'does not hold'}"
         return f"`{_short(self.written)}` {'succeeds' if holds else 'fails'}"
 
@@ -168,7 +173,7 @@ class Choices:
 
     def _done_by(self, chosen: Chosen) -> set[str]:
         done = set(self._done[chosen.n_before :])
-        return done - {_LOAD} if chosen.condition.is_and else done
+        return done - {_LOAD} if chosen.condition.is_and and not chosen.condition.is_test else done
 
     def _is_new(self, place: Place, begin: Mapping[Place, bool], gone: Sequence[Mapping[Place, bool]]) -> bool:
         """Whether anything can be different on a way that begins so."""

@@ -62,6 +62,8 @@ PARTED = [
         LARGE,
         "where `[ -f /etc/passwd ]` holds",
     ),
+    (f"[ -f x ] && {LARGE}; {SMALL}", LARGE, "where `[ -f x ]` holds"),
+    (f"[ -f x ] && exec {LARGE}; exec {SMALL}", LARGE, "where `[ -f x ]` holds"),
     (f"case $1 in big) {LARGE};; *) {SMALL};; esac", LARGE, "where `$1` is `big`"),
     (f'if [ "$1" = big ]; then {LARGE}; else {SMALL}; fi', LARGE, 'where `[ "$1" = big ]` holds'),
     (f"V=$(nvidia-smi -q); if [ $V -gt 9 ]; then {LARGE}; else {SMALL}; fi", LARGE, "where `[ $V -gt 9 ]` holds"),
@@ -107,6 +109,9 @@ def test_only_what_has_room_is_claimed_where_only_some_branches_fit():
     "script",
     [
         f"if nvidia-smi; then {LARGE}; fi",
+        f"[ -f x ] && {LARGE}",
+        f"{SMALL} && {LARGE}",
+        f"{LARGE} || {SMALL}",
         f"if nvidia-smi; then {LARGE}; else {LARGE} --port 81; fi",
         f"if nvidia-smi; then {SMALL}; else echo; fi; {LARGE}",
         f"if nvidia-smi; then {LARGE}; else vllm serve ./nowhere; fi",

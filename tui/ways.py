@@ -74,7 +74,7 @@ def parting(
     room: dict[int, list[Going]] = {}
     short: dict[int, list[Going]] = {}
     for way in sorted({way for going in found for way in going.load.ways}):
-        goings = [_on(way, going, judged) for going in found if way in going.load.ways]
+        goings = _on(way, [going for going in found if way in going.load.ways], judged)
         level = max(badness(going.finding)[0] for going in goings)
         if level <= Level.TIGHT and way not in unread:
             room[way] = goings
@@ -88,11 +88,18 @@ def parting(
     return Parting(room, worst, plain(next(told, ""), 300))
 
 
-def _on(way: int, going: Going, judged: Callable[[Going, Sequence[Moment]], Finding]) -> Going:
-    moments = going.load.ways[way]
-    if set(moments) == set(going.load.beside) or badness(going.finding)[0] < Level.SPILLS:
-        return going
-    return replace(going, finding=judged(going, moments))
+def _on(way: int, found: Sequence[Going], judged: Callable[[Going, Sequence[Moment]], Finding]) -> list[Going]:
+    """As they go on this way; no more are judged anew than until one has no room."""
+    anew = [
+        going
+        for going in found
+        if badness(going.finding)[0] >= Level.SPILLS and set(going.load.ways[way]) != set(going.load.beside)
+    ]
+    known = [going for going in found if going not in anew]
+    while anew and all(badness(going.finding)[0] < Level.SPILLS for going in known):
+        going = anew.pop(0)
+        known.append(replace(going, finding=judged(going, going.load.ways[way])))
+    return known
 
 
 def branch_of(found: Sequence[Going], going: Going) -> str:
