@@ -7,9 +7,9 @@ from typing import NamedTuple, TypeVar
 from probes.snapshot import Absence, Device, Fault, Pool, Reading, Snapshot
 from probes.witnesses import merged
 
-_FRESH_SECONDS = 0.004
+_FRESH_SECONDS = 0.001
 """A reading that has lain for less is as old as its probe says, such as the one that was waited for: to copy all its
-figures each second for this is dear. With 20 ms, figures were older than shown (``bench/soak.py``)."""
+figures each second for this is dear. With 4 ms, figures were older than shown (``bench/soak.py``)."""
 
 _Figures = TypeVar("_Figures", Pool, Device)
 
